@@ -1,0 +1,138 @@
+// Ties a service's code to its contract: one schema gives the static type, the run-time check and the published documents.
+import type { CallingOptions, Context, Service, ServiceSchema } from "moleculer";
+import { z } from "zod";
+import type { Headers, TopicRecord } from "./mixins/topics/topic-log.ts";
+import type { actions, topics } from "./services/contract.ts";
+
+const CONTROL = /\p{Cc}/u;
+
+/** A text id from outside: opaque, 1 to 64 UTF-16 units, no control characters, no half of a surrogate pair (a store would make two ids of it one). */
+export const Id = z
+	.string()
+	.min(1, "must not be empty")
+	.max(64, "must be at most 64 characters long")
+	.refine(text => text.isWellFormed(), "must be well-formed Unicode")
+	.refine(text => !CONTROL.test(text), "must not contain control characters");
+
+export interface ActionContract<P extends z.ZodType = z.ZodType, R extends z.ZodType = z.ZodType> {
+	params: P;
+	result: R;
+	/** Reachable from outside as this route, e.g. `POST /api/purchases`; without it the action is for the system's own use. */
+	rest?: `${"GET" | "POST" | "PATCH"} /${string}`;
+	/** HTTP status of a good answer. Default 200. */
+	status?: number;
+	/** The HTTP header that may stand for a field of the body, e.g. `{ "idempotency-key": "id" }`. */
+	restHeaders?: Record<string, string>;
+	/** Reachable on /ws by a frame without a `code`; the answer goes back under this one. */
+	replyCode?: string;
+	/** Whose business the call is: the caller must be allowed to act as this user. */
+	actor?: (params: z.output<P>) => string;
+}
+
+/** Declares one action: what goes in, what comes out, and by which doors. */
+export const action = <P extends z.ZodType, R extends z.ZodType>(contract: ActionContract<P, R>) => contract;
+
+/** A value that a frame shows, and its version: of two frames of one value a socket is never sent the lower after the higher. */
+export interface Shown {
+	key: string;
+	version: number;
+}
+
+export interface Push<Message> {
+	/** Whose sockets get it. */
+	user: (message: Message) => string;
+	/** The frame's `code`; its `data` is the message. */
+	code: string;
+	/** The values a frame shows, and how to raise them to what the socket has already seen. Without it every message is its own news. */
+	latest?: {
+		shows: (message: Message, headers: Headers) => Shown[];
+		raise?: (message: Message, versionOf: (key: string) => number) => Message;
+	};
+}
+
+export interface TopicContract<M extends z.ZodType = z.ZodType> {
+	message: M;
+	/** Messages with one key stay in order, and have one handler at a time. */
+	key: (message: z.output<M>) => string;
+	push?: Push<z.output<M>>;
+	/** Records older than this may go. Default 7 days. */
+	retentionMs?: number;
+}
+
+/** Declares one topic: what is on it, what keeps its order, and who is shown it. */
+export const topic = <M extends z.ZodType>(contract: TopicContract<M>) => contract;
+
+export type Actions = typeof actions;
+export type Topics = typeof topics;
+export type Message<T extends keyof Topics> = z.output<Topics[T]["message"]>;
+
+export interface Caller {
+	call<A extends keyof Actions>(
+		name: A,
+		params: z.input<Actions[A]["params"]>,
+		options?: CallingOptions
+	): Promise<z.output<Actions[A]["result"]>>;
+}
+
+export type Ctx<Params> = Omit<Context<Params, { user?: string; $repl?: boolean }>, "call" | "mcall"> & Caller;
+
+/** A message with all that is known of it. `ctx` carries the request id of the request that set it off: calls made with it carry it on. */
+export interface Received<M> {
+	message: M;
+	record: TopicRecord;
+	requestID: string;
+	ctx: Caller;
+}
+
+export interface Handled {
+	/** How many of the messages had been handled before and changed nothing. */
+	duplicates: number;
+}
+
+/** Handles one message: other keys at the same time, one key in order. */
+type HandleOne<M> = (received: Received<M>) => Promise<Handled | void>;
+/** Handles what one partition has to hand over, in order. `endOffset`: the next record's; `first`: first batch since the partition is ours. */
+type HandleBatch<M> = (batch: {
+	received: Received<M>[];
+	topic: string;
+	partition: number;
+	endOffset: number;
+	first: boolean;
+}) => Promise<Handled | void>;
+
+export interface PublishOptions {
+	headers?: Headers;
+	requestID?: string;
+}
+
+export interface Publisher {
+	/** Puts a message on its topic; resolves once it is durable there. Rejects with 503 `UNAVAILABLE` within 5 s when the log is away. */
+	publish<T extends keyof Topics>(topic: T, message: z.input<Topics[T]["message"]>, options?: PublishOptions): Promise<void>;
+}
+
+type Own<Name extends string> = { [A in keyof Actions as A extends `${Name}.${infer Verb}` ? Verb : never]: Actions[A] };
+type Implement<Contracts> = {
+	[Verb in keyof Contracts]: Contracts[Verb] extends { params: infer P extends z.ZodType; result: infer R extends z.ZodType }
+		? (ctx: Ctx<z.output<P>>) => Promise<z.input<R>>
+		: never;
+};
+type Handlers = { [T in keyof Topics]?: HandleOne<Message<T>> | { batch: HandleBatch<Message<T>> } };
+
+/** Moleculer's service schema with the contract's types: a misspelt action, a wrong field or a wrong answer does not compile. */
+export const defineService = <
+	const Name extends string,
+	Methods extends Record<string, (...args: never[]) => unknown> = Record<never, never>
+>(
+	schema: {
+		name: Name;
+		mixins?: Partial<ServiceSchema>[];
+		dependencies?: readonly string[];
+		settings?: Record<string, unknown>;
+		actions?: Implement<Own<Name>>;
+		topics?: Handlers;
+		methods?: Methods;
+		created?(): void;
+		started?(): void | Promise<void>;
+		stopped?(): void | Promise<void>;
+	} & ThisType<Service & Methods & Publisher>
+): ServiceSchema => schema as unknown as ServiceSchema;

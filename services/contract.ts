@@ -1,0 +1,45 @@
+// Every service, every action and every topic of the system. This file and moleculer.config.ts are the architecture.
+import * as api from "./api/api.contract.ts";
+import * as health from "./health/health.contract.ts";
+import * as purchase from "./purchase/purchase.contract.ts";
+import * as selections from "./selections/selections.contract.ts";
+import * as socket from "./socket/socket.contract.ts";
+import * as summary from "./summary/summary.contract.ts";
+import * as sync from "./sync/sync.contract.ts";
+import * as wallet from "./wallet/wallet.contract.ts";
+
+const contracts = { api, health, purchase, selections, socket, summary, sync, wallet };
+
+export type ServiceName = keyof typeof contracts;
+type Gathered<Part extends "actions" | "topics"> = UnionToIntersection<(typeof contracts)[ServiceName][Part]>;
+type UnionToIntersection<U> = (U extends unknown ? (one: U) => void : never) extends (all: infer I) => void ? { [K in keyof I]: I[K] } : never;
+
+const gather = <Part extends "actions" | "topics">(part: Part) =>
+	Object.assign({}, ...Object.values(contracts).map(contract => contract[part])) as Gathered<Part>;
+
+export const actions = gather("actions");
+export const topics = gather("topics");
+
+/** The services that can be chosen with `SERVICES`; `health` is on every node. */
+export const serviceNames = (Object.keys(contracts) as ServiceName[]).filter(name => name !== "health");
+
+const needsOf = (name: ServiceName): readonly string[] => {
+	// The gateway's doors lead to every service that has one; a request must never depend on another process being alive.
+	if (name === "api" || name === "socket") return serviceNames.filter(other => other !== "api" && other !== "socket");
+	return (contracts[name] as { needs?: readonly string[] }).needs ?? [];
+};
+
+/**
+ * The services whose answers a node must carry to do the work of those it runs: themselves, and all that they call.
+ * Answers (actions) keep nothing in memory, so they run wherever they are called; work (consuming, relaying, listening) only where `SERVICES` says.
+ */
+export function carriedBy(names: readonly string[]): ServiceName[] {
+	const carried = new Set<string>(["health"]);
+	const visit = (name: string) => {
+		if (carried.has(name)) return;
+		carried.add(name);
+		for (const other of needsOf(name as ServiceName)) visit(other);
+	};
+	for (const name of names) visit(name);
+	return [...carried] as ServiceName[];
+}

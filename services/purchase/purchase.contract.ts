@@ -1,0 +1,55 @@
+// All that the rest of the system may know about purchases.
+import { z } from "zod";
+import { action, Id, topic } from "../../define.ts";
+
+/** A hundredth is the smallest part of an amount; this many are the most that one purchase may cost. */
+export const MAX_AMOUNT_CENTS = 100_000_000;
+
+/** Integer cents of a decimal amount. The nearest integer is exact: an amount with at most 2 decimals and below 2^53 / 100 has one. */
+export const toCents = (amount: number) => Math.round(amount * 100);
+
+/** Decimal at the edge only: inside, money is integer cents. */
+export const Amount = z
+	.number("must be a number")
+	.positive("must be greater than 0")
+	.max(MAX_AMOUNT_CENTS / 100, "must be at most 1000000.00")
+	.refine(amount => toCents(amount) / 100 === amount, "must have at most 2 decimals");
+
+export const PurchaseRequest = z
+	.strictObject({ id: Id.optional(), user_id: Id, amount: Amount })
+	.describe("Buy. With an `id` a retry is safe: the same user and id again gets the same answer and buys nothing.");
+
+export const Purchase = z.strictObject({ id: Id, user_id: Id, amount: Amount });
+
+export const UserPurchase = z.object({ id: Id.optional(), user_id: Id, amount: Amount, created_at: z.string().optional() });
+
+export const PurchaseTotal = z.strictObject({
+	/** How many purchases the user has made: the version of the total. */
+	seq: z.int().nonnegative(),
+	total_cents: z.int().nonnegative()
+});
+
+export const actions = {
+	/** Committed in Postgres, with its message for `user_purchase`, when it answers. Errors: `VALIDATION_ERROR`, `CONFLICT` (same id, other amount), `UNAVAILABLE`. */
+	"purchase.create": action({
+		params: PurchaseRequest,
+		result: Purchase,
+		rest: "POST /api/purchases",
+		status: 201,
+		restHeaders: { "idempotency-key": "id" },
+		replyCode: "purchase",
+		actor: request => request.user_id
+	}),
+	/** What Postgres knows of a user's purchases; seq 0 for a user who never bought. Errors: `UNAVAILABLE`. */
+	"purchase.total": action({ params: z.strictObject({ user_id: Id }), result: PurchaseTotal })
+};
+
+export const topics = {
+	// Keyed by user: a user's purchases arrive in the order of their sequence numbers. Those, the running total and so the
+	// proof that we recorded it are in the headers `seq` and `total_cents`.
+	user_purchase: topic({ message: UserPurchase, key: purchase => purchase.user_id })
+};
+
+export type PurchaseRequest = z.output<typeof PurchaseRequest>;
+export type Purchase = z.output<typeof Purchase>;
+export type PurchaseTotal = z.output<typeof PurchaseTotal>;

@@ -1,0 +1,50 @@
+// All that the rest of the system may know about selections.
+import { z } from "zod";
+import { action, Id, topic } from "../../define.ts";
+
+export const needs = ["summary"] as const;
+
+export const Selection = z
+	.strictObject({ name: Id, id: Id, user_id: Id })
+	.describe("One pick of one name by one user. `id` is the client's own: however often it comes, it counts once.");
+
+/** On the topic fields we do not know are let through and left out: foreign clients may send more than we ask for. */
+const SelectionMessage = z.object(Selection.shape);
+
+export const Accepted = z.strictObject({ accepted: z.literal(true) });
+
+export const SelectionSummary = z.object({ name: Id, count: z.int().nonnegative(), user_id: Id });
+
+/** The key under which a socket remembers the highest count it has shown for a name. */
+export const shownKey = (name: string) => `selection:${name}`;
+
+export const actions = {
+	/** Durable on topic `Selections` when it answers. Errors: `VALIDATION_ERROR` (also a name that is not up for selection), `UNAVAILABLE`. */
+	"selections.pick": action({
+		params: Selection,
+		result: Accepted,
+		rest: "POST /api/selections/async",
+		status: 202,
+		actor: pick => pick.user_id
+	})
+};
+
+export const topics = {
+	// Keyed by id: however often a pick comes, one writer sees all of it.
+	Selections: topic({ message: SelectionMessage, key: pick => pick.id }),
+	SelectionSummary: topic({
+		message: SelectionSummary,
+		key: summary => summary.name,
+		push: {
+			user: summary => summary.user_id,
+			code: "SelectionSummary",
+			latest: {
+				shows: summary => [{ key: shownKey(summary.name), version: summary.count }],
+				raise: (summary, versionOf) => ({ ...summary, count: Math.max(summary.count, versionOf(shownKey(summary.name))) })
+			}
+		}
+	})
+};
+
+export type Selection = z.output<typeof Selection>;
+export type SelectionSummary = z.output<typeof SelectionSummary>;

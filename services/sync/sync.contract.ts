@@ -1,0 +1,42 @@
+// All that the rest of the system may know about synchronisation: a screen asks for the counts, all screens of the user get them.
+import { z } from "zod";
+import { action, Id, topic } from "../../define.ts";
+import { Accepted, shownKey } from "../selections/selections.contract.ts";
+import { Counts } from "../summary/summary.contract.ts";
+
+export const needs = ["summary"] as const;
+
+export const Synchronization = z.strictObject({ user_id: Id });
+const SynchronizationMessage = z.object(Synchronization.shape);
+export const SynchronizationResults = z.object({ user_id: Id, selections: Counts });
+
+export const actions = {
+	/** Durable on topic `Synchronizations` when it answers. Errors: `VALIDATION_ERROR`, `UNAVAILABLE`. */
+	"sync.request": action({
+		params: Synchronization,
+		result: Accepted,
+		rest: "POST /api/selections/synchronization",
+		status: 202,
+		actor: request => request.user_id
+	})
+};
+
+export const topics = {
+	Synchronizations: topic({ message: SynchronizationMessage, key: request => request.user_id }),
+	SynchronizationResults: topic({
+		message: SynchronizationResults,
+		key: results => results.user_id,
+		push: {
+			user: results => results.user_id,
+			code: "SynchronizationResults",
+			// No `shows`: every synchronisation that was asked for is answered, also when nothing has changed.
+			latest: {
+				shows: results => results.selections.map(({ name, count }) => ({ key: shownKey(name), version: count })),
+				raise: (results, versionOf) => ({
+					...results,
+					selections: results.selections.map(({ name, count }) => ({ name, count: Math.max(count, versionOf(shownKey(name))) }))
+				})
+			}
+		}
+	})
+};

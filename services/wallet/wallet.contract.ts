@@ -1,0 +1,32 @@
+// All that the rest of the system may know about wallets.
+import { z } from "zod";
+import { action, Id, topic } from "../../define.ts";
+
+export const needs = ["purchase"] as const;
+
+export const BalanceRequest = z.strictObject({ user_id: Id });
+export const Balances = z.strictObject({ balances: z.strictObject({ total: z.number().nonnegative() }) });
+
+/** A user's new balance, published once the total in the balance store is up to date. Header `seq` is its version. */
+export const WalletBalance = z.object({ user_id: Id, balances: z.object({ total: z.number().nonnegative() }) });
+
+export const actions = {
+	/** What a user has spent: 0 for one who never bought. Errors: `VALIDATION_ERROR`; `UNAVAILABLE` when neither store answers, never a wrong figure. */
+	"wallet.getBalance": action({ params: BalanceRequest, result: Balances, rest: "GET /api/wallet/:user_id" }),
+	/** The same by its older name. */
+	"wallet.getTotalSpent": action({ params: BalanceRequest, result: Balances })
+};
+
+export const topics = {
+	WalletBalance: topic({
+		message: WalletBalance,
+		key: balance => balance.user_id,
+		push: {
+			user: balance => balance.user_id,
+			code: "balance",
+			latest: { shows: (_, headers) => [{ key: "balance", version: Number(headers.seq) }] }
+		}
+	})
+};
+
+export type WalletBalance = z.output<typeof WalletBalance>;
