@@ -1,0 +1,106 @@
+/**
+ * Postgres for a Moleculer service: a server, or Postgres itself in this process (PGlite), behind the same knex.
+ *
+ *     const db = openPostgres("postgres://localhost/shop");         // or openEmbedded("./data"): nothing connects yet
+ *
+ *     export default {
+ *       name: "orders",
+ *       mixins: [database(db, new URL("./migrations/", import.meta.url))],   // waits for it, then brings the tables up to date
+ *       actions: { list: () => db.knex("orders").limit(50) }
+ *     };
+ */
+import { readdir } from "node:fs/promises";
+import { PGlite } from "@electric-sql/pglite";
+import { createPgConfig } from "@electric-sql/pglite/node-postgres";
+import knex, { type Knex } from "knex";
+import type { ServiceSchema } from "moleculer";
+import { type Dependency, dependency } from "../dependency.ts";
+import { takeDataDir } from "./data-dir.ts";
+import { maintain } from "./maintenance.ts";
+
+export interface Database extends Dependency {
+	/** One knex for the whole process: the embedded Postgres has one session, and a second pool would write inside somebody else's open transaction. */
+	knex: Knex;
+}
+
+const CHECK_TIMEOUT_MS = 2_000;
+/** The same on every node, so that two nodes that start together migrate one after the other. */
+const MIGRATION_LOCK = 7_529_265;
+
+const check = (db: Knex) => async () => {
+	await db.raw("select 1").timeout(CHECK_TIMEOUT_MS);
+};
+
+/** A Postgres server. */
+export function openPostgres(url: string, { maxConnections = 10 } = {}): Database {
+	const db = knex({
+		client: "pg",
+		connection: { connectionString: url, connectionTimeoutMillis: CHECK_TIMEOUT_MS, keepAlive: true },
+		// A caller that finds no connection for so long is told 503; the idle ones go, so that a restarted server is not met with dead ones.
+		pool: { min: 0, max: maxConnections },
+		acquireConnectionTimeout: 4_000
+	});
+	const { host } = new URL(url);
+	return {
+		name: "postgres",
+		where: host,
+		advice: "start it, or set DATABASE_URL",
+		knex: db,
+		check: check(db),
+		close: () => db.destroy()
+	};
+}
+
+/** Postgres in this process, in a directory that no other process may hold. Survives `kill -9`, not power loss: it never calls fsync. */
+export function openEmbedded(dir: string): Database {
+	const letGo = takeDataDir(dir);
+	let opening: Promise<PGlite> | undefined;
+	let maintenance: { stop(): Promise<void> } | undefined;
+	const db: Knex = knex({
+		client: "pg",
+		pool: { min: 1, max: 1, idleTimeoutMillis: 2 ** 30 },
+		acquireConnectionTimeout: 4_000,
+		connection: async () => {
+			opening ??= PGlite.create(`${dir}/postgres`, { relaxedDurability: false });
+			const pglite = await opening;
+			maintenance ??= maintain(db);
+			return createPgConfig(pglite) as Knex.PgConnectionConfig;
+		}
+	});
+	return {
+		name: "postgres",
+		where: dir,
+		advice: "see the error above",
+		knex: db,
+		check: check(db),
+		async close() {
+			await maintenance?.stop();
+			await db.destroy();
+			await (await opening)?.close();
+			letGo();
+		}
+	};
+}
+
+/** Mixin: the service starts once Postgres answers and its tables are up to date. One table of migrations a folder, named after the service. */
+export function database(db: Database, migrations?: URL): Partial<ServiceSchema> {
+	return dependency(db, async () => {
+		if (migrations) await migrate(db, migrations);
+	});
+}
+
+/** Runs the migrations of a folder that have not run yet, all or none, one node at a time. Safe to be killed in the middle. */
+export async function migrate({ knex: db }: Pick<Database, "knex">, folder: URL) {
+	const owner = folder.pathname.split("/").at(-3);
+	await db.transaction(async trx => {
+		// Gone with the transaction, however that ends: knex's own lock is a row that a killed node leaves behind.
+		await trx.raw("select pg_advisory_xact_lock(?)", [MIGRATION_LOCK]);
+		await trx.migrate.latest({ migrationSource: migrationsIn(folder), tableName: `${owner}_migrations`, disableTransactions: true });
+	});
+}
+
+const migrationsIn = (folder: URL): Knex.MigrationSource<string> => ({
+	getMigrations: async () => (await readdir(folder)).filter(file => file.endsWith(".ts")).sort(),
+	getMigrationName: file => file.replace(/\.ts$/, ""),
+	getMigration: file => import(new URL(file, folder).href)
+});

@@ -1,0 +1,102 @@
+/**
+ * What a process needs from outside (a server, a log): waited for at start, asked again by every health check, closed with its last user.
+ *
+ *     const postgres: Dependency = { name: "postgres", where: "localhost:5432", advice: "start it, or set DATABASE_URL", check, close };
+ *     mixins: [dependency(postgres)]        // started: waits until it answers; stopped: the last service to stop closes it
+ *     await checksOf(broker)                 // { postgres: "ok" } or what is wrong
+ */
+import { setTimeout as delay } from "node:timers/promises";
+import type { Logger, Service, ServiceBroker, ServiceSchema } from "moleculer";
+
+export interface Dependency {
+	/** Its name in health answers: `postgres`. */
+	name: string;
+	/** Where it is looked for, without credentials. */
+	where: string;
+	/** What a person can do when it is not there. */
+	advice: string;
+	/** Resolves when it answers; bounded by itself to a few seconds. */
+	check(): Promise<void>;
+	close(): Promise<void>;
+}
+
+const FIRST_PAUSE_MS = 100;
+const LONGEST_PAUSE_MS = 5_000;
+const SAY_AGAIN_AFTER_MS = 30_000;
+const CHECK_TIMEOUT_MS = 1_000;
+
+type Check = () => Promise<string>;
+const checks = new WeakMap<ServiceBroker, Map<string, Check>>();
+
+/** Adds a line to this node's health: `ok`, or what is wrong. */
+export function addCheck(broker: ServiceBroker, name: string, check: Check) {
+	const known = checks.get(broker) ?? new Map<string, Check>();
+	checks.set(broker, known.set(name, check));
+}
+
+const bounded = async (check: Check) => {
+	const timer = new AbortController();
+	const tooLate = delay(CHECK_TIMEOUT_MS, "no answer within 1 s", { signal: timer.signal, ref: false });
+	try {
+		return await Promise.race([check(), tooLate]);
+	} catch {
+		// Why is in the log; what leaves the process names nothing inside.
+		return "away";
+	} finally {
+		timer.abort();
+		tooLate.catch(() => {});
+	}
+};
+
+/** This node's health, line by line. Never rejects, and answers within about a second. */
+export async function checksOf(broker: ServiceBroker): Promise<Record<string, string>> {
+	const known = [...(checks.get(broker) ?? [])];
+	return Object.fromEntries(await Promise.all(known.map(async ([name, check]) => [name, await bounded(check)] as const)));
+}
+
+/** Resolves once it answers, however long that takes; says so in one line, and again every half minute. False if the broker stopped meanwhile. */
+export async function reach({ name, where, advice, check }: Dependency, logger: Logger, isStopping: () => boolean): Promise<boolean> {
+	let pauseMs = FIRST_PAUSE_MS;
+	let saidAtMs = Number.NEGATIVE_INFINITY;
+	while (!isStopping()) {
+		try {
+			await check();
+			if (saidAtMs > 0) logger.info(`${name} at ${where} answers`);
+			return true;
+		} catch (error) {
+			if (performance.now() - saidAtMs > SAY_AGAIN_AFTER_MS) {
+				saidAtMs = performance.now();
+				logger.warn(`${name} does not answer at ${where} (${(error as Error).message}): ${advice}; trying again until it does`);
+			}
+		}
+		await delay(pauseMs, undefined, { ref: false });
+		pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS);
+	}
+	return false;
+}
+
+const users = new WeakMap<Dependency, number>();
+
+/** Counts a user in. */
+export const hold = (one: Dependency) => users.set(one, (users.get(one) ?? 0) + 1);
+
+/** Counts a user out; the last one closes it. */
+export async function release(one: Dependency) {
+	const left = (users.get(one) ?? 1) - 1;
+	users.set(one, left);
+	if (left === 0) await one.close();
+}
+
+/** Mixin: the service starts once the dependency answers, and health shows it. */
+export const dependency = (one: Dependency, whenReached?: () => Promise<void>): Partial<ServiceSchema> => ({
+	created(this: Service) {
+		hold(one);
+		addCheck(this.broker, one.name, () => one.check().then(() => "ok"));
+	},
+	async started(this: Service) {
+		if (await reach(one, this.logger, () => this.broker.stopping)) await whenReached?.();
+	},
+	async stopped() {
+		await release(one);
+	}
+});

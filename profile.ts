@@ -1,0 +1,44 @@
+// Which driver stands behind each port: the only file, beside the services' own choice of store, that knows of the two profiles.
+// Everything here is one for the whole process. Nothing connects before a service that needs it starts.
+import { config } from "./config.ts";
+import { type Cassandra, openCassandra } from "./mixins/cassandra.ts";
+import { type Database, openEmbedded, openPostgres } from "./mixins/database/database.ts";
+import { type Outbox, outbox } from "./mixins/outbox/outbox.ts";
+import { openRedis, type Redis } from "./mixins/redis.ts";
+import { embeddedLog } from "./mixins/topics/embedded-log.ts";
+import { kafkaLog } from "./mixins/topics/kafka-log.ts";
+import type { TopicLog } from "./mixins/topics/topic-log.ts";
+import { topics as topicsMixin } from "./mixins/topics/topics.ts";
+import { topics } from "./services/contract.ts";
+
+const once = <T>(open: () => T) => {
+	let opened: T | undefined;
+	return (): T => (opened ??= open());
+};
+
+export const embedded = config.profile === "embedded";
+
+/** Whether this node does a service's work (consumes, relays, listens), or only carries its answers. */
+export const works = (service: string) => config.services.includes(service);
+
+export const postgres = once((): Database => (embedded ? openEmbedded(config.dataDir) : openPostgres(config.databaseUrl)));
+
+/** Cluster only. */
+export const cassandra = once((): Cassandra => openCassandra({ contactPoints: config.cassandraContactPoints, keyspace: "plaza" }));
+
+/** Cluster only. */
+export const redis = once((): Redis => openRedis(config.redisUrl));
+
+export const topicLog = once(
+	(): TopicLog =>
+		embedded
+			? embeddedLog(postgres().knex)
+			: kafkaLog({ brokers: config.kafkaBrokers, clientId: config.nodeID, replication: config.topicReplication })
+);
+
+/** Mixin: `topics: {…}` in the schema consumes, `this.publish` publishes. */
+export const withTopics = () =>
+	topicsMixin(topicLog(), { contracts: topics, partitions: config.topicPartitions, consumes: works, where: embedded ? config.dataDir : config.kafkaBrokers.join() });
+
+/** Messages that leave if, and only if, the transaction that made them commits. */
+export const purchaseOutbox = once((): Outbox => outbox(postgres().knex, { contracts: topics }));
