@@ -1,0 +1,134 @@
+// Puts records on Kafka: what arrives together shares one batch, one batch is under way at a time, and every wait ends within 5 s.
+import { setTimeout as delay } from "node:timers/promises";
+import type { Producer, ProducerBatch } from "kafkajs";
+import { Errors } from "moleculer";
+import { unavailable } from "../errors.ts";
+import { microBatch } from "../micro-batch.ts";
+import { type Connection, rootCause, within } from "./kafka-connection.ts";
+import type { Outgoing } from "./topic-log.ts";
+
+export type Placed = Outgoing & { partition: number };
+
+interface Waiting {
+	record: Placed;
+	deadlineMs: number;
+}
+
+const TIMEOUT_MS = 5_000;
+const RETRY_AFTER_MS = 100;
+const MAX_BATCH = 1_000;
+const MAX_WAITING = 100_000;
+// Kafka's limit (max.message.bytes) is for all records that one request has for one partition, and 1 MiB unless a topic says otherwise.
+const MAX_BATCH_BYTES = 512 * 1024;
+
+const bytesOf = ({ key, value, headers = {} }: Outgoing) =>
+	Object.entries(headers).reduce((sum, [name, text]) => sum + name.length + text.length, 0) +
+	Buffer.byteLength(key ?? "") +
+	Buffer.byteLength(value ?? "");
+
+/** Cuts where the next record would make a part too large; a record that is too large by itself is a part of its own. */
+function parts(waiting: Waiting[]): Waiting[][] {
+	const all: Waiting[][] = [];
+	let bytes = Number.POSITIVE_INFINITY;
+	for (const one of waiting) {
+		bytes += bytesOf(one.record);
+		if (bytes > MAX_BATCH_BYTES) {
+			bytes = bytesOf(one.record);
+			all.push([]);
+		}
+		all.at(-1)!.push(one);
+	}
+	return all;
+}
+
+function messagesOf(records: Placed[]): ProducerBatch["topicMessages"] {
+	const topics = Map.groupBy(records, ({ topic }) => topic);
+	return [...topics].map(([topic, ofTopic]) => ({
+		topic,
+		messages: ofTopic.map(({ key, value, headers, partition }) => ({ key, value, headers, partition }))
+	}));
+}
+
+export function kafkaAppender(open: () => Connection) {
+	let current: { connection: Connection; producer: Producer; ready: Promise<void> } | undefined;
+
+	const connected = async () => {
+		if (!current) {
+			const connection = open();
+			const producer = connection.kafka.producer({
+				// A batch that kafkajs sends again after a lost answer is stored once.
+				idempotent: true,
+				allowAutoTopicCreation: false,
+				createPartitioner:
+					() =>
+					({ message }) =>
+						message.partition!
+			});
+			current = { connection, producer, ready: producer.connect() };
+		}
+		await current.ready;
+		return current.producer;
+	};
+
+	const drop = () => {
+		current?.connection.cut();
+		current = undefined;
+	};
+
+	const attempt = async (records: Placed[]) => {
+		const producer = await connected();
+		const stored = await producer.sendBatch({ acks: -1, timeout: TIMEOUT_MS, topicMessages: messagesOf(records) });
+		// When a partition's leader moves between two attempts, kafkajs can take one server's answer for another's: count what was answered.
+		const answered = new Set(stored.map(({ topicName, partition }) => `${topicName}/${partition}`));
+		const lost = records.find(({ topic, partition }) => !answered.has(`${topic}/${partition}`));
+		if (lost) throw new Error(`Kafka did not answer for ${lost.topic}/${lost.partition}`);
+	};
+
+	/** Undefined once they are durable, or the error of whoever waits for them. */
+	const send = async (records: Placed[], deadlineMs: number): Promise<Error | undefined> => {
+		for (;;) {
+			try {
+				await within(Math.max(1, deadlineMs - Date.now()), "Kafka", attempt(records));
+				return undefined;
+			} catch (error) {
+				// After a batch with unknown fate the producer's sequence numbers are worthless: kafkajs would give the same ones to other
+				// records, and Kafka would take those for the first ones, acknowledge them and store nothing.
+				drop();
+				const cause = rootCause(error);
+				if (cause.type === "MESSAGE_TOO_LARGE" || cause.type === "RECORD_LIST_TOO_LARGE")
+					return new Errors.MoleculerClientError("the record is larger than its topic takes", 413, "RECORD_TOO_LARGE");
+				if (Date.now() + RETRY_AFTER_MS > deadlineMs) return unavailable("Kafka", cause);
+				await delay(RETRY_AFTER_MS);
+			}
+		}
+	};
+
+	const enqueue = microBatch<Waiting, void>(
+		async batch => {
+			const errors = new Map<Waiting, Error>();
+			for (const part of parts(batch)) {
+				const nowMs = Date.now();
+				const due = part.filter(({ deadlineMs }) => deadlineMs > nowMs);
+				const error =
+					due.length === 0
+						? undefined
+						: await send(
+								due.map(({ record }) => record),
+								Math.max(...due.map(({ deadlineMs }) => deadlineMs))
+							);
+				for (const one of part) if (error || !due.includes(one)) errors.set(one, error ?? unavailable("Kafka"));
+			}
+			return batch.map(one => errors.get(one) as Error);
+		},
+		{ maxItems: MAX_BATCH, maxWaiting: MAX_WAITING, name: "Kafka" }
+	);
+
+	return {
+		/** Resolves once all are durable. Rejects within 5 s with `UNAVAILABLE`, or with `RECORD_TOO_LARGE`. */
+		async append(records: Placed[]) {
+			const deadlineMs = Date.now() + TIMEOUT_MS;
+			await within(TIMEOUT_MS, "Kafka", Promise.all(records.map(record => enqueue({ record, deadlineMs }))));
+		},
+		close: drop
+	};
+}

@@ -1,0 +1,89 @@
+// How the log reaches Kafka: kafkajs with the retries that suit it, on sockets that can be cut.
+import { connect as openSocket, type Socket } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
+import { Kafka, logLevel } from "kafkajs";
+import { unavailable } from "../errors.ts";
+
+export interface KafkaOptions {
+	/** `host:port` of some of the servers; the others are found through them. */
+	brokers: string[];
+	/** How this process is named in Kafka's own logs and figures. */
+	clientId: string;
+	logger?: Log;
+}
+
+export interface Log {
+	debug(...parts: unknown[]): void;
+	info(...parts: unknown[]): void;
+	warn(...parts: unknown[]): void;
+}
+
+export interface Connection {
+	kafka: Kafka;
+	/**
+	 * Ends everything that uses this connection, at once and for good. kafkajs alone cannot promise that: its `disconnect` waits for answers
+	 * that may never come, and a consumer left behind would rejoin its group and hold partitions that nobody handles.
+	 */
+	cut(): void;
+}
+
+const CONNECT_TIMEOUT_MS = 2_000;
+const REQUEST_TIMEOUT_MS = 5_000;
+// Tried again four times a second: a Kafka that is back is used at once. Who waits has its own, shorter limit.
+const RETRY = { initialRetryTime: 50, maxRetryTime: 250, multiplier: 2, factor: 0.2, retries: 20 };
+
+/** Opens nothing yet: kafkajs connects when it is first used. */
+export function kafkaConnection({ brokers, clientId, logger }: KafkaOptions): Connection {
+	const sockets = new Set<Socket>();
+	let isCut = false;
+
+	const kafka = new Kafka({
+		brokers,
+		clientId,
+		connectionTimeout: CONNECT_TIMEOUT_MS,
+		requestTimeout: REQUEST_TIMEOUT_MS,
+		retry: RETRY,
+		logLevel: logLevel.WARN,
+		// kafkajs says each failed attempt as an error; what a person needs to know is said once by who waits.
+		logCreator:
+			() =>
+			({ namespace, log }) =>
+				logger?.debug(`kafkajs ${namespace}: ${log.message}`),
+		socketFactory: ({ host, port, onConnect }) => {
+			if (isCut) throw new Error("this connection was cut");
+			const socket = openSocket({ host, port, noDelay: true, keepAlive: true }, onConnect);
+			sockets.add(socket);
+			socket.once("close", () => sockets.delete(socket));
+			return socket;
+		}
+	});
+
+	return {
+		kafka,
+		cut() {
+			isCut = true;
+			// With an error: kafkajs rejects what waits for an answer only when the socket ends or fails, not when it merely closes.
+			for (const socket of sockets) socket.destroy(new Error("this connection was cut"));
+		}
+	};
+}
+
+/** The promise's answer, or `UNAVAILABLE` if it is not there in time; the promise itself goes on. */
+export async function within<T>(timeoutMs: number, what: string, promise: Promise<T>): Promise<T> {
+	const timer = new AbortController();
+	const tooLate = delay(timeoutMs, undefined, { signal: timer.signal }).then(() => {
+		throw unavailable(what, new Error(`no answer within ${timeoutMs} ms`));
+	});
+	try {
+		return await Promise.race([promise, tooLate]);
+	} finally {
+		timer.abort();
+		tooLate.catch(() => {});
+	}
+}
+
+/** What went wrong first: kafkajs wraps an error once for every retry. */
+export const rootCause = (error: unknown): Error & { type?: string } => {
+	const { cause } = error as Error;
+	return cause instanceof Error ? rootCause(cause) : (error as Error);
+};

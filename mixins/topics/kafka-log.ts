@@ -1,0 +1,197 @@
+/**
+ * The topic log on Kafka, through kafkajs.
+ *
+ *     const log = kafkaLog({ brokers: ["localhost:9092"], clientId: "wallet-1", replication: 3 });
+ *     await log.create([{ name: "orders", partitions: 12, retentionMs: 604_800_000, maxBytes: 65_536 }]);
+ *     const member = await log.consume({ group: "wallet", topics: ["orders"], handler });
+ *     await log.append([{ topic: "orders", key: "42", value: "{}" }]);
+ *     member.trouble();                      // undefined, or what is wrong
+ *     await member.stop();
+ *     await log.close();
+ */
+import { setTimeout as delay } from "node:timers/promises";
+import type { Admin } from "kafkajs";
+import { Errors } from "moleculer";
+import { isAway, unavailable } from "../errors.ts";
+import { kafkaAppender } from "./kafka-appender.ts";
+import { type Connection, type KafkaOptions, kafkaConnection, rootCause, within } from "./kafka-connection.ts";
+import { kafkaMember } from "./kafka-member.ts";
+import { byLeader, clusterOf, fetchFrom } from "./kafka-reader.ts";
+import { recordOf } from "./kafka-records.ts";
+import { partitionOf } from "./partition.ts";
+import type { Consumer, Outgoing, TopicLog, TopicRecord, TopicSpec } from "./topic-log.ts";
+
+export interface KafkaLogOptions extends KafkaOptions {
+	/** Copies of each topic that `create` makes. */
+	replication: number;
+}
+
+const ANSWER_WITHIN_MS = 5_000;
+/** Never less for a topic: records of one request to one partition share Kafka's limit. */
+const MIN_MAX_BYTES = 1024 * 1024;
+/** What Kafka adds to a record that is alone in its batch: 61 bytes for the batch, and lengths, offsets, header names. */
+const RECORD_OVERHEAD_BYTES = 4 * 1024;
+const READ_WAIT_MS = 100;
+const KNOWN_AFTER_MS = 100;
+
+export function kafkaLog(options: KafkaLogOptions): TopicLog {
+	const { brokers, replication, logger } = options;
+	const open = () => kafkaConnection(options);
+	const appender = kafkaAppender(open);
+	const members = new Set<Consumer>();
+	const counts = new Map<string, Promise<number>>();
+	let asking: { connection: Connection; admin: Admin; ready: Promise<void> } | undefined;
+	let roundRobin = 0;
+
+	const stopAsking = () => {
+		asking?.connection.cut();
+		asking = undefined;
+	};
+
+	/** One connection for all questions, made anew after one that failed. */
+	const ask = async <T>(what: string, question: (admin: Admin) => Promise<T>): Promise<T> => {
+		if (!asking) {
+			const connection = open();
+			const admin = connection.kafka.admin();
+			asking = { connection, admin, ready: admin.connect() };
+		}
+		const { admin, ready } = asking;
+		try {
+			return await within(
+				ANSWER_WITHIN_MS,
+				what,
+				ready.then(() => question(admin))
+			);
+		} catch (error) {
+			if (!isAway(error) && !isAway(rootCause(error))) throw error;
+			stopAsking();
+			throw unavailable(what, rootCause(error));
+		}
+	};
+
+	const countsOf = async (topics: string[]) => {
+		const { topics: known } = await ask("Kafka", admin => admin.fetchTopicMetadata({ topics }));
+		return new Map(known.map(({ name, partitions }) => [name, partitions.length]));
+	};
+
+	/** A topic that was just made is not known to every server at once. */
+	const countsOnceKnown = async (topics: string[]) => {
+		const deadlineMs = Date.now() + ANSWER_WITHIN_MS;
+		for (;;) {
+			try {
+				return await countsOf(topics);
+			} catch (error) {
+				if (rootCause(error).type !== "UNKNOWN_TOPIC_OR_PARTITION" || Date.now() > deadlineMs) throw error;
+				await delay(KNOWN_AFTER_MS);
+			}
+		}
+	};
+
+	const partitionsOf = (topic: string): Promise<number> => {
+		let count = counts.get(topic);
+		if (!count) {
+			count = countsOf([topic]).then(
+				known => known.get(topic)!,
+				error => {
+					counts.delete(topic);
+					throw rootCause(error).type === "UNKNOWN_TOPIC_OR_PARTITION" ? unavailable(`topic ${topic}`, error) : error;
+				}
+			);
+			counts.set(topic, count);
+		}
+		return count;
+	};
+
+	const place = async (record: Outgoing) => {
+		if (record.partition !== undefined) return { ...record, partition: record.partition };
+		const count = await partitionsOf(record.topic);
+		return { ...record, partition: record.key === null ? roundRobin++ % count : partitionOf(record.key, count) };
+	};
+
+	const make = ({ name, partitions, retentionMs, maxBytes }: TopicSpec) => ({
+		topic: name,
+		numPartitions: partitions,
+		replicationFactor: replication,
+		configEntries: [
+			{ name: "retention.ms", value: String(retentionMs) },
+			{ name: "max.message.bytes", value: String(Math.max(maxBytes + RECORD_OVERHEAD_BYTES, MIN_MAX_BYTES)) },
+			// Of three copies one may be away, and what is acknowledged is on two.
+			{ name: "min.insync.replicas", value: replication > 2 ? "2" : "1" }
+		]
+	});
+
+	return {
+		async check() {
+			await ask(`Kafka at ${brokers.join(", ")}`, admin => admin.describeCluster());
+		},
+
+		async create(topics) {
+			const existing = new Set(await ask("Kafka", admin => admin.listTopics()));
+			const missing = topics.filter(({ name }) => !existing.has(name));
+			if (missing.length > 0) await ask("Kafka", admin => admin.createTopics({ topics: missing.map(make) }));
+			const has = await countsOnceKnown(topics.map(({ name }) => name));
+			for (const { name, partitions } of topics)
+				if (has.get(name) !== partitions)
+					throw new Errors.MoleculerError(
+						`topic ${name} has ${has.get(name)} partitions, not the ${partitions} that are wanted`,
+						500,
+						"TOPIC_PARTITIONS",
+						{ topic: name, has: has.get(name), wants: partitions }
+					);
+		},
+
+		async append(records) {
+			await appender.append(await Promise.all(records.map(place)));
+		},
+
+		async consume(consumeOptions) {
+			const member = kafkaMember(consumeOptions, open, logger);
+			members.add(member);
+			return member;
+		},
+
+		async ends(topic) {
+			const offsets = await ask("Kafka", admin => admin.fetchTopicOffsets(topic));
+			return offsets.sort((a, b) => a.partition - b.partition).map(({ high }) => Number(high));
+		},
+
+		async committed(group, topic) {
+			const [offsets] = await ask("Kafka", admin => admin.fetchOffsets({ groupId: group, topics: [topic] }));
+			return offsets!.partitions.sort((a, b) => a.partition - b.partition).map(({ offset }) => Math.max(-1, Number(offset)));
+		},
+
+		async read(topic, partition, fromOffset, maxRecords) {
+			const [low, end] = await ask("Kafka", async admin => {
+				const offsets = await admin.fetchTopicOffsets(topic);
+				const one = offsets.find(offset => offset.partition === partition);
+				return [Number(one?.low ?? 0), Number(one?.high ?? 0)] as const;
+			});
+			const connection = open();
+			const cluster = clusterOf(connection);
+			const records: TopicRecord[] = [];
+			const readAll = async () => {
+				await cluster.connect();
+				let offset = Math.max(fromOffset, low);
+				while (offset < end && records.length < maxRecords) {
+					const [nodeId] = (await byLeader(cluster, [{ topic, partition }])).keys();
+					const [found] = await fetchFrom(cluster, nodeId!, [{ topic, partition, offset }], READ_WAIT_MS);
+					if (!found?.messages.length) return;
+					records.push(...found.messages.map(message => recordOf(topic, partition, message)));
+					offset = records.at(-1)!.offset + 1;
+				}
+			};
+			try {
+				await within(ANSWER_WITHIN_MS, "Kafka", readAll());
+				return records.slice(0, maxRecords);
+			} finally {
+				connection.cut();
+			}
+		},
+
+		async close() {
+			await Promise.all([...members].map(member => member.stop()));
+			appender.close();
+			stopAsking();
+		}
+	};
+}

@@ -1,0 +1,74 @@
+import type { Cluster, KafkaMessage } from "kafkajs";
+import type { Connection } from "./kafka-connection.ts";
+
+export interface Place {
+	topic: string;
+	partition: number;
+	offset: number;
+}
+
+export interface Found extends Place {
+	/** From `offset` on; none at the end of the log. */
+	messages: KafkaMessage[];
+}
+
+/** What kafkajs makes of Kafka's answer; its own types leave it open. */
+interface Answer {
+	responses: { topicName: string; partitions: { partition: number; messages: KafkaMessage[] }[] }[];
+}
+
+const MAX_BYTES = 1024 * 1024;
+
+/**
+ * kafkajs has no consumer without a group, but hands its view of the servers to whoever assigns partitions: a consumer that never joins is
+ * the way to fetch as Kafka's own clients do when they are given partitions by hand.
+ */
+export function clusterOf({ kafka }: Connection): Cluster {
+	let cluster: Cluster | undefined;
+	kafka.consumer({
+		groupId: "none",
+		allowAutoTopicCreation: false,
+		partitionAssigners: [
+			config => {
+				cluster = config.cluster;
+				return {
+					name: "none",
+					version: 0,
+					assign: async () => [],
+					protocol: () => ({ name: "none", metadata: Buffer.alloc(0) })
+				};
+			}
+		]
+	});
+	return cluster!;
+}
+
+/** The places by the server that leads them. Rejects when one of the topics is not there. */
+export async function byLeader<P extends { topic: string; partition: number }>(cluster: Cluster, places: P[]) {
+	await cluster.addMultipleTargetTopics([...new Set(places.map(({ topic }) => topic))]);
+	await cluster.refreshMetadataIfNecessary();
+	return Map.groupBy(
+		places,
+		({ topic, partition }) => Object.keys(cluster.findLeaderForPartitions(topic, [partition]))[0] ?? "unknown"
+	);
+}
+
+/**
+ * Asks one server for what lies at the places it leads; waits up to `waitMs` if there is nothing.
+ * Rejects with type `OFFSET_OUT_OF_RANGE` if one of the offsets is no more, or not yet.
+ */
+export async function fetchFrom(cluster: Cluster, nodeId: string, places: Place[], waitMs: number): Promise<Found[]> {
+	const broker = await cluster.findBroker({ nodeId });
+	const topics = [...Map.groupBy(places, ({ topic }) => topic)].map(([topic, ofTopic]) => ({
+		topic,
+		partitions: ofTopic.map(({ partition, offset }) => ({ partition, fetchOffset: String(offset), maxBytes: MAX_BYTES }))
+	}));
+	const { responses } = (await broker.fetch({ maxWaitTime: waitMs, minBytes: 1, maxBytes: 10 * MAX_BYTES, topics })) as Answer;
+	return responses.flatMap(({ topicName, partitions }) =>
+		partitions.map(({ partition, messages }) => {
+			const { offset } = places.find(place => place.topic === topicName && place.partition === partition)!;
+			// Kafka answers whole batches: the first may begin before the offset that was asked for.
+			return { topic: topicName, partition, offset, messages: messages.filter(message => Number(message.offset) >= offset) };
+		})
+	);
+}
