@@ -9,7 +9,11 @@ export interface Fault {
 
 /** 422 `VALIDATION_ERROR`; `data` lists each field. */
 export const invalid = (faults: Fault[]) =>
-	new Errors.ValidationError(faults.map(({ field, message }) => (field ? `${field}: ${message}` : message)).join("; "), "VALIDATION_ERROR", faults);
+	new Errors.ValidationError(
+		faults.map(({ field, message }) => (field ? `${field}: ${message}` : message)).join("; "),
+		"VALIDATION_ERROR",
+		faults
+	);
 
 /** 409 `CONFLICT`: the request contradicts something that was accepted before. */
 export const conflict = (message: string, data: object) => new Errors.MoleculerClientError(message, 409, "CONFLICT", data);
@@ -21,8 +25,23 @@ export const unauthorized = (message: string) => new Errors.MoleculerClientError
 export const unavailable = (what: string, cause?: unknown) =>
 	Object.assign(new Errors.MoleculerRetryableError(`${what} is away, try again later`, 503, "UNAVAILABLE", { what }), { cause });
 
-const SOCKET_CODES = new Set(["ECONNREFUSED", "ECONNRESET", "EPIPE", "ETIMEDOUT", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH"]);
-const RETRYABLE_TYPES = new Set(["UNAVAILABLE", "SERVICE_NOT_FOUND", "SERVICE_NOT_AVAILABLE", "REQUEST_TIMEOUT", "REQUEST_REJECTED"]);
+const SOCKET_CODES = new Set([
+	"ECONNREFUSED",
+	"ECONNRESET",
+	"EPIPE",
+	"ETIMEDOUT",
+	"ENOTFOUND",
+	"EAI_AGAIN",
+	"EHOSTUNREACH",
+	"ENETUNREACH"
+]);
+const RETRYABLE_TYPES = new Set([
+	"UNAVAILABLE",
+	"SERVICE_NOT_FOUND",
+	"SERVICE_NOT_AVAILABLE",
+	"REQUEST_TIMEOUT",
+	"REQUEST_REJECTED"
+]);
 
 const parts = (error: unknown): unknown[] => {
 	const { errors, innerErrors } = error as { errors?: unknown[]; innerErrors?: Record<string, unknown> };
@@ -30,7 +49,8 @@ const parts = (error: unknown): unknown[] => {
 };
 
 /** SQLSTATE classes and codes that say "not now": connection lost, shutting down, out of resources, serialisation, deadlock. */
-const retryableSqlState = (code: string) => /^(08|53|57P|58)/.test(code) || code === "40001" || code === "40P01" || code === "25006";
+const retryableSqlState = (code: string) =>
+	/^(08|53|57P|58)/.test(code) || code === "40001" || code === "40P01" || code === "25006";
 
 /**
  * Whether an error says that something needed is away (and so the same work will succeed later), rather than that the work itself is wrong.
@@ -47,6 +67,11 @@ export function isAway(error: unknown): boolean {
 	// cassandra-driver ResponseError: unavailable, overloaded, bootstrapping, and the read and write timeouts.
 	if (name === "ResponseError" && typeof code === "number") return [0x1000, 0x1001, 0x1002, 0x1100, 0x1200].includes(code);
 	if (/^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN) /.test(message)) return true;
-	if (/Connection (terminated|is closed|ended)|Client has encountered a connection error|timeout expired|Stream isn't writeable|Command timed out/i.test(message)) return true;
+	if (
+		/Connection (terminated|is closed|ended)|Client has encountered a connection error|timeout expired|Stream isn't writeable|Command timed out/i.test(
+			message
+		)
+	)
+		return true;
 	return parts(error).some(isAway);
 }

@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import { invalid } from "../errors.ts";
+import { faultsOf } from "../faults.ts";
 import type { Headers, Outgoing } from "./topic-log.ts";
 
 /** As much of a topic's contract as putting a message on it takes. */
@@ -15,11 +16,16 @@ export const REQUEST_ID = "request-id";
  * A message as a record for its topic: checked, keyed, and exactly the contract's fields as JSON; all else travels in headers.
  * Throws `VALIDATION_ERROR` when the message is not what the contract says.
  */
-export function encode(contracts: Record<string, Encodable>, topic: string, message: unknown, options: { headers?: Headers; requestID?: string } = {}): Outgoing {
+export function encode(
+	contracts: Record<string, Encodable>,
+	topic: string,
+	message: unknown,
+	options: { headers?: Headers; requestID?: string } = {}
+): Outgoing {
 	const contract = contracts[topic];
 	if (!contract) throw new Error(`There is no topic ${topic}`);
 	const parsed = contract.message.safeParse(message);
-	if (!parsed.success) throw invalid(parsed.error.issues.map(issue => ({ field: issue.path.join("."), message: issue.message })));
+	if (!parsed.success) throw invalid(faultsOf(parsed.error));
 	const headers: Headers = { ...options.headers };
 	if (options.requestID) headers[REQUEST_ID] = options.requestID;
 	return { topic, key: contract.key(parsed.data), value: JSON.stringify(parsed.data), headers };

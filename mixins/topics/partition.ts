@@ -1,12 +1,21 @@
 import { Partitioners } from "kafkajs";
 
 const partitioner = Partitioners.DefaultPartitioner();
-const metadata = new Map<number, { partitionErrorCode: number; partitionId: number; leader: number; replicas: number[]; isr: number[] }[]>();
+const metadata = new Map<
+	number,
+	{ partitionErrorCode: number; partitionId: number; leader: number; replicas: number[]; isr: number[] }[]
+>();
 
 function partitionsOf(count: number) {
 	let known = metadata.get(count);
 	if (!known) {
-		known = Array.from({ length: count }, (_, partitionId) => ({ partitionErrorCode: 0, partitionId, leader: 0, replicas: [], isr: [] }));
+		known = Array.from({ length: count }, (_, partitionId) => ({
+			partitionErrorCode: 0,
+			partitionId,
+			leader: 0,
+			replicas: [],
+			isr: []
+		}));
 		metadata.set(count, known);
 	}
 	return known;

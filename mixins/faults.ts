@@ -1,0 +1,14 @@
+import type { z } from "zod";
+import type { Fault } from "./errors.ts";
+
+/** What a schema found wrong, field by field; a field that nobody asked for is named too. */
+export const faultsOf = ({ issues }: z.ZodError): Fault[] =>
+	issues.flatMap(issue => {
+		const path = issue.path.map(String);
+		if (issue.code === "unrecognized_keys")
+			return issue.keys.map(key => ({ field: [...path, key].join("."), message: "is not known here" }));
+		const message = issue.message.endsWith("received undefined")
+			? "is required"
+			: issue.message.replace(/^Invalid input: expected/, "must be");
+		return [{ field: path.join("."), message: message.replace(/, received .*$/, "") }];
+	});
