@@ -7,18 +7,29 @@ import { serviceNames } from "./services/contract.ts";
 const integer = (min: number, max: number) =>
 	z.string().regex(/^\d+$/).transform(Number).pipe(z.int().min(min).max(max)).describe(`a whole number from ${min} to ${max}`);
 const port = integer(0, 65_535);
-const list = z.string().transform(text => text.split(",").map(part => part.trim()).filter(Boolean));
+const list = z.string().transform(text =>
+	text
+		.split(",")
+		.map(part => part.trim())
+		.filter(Boolean)
+);
 const url = (...protocols: string[]) =>
 	z
 		.string()
 		.refine(text => URL.canParse(text) && protocols.includes(new URL(text).protocol))
 		.describe(`a URL like ${protocols[0]}//host:port`);
-const addresses = list.refine(all => all.length > 0 && all.every(one => /^[^\s:]+(:\d{1,5})?$/.test(one))).describe("host:port, or several with commas");
+const addresses = list
+	.refine(all => all.length > 0 && all.every(one => /^[^\s:]+(:\d{1,5})?$/.test(one)))
+	.describe("host:port, or several with commas");
 
 /** Name → what would do (its `description`), and how it is read. Those without a default are optional, or their default depends on others. */
 export const variables = {
 	PROFILE: z.enum(["embedded", "cluster"]).default("embedded").describe("embedded or cluster"),
-	HOST: z.string().regex(/^[\w.:-]+$/).optional().describe("an address or host name to listen on"),
+	HOST: z
+		.string()
+		.regex(/^[\w.:-]+$/)
+		.optional()
+		.describe("an address or host name to listen on"),
 	HTTP_PORT: port.default(8080),
 	GRPC_PORT: port.default(50_051),
 	DATA_DIR: z.string().default("./data").describe("a directory that can be written"),
@@ -31,18 +42,29 @@ export const variables = {
 		.refine(names => !names.includes("socket") || names.includes("api"))
 		.optional()
 		.describe(`a list of ${serviceNames.join(", ")} (socket needs api beside it)`),
-	LOG_LEVEL: z.enum(["fatal", "error", "warn", "info", "debug", "trace"]).default("info").describe("fatal, error, warn, info, debug or trace"),
+	LOG_LEVEL: z
+		.enum(["fatal", "error", "warn", "info", "debug", "trace"])
+		.default("info")
+		.describe("fatal, error, warn, info, debug or trace"),
 	SELECTION_NAMES: list
 		.refine(names => names.length > 0 && new Set(names).size === names.length && names.every(name => Id.safeParse(name).success))
 		.default(["a", "b", "c", "d"])
 		.describe("different names with commas, each 1 to 64 characters"),
 	GUESTS: z.enum(["on", "off"]).optional().describe("on or off"),
-	JWT_SECRET: z.string().refine(text => Buffer.byteLength(text) >= 32).optional().describe("at least 32 bytes"),
+	JWT_SECRET: z
+		.string()
+		.refine(text => Buffer.byteLength(text) >= 32)
+		.optional()
+		.describe("at least 32 bytes"),
 	MAX_FRAMES_PER_SECOND: integer(0, 1_000_000).default(1000),
 	MAX_REQUESTS_PER_SECOND: integer(0, 1_000_000).default(1000),
 	MAX_SOCKETS_PER_ADDRESS: integer(0, 10_000_000).default(20_000),
 	METRICS_PORT: port.default(3030),
-	NODE_ID: z.string().regex(/^[\w-]{1,128}$/).optional().describe("letters, digits, _ and -, at most 128"),
+	NODE_ID: z
+		.string()
+		.regex(/^[\w-]{1,128}$/)
+		.optional()
+		.describe("letters, digits, _ and -, at most 128"),
 	TOPIC_PARTITIONS: integer(1, 1000).default(12),
 	TOPIC_REPLICATION: integer(1, 15).default(1),
 	GRPC_TOKEN: z.string().min(1).optional().describe("a token"),
@@ -65,7 +87,10 @@ function read(env: NodeJS.ProcessEnv): Variables {
 		// A compose file hands over an empty text for what it does not set.
 		const text = env[name]?.trim() || undefined;
 		const parsed = (schema as z.ZodType).safeParse(text);
-		if (!parsed.success) throw new ConfigError(`${name}=${SECRET.has(name) ? "***" : text} is unusable: give ${schema.description ?? describe(schema)}`);
+		if (!parsed.success)
+			throw new ConfigError(
+				`${name}=${SECRET.has(name) ? "***" : text} is unusable: give ${schema.description ?? describe(schema)}`
+			);
 		return [name, parsed.data];
 	});
 	return Object.fromEntries(entries) as Variables;

@@ -38,16 +38,35 @@ export interface Shown {
 	version: number;
 }
 
+/** What a frame shows, where it shows values that move: the socket conflates them and never goes back to a lower version. */
+export interface Latest<Data> {
+	shows: (data: Data, headers: Headers) => Shown[];
+	/** The same frame with its values raised to what the socket has seen already; without it a frame that shows less is left out. */
+	raise?: (data: Data, versionOf: (key: string) => number) => Data;
+	/** Sent even if it shows nothing new: somebody waits for the answer. */
+	always?: true;
+}
+
 export interface Push<Message> {
 	/** Whose sockets get it. */
 	user: (message: Message) => string;
 	/** The frame's `code`; its `data` is the message. */
 	code: string;
-	/** The values a frame shows, and how to raise them to what the socket has already seen. Without it every message is its own news. */
-	latest?: {
-		shows: (message: Message, headers: Headers) => Shown[];
-		raise?: (message: Message, versionOf: (key: string) => number) => Message;
-	};
+	/** Without it every message is its own news. */
+	latest?: Latest<Message>;
+}
+
+/** A list that any socket may watch: sent whole at once, and again when a message of the topic moves it, ten times a second at most. */
+export interface Feed<Message> {
+	/** `{"code":"watch","data":{"<name>":true}}` starts it. */
+	name: string;
+	code: string;
+	/** The action that answers the list. */
+	snapshot: string;
+	// biome-ignore lint/suspicious/noExplicitAny: the list's shape is the snapshot action's
+	apply: (list: any, message: Message) => unknown;
+	// biome-ignore lint/suspicious/noExplicitAny: the list's shape is the snapshot action's
+	latest: Latest<any>;
 }
 
 export interface TopicContract<M extends z.ZodType = z.ZodType> {
@@ -55,6 +74,7 @@ export interface TopicContract<M extends z.ZodType = z.ZodType> {
 	/** Messages with one key stay in order, and have one handler at a time. */
 	key: (message: z.output<M>) => string;
 	push?: Push<z.output<M>>;
+	feed?: Feed<z.output<M>>;
 	/** Records older than this may go. Default 7 days. */
 	retentionMs?: number;
 }

@@ -24,7 +24,9 @@ export const works = (service: string) => config.services.includes(service);
 export const postgres = once((): Database => (embedded ? openEmbedded(config.dataDir) : openPostgres(config.databaseUrl)));
 
 /** Cluster only. */
-export const cassandra = once((): Cassandra => openCassandra({ contactPoints: config.cassandraContactPoints, keyspace: "plaza" }));
+export const cassandra = once(
+	(): Cassandra => openCassandra({ contactPoints: config.cassandraContactPoints, keyspace: "plaza" })
+);
 
 /** Cluster only. */
 export const redis = once((): Redis => openRedis(config.redisUrl));
@@ -38,7 +40,12 @@ export const topicLog = once(
 
 /** Mixin: `topics: {…}` in the schema consumes, `this.publish` publishes. */
 export const withTopics = () =>
-	topicsMixin(topicLog(), { contracts: topics, partitions: config.topicPartitions, consumes: works, where: embedded ? config.dataDir : config.kafkaBrokers.join() });
+	topicsMixin(topicLog(), {
+		contracts: topics,
+		partitions: config.topicPartitions,
+		consumes: works,
+		where: embedded ? config.dataDir : config.kafkaBrokers.join()
+	});
 
 /** Messages that leave if, and only if, the transaction that made them commits. */
 export const purchaseOutbox = once((): Outbox => outbox(postgres().knex, { contracts: topics }));

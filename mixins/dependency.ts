@@ -55,7 +55,11 @@ export async function checksOf(broker: ServiceBroker): Promise<Record<string, st
 }
 
 /** Resolves once it answers, however long that takes; says so in one line, and again every half minute. False if the broker stopped meanwhile. */
-export async function reach({ name, where, advice, check }: Dependency, logger: Logger, isStopping: () => boolean): Promise<boolean> {
+export async function reach(
+	{ name, where, advice, check }: Dependency,
+	logger: Logger,
+	isStopping: () => boolean
+): Promise<boolean> {
 	let pauseMs = FIRST_PAUSE_MS;
 	let saidAtMs = Number.NEGATIVE_INFINITY;
 	while (!isStopping()) {

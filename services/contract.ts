@@ -12,7 +12,9 @@ const contracts = { api, health, purchase, selections, socket, summary, sync, wa
 
 export type ServiceName = keyof typeof contracts;
 type Gathered<Part extends "actions" | "topics"> = UnionToIntersection<(typeof contracts)[ServiceName][Part]>;
-type UnionToIntersection<U> = (U extends unknown ? (one: U) => void : never) extends (all: infer I) => void ? { [K in keyof I]: I[K] } : never;
+type UnionToIntersection<U> = (U extends unknown ? (one: U) => void : never) extends (all: infer I) => void
+	? { [K in keyof I]: I[K] }
+	: never;
 
 const gather = <Part extends "actions" | "topics">(part: Part) =>
 	Object.assign({}, ...Object.values(contracts).map(contract => contract[part])) as Gathered<Part>;

@@ -40,7 +40,7 @@ function ownerOf(file: string): Owner | undefined {
 	}
 }
 
-/** Makes the directory if need be and takes it for this process. Throws `DataDirInUse` with the other's pid. Answers how to let go. */
+/** Makes the directory if need be and takes it for this process, which may hold it already. Throws `DataDirInUse` with the other's pid. Answers how to let go. */
 export function takeDataDir(dir: string): () => void {
 	mkdirSync(dir, { recursive: true });
 	const file = join(dir, "lock");
@@ -53,6 +53,7 @@ export function takeDataDir(dir: string): () => void {
 			if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
 		}
 		const owner = ownerOf(file);
+		if (owner?.pid === process.pid) return () => rmSync(file, { force: true });
 		if (owner && isAlive(owner))
 			throw new DataDirInUse(`DATA_DIR=${dir} is in use by process ${owner.pid}: stop it first, or give another directory`);
 		rmSync(file, { force: true });

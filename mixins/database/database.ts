@@ -53,7 +53,7 @@ export function openPostgres(url: string, { maxConnections = 10 } = {}): Databas
 
 /** Postgres in this process, in a directory that no other process may hold. Survives `kill -9`, not power loss: it never calls fsync. */
 export function openEmbedded(dir: string): Database {
-	const letGo = takeDataDir(dir);
+	let letGo: (() => void) | undefined;
 	let opening: Promise<PGlite> | undefined;
 	let maintenance: { stop(): Promise<void> } | undefined;
 	const db: Knex = knex({
@@ -61,6 +61,7 @@ export function openEmbedded(dir: string): Database {
 		pool: { min: 1, max: 1, idleTimeoutMillis: 2 ** 30 },
 		acquireConnectionTimeout: 4_000,
 		connection: async () => {
+			letGo ??= takeDataDir(dir);
 			opening ??= PGlite.create(`${dir}/postgres`, { relaxedDurability: false });
 			const pglite = await opening;
 			maintenance ??= maintain(db);
@@ -77,7 +78,7 @@ export function openEmbedded(dir: string): Database {
 			await maintenance?.stop();
 			await db.destroy();
 			await (await opening)?.close();
-			letGo();
+			letGo?.();
 		}
 	};
 }
@@ -95,7 +96,11 @@ export async function migrate({ knex: db }: Pick<Database, "knex">, folder: URL)
 	await db.transaction(async trx => {
 		// Gone with the transaction, however that ends: knex's own lock is a row that a killed node leaves behind.
 		await trx.raw("select pg_advisory_xact_lock(?)", [MIGRATION_LOCK]);
-		await trx.migrate.latest({ migrationSource: migrationsIn(folder), tableName: `${owner}_migrations`, disableTransactions: true });
+		await trx.migrate.latest({
+			migrationSource: migrationsIn(folder),
+			tableName: `${owner}_migrations`,
+			disableTransactions: true
+		});
 	});
 }
 

@@ -13,9 +13,10 @@ export function maintain(db: Knex) {
 	let checkpointedAt: string | undefined;
 
 	const checkpoint = async () => {
-		const { rows } = await db.raw("select pg_current_wal_lsn()::text as now, pg_wal_lsn_diff(pg_current_wal_lsn(), ?::pg_lsn)::bigint as bytes", [
-			checkpointedAt ?? "0/0"
-		]);
+		const { rows } = await db.raw(
+			"select pg_current_wal_lsn()::text as now, pg_wal_lsn_diff(pg_current_wal_lsn(), ?::pg_lsn)::bigint as bytes",
+			[checkpointedAt ?? "0/0"]
+		);
 		const grown = checkpointedAt === undefined ? 0 : Number(rows[0].bytes);
 		if (grown >= CHECKPOINT_AFTER_BYTES) await db.raw("checkpoint");
 		if (checkpointedAt === undefined || grown >= CHECKPOINT_AFTER_BYTES) checkpointedAt = rows[0].now;

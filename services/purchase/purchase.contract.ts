@@ -40,6 +40,14 @@ export const actions = {
 		replyCode: "purchase",
 		actor: request => request.user_id
 	}),
+	/**
+	 * Takes a purchase that was bought elsewhere, as if it had been bought here; `created_at` stands if it is an ISO 8601 time.
+	 * `recorded` is false for one that is known already. Errors: `VALIDATION_ERROR`, `CONFLICT` (same id, other amount), `UNAVAILABLE`.
+	 */
+	"purchase.record": action({
+		params: z.strictObject({ id: Id, user_id: Id, amount: Amount, created_at: z.string().optional() }),
+		result: z.strictObject({ recorded: z.boolean() })
+	}),
 	/** What Postgres knows of a user's purchases; seq 0 for a user who never bought. Errors: `UNAVAILABLE`. */
 	"purchase.total": action({ params: z.strictObject({ user_id: Id }), result: PurchaseTotal })
 };

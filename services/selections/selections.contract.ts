@@ -1,6 +1,7 @@
 // All that the rest of the system may know about selections.
 import { z } from "zod";
 import { action, Id, topic } from "../../define.ts";
+import type { Count } from "../summary/summary.contract.ts";
 
 export const needs = ["summary"] as const;
 
@@ -16,7 +17,14 @@ export const Accepted = z.strictObject({ accepted: z.literal(true) });
 export const SelectionSummary = z.object({ name: Id, count: z.int().nonnegative(), user_id: Id });
 
 /** The key under which a socket remembers the highest count it has shown for a name. */
-export const shownKey = (name: string) => `selection:${name}`;
+const shownKey = (name: string) => `selection:${name}`;
+
+/** How a list of counts is shown: every count under its name's key. */
+export const countsShown = {
+	shows: (counts: Count[]) => counts.map(({ name, count }) => ({ key: shownKey(name), version: count })),
+	raise: (counts: Count[], versionOf: (key: string) => number) =>
+		counts.map(({ name, count }) => ({ name, count: Math.max(count, versionOf(shownKey(name))) }))
+};
 
 export const actions = {
 	/** Durable on topic `Selections` when it answers. Errors: `VALIDATION_ERROR` (also a name that is not up for selection), `UNAVAILABLE`. */
@@ -42,6 +50,14 @@ export const topics = {
 				shows: summary => [{ key: shownKey(summary.name), version: summary.count }],
 				raise: (summary, versionOf) => ({ ...summary, count: Math.max(summary.count, versionOf(shownKey(summary.name))) })
 			}
+		},
+		feed: {
+			name: "selections",
+			code: "Selections",
+			snapshot: "summary.list",
+			apply: (counts: Count[], { name, count }) =>
+				counts.map(one => (one.name === name ? { name, count: Math.max(one.count, count) } : one)),
+			latest: countsShown
 		}
 	})
 };

@@ -1,7 +1,7 @@
 // All that the rest of the system may know about synchronisation: a screen asks for the counts, all screens of the user get them.
 import { z } from "zod";
 import { action, Id, topic } from "../../define.ts";
-import { Accepted, shownKey } from "../selections/selections.contract.ts";
+import { Accepted, countsShown } from "../selections/selections.contract.ts";
 import { Counts } from "../summary/summary.contract.ts";
 
 export const needs = ["summary"] as const;
@@ -29,13 +29,10 @@ export const topics = {
 		push: {
 			user: results => results.user_id,
 			code: "SynchronizationResults",
-			// No `shows`: every synchronisation that was asked for is answered, also when nothing has changed.
 			latest: {
-				shows: results => results.selections.map(({ name, count }) => ({ key: shownKey(name), version: count })),
-				raise: (results, versionOf) => ({
-					...results,
-					selections: results.selections.map(({ name, count }) => ({ name, count: Math.max(count, versionOf(shownKey(name))) }))
-				})
+				always: true,
+				shows: results => countsShown.shows(results.selections),
+				raise: (results, versionOf) => ({ ...results, selections: countsShown.raise(results.selections, versionOf) })
 			}
 		}
 	})

@@ -1,0 +1,38 @@
+// Only what differs from Moleculer's defaults, each line with its reason.
+import type { BrokerOptions } from "moleculer";
+import { config } from "./config.ts";
+import { frontDoor } from "./mixins/http/front-door.ts";
+import { kafkaTransporter } from "./mixins/transporter.ts";
+import { embedded } from "./profile.ts";
+import { actions } from "./services/contract.ts";
+import { health } from "./services/health/health.ts";
+import { MetricsText, nodePage } from "./services/health/node-page.ts";
+import { ContractValidator } from "./validator.ts";
+
+export default {
+	// Nodes of other systems on the same Kafka are not ours. No dot: the transporter's topics use it.
+	namespace: "plaza",
+	// Fixed: the transporter has topics of its own for each node, and nothing removes those of nodes that never come back.
+	nodeID: config.nodeID,
+	// What this node works at, beyond the answers it carries: health adds them up over all nodes.
+	metadata: { works: config.services },
+	// One process needs none.
+	transporter: embedded ? null : kafkaTransporter({ brokers: config.kafkaBrokers }),
+	// Moleculer's own start and registry lines are for those who look for them.
+	logger: {
+		type: "Console",
+		options: {
+			level: { BROKER: "warn", REGISTRY: "warn", TRANSIT: "warn", TRANSPORTER: "warn", DISCOVERY: "warn", "**": config.logLevel }
+		}
+	},
+	// Without one, a call to a node that has just been killed hangs for as long as its heartbeats are awaited.
+	requestTimeout: 5_000,
+	// What was accepted is finished before a service stops.
+	tracking: { enabled: true, shutdownTimeout: 5_000 },
+	// By action name, from the contracts.
+	validator: new ContractValidator(actions),
+	// Read at METRICS_PORT. An instance is welcome too, which the type does not know.
+	metrics: { enabled: true, reporter: [new MetricsText({}) as never] },
+	// Both listen before the transporter is connected, so that health can say what is missing.
+	middlewares: [frontDoor(config, health), nodePage(config)]
+} satisfies BrokerOptions;

@@ -1,0 +1,46 @@
+// From contracts to routes: what is not declared there cannot be reached.
+import type { IncomingMessage } from "node:http";
+import { Errors } from "moleculer";
+import type { ActionContract } from "../../define.ts";
+import { invalid } from "../../mixins/errors.ts";
+import { actions } from "../contract.ts";
+
+type Contracts = Record<string, ActionContract>;
+
+/** The gateway's aliases: `POST /api/purchases` → `purchase.create`. */
+export const routes = (contracts: object): Record<string, string> =>
+	Object.fromEntries(Object.entries(contracts as Contracts).flatMap(([name, { rest }]) => (rest ? [[rest, name]] : [])));
+
+export const contractOf = (action: string): ActionContract => (actions as unknown as Contracts)[action]!;
+
+/** What moleculer-web knows of a request with `mergeParams: false`. */
+interface Parsed {
+	body?: unknown;
+	params?: Record<string, string>;
+	query?: Record<string, unknown>;
+}
+
+const hasBody = ({ headers }: IncomingMessage) =>
+	headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
+const isJson = ({ headers }: IncomingMessage) => /^application\/json\s*(;|$)/i.test(headers["content-type"] ?? "");
+
+/**
+ * An action's params from a request: the body's fields, the headers that may stand for a field, and the path's, which win.
+ * Errors: 415 `UNSUPPORTED_MEDIA_TYPE` for a body that is not JSON, 422 `VALIDATION_ERROR` for JSON that is not an object.
+ */
+export function paramsOf(
+	{ rest, restHeaders = {} }: ActionContract,
+	req: IncomingMessage & { $params: Parsed }
+): Record<string, unknown> {
+	const { body, params } = req.$params;
+	const takesBody = !rest?.startsWith("GET ");
+	if (takesBody && hasBody(req) && !isJson(req))
+		throw new Errors.MoleculerClientError("Send the body as application/json", 415, "UNSUPPORTED_MEDIA_TYPE");
+	if (takesBody && hasBody(req) && (typeof body !== "object" || body === null || Array.isArray(body)))
+		throw invalid([{ field: "", message: "the body must be a JSON object" }]);
+
+	const fromHeaders = Object.entries(restHeaders).flatMap(([header, field]) =>
+		req.headers[header] === undefined ? [] : [[field, req.headers[header]]]
+	);
+	return { ...Object.fromEntries(fromHeaders), ...(takesBody ? (body as object) : {}), ...params };
+}

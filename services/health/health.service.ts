@@ -1,0 +1,10 @@
+import { defineService } from "../../define.ts";
+import { ownHealth } from "./health.ts";
+
+/** Every node answers for itself; the gateway adds the answers up. */
+export default defineService({
+	name: "health",
+	actions: {
+		report: async ctx => (await ownHealth(ctx.broker)).checks
+	}
+});

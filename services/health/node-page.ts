@@ -1,0 +1,53 @@
+// What a node shows to those who run it, on a port of its own: figures, and its own health.
+import { createServer } from "node:http";
+import { type MetricRegistry, MetricReporters, type Middleware, type ServiceBroker } from "moleculer";
+import { notFound, sendError, sendJson } from "../../mixins/http/http-error.ts";
+import { listen } from "../../mixins/http/listen.ts";
+import { ownHealth } from "./health.ts";
+
+/** Moleculer's Prometheus text without a server of its own: figures and health share ours. */
+export class MetricsText extends MetricReporters.Prometheus {
+	declare defaultLabels: Record<string, string>;
+
+	override init(registry: MetricRegistry) {
+		MetricReporters.Base.prototype.init.call(this, registry);
+		this.defaultLabels = { nodeID: registry.broker.nodeID };
+	}
+
+	override stop() {
+		return Promise.resolve();
+	}
+}
+
+const textOf = (broker: ServiceBroker) => {
+	const reporter = broker.metrics.reporter.find(one => one instanceof MetricsText);
+	return reporter?.generatePrometheusResponse() ?? "";
+};
+
+/** Middleware: serves `/metrics` and `/health/*` from before the transporter is connected until all services have stopped. */
+export function nodePage({ metricsHost, metricsPort }: { metricsHost: string; metricsPort: number }): Middleware {
+	let broker: ServiceBroker;
+	const server = createServer(async ({ url }, res) => {
+		if (url === "/metrics") {
+			res.writeHead(200, { "Content-Type": "text/plain; version=0.0.4; charset=utf-8" });
+			return res.end(textOf(broker));
+		}
+		if (url === "/health/live") return sendJson(res, 200, { status: "ok" });
+		if (url !== "/health" && url !== "/health/ready") return sendError(res, notFound);
+		const report = await ownHealth(broker);
+		return sendJson(res, report.status === "ok" ? 200 : 503, report);
+	});
+	return {
+		name: "NodePage",
+
+		async starting(starting: ServiceBroker) {
+			broker = starting;
+			if (metricsPort > 0) await listen(server, metricsPort, metricsHost, "METRICS_PORT");
+		},
+
+		async stopped() {
+			server.close();
+			server.closeAllConnections();
+		}
+	};
+}

@@ -1,0 +1,43 @@
+import type { ServiceSchema } from "moleculer";
+import { config } from "../../config.ts";
+import { defineService } from "../../define.ts";
+import { database } from "../../mixins/database/database.ts";
+import { isAway, unavailable } from "../../mixins/errors.ts";
+import { microBatch } from "../../mixins/micro-batch.ts";
+import { postgres } from "../../profile.ts";
+import type { Count } from "./summary.contract.ts";
+import { type SummaryStore, sqlSummary } from "./summary.store.ts";
+
+const awayOr = (error: unknown) => (isAway(error) ? unavailable("Postgres", error) : error);
+
+/** The read side of the tally: what the counter worked out, kept where it can be listed. */
+export const summary = (store: SummaryStore, names: readonly string[], mixins: Partial<ServiceSchema>[] = []) => {
+	// Whoever asks while a read is under way shares the next one.
+	const list = microBatch<null, Count[]>(
+		async asked => {
+			const counts = await store.list(names).catch(error => Promise.reject(awayOr(error)));
+			return asked.map(() => counts);
+		},
+		{ maxItems: 10_000, maxWaiting: 10_000, name: "Postgres" }
+	);
+
+	return defineService({
+		name: "summary",
+		mixins,
+
+		actions: {
+			list: () => list(null),
+
+			async raise(ctx) {
+				await store.raise(ctx.params.counts).catch(error => Promise.reject(awayOr(error)));
+				return null;
+			}
+		},
+
+		started: () => store.seed(names)
+	});
+};
+
+export default summary(sqlSummary(postgres().knex), config.selectionNames, [
+	database(postgres(), new URL("./migrations/", import.meta.url))
+]);

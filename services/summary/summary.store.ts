@@ -1,0 +1,36 @@
+import type { Knex } from "knex";
+import type { Count } from "./summary.contract.ts";
+
+export interface SummaryStore {
+	/** Makes rows with a count of 0 for the names that have none. */
+	seed(names: readonly string[]): Promise<void>;
+	/** The counts of these names, in this order; 0 where there is no row. */
+	list(names: readonly string[]): Promise<Count[]>;
+	/** Sets each count unless a higher one is stored. */
+	raise(counts: Count[]): Promise<void>;
+}
+
+export const sqlSummary = (db: Knex): SummaryStore => ({
+	async seed(names) {
+		await db("selections_summary")
+			.insert(names.map(name => ({ name })))
+			.onConflict("name")
+			.ignore();
+	},
+
+	async list(names) {
+		const rows: { name: string; count: string }[] = await db("selections_summary").whereIn("name", names);
+		const counts = new Map(rows.map(({ name, count }) => [name, Number(count)]));
+		return names.map(name => ({ name, count: counts.get(name) ?? 0 }));
+	},
+
+	async raise(counts) {
+		// In one order, or two counters that raise the same names could wait for each other.
+		const sorted = counts.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+		await db.raw(
+			`insert into selections_summary (name, count) select * from unnest(?::text[], ?::bigint[])
+			 on conflict (name) do update set count = excluded.count where selections_summary.count < excluded.count`,
+			[sorted.map(({ name }) => name), sorted.map(({ count }) => count)]
+		);
+	}
+});
