@@ -1,0 +1,145 @@
+/**
+ * Sends what an outbox holds to its topics: each message at least once, each key's in order. One node at a time does, by a lease.
+ *
+ *     mixins: [relay(box, log, { works: true }), database(db, migrations)]       // before the mixin that makes the tables: it starts after it
+ *
+ * A message is deleted once the log has acknowledged it, so a relay that dies in between sends it again: whoever reads it must expect that.
+ * While the log is away everything waits and health says for how long; so it does for a message that the log will never take.
+ */
+import { setTimeout as delay } from "node:timers/promises";
+import type { Logger, Service, ServiceSchema } from "moleculer";
+import { addCheck } from "../dependency.ts";
+import { REQUEST_ID } from "../topics/encode.ts";
+import type { TopicLog } from "../topics/topic-log.ts";
+import { APPEND_BOUND_MS, type Lease, leaseOf } from "./lease.ts";
+import type { Outbox, Waiting } from "./outbox.ts";
+
+export interface RelayOptions {
+	/** Whether this node sends. One that only carries the service's answers leaves that to others. Default: yes. */
+	works?: boolean | ((service: string) => boolean);
+	/** The pause between two looks, which grows from the least to the most while there is nothing: how late the commits of other processes are seen. */
+	pollMs?: { least: number; most: number };
+}
+
+const MAX_MESSAGES = 1_000;
+/** Kafka takes a batch of one partition only if it is smaller than the largest record it takes, by default 1 MiB. */
+const MAX_BYTES = 512 * 1024;
+const STANDBY_MS = 1_000;
+const FIRST_BACKOFF_MS = 100;
+const LONGEST_BACKOFF_MS = 5_000;
+const LATE_MS = 5_000;
+
+/** As many as go into one append: the first, and those after it until it is full. */
+export function fill(waiting: Waiting[], maxBytes = MAX_BYTES): Waiting[] {
+	let bytes = 0;
+	const end = waiting.findIndex(({ record: { key, value } }, index) => {
+		bytes += Buffer.byteLength(key ?? "") + Buffer.byteLength(value);
+		return index > 0 && bytes > maxBytes;
+	});
+	return end === -1 ? waiting : waiting.slice(0, end);
+}
+
+type Outcome = "sent" | "nothing" | "standby";
+
+/** One look at the outbox. What was read under one fence is sent under the same one or not at all: by then somebody else may have sent it. */
+async function round(outbox: Outbox, log: TopicLog, lease: Lease, logger: Logger): Promise<Outcome> {
+	const fence = await lease.hold();
+	if (fence === undefined) return "standby";
+	const waiting = fill(await outbox.oldest(MAX_MESSAGES));
+	if (waiting.length === 0) return "nothing";
+	if ((await lease.hold()) !== fence) return "standby";
+	await log.append(waiting.map(({ record }) => record));
+	for (const { record } of waiting)
+		logger.debug("published", { topic: record.topic, key: record.key, requestID: record.headers?.[REQUEST_ID] });
+	await outbox.remove(waiting.map(({ id }) => id));
+	return "sent";
+}
+
+/** Looks until it is stopped: at once after each commit of this process, and now and then for those of others. */
+export function startRelay(
+	outbox: Outbox,
+	log: TopicLog,
+	lease: Lease,
+	logger: Logger,
+	{ least, most }: { least: number; most: number }
+) {
+	let stopping = false;
+	let committed = false;
+	let listening = false;
+	let failing = false;
+	let rouse = () => {};
+
+	const sleep = (ms: number) =>
+		new Promise<void>(resolve => {
+			const timer = setTimeout(resolve, ms);
+			rouse = () => {
+				clearTimeout(timer);
+				resolve();
+			};
+		});
+	const forget = outbox.onCommit(() => {
+		committed = true;
+		if (listening) rouse();
+	});
+
+	const run = async () => {
+		let pauseMs = least;
+		while (!stopping) {
+			committed = false;
+			try {
+				const outcome = await round(outbox, log, lease, logger);
+				if (failing) logger.info(`${outbox.table}: goes on`);
+				failing = false;
+				// Who stands by cannot send what was just committed here.
+				listening = outcome !== "standby";
+				pauseMs = outcome === "sent" ? least : outcome === "standby" ? STANDBY_MS : Math.min(pauseMs * 2, most);
+				if (outcome === "sent" || (committed && listening)) continue;
+			} catch (error) {
+				if (!failing)
+					logger.warn(`${outbox.table}: its messages wait (${(error as Error).message}); trying again until they leave`);
+				pauseMs = failing ? Math.min(pauseMs * 2, LONGEST_BACKOFF_MS) : FIRST_BACKOFF_MS;
+				failing = true;
+				listening = false;
+			}
+			if (!stopping) await sleep(pauseMs);
+		}
+		await lease.release().catch(() => {});
+	};
+
+	const running = run();
+	return {
+		/** Lets an append under way end. */
+		async stop() {
+			stopping = true;
+			forget();
+			rouse();
+			await Promise.race([running, delay(APPEND_BOUND_MS, undefined, { ref: false })]);
+		}
+	};
+}
+
+interface RelayService extends Service {
+	outboxRelay?: ReturnType<typeof startRelay>;
+}
+
+/** Mixin; see the top of this file. */
+export function relay(outbox: Outbox, log: TopicLog, options: RelayOptions = {}): Partial<ServiceSchema> {
+	const { works = true, pollMs = { least: 5, most: 250 } } = options;
+	return {
+		created(this: RelayService) {
+			addCheck(this.broker, outbox.table, async () => {
+				const ageMs = await outbox.ageMs();
+				return ageMs < LATE_MS ? "ok" : `the oldest message has waited for ${Math.round(ageMs / 1000)} s`;
+			});
+		},
+
+		started(this: RelayService) {
+			if (typeof works === "function" ? !works(this.name) : !works) return;
+			this.outboxRelay = startRelay(outbox, log, leaseOf(outbox, this.broker.nodeID), this.logger, pollMs);
+		},
+
+		async stopped(this: RelayService) {
+			await this.outboxRelay?.stop();
+		}
+	};
+}

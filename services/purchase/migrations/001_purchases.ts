@@ -1,0 +1,26 @@
+import type { Knex } from "knex";
+import { createOutbox, dropOutbox } from "../../../mixins/outbox/table.ts";
+
+export async function up(knex: Knex) {
+	await knex.raw(`
+		create table purchases (
+			id text not null,
+			user_id text not null,
+			amount_cents bigint not null check (amount_cents > 0),
+			created_at timestamptz not null,
+			primary key (user_id, id)
+		)`);
+	// Updated by every purchase, so room is left on each page for the next version of its rows: no index entry has to be written for them.
+	await knex.raw(`
+		create table purchase_totals (
+			user_id text primary key,
+			seq bigint not null check (seq > 0),
+			total_cents bigint not null constraint purchase_totals_exact check (total_cents <= ${Number.MAX_SAFE_INTEGER})
+		) with (fillfactor = 50)`);
+	await createOutbox(knex);
+}
+
+export async function down(knex: Knex) {
+	await dropOutbox(knex);
+	await knex.schema.dropTable("purchase_totals").dropTable("purchases");
+}

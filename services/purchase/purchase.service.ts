@@ -1,0 +1,80 @@
+import { randomUUID } from "node:crypto";
+import type { ServiceSchema } from "moleculer";
+import { defineService } from "../../define.ts";
+import { database } from "../../mixins/database/database.ts";
+import { unavailable } from "../../mixins/errors.ts";
+import { microBatch } from "../../mixins/micro-batch.ts";
+import { relay } from "../../mixins/outbox/relay.ts";
+import { embedded, postgres, purchaseOutbox, topicLog, withTopics, works } from "../../profile.ts";
+import { toCents } from "./purchase.contract.ts";
+import { type Attempt, isoTime } from "./purchase.rules.ts";
+import { type PurchaseStore, sqlPurchases } from "./purchase.store.ts";
+
+export interface PurchaseOptions {
+	mixins?: Partial<ServiceSchema>[];
+	/** Transactions under way at once; more than one pays only where the store has a connection for each. */
+	batches?: number;
+	/** Makes the id of a purchase that came without one. */
+	newID?: () => string;
+}
+
+const BATCH = { maxItems: 500, maxWaiting: 20_000, name: "Postgres" };
+/** A caller is answered within 5 s, whatever has become of the server. */
+const TIMEOUT_MS = 4_500;
+
+const inTime = <T>(work: Promise<T>): Promise<T> =>
+	new Promise((resolve, reject) => {
+		const timer = setTimeout(() => reject(unavailable("Postgres")), TIMEOUT_MS);
+		work.then(resolve, reject).finally(() => clearTimeout(timer));
+	});
+
+/** Sells. Who buys with an id of their own may ask as often as they like, and buys once. */
+export function purchase(store: PurchaseStore, { mixins = [], batches = 1, newID = randomUUID }: PurchaseOptions = {}) {
+	const buyNext = microBatch(
+		async (waiting: { attempt: Attempt; untilMs: number }[]) => {
+			// Who has been told that Postgres is away should not find later that they have bought.
+			const nowMs = performance.now();
+			const inTimeStill = waiting.filter(({ untilMs }) => nowMs < untilMs);
+			const answers = await inTime(store.buy(inTimeStill.map(({ attempt }) => attempt)));
+			const answerOf = new Map(inTimeStill.map((one, index) => [one, answers[index]!]));
+			return waiting.map(one => answerOf.get(one) ?? unavailable("Postgres"));
+		},
+		{ ...BATCH, concurrency: batches }
+	);
+	const buy = (attempt: Attempt) => inTime(buyNext({ attempt, untilMs: performance.now() + TIMEOUT_MS }));
+	const total = microBatch((userIDs: string[]) => inTime(store.totals(userIDs)), BATCH);
+
+	return defineService({
+		name: "purchase",
+		mixins,
+
+		actions: {
+			async create(ctx) {
+				const { id = newID(), user_id: userID, amount } = ctx.params;
+				const requestID = ctx.requestID ?? undefined;
+				const { purchase } = await buy({ id, userID, amountCents: toCents(amount), requestID });
+				this.logger.debug("stored", { purchase: id, user: userID, requestID });
+				return purchase;
+			},
+
+			async record(ctx) {
+				const { id, user_id: userID, amount, created_at } = ctx.params;
+				const requestID = ctx.requestID ?? undefined;
+				const { isNew } = await buy({ id, userID, amountCents: toCents(amount), createdAt: isoTime(created_at), requestID });
+				this.logger.debug("recorded", { purchase: id, user: userID, isNew, requestID });
+				return { recorded: isNew };
+			},
+
+			total: ctx => inTime(total(ctx.params.user_id))
+		}
+	});
+}
+
+export default purchase(sqlPurchases(postgres().knex, purchaseOutbox()), {
+	mixins: [
+		relay(purchaseOutbox(), topicLog(), { works, pollMs: embedded ? { least: 250, most: 1_000 } : { least: 5, most: 250 } }),
+		withTopics(),
+		database(postgres(), new URL("./migrations/", import.meta.url))
+	],
+	batches: embedded ? 1 : 4
+});

@@ -1,0 +1,146 @@
+// Purchases in Postgres. What arrives together shares one statement, one transaction and one commit.
+import type { Knex } from "knex";
+import type { Message } from "../../define.ts";
+import { invalid, isAway, unavailable } from "../../mixins/errors.ts";
+import type { Outbox } from "../../mixins/outbox/outbox.ts";
+import type { PurchaseTotal } from "./purchase.contract.ts";
+import { type Attempt, firsts, keyOf, type Outcome, outcomes } from "./purchase.rules.ts";
+
+export interface PurchaseStore {
+	/**
+	 * Buys, and tells the world of it in the same transaction. Answers each attempt, in order; an `Error` in its place refuses that one alone:
+	 * `CONFLICT` (the id stands for another amount), `VALIDATION_ERROR` (its user's total would leave the exact range), `UNAVAILABLE`.
+	 */
+	buy(attempts: Attempt[]): Promise<(Outcome | Error)[]>;
+	/** What each user has spent, in order; seq 0 for who never bought. Rejects with `UNAVAILABLE`. */
+	totals(userIDs: string[]): Promise<PurchaseTotal[]>;
+}
+
+interface Bought {
+	user_id: string;
+	id: string;
+	amount_cents: string;
+	created_at: Date;
+	seq: string;
+	total_cents: string;
+}
+
+/**
+ * Inserts what is new, adds it to its users' totals, and answers each new purchase with its number and running total, by order of arrival.
+ * Everybody takes locks in one order, purchases before totals and each sorted: unsorted, batches that share users wait for each other in a ring.
+ */
+const BUY = `
+	with attempt as (
+		select * from unnest(?::text[], ?::text[], ?::bigint[], ?::timestamptz[])
+			with ordinality as attempt (user_id, id, amount_cents, created_at, n)
+	), bought as (
+		insert into purchases (user_id, id, amount_cents, created_at)
+		select user_id, id, amount_cents, coalesce(created_at, date_trunc('milliseconds', now()))
+		from attempt order by user_id, id
+		on conflict do nothing
+		returning user_id, id, amount_cents, created_at
+	), spent as (
+		select user_id, count(*) as purchases, sum(amount_cents) as cents from bought group by user_id
+	), total as (
+		insert into purchase_totals as known (user_id, seq, total_cents)
+		select user_id, purchases, cents from spent order by user_id
+		on conflict (user_id) do update
+			set seq = known.seq + excluded.seq, total_cents = known.total_cents + excluded.total_cents
+		returning user_id, seq, total_cents
+	)
+	select user_id, id, bought.amount_cents, bought.created_at,
+		total.seq - spent.purchases + row_number() over earlier as seq,
+		total.total_cents - spent.cents + sum(bought.amount_cents) over earlier as total_cents
+	from bought join attempt using (user_id, id) join spent using (user_id) join total using (user_id)
+	window earlier as (partition by user_id order by n)
+	order by n`;
+
+const FIND = `
+	select user_id, id, amount_cents from purchases
+	where (user_id, id) in (select * from unnest(?::text[], ?::text[]))`;
+
+/** pg hands a bigint over as text; cents are kept where a number still says them exactly. */
+function exact(text: string): number {
+	const number = Number(text);
+	if (!Number.isSafeInteger(number)) throw new RangeError(`${text} is no exact number`);
+	return number;
+}
+
+const told = ({ user_id, id, amount_cents, created_at }: Bought): Message<"user_purchase"> => ({
+	id,
+	user_id,
+	amount: exact(amount_cents) / 100,
+	created_at: created_at.toISOString()
+});
+
+/** SQLSTATE class 22, data exception, and 23, integrity constraint violation: wrong for ever, and the fault of some row. */
+const isDataError = (error: unknown) => /^2[23]/.test((error as { code?: string }).code ?? "");
+
+const asRefusal = (error: Error & { constraint?: string }): Error => {
+	if (isAway(error)) return unavailable("Postgres", error);
+	if (error.constraint === "purchase_totals_exact")
+		return invalid([{ field: "amount", message: "would take the total of this user out of the range that can be counted" }]);
+	return error;
+};
+
+export function sqlPurchases(knex: Knex, outbox: Outbox): PurchaseStore {
+	const buyTogether = (attempts: Attempt[]) =>
+		knex.transaction(async trx => {
+			const wanted = firsts(attempts);
+			const columns = [
+				wanted.map(({ userID }) => userID),
+				wanted.map(({ id }) => id),
+				wanted.map(({ amountCents }) => amountCents),
+				wanted.map(({ createdAt }) => createdAt ?? null) as string[]
+			];
+			const bought: Bought[] = (await trx.raw(BUY, columns)).rows;
+			const amountsCents = new Map<string, number>();
+			const stands = ({ user_id: userID, id, amount_cents }: Pick<Bought, "user_id" | "id" | "amount_cents">) =>
+				amountsCents.set(keyOf({ userID, id }), exact(amount_cents));
+			for (const row of bought) stands(row);
+			const isNew = new Set(amountsCents.keys());
+			// A statement of its own: who waited for another transaction's insert of the same id does not see that row in the one that waited.
+			const others = wanted.filter(attempt => !isNew.has(keyOf(attempt)));
+			if (others.length > 0) {
+				const found = await trx.raw(FIND, [others.map(({ userID }) => userID), others.map(({ id }) => id)]);
+				found.rows.forEach(stands);
+			}
+			const requestIDs = new Map(wanted.map(attempt => [keyOf(attempt), attempt.requestID]));
+			await outbox.add(
+				trx,
+				bought.map(row => ({
+					topic: "user_purchase",
+					message: told(row),
+					headers: { seq: row.seq, total_cents: row.total_cents },
+					requestID: requestIDs.get(keyOf({ userID: row.user_id, id: row.id }))
+				}))
+			);
+			return outcomes(attempts, amountsCents, isNew);
+		});
+
+	/** One attempt that Postgres cannot take would take the whole batch down: halved until it stands alone, it fails alone. */
+	async function buy(attempts: Attempt[]): Promise<(Outcome | Error)[]> {
+		try {
+			return await buyTogether(attempts);
+		} catch (error) {
+			if (attempts.length === 1 || !isDataError(error)) return attempts.map(() => asRefusal(error as Error));
+			const middle = attempts.length >> 1;
+			return [...(await buy(attempts.slice(0, middle))), ...(await buy(attempts.slice(middle)))];
+		}
+	}
+
+	return {
+		buy,
+		async totals(userIDs) {
+			const { rows } = await knex
+				.raw("select user_id, seq, total_cents from purchase_totals where user_id = any(?::text[])", [userIDs])
+				.catch(error => {
+					throw asRefusal(error);
+				});
+			const known = new Map<string, PurchaseTotal>(
+				rows.map((row: Bought) => [row.user_id, { seq: exact(row.seq), total_cents: exact(row.total_cents) }])
+			);
+			return userIDs.map(userID => known.get(userID) ?? { seq: 0, total_cents: 0 });
+		}
+	};
+}
