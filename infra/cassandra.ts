@@ -1,0 +1,85 @@
+// Cassandra 5 from its jars: one node, with the options of its own start script in cassandra.jvm.
+import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import cassandraDriver from "cassandra-driver";
+import { jarsDir, java, maven } from "./install.ts";
+import type { Server } from "./server.ts";
+import { ports } from "./settings.ts";
+
+const port = ports.cassandra;
+const storagePort = port + 1;
+const jars = ["org.apache.cassandra:cassandra-all:5.0.6"];
+
+// JSON is YAML, and has no trouble with what a path may hold. What is not said here is Cassandra's default.
+const configurationOf = (dir: string) =>
+	JSON.stringify({
+		cluster_name: "plaza",
+		partitioner: "org.apache.cassandra.dht.Murmur3Partitioner",
+		num_tokens: 1,
+		listen_address: "127.0.0.1",
+		storage_port: storagePort,
+		rpc_address: "127.0.0.1",
+		native_transport_port: port,
+		seed_provider: [
+			{ class_name: "org.apache.cassandra.locator.SimpleSeedProvider", parameters: [{ seeds: `127.0.0.1:${storagePort}` }] }
+		],
+		endpoint_snitch: "SimpleSnitch",
+		data_file_directories: [join(dir, "sstables")],
+		commitlog_directory: join(dir, "commitlog"),
+		saved_caches_directory: join(dir, "saved_caches"),
+		hints_directory: join(dir, "hints"),
+		commitlog_sync: "periodic",
+		commitlog_sync_period: "10000ms",
+		auto_snapshot: false,
+		concurrent_compactors: 1
+	});
+
+const LOGBACK = `<configuration>
+<appender name="OUT" class="ch.qos.logback.core.ConsoleAppender">
+<encoder><pattern>%-5level %date{ISO8601} [%thread] %logger{0}: %msg%n</pattern></encoder>
+</appender>
+<root level="INFO"><appender-ref ref="OUT"/></root>
+</configuration>
+`;
+
+export const cassandra: Server = {
+	name: "cassandra",
+	port,
+	tools: [java, maven],
+	jars,
+	async prepare(dir) {
+		const libs = jarsDir(jars);
+		const conf = join(dir, "conf");
+		mkdirSync(conf, { recursive: true });
+		writeFileSync(join(conf, "cassandra.yaml"), configurationOf(dir));
+		writeFileSync(join(conf, "logback.xml"), LOGBACK);
+		const agent = readdirSync(libs).find(file => file.startsWith("jamm-"))!;
+		const options = [
+			`@${join(import.meta.dirname, "cassandra.jvm")}`,
+			`-javaagent:${join(libs, agent)}`,
+			`-XX:HeapDumpPath=${dir}`,
+			`-Djava.io.tmpdir=${dir}`,
+			`-Dcassandra.storagedir=${dir}`,
+			`-Dcassandra.logdir=${dir}`,
+			`-Dcassandra.config=${pathToFileURL(join(conf, "cassandra.yaml"))}`
+		];
+		return {
+			file: "java",
+			args: [...options, "-cp", `${conf}:${join(libs, "*")}`, "org.apache.cassandra.service.CassandraDaemon"]
+		};
+	},
+	async ready() {
+		const client = new cassandraDriver.Client({
+			contactPoints: [`127.0.0.1:${port}`],
+			localDataCenter: "datacenter1",
+			socketOptions: { connectTimeout: 2000, readTimeout: 5000 }
+		});
+		try {
+			await client.connect();
+			await client.execute("select release_version from system.local");
+		} finally {
+			await client.shutdown();
+		}
+	}
+};

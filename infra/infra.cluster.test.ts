@@ -1,0 +1,104 @@
+// The servers that everything else is tried on must themselves keep what they acknowledged.
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { promisify } from "node:util";
+import cassandraDriver from "cassandra-driver";
+import { Redis } from "ioredis";
+import { Kafka, logLevel } from "kafkajs";
+import pg from "pg";
+import { secondSet } from "./second-set.ts";
+
+const UP_TIMEOUT_MS = 180_000;
+const dataDir = mkdtempSync(join(tmpdir(), "plaza-infra-"));
+const environment = await secondSet(dataDir);
+
+/** Runs infra as a person would; answers what it printed, and throws that if it failed. */
+const infra = async (...args: string[]) => {
+	const options = { env: { ...process.env, ...environment }, timeout: UP_TIMEOUT_MS };
+	const { stdout } = await promisify(execFile)(process.execPath, [join(import.meta.dirname, "main.ts"), ...args], options);
+	return stdout;
+};
+
+const kafka = () => new Kafka({ brokers: [environment.KAFKA_BROKERS], logLevel: logLevel.NOTHING });
+
+async function withPostgres<T>(use: (client: pg.Client) => Promise<T>): Promise<T> {
+	const client = new pg.Client({ connectionString: environment.DATABASE_URL });
+	await client.connect();
+	return use(client).finally(() => client.end());
+}
+
+async function withCassandra<T>(use: (client: cassandraDriver.Client) => Promise<T>): Promise<T> {
+	const contactPoints = [environment.CASSANDRA_CONTACT_POINTS.replace("localhost", "127.0.0.1")];
+	const client = new cassandraDriver.Client({ contactPoints, localDataCenter: "datacenter1" });
+	return use(client).finally(() => client.shutdown());
+}
+
+async function withRedis<T>(use: (client: Redis) => Promise<T>): Promise<T> {
+	const client = new Redis(environment.REDIS_URL);
+	return use(client).finally(() => client.disconnect());
+}
+
+before(() => infra("up"), { timeout: UP_TIMEOUT_MS });
+after(async () => {
+	await infra("wipe");
+	rmSync(dataDir, { recursive: true, force: true });
+});
+
+test("starts nothing a second time when all four run", async () => {
+	const lines = (await infra("up")).trim().split("\n");
+	assert.equal(lines.length, 4);
+	for (const line of lines) assert.match(line, /127\.0\.0\.1:\d+ {2}pid \d+ {2}was running$/);
+});
+
+test("names the server, the port and the way out when a port is taken by somebody else", async () => {
+	await infra("down", "redis");
+	const other = createServer().listen(Number(environment.REDIS_PORT), "127.0.0.1");
+	await assert.rejects(infra("up", "redis"), { code: 1, stderr: /^redis +up failed: port \d+ is taken .* choose another/ });
+	await new Promise(closed => other.close(closed));
+	await infra("up", "redis");
+});
+
+test("keeps what was acknowledged when all four are killed and started again", async () => {
+	const admin = kafka().admin();
+	await admin.createTopics({ topics: [{ topic: "kept", numPartitions: 1 }] });
+	await admin.disconnect();
+	const producer = kafka().producer();
+	await producer.connect();
+	await producer.send({ topic: "kept", acks: -1, messages: [{ value: "x".repeat(2_500_000) }] });
+	await producer.disconnect();
+	await withPostgres(async client => {
+		await client.query("create table kept (id int)");
+		await client.query("insert into kept values (1)");
+	});
+	await withCassandra(async client => {
+		await client.execute("create keyspace kept with replication = {'class': 'SimpleStrategy', 'replication_factor': 1}");
+		await client.execute("create table kept.kept (id int primary key)");
+		await client.execute("insert into kept.kept (id) values (1)");
+	});
+	await withRedis(client => client.set("kept", "1"));
+	// Redis appends to its file before it answers, but hands it to the disk each second: a crash of the process alone loses nothing.
+	await infra("kill");
+	await infra("up");
+
+	const again = kafka().admin();
+	assert.equal((await again.fetchTopicOffsets("kept"))[0]?.high, "1");
+	await again.disconnect();
+	assert.equal((await withPostgres(client => client.query("select from kept"))).rowCount, 1);
+	assert.equal((await withCassandra(client => client.execute("select id from kept.kept"))).rowLength, 1);
+	assert.equal(await withRedis(client => client.get("kept")), "1");
+});
+
+test("makes no topic when a message is sent to a misspelt one", async () => {
+	const client = kafka();
+	const [producer, admin] = [client.producer({ retry: { retries: 0 } }), client.admin()];
+	await Promise.all([producer.connect(), admin.connect()]);
+	await assert.rejects(producer.send({ topic: "misspelt", messages: [{ value: "1" }] }));
+	const madeNow = await admin.createTopics({ topics: [{ topic: "misspelt", numPartitions: 1 }] });
+	assert.ok(madeNow, "it was there before it was made");
+	await Promise.all([producer.disconnect(), admin.disconnect()]);
+});
