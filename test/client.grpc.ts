@@ -1,0 +1,51 @@
+// A small real gRPC client of the wallet and of its health check.
+import { fileURLToPath } from "node:url";
+import {
+	credentials,
+	type GrpcObject,
+	loadPackageDefinition,
+	Metadata,
+	makeClientConstructor,
+	type ServiceClientConstructor,
+	type ServiceError
+} from "@grpc/grpc-js";
+import { loadSync } from "@grpc/proto-loader";
+import { service as healthDefinition } from "grpc-health-check";
+import { WAIT_MS } from "./client.ts";
+
+const walletProto = fileURLToPath(new URL("../proto/wallet.proto", import.meta.url));
+
+type Unary = (
+	request: object,
+	metadata: Metadata,
+	options: { deadline: number },
+	done: (error: ServiceError | null, answer: unknown) => void
+) => void;
+
+/** Rejects with grpc-js's errors, whose `code` is the status. */
+export function grpcClient(address: string, token?: string) {
+	const loaded = loadPackageDefinition(loadSync(walletProto, { keepCase: true, defaults: true }));
+	const Wallet = (loaded.wallet as GrpcObject).WalletService as ServiceClientConstructor;
+	const Health = makeClientConstructor(healthDefinition, "Health");
+	const wallet = new Wallet(address, credentials.createInsecure());
+	const health = new Health(address, credentials.createInsecure());
+	const metadata = new Metadata();
+	if (token) metadata.set("authorization", `Bearer ${token}`);
+
+	const ask = (client: typeof wallet, method: string, request: object) =>
+		new Promise<unknown>((resolve, reject) => {
+			const call = (client as unknown as Record<string, Unary>)[method] as Unary;
+			call.call(client, request, metadata, { deadline: Date.now() + WAIT_MS }, (error, answer) =>
+				error ? reject(error) : resolve(answer)
+			);
+		});
+	return {
+		getBalance: (user_id: string) => ask(wallet, "GetBalance", { user_id }),
+		getTotalSpent: (user_id: string) => ask(wallet, "GetTotalSpent", { user_id }),
+		check: (service: string) => ask(health, "Check", { service }),
+		close() {
+			wallet.close();
+			health.close();
+		}
+	};
+}

@@ -1,0 +1,90 @@
+// A small real WebSocket client with an inbox.
+import { WebSocket } from "ws";
+import { WAIT_MS } from "./client.ts";
+import { within } from "./process.ts";
+
+export interface Frame {
+	code: string;
+	// biome-ignore lint/suspicious/noExplicitAny: what the other side sends is what the tests are about
+	data: any;
+}
+
+export interface Socket {
+	/** Everything that has come, in order. */
+	frames: Frame[];
+	of(code: string): Frame[];
+	/** Sends a text or bytes as they are, and any other value as JSON. */
+	send(frame: unknown): void;
+	/** The first frame, from the one at `from` on, that the predicate accepts. */
+	waitFor(accepts: (frame: Frame) => boolean, what: string, options?: { from?: number; timeoutMs?: number }): Promise<Frame>;
+	/** Sends a frame and waits for the next frame that comes. */
+	ask(frame: unknown): Promise<Frame>;
+	/** The code with which it was closed. */
+	closed(timeoutMs?: number): Promise<number>;
+	close(): void;
+	readonly open: boolean;
+}
+
+/** Opens a socket. Rejects with the HTTP status where the upgrade is refused. */
+export async function openSocket(url: string, options: { origin?: string } = {}): Promise<Socket> {
+	const ws = new WebSocket(url, { origin: options.origin, handshakeTimeout: WAIT_MS, perMessageDeflate: false });
+	const frames: Frame[] = [];
+	const listeners = new Set<() => void>();
+	const closed = new Promise<number>(resolve => ws.on("close", resolve));
+	const tell = () => {
+		for (const listener of listeners) listener();
+	};
+	ws.on("message", data => {
+		frames.push(JSON.parse(data.toString()));
+		tell();
+	});
+	ws.on("close", tell);
+	await new Promise<void>((resolve, reject) => {
+		ws.on("open", resolve);
+		ws.on("error", reject);
+		ws.on("unexpected-response", (sent, response) => {
+			reject(Object.assign(new Error(`upgrade refused with ${response.statusCode}`), { status: response.statusCode }));
+			sent.destroy();
+		});
+	});
+
+	const socket: Socket = {
+		frames,
+		of: code => frames.filter(frame => frame.code === code),
+		send: frame => ws.send(typeof frame === "string" || frame instanceof Uint8Array ? frame : JSON.stringify(frame)),
+		waitFor(accepts, what, { from = 0, timeoutMs = WAIT_MS } = {}) {
+			let next = from;
+			let stop = () => {};
+			const found = new Promise<Frame>((resolve, reject) => {
+				const look = () => {
+					for (; next < frames.length; next++) if (accepts(frames[next] as Frame)) return resolve(frames[next] as Frame);
+					if (ws.readyState !== WebSocket.OPEN) reject(new Error(`the socket closed while waiting for ${what}`));
+				};
+				listeners.add(look);
+				stop = () => listeners.delete(look);
+				look();
+			});
+			const last = () => `${what}; the last of ${frames.length} frames: ${JSON.stringify(frames.slice(-5))}`;
+			return within(found, timeoutMs, last).finally(() => stop());
+		},
+		ask(frame) {
+			const from = frames.length;
+			socket.send(frame);
+			return socket.waitFor(() => true, `an answer to ${JSON.stringify(frame).slice(0, 200)}`, { from });
+		},
+		closed: (timeoutMs = WAIT_MS) => within(closed, timeoutMs, () => "the socket to be closed"),
+		close: () => ws.close(),
+		get open() {
+			return ws.readyState === WebSocket.OPEN;
+		}
+	};
+	return socket;
+}
+
+/** Opens a socket and makes it this user's. */
+export async function openSocketAs(url: string, user: string): Promise<Socket> {
+	const socket = await openSocket(url);
+	socket.send({ code: "connect", data: { ip: "127.0.0.1", user } });
+	await socket.waitFor(frame => frame.code === "connected", `connected as ${user}`);
+	return socket;
+}

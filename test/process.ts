@@ -1,0 +1,141 @@
+// One real process of the system under test: `node start.ts` with an environment of its own, and nothing of it left behind.
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createServer, type Socket } from "node:net";
+
+const root = new URL("..", import.meta.url);
+const KEPT_OUTPUT_CHARACTERS = 4_000_000;
+
+export interface Exit {
+	code: number | null;
+	signal: NodeJS.Signals | null;
+}
+
+export interface SystemProcess {
+	name: string;
+	env: Record<string, string>;
+	readonly pid: number;
+	/** Sends the signal and waits for the end. */
+	kill(signal: NodeJS.Signals, withinMs?: number): Promise<Exit>;
+	/** Starts it again with the same environment, after it has ended; waits for nothing. */
+	start(): void;
+	/** How it ended; undefined while it runs. */
+	readonly ended: Exit | undefined;
+	/** Waits for the end. */
+	exited(withinMs: number): Promise<Exit>;
+	/** What it has written on both streams since the first start, oldest dropped. */
+	output(): string;
+	/** Waits until what it wrote since its last start matches. */
+	printed(pattern: RegExp, withinMs: number): Promise<string>;
+}
+
+/** Kills what was started by this test process as soon as this test process is gone, however it went: its pipe closes. */
+const guardian = `
+	const pids = new Set();
+	process.on("SIGINT", () => {}).on("SIGTERM", () => {});
+	require("node:readline").createInterface(process.stdin)
+		.on("line", line => line[0] === "+" ? pids.add(+line.slice(1)) : pids.delete(+line.slice(1)))
+		.on("close", () => { for (const pid of pids) try { process.kill(pid, "SIGKILL"); } catch {} });`;
+let guard: ChildProcess | undefined;
+const guarded = (line: string) => {
+	if (!guard) {
+		guard = spawn(process.execPath, ["-e", guardian], { stdio: ["pipe", "ignore", "ignore"], detached: true });
+		guard.unref();
+		(guard.stdin as Socket).unref();
+	}
+	guard.stdin?.write(`${line}\n`);
+};
+
+/** Rejects after a time with what was waited for. */
+export async function within<T>(promise: Promise<T>, timeoutMs: number, what: () => string): Promise<T> {
+	let timer: NodeJS.Timeout | undefined;
+	const late = new Promise<never>((_, reject) => {
+		timer = setTimeout(() => reject(new Error(`waited ${timeoutMs} ms for ${what()}`)), timeoutMs);
+	});
+	return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+
+/** Starts one process. Of this process's own environment it gets only what finds programs and temporary files. */
+export function startProcess(name: string, env: Record<string, string>): SystemProcess {
+	const { PATH = "", HOME = "", TMPDIR = "/tmp", SystemRoot = "" } = process.env;
+	let child: ChildProcess;
+	let ended: Exit | undefined;
+	let exit: Promise<Exit>;
+	let earlier = "";
+	let output = "";
+
+	const start = () => {
+		ended = undefined;
+		earlier = (earlier + output).slice(-KEPT_OUTPUT_CHARACTERS);
+		output = "";
+		const started = spawn(process.execPath, ["start.ts"], {
+			cwd: root,
+			env: { PATH, HOME, TMPDIR, SystemRoot, ...env },
+			stdio: ["ignore", "pipe", "pipe"]
+		});
+		child = started;
+		guarded(`+${started.pid}`);
+		for (const stream of [started.stdout, started.stderr]) {
+			stream.setEncoding("utf8").on("data", text => {
+				output = (output + text).slice(-KEPT_OUTPUT_CHARACTERS);
+			});
+		}
+		// "close" and not "exit": by then everything that was written has arrived too.
+		exit = once(started, "close").then(([code, signal]) => {
+			guarded(`-${started.pid}`);
+			ended = { code, signal };
+			return ended;
+		});
+	};
+
+	const exited = (withinMs: number) => within(exit, withinMs, () => `${name} to end; its last output:\n${output.slice(-3000)}`);
+	start();
+	return {
+		name,
+		env,
+		get pid() {
+			return child.pid as number;
+		},
+		get ended() {
+			return ended;
+		},
+		start,
+		exited,
+		kill(signal, withinMs = 15_000) {
+			child.kill(signal);
+			return exited(withinMs);
+		},
+		output: () => earlier + output,
+		async printed(pattern, withinMs) {
+			const deadline = Date.now() + withinMs;
+			for (;;) {
+				const match = pattern.exec(output);
+				if (match) return match[0];
+				if (ended || Date.now() > deadline)
+					throw new Error(
+						`${name} ${ended ? "ended without printing" : `did not print within ${withinMs} ms:`} ${pattern}; its last output:\n${output.slice(-3000)}`
+					);
+				await new Promise(resolve => setTimeout(resolve, 50));
+			}
+		}
+	};
+}
+
+/** Ports that nobody listens on. Below the range from which systems take ports for outgoing connections, so that they are still free after a restart. */
+export async function freePorts(count: number): Promise<number[]> {
+	const ports = new Set<number>();
+	while (ports.size < count) {
+		const port = 12_000 + Math.floor(Math.random() * 20_000);
+		const server = createServer().listen(port);
+		const free = await once(server, "listening").then(
+			() => true,
+			() => false
+		);
+		if (free) {
+			server.close();
+			await once(server, "close");
+			ports.add(port);
+		}
+	}
+	return [...ports];
+}
