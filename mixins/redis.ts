@@ -1,0 +1,85 @@
+/**
+ * Redis for a Moleculer service: a client that fails at once while Redis is away, so that its callers can fall back, and reconnects for ever.
+ *
+ *     const cache = openRedis("redis://localhost:6379");            // nothing connects yet
+ *     cache.onReconnect(() => …);                                    // what was known of its contents may no longer hold
+ *
+ *     export default {
+ *       name: "carts",
+ *       mixins: [redis(cache)],                                       // waits for it; redis(cache, { required: false }) does not
+ *       actions: { get: ctx => cache.client.hgetall(`cart:${ctx.params.id}`) }
+ *     };
+ */
+import { Redis as Client } from "ioredis";
+import type { Service, ServiceSchema } from "moleculer";
+import { addCheck, type Dependency, dependency, hold, reach, release } from "./dependency.ts";
+
+export interface Redis extends Dependency {
+	/** While Redis is away its commands reject at once; one that gets no answer rejects after a second. None is ever sent twice. */
+	client: Client;
+	/** Grows when a connection is lost: what was learnt of Redis before may no longer hold, even if it is there again. */
+	readonly losses: number;
+	/** Called each time that a connection is ready for commands, the first too. */
+	onReconnect(listener: () => void): void;
+}
+
+const CONNECT_TIMEOUT_MS = 2_000;
+const COMMAND_TIMEOUT_MS = 1_000;
+/** A peer that went without a word is given up after so long a silence; the commands it owed have been given up before. */
+const SILENCE_TIMEOUT_MS = 5_000;
+const LONGEST_PAUSE_MS = 2_000;
+
+/** A Redis server, from `redis://[[user]:password@]host[:port][/db]`. */
+export function openRedis(url: string): Redis {
+	const client = new Client(url, {
+		lazyConnect: true,
+		connectTimeout: CONNECT_TIMEOUT_MS,
+		commandTimeout: COMMAND_TIMEOUT_MS,
+		socketTimeout: SILENCE_TIMEOUT_MS,
+		retryStrategy: attempt => Math.min(50 * 2 ** Math.min(attempt, 10), LONGEST_PAUSE_MS),
+		// Whoever can do without Redis must learn at once that it is away, and a write that its caller has given up must not land later.
+		enableOfflineQueue: false,
+		maxRetriesPerRequest: 0,
+		autoResendUnfulfilledCommands: false
+	});
+	let losses = 0;
+	client.on("close", () => losses++);
+	// Without a listener ioredis prints every failed attempt. Whoever asks is told: commands reject, and health says it.
+	client.on("error", () => {});
+
+	return {
+		name: "redis",
+		where: new URL(url).host,
+		advice: "start it, or set REDIS_URL",
+		client,
+		get losses() {
+			return losses;
+		},
+		onReconnect: listener => void client.on("ready", listener),
+		async check() {
+			// The first command of all would only set the connection going, and reject.
+			if (client.status === "wait") await client.connect();
+			await client.ping();
+		},
+		async close() {
+			// What is under way is answered first.
+			if (client.status === "ready") await client.quit().catch(() => {});
+			client.disconnect();
+		}
+	};
+}
+
+/** Mixin: the service starts once Redis answers, or at once if it can do without; health shows Redis either way, and the last user closes it. */
+export function redis(connection: Redis, { required = true } = {}): Partial<ServiceSchema> {
+	if (required) return dependency(connection);
+	return {
+		created(this: Service) {
+			hold(connection);
+			addCheck(this.broker, connection.name, () => connection.check().then(() => "ok"));
+		},
+		started(this: Service) {
+			void reach(connection, this.logger, () => this.broker.stopping);
+		},
+		stopped: () => release(connection)
+	};
+}
