@@ -12,7 +12,12 @@ export const WalletBalance = z.object({ user_id: Id, balances: z.object({ total:
 
 export const actions = {
 	/** What a user has spent: 0 for one who never bought. Errors: `VALIDATION_ERROR`; `UNAVAILABLE` when neither store answers, never a wrong figure. */
-	"wallet.getBalance": action({ params: BalanceRequest, result: Balances, rest: "GET /api/wallet/:user_id", actor: request => request.user_id }),
+	"wallet.getBalance": action({
+		params: BalanceRequest,
+		result: Balances,
+		rest: "GET /api/wallet/:user_id",
+		actor: request => request.user_id
+	}),
 	/** The same by its older name. */
 	"wallet.getTotalSpent": action({ params: BalanceRequest, result: Balances })
 };
@@ -29,4 +34,5 @@ export const topics = {
 	})
 };
 
+export type BalanceRequest = z.output<typeof BalanceRequest>;
 export type WalletBalance = z.output<typeof WalletBalance>;

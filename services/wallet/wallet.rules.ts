@@ -1,0 +1,51 @@
+// What follows from a batch of purchases, without I/O.
+import type { Headers, TopicRecord } from "../../mixins/topics/topic-log.ts";
+import type { PurchaseTotal } from "../purchase/purchase.contract.ts";
+import type { Entry } from "./wallet.store.ts";
+
+/** Money is decimal at the edge only. */
+export const balancesOf = (totalCents: number) => ({ balances: { total: totalCents / 100 } });
+
+const wholeNumber = (text = "") => (/^\d+$/.test(text) && Number.isSafeInteger(Number(text)) ? Number(text) : undefined);
+
+/** The user's total as of this record, and its version; undefined for a record that we did not write: a purchase made elsewhere. */
+export function totalIn(headers: Headers): PurchaseTotal | undefined {
+	const [seq, total_cents] = [wholeNumber(headers.seq), wholeNumber(headers.total_cents)];
+	return seq && total_cents !== undefined ? { seq, total_cents } : undefined;
+}
+
+/** What makes a purchase from elsewhere safe to record twice: its own id, or the place where its record first lay. */
+export function identityOf(id: string | undefined, { topic, partition, offset, headers }: TopicRecord): string {
+	if (id !== undefined) return id;
+	const origin = [headers["origin-topic"], headers["origin-partition"], headers["origin-offset"]];
+	return (origin.every(part => part !== undefined) ? origin : [topic, partition, offset]).join("/");
+}
+
+/** What one batch says of one user. */
+export interface Change<Source> {
+	/** The newest total. */
+	entry: Entry;
+	/** The versions it brings, in the order they came. */
+	seqs: number[];
+	/** Whatever brought the newest. */
+	newest: Source;
+}
+
+/** One change a user: whatever the order, the highest version is the newest. */
+export function changesOf<Source>(totals: { user_id: string; total: PurchaseTotal; source: Source }[]): Change<Source>[] {
+	const changes = new Map<string, Change<Source>>();
+	for (const { user_id, total, source } of totals) {
+		const change = changes.get(user_id);
+		if (change) change.seqs.push(total.seq);
+		if (!change) changes.set(user_id, { entry: { user_id, ...total }, seqs: [total.seq], newest: source });
+		else if (total.seq > change.entry.seq) Object.assign(change, { entry: { user_id, ...total }, newest: source });
+	}
+	return [...changes.values()];
+}
+
+/** How many of these versions the store had already, and how many versions between what it had and these it was never told. `had`: undefined where it knew nothing. */
+export function compare(seqs: number[], had: number | undefined): { duplicates: number; missed: number } {
+	const fresh = new Set(seqs.filter(seq => seq > (had ?? 0)));
+	const missed = had === undefined || fresh.size === 0 ? 0 : Math.max(...fresh) - had - fresh.size;
+	return { duplicates: seqs.length - fresh.size, missed };
+}

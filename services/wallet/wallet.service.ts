@@ -1,0 +1,148 @@
+import { fileURLToPath } from "node:url";
+import type { ServiceSchema } from "moleculer";
+import { config } from "../../config.ts";
+import { type Caller, defineService } from "../../define.ts";
+import { isAway, unavailable } from "../../mixins/errors.ts";
+import { type GrpcHandler, grpc } from "../../mixins/grpc/grpc.ts";
+import { microBatch } from "../../mixins/micro-batch.ts";
+import { redis as redisMixin } from "../../mixins/redis.ts";
+import { embedded, redis, topicLog, withTopics, works } from "../../profile.ts";
+import type { PurchaseTotal } from "../purchase/purchase.contract.ts";
+import type { BalanceRequest } from "./wallet.contract.ts";
+import { balancesOf, changesOf, compare, identityOf, totalIn } from "./wallet.rules.ts";
+import { memoryBalances } from "./wallet.store.memory.ts";
+import { redisBalances } from "./wallet.store.redis.ts";
+import type { BalanceStore } from "./wallet.store.ts";
+
+const MISSED = "plaza.wallet.missed";
+
+/** What everybody has spent, kept at hand: brought up to date by the topic of purchases, answered over gRPC and the broker. */
+export const wallet = (store: BalanceStore, mixins: Partial<ServiceSchema>[] = []) => {
+	// Reads that arrive while one is under way share the next.
+	const read = microBatch(
+		async (users: string[]) => {
+			const { totals, generation } = await store.read(users);
+			return totals.map(total => ({ total, generation }));
+		},
+		{ maxItems: 500, maxWaiting: 20_000, name: "the wallet's store" }
+	);
+	let isStoreAway = false;
+
+	return defineService({
+		name: "wallet",
+		mixins,
+
+		methods: {
+			/** From the store; what it does not know is looked up where purchases are, and the store is told. */
+			async totalOf(user_id: string, ctx: Caller): Promise<PurchaseTotal> {
+				const { total: known, generation } = await read(user_id).catch((error: Error) => {
+					if (!isStoreAway) this.logger.warn(`the balance store does not answer (${error.message}): balances come from Postgres`);
+					isStoreAway = true;
+					return { total: undefined, generation: undefined };
+				});
+				if (isStoreAway && generation !== undefined) {
+					isStoreAway = false;
+					this.logger.info("balances come from the balance store again");
+				}
+				if (known) return known;
+
+				const total = await ctx.call("purchase.total", { user_id }).catch(error => {
+					throw isAway(error) ? unavailable("the wallet's store", error) : error;
+				});
+				// Of those who never bought nothing is kept, or anybody could fill the store by asking. A repair that fails is made by the next read.
+				if (total.seq > 0 && generation !== undefined) store.repair([{ user_id, ...total }], generation).catch(() => {});
+				return total;
+			}
+		},
+
+		actions: {
+			async getBalance(ctx) {
+				return balancesOf((await this.totalOf(ctx.params.user_id, ctx)).total_cents);
+			},
+			async getTotalSpent(ctx) {
+				return balancesOf((await this.totalOf(ctx.params.user_id, ctx)).total_cents);
+			}
+		},
+
+		topics: {
+			user_purchase: {
+				async batch({ received, partition }) {
+					const ours = [];
+					const elsewhere = [];
+					for (const source of received) {
+						const total = totalIn(source.record.headers);
+						if (total) ours.push({ user_id: source.message.user_id, total, source });
+						else elsewhere.push(source);
+					}
+					// It comes back with a total once it is recorded, and counts then.
+					const answers = await Promise.all(
+						elsewhere.map(({ message, record, ctx }) =>
+							ctx.call("purchase.record", { ...message, id: identityOf(message.id, record) })
+						)
+					);
+					let duplicates = answers.filter(({ recorded }) => !recorded).length;
+
+					const changes = changesOf(ours);
+					const nextOffset = received.at(-1)!.record.offset + 1;
+					const had = await store.raise(
+						changes.map(({ entry }) => entry),
+						{ partition, nextOffset }
+					);
+
+					for (const [index, { entry, seqs, newest }] of changes.entries()) {
+						const compared = compare(seqs, had[index]);
+						duplicates += compared.duplicates;
+						this.logger.debug("total updated", { ...entry, had: had[index], requestID: newest.requestID });
+						if (compared.missed === 0) continue;
+						this.broker.metrics.increment(MISSED, {}, compared.missed);
+						this.logger.debug("versions missed", { ...entry, had: had[index], missed: compared.missed });
+					}
+					// Also for what was known already: a screen may have missed it.
+					await Promise.all(
+						changes.map(({ entry: { user_id, seq, total_cents }, newest }) =>
+							this.publish(
+								"WalletBalance",
+								{ user_id, ...balancesOf(total_cents) },
+								{ headers: { seq: String(seq) }, requestID: newest.requestID }
+							)
+						)
+					);
+					return { duplicates };
+				}
+			}
+		},
+
+		created() {
+			this.broker.metrics.register({
+				type: "counter",
+				name: MISSED,
+				description: "versions of totals that were never seen before a newer one"
+			});
+		}
+	});
+};
+
+const answering =
+	(action: "wallet.getBalance" | "wallet.getTotalSpent"): GrpcHandler =>
+	(request: BalanceRequest, ctx) =>
+		ctx.call(action, request);
+
+const door = grpc({
+	host: config.host,
+	port: config.grpcPort,
+	protoFile: fileURLToPath(new URL("../../proto/wallet.proto", import.meta.url)),
+	services: {
+		"wallet.WalletService": { GetBalance: answering("wallet.getBalance"), GetTotalSpent: answering("wallet.getTotalSpent") }
+	},
+	token: config.grpcToken,
+	tls: { cert: config.grpcTlsCert, key: config.grpcTlsKey },
+	listens: works("wallet")
+});
+
+export default embedded
+	? wallet(memoryBalances(), [door, withTopics()])
+	: wallet(redisBalances(redis(), { committed: () => topicLog().committed("wallet", "user_purchase") }), [
+			door,
+			withTopics(),
+			redisMixin(redis(), { required: false })
+		]);
