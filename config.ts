@@ -102,11 +102,16 @@ const describe = (schema: z.ZodType): string => {
 	return inner?.description ?? (inner ? describe(inner) : "another value");
 };
 
-/** Reads and checks the environment. Throws `ConfigError`. */
-export function readConfig(env: NodeJS.ProcessEnv) {
+/**
+ * Reads and checks the environment. `repl`: for a person at a prompt, who on the cluster profile joins the running nodes with one that does no
+ * work. Throws `ConfigError`.
+ */
+export function readConfig(env: NodeJS.ProcessEnv, { repl = false } = {}) {
 	const values = read(env);
 	const embedded = values.PROFILE === "embedded";
-	const services = values.SERVICES ?? [...serviceNames];
+	const isVisitor = repl && !embedded;
+	const services = values.SERVICES ?? (isVisitor ? [] : [...serviceNames]);
+	const nodeName = isVisitor ? `repl-${process.pid}` : (values.SERVICES?.join("-") ?? "plaza");
 	return {
 		profile: values.PROFILE,
 		host: values.HOST ?? (embedded ? "127.0.0.1" : "0.0.0.0"),
@@ -125,10 +130,10 @@ export function readConfig(env: NodeJS.ProcessEnv) {
 		maxFramesPerSecond: values.MAX_FRAMES_PER_SECOND,
 		maxRequestsPerSecond: values.MAX_REQUESTS_PER_SECOND,
 		maxSocketsPerAddress: values.MAX_SOCKETS_PER_ADDRESS,
-		metricsPort: values.METRICS_PORT,
+		metricsPort: isVisitor ? 0 : values.METRICS_PORT,
 		metricsHost: embedded ? "127.0.0.1" : (values.HOST ?? "0.0.0.0"),
 		// A dot in it would be taken for a separator in the names of the transporter's topics.
-		nodeID: values.NODE_ID ?? `${values.SERVICES?.join("-") ?? "plaza"}-${hostname()}`.replace(/[^\w-]/g, "_"),
+		nodeID: values.NODE_ID ?? `${nodeName}-${hostname()}`.replace(/[^\w-]/g, "_"),
 		topicPartitions: values.TOPIC_PARTITIONS,
 		topicReplication: values.TOPIC_REPLICATION,
 		grpcToken: values.GRPC_TOKEN,
@@ -142,7 +147,7 @@ export type Config = ReturnType<typeof readConfig>;
 
 function readOrStop(): Config {
 	try {
-		return readConfig(process.env);
+		return readConfig(process.env, { repl: process.argv.includes("--repl") });
 	} catch (error) {
 		if (!(error instanceof ConfigError)) throw error;
 		console.error(error.message);

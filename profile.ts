@@ -44,7 +44,7 @@ export const withTopics = () =>
 		contracts: topics,
 		partitions: config.topicPartitions,
 		consumes: works,
-		where: embedded ? config.dataDir : config.kafkaBrokers.join()
+		...(embedded ? { name: "topics", where: config.dataDir } : { name: "kafka", where: config.kafkaBrokers.join() })
 	});
 
 /** Messages that leave if, and only if, the transaction that made them commits. */

@@ -22,6 +22,8 @@ export interface Door {
 	server: Server;
 	/** Who answers requests from now on; undefined: nobody yet, or no more. */
 	answer: RequestListener | undefined;
+	/** Who answers below a path of their own, whatever the gateway does. */
+	requests: Map<string, RequestListener>;
 	/** Who takes upgrades, by path. */
 	upgrades: Map<string, UpgradeListener>;
 	/** Called when no more work is taken, before services stop. */
@@ -86,12 +88,14 @@ function open(config: DoorConfig, report: () => ReturnType<Health>): Door {
 		if (!buckets.take(req.socket.remoteAddress ?? "", performance.now())) return sendError(res, tooManyRequests);
 		const path = req.url?.split("?", 1)[0] ?? "/";
 		if (path === "/health" || path.startsWith("/health/")) return void answerHealth(report, path, res);
+		const own = door.requests.get(path.replace(/\/$/, ""));
+		if (own) return own(req, res);
 		if (!door.answer) return sendError(res, unavailableHere);
 		return door.answer(req, res);
 	};
 
 	const server = createServer({ headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS }, handle);
-	const door: Door = { server, answer: undefined, upgrades: new Map(), closing: new Set() };
+	const door: Door = { server, answer: undefined, requests: new Map(), upgrades: new Map(), closing: new Set() };
 	server.on("upgrade", (req, socket, head) => {
 		const path = req.url?.split("?", 1)[0]?.replace(/\/$/, "") ?? "";
 		const take = door.upgrades.get(path);
@@ -105,6 +109,7 @@ function open(config: DoorConfig, report: () => ReturnType<Health>): Door {
 /** Stops taking work; what is under way is finished, within bounds. */
 async function close(door: Door) {
 	door.answer = undefined;
+	door.requests.clear();
 	door.upgrades.clear();
 	const closed = new Promise(resolve => door.server.close(resolve));
 	door.server.closeIdleConnections();

@@ -1,0 +1,93 @@
+// The WebSocket server on /ws: who is let in, how many, and who is still there.
+import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
+import { setTimeout as delay } from "node:timers/promises";
+import { type WebSocket, WebSocketServer } from "ws";
+import { refuseUpgrade } from "../../mixins/http/front-door.ts";
+import { foreignOrigin, tooManyRequests } from "../../mixins/http/http-error.ts";
+import { isAllowedOrigin } from "../../mixins/http/origin.ts";
+
+export interface WebSocketsOptions {
+	allowedOrigins: readonly string[];
+	maxSocketsPerAddress: number;
+	/** Called for each connection; answers how to let it finish. */
+	onConnection: (socket: WebSocket) => { drain(): Promise<void> };
+}
+
+const MAX_FRAME_BYTES = 64 * 1024;
+/** A peer that has not answered a ping by the next one is gone: found out within 20 s. */
+const PING_EVERY_MS = 10_000;
+const DRAIN_WITHIN_MS = 3_000;
+const CLOSE_WITHIN_MS = 1_000;
+
+const within = (promise: Promise<unknown>, ms: number) => Promise.race([promise, delay(ms, undefined, { ref: false })]);
+
+export function webSockets({ allowedOrigins, maxSocketsPerAddress, onConnection }: WebSocketsOptions) {
+	// No deflate: its memory a socket is many times a frame's size.
+	const server = new WebSocketServer({
+		noServer: true,
+		maxPayload: MAX_FRAME_BYTES,
+		perMessageDeflate: false,
+		clientTracking: false
+	});
+	const open = new Map<WebSocket, { drain(): Promise<void> }>();
+	const addresses = new Map<string, number>();
+	const silent = new WeakSet<WebSocket>();
+
+	const count = (address: string, by: number) => {
+		const now = (addresses.get(address) ?? 0) + by;
+		if (now === 0) addresses.delete(address);
+		else addresses.set(address, now);
+	};
+
+	const accept = (socket: WebSocket, address: string) => {
+		count(address, 1);
+		open.set(socket, onConnection(socket));
+		socket.on("pong", () => silent.delete(socket));
+		// What goes wrong is told by the close that follows.
+		socket.on("error", () => {});
+		socket.on("close", () => {
+			count(address, -1);
+			open.delete(socket);
+		});
+	};
+
+	const ping = setInterval(() => {
+		for (const socket of open.keys()) {
+			if (silent.has(socket)) socket.terminate();
+			silent.add(socket);
+			socket.ping();
+		}
+	}, PING_EVERY_MS).unref();
+
+	return {
+		size: () => open.size,
+
+		upgrade(req: IncomingMessage, duplex: Duplex, head: Buffer) {
+			const address = req.socket.remoteAddress ?? "";
+			if (!isAllowedOrigin(req, allowedOrigins)) return refuseUpgrade(duplex, foreignOrigin);
+			if (maxSocketsPerAddress > 0 && (addresses.get(address) ?? 0) >= maxSocketsPerAddress)
+				return refuseUpgrade(duplex, tooManyRequests);
+			server.handleUpgrade(req, duplex, head, socket => accept(socket, address));
+		},
+
+		/** Asks every client to come again, to whichever node answers then. */
+		closeAll(code: number, reason: string) {
+			for (const socket of open.keys()) socket.close(code, reason);
+		},
+
+		/** Answers what was taken, says goodbye (1001), and hangs up on who does not. */
+		async stop() {
+			clearInterval(ping);
+			await within(Promise.all([...open.values()].map(session => session.drain())), DRAIN_WITHIN_MS);
+			const gone = [...open.keys()].map(socket => new Promise(resolve => socket.once("close", resolve)));
+			for (const socket of open.keys()) {
+				// A paused socket would not hear the peer's own goodbye.
+				socket.resume();
+				socket.close(1001, "going away");
+			}
+			await within(Promise.all(gone), CLOSE_WITHIN_MS);
+			for (const socket of open.keys()) socket.terminate();
+		}
+	};
+}
