@@ -9,7 +9,7 @@ const Connect = z.strictObject({ user: Id, ip: z.unknown().optional(), token: z.
 
 export type ClientFrame =
 	| { code: "connect"; data: z.output<typeof Connect> }
-	| { code: "watch"; data: Record<string, boolean> }
+	| { code: "watch"; data: Record<string, boolean | undefined> }
 	| { code: undefined; data: Record<string, unknown> };
 
 const refuse = (field: string, message: string) => invalid([{ field, message }]);
@@ -36,7 +36,10 @@ export function parseFrame(text: string, feeds: Iterable<string>): ClientFrame {
 	const { code, data } = frame;
 	if (code === "connect") return { code, data: checked(Connect, data) };
 	if (code === "watch")
-		return { code, data: checked(z.strictObject(Object.fromEntries([...feeds].map(name => [name, z.boolean()]))), data) };
+		return {
+			code,
+			data: checked(z.strictObject(Object.fromEntries([...feeds].map(name => [name, z.boolean().optional()]))), data)
+		};
 	throw refuse("code", "must be connect or watch, or left out");
 }
 

@@ -48,7 +48,7 @@ export function openSession(socket: WebSocket, client: Client, options: SessionO
 		client.send({ code: "connected", data: { user } });
 	};
 
-	const watch = async (wanted: Record<string, boolean>) => {
+	const watch = async (wanted: Record<string, boolean | undefined>) => {
 		for (const [name, on] of Object.entries(wanted)) {
 			if (!on) {
 				leave(feedRoom(name));
@@ -83,11 +83,16 @@ export function openSession(socket: WebSocket, client: Client, options: SessionO
 
 	// Frames that change who one is or what one watches are taken in the order they came; calls need not wait for each other.
 	let inOrder = Promise.resolve();
+	const take = (text: string) => {
+		if (!text.includes('"code"')) return handle(text);
+		inOrder = inOrder.then(() => handle(text));
+		return inOrder;
+	};
+
 	socket.on("message", (data: RawData, isBinary: boolean) => {
 		if (!flood.take(performance.now())) return client.close(1008, "too many frames");
 		if (isBinary) return client.send(errorFrame(invalidBinary));
-		const text = String(data);
-		const work = /"code"/.test(text) ? (inOrder = inOrder.then(() => handle(text))) : handle(text);
+		const work = take(String(data));
 		underWay.add(work);
 		if (underWay.size >= MAX_UNDER_WAY) socket.pause();
 		void work.finally(() => {

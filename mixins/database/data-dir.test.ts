@@ -1,0 +1,45 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, describe, it } from "node:test";
+import { DataDirInUse, takeDataDir } from "./data-dir.ts";
+
+describe("the data directory", () => {
+	const parent = mkdtempSync(join(tmpdir(), "plaza-data-dir-"));
+	after(() => rmSync(parent, { recursive: true }));
+	let count = 0;
+	const fresh = () => join(parent, String(count++));
+
+	it("is made and taken, and free again once let go", () => {
+		const dir = fresh();
+		const letGo = takeDataDir(dir);
+		assert.match(readFileSync(join(dir, "lock"), "utf8"), new RegExp(`^${process.pid} `));
+		letGo();
+		takeDataDir(dir)();
+	});
+
+	it("is refused with the other's pid while another process holds it, and taken once that one was killed", async () => {
+		const dir = fresh();
+		const script = `import { takeDataDir } from ${JSON.stringify(join(import.meta.dirname, "data-dir.ts"))}; takeDataDir(${JSON.stringify(dir)}); console.log("taken"); setInterval(() => {}, 1000);`;
+		const other = spawn(process.execPath, ["--input-type=module", "-e", script], { stdio: ["ignore", "pipe", "inherit"] });
+		await new Promise(resolve => other.stdout.once("data", resolve));
+		assert.throws(
+			() => takeDataDir(dir),
+			(error: Error) =>
+				error instanceof DataDirInUse && error.message.includes(`process ${other.pid}`) && error.message.includes(dir)
+		);
+		const exited = new Promise(resolve => other.once("exit", resolve));
+		other.kill("SIGKILL");
+		await exited;
+		takeDataDir(dir)();
+	});
+
+	it("is taken over from a process that is gone, even if another one has its pid now", () => {
+		const dir = fresh();
+		takeDataDir(dir)();
+		writeFileSync(join(dir, "lock"), `${process.ppid} 1`);
+		takeDataDir(dir)();
+	});
+});

@@ -1,0 +1,192 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { Errors, type Service, ServiceBroker } from "moleculer";
+import { z } from "zod";
+import { unavailable } from "../errors.ts";
+import { partitionOf } from "./partition.ts";
+import { type One, subscription, type Whole } from "./subscription.ts";
+import type { Outgoing, TopicLog, TopicRecord } from "./topic-log.ts";
+
+const PARTITIONS = 4;
+const contracts = { T: { message: z.object({ id: z.string(), n: z.int().optional() }), key: ({ id }: { id: string }) => id } };
+const idsOfPartition0 = Array.from({ length: 100 }, (_, n) => `id-${n}`).filter(id => partitionOf(id, PARTITIONS) === 0);
+const [idA, idB] = idsOfPartition0 as [string, string];
+
+const record = (offset: number, value: unknown, more: Partial<TopicRecord> = {}): TopicRecord => ({
+	topic: "T",
+	partition: 0,
+	offset,
+	key: Buffer.from(idA),
+	value: value === null ? null : Buffer.from(typeof value === "string" ? value : JSON.stringify(value)),
+	headers: {},
+	timestampMs: 0,
+	...more
+});
+
+/** A subscription with a log that keeps what is put on it. */
+function subscribe(handler: One | Whole, append: (records: Outgoing[]) => Promise<void> = async () => {}) {
+	const broker = new ServiceBroker({ logger: false, metrics: true });
+	const sent: Outgoing[] = [];
+	const log = {
+		append: async (records: Outgoing[]) => {
+			await append(records);
+			sent.push(...records);
+		}
+	} as unknown as TopicLog;
+	const service = {
+		broker,
+		logger: broker.getLogger("test"),
+		name: "tester",
+		schema: { topics: { T: handler } }
+	} as unknown as Service;
+	const { handle, trouble } = subscription(service, log, { contracts, partitions: PARTITIONS });
+	const figures = () =>
+		Object.fromEntries(
+			["consumed", "applied", "duplicate", "dead"].map(name => [
+				name,
+				(broker.metrics.getMetric(`plaza.topics.${name}`)?.snapshot()[0] as { value: number } | undefined)?.value ?? 0
+			])
+		);
+	const run = (records: TopicRecord[], isCurrent = () => true) =>
+		handle({ topic: "T", partition: 0, records, endOffset: records.at(-1)!.offset + 1, first: true, isCurrent });
+	return { run, sent, figures, trouble };
+}
+
+describe("a subscription", () => {
+	it("hands over what the contract lets through and answers where to go on", async () => {
+		const seen: unknown[] = [];
+		const { run, figures } = subscribe(async ({ message, requestID }) => void seen.push([message, requestID]));
+		assert.equal(await run([record(7, { id: idA, n: 1, more: true }, { headers: { "request-id": "r1" } })]), 8);
+		assert.deepEqual(seen, [[{ id: idA, n: 1 }, "r1"]]);
+		assert.deepEqual(figures(), { consumed: 1, applied: 1, duplicate: 0, dead: 0 });
+	});
+
+	it("lays aside what cannot be read, to the byte and with where from and why, and the rest flows on", async () => {
+		const seen: string[] = [];
+		const { run, sent, figures } = subscribe(async ({ message }) => void seen.push((message as { id: string }).id));
+		const records = [record(0, "{"), record(1, { id: 5 }), record(2, null), record(3, { id: idA }, { headers: { mine: "ü" } })];
+		assert.equal(await run(records), 4);
+		assert.deepEqual(seen, [idA]);
+		assert.deepEqual(
+			sent.map(({ topic, value, headers }) => [
+				topic,
+				String(value),
+				headers?.["dead-offset"],
+				headers?.["dead-type"],
+				headers?.["dead-group"]
+			]),
+			[
+				["T.dead", "{", "0", "UNREADABLE", "tester"],
+				["T.dead", '{"id":5}', "1", "UNREADABLE", "tester"],
+				["T.dead", "", "2", "UNREADABLE", "tester"]
+			]
+		);
+		assert.match(sent[1]!.headers!["dead-reason"]!, /id/);
+		assert.deepEqual(figures(), { consumed: 4, applied: 1, duplicate: 0, dead: 3 });
+	});
+
+	it("does not move past a dead letter that could not be laid aside", async () => {
+		const { run, trouble } = subscribe(
+			async () => {},
+			() => Promise.reject(unavailable("Kafka"))
+		);
+		await assert.rejects(run([record(0, "{")]), { type: "UNAVAILABLE" });
+		assert.match(trouble()!, /the log is away/);
+	});
+
+	it("sends a record on that lies off its key's partition, and remembers where it first lay", async () => {
+		const { run, sent, figures } = subscribe(async () => assert.fail("handled off its partition"));
+		const strange = Array.from({ length: 100 }, (_, n) => `x-${n}`).find(id => partitionOf(id, PARTITIONS) !== 0)!;
+		assert.equal(await run([record(9, { id: strange }, { key: null })]), 10);
+		assert.deepEqual(
+			sent.map(({ topic, key, headers }) => [topic, key, headers]),
+			[["T", strange, { "origin-topic": "T", "origin-partition": "0", "origin-offset": "9" }]]
+		);
+		assert.deepEqual(figures(), { consumed: 0, applied: 0, duplicate: 0, dead: 0 });
+	});
+
+	it("waits at the message whose store is away, names it, and goes on once it is back", async () => {
+		let isAway = true;
+		const seen: unknown[] = [];
+		const { run, trouble } = subscribe(async ({ record: { offset } }) => {
+			if (offset === 1 && isAway) throw unavailable("Postgres");
+			seen.push(offset);
+		});
+		const records = [record(0, { id: idA }), record(1, { id: idA }), record(2, { id: idA })];
+		assert.equal(await run(records), 1);
+		assert.match(trouble()!, /Postgres is away/);
+		isAway = false;
+		assert.equal(await run(records.slice(1)), 3);
+		assert.equal(trouble(), undefined);
+		assert.deepEqual(seen, [0, 1, 2]);
+	});
+
+	it("keeps one key in order while another one's message is slow", async () => {
+		const seen: string[] = [];
+		const slow = Promise.withResolvers<void>();
+		const { run } = subscribe(async ({ message, record: { offset } }) => {
+			const { id } = message as { id: string };
+			if (offset === 0) await slow.promise;
+			seen.push(`${id === idA ? "A" : "B"}${offset}`);
+			if (id === idB) slow.resolve();
+		});
+		const of = (offset: number, id: string) => record(offset, { id }, { key: Buffer.from(id) });
+		assert.equal(await run([of(0, idA), of(1, idA), of(2, idB)]), 3);
+		assert.deepEqual(seen, ["B2", "A0", "A1"]);
+	});
+
+	it("gives up a message that fails five times and handles the next of its key", async () => {
+		let tries = 0;
+		const seen: number[] = [];
+		const { run, sent } = subscribe(async ({ record: { offset } }) => {
+			if (offset === 0) {
+				tries++;
+				throw new TypeError("cannot read properties of undefined");
+			}
+			seen.push(offset);
+		});
+		assert.equal(await run([record(0, { id: idA }), record(1, { id: idA })]), 2);
+		assert.equal(tries, 5);
+		assert.deepEqual(seen, [1]);
+		assert.deepEqual(
+			[sent.length, sent[0]!.topic, sent[0]!.headers!["dead-reason"]],
+			[1, "T.dead", "cannot read properties of undefined"]
+		);
+	});
+
+	it("believes a refusal at once", async () => {
+		let tries = 0;
+		const { run, sent } = subscribe(async () => {
+			tries++;
+			throw new Errors.MoleculerClientError("other amount", 409, "CONFLICT");
+		});
+		assert.equal(await run([record(0, { id: idA })]), 1);
+		assert.deepEqual([tries, sent[0]!.headers!["dead-type"]], [1, "CONFLICT"]);
+	});
+
+	it("finds the one message that poisons a batch, and the others are handled in order", async () => {
+		const seen: number[] = [];
+		const { run, sent, figures } = subscribe({
+			batch: async ({ received }) => {
+				if (received.some(({ record: { offset } }) => offset === 5))
+					throw new Errors.MoleculerClientError("bad", 422, "VALIDATION_ERROR");
+				seen.push(...received.map(({ record: { offset } }) => offset));
+				return { duplicates: 1 };
+			}
+		});
+		const records = Array.from({ length: 8 }, (_, offset) => record(offset, { id: idA }));
+		assert.equal(await run(records), 8);
+		assert.deepEqual(seen, [0, 1, 2, 3, 4, 6, 7]);
+		assert.equal(sent[0]!.headers!["dead-offset"], "5");
+		const { consumed, applied, duplicate, dead } = figures();
+		assert.equal(consumed, applied + duplicate + dead);
+	});
+
+	it("leaves a batch alone once the partition is somebody else's", async () => {
+		const { run, sent } = subscribe(async () => {
+			throw new Error("late");
+		});
+		assert.equal(await run([record(3, { id: idA })], () => false), 3);
+		assert.deepEqual(sent, []);
+	});
+});

@@ -1,0 +1,72 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { type Logger, ServiceBroker } from "moleculer";
+import type { Caller } from "../../define.ts";
+import { unavailable } from "../../mixins/errors.ts";
+import { forwarder } from "./forward.ts";
+import type { Hub } from "./hub.ts";
+import { localPresence, type Presence } from "./presence.ts";
+import type { Delivery } from "./socket.contract.ts";
+
+const delivery = (room: string): Delivery => ({ topic: "T", room, message: { n: 1 }, headers: {} });
+
+function setUp(nodes: Record<string, string[]>, answer: (node: string) => Promise<null>, expected = true) {
+	const here: Delivery[] = [];
+	const calls: { node: string; missed: boolean; rooms: string[] }[] = [];
+	const presence: Presence = {
+		...localPresence("me"),
+		nodesOf: async rooms => new Map(rooms.map(room => [room, nodes[room] ?? []])),
+		isExpected: async () => expected
+	};
+	const caller = {
+		call: async (
+			_: string,
+			{ deliveries, missed }: { deliveries: Delivery[]; missed: boolean },
+			{ nodeID }: { nodeID: string }
+		) => {
+			calls.push({ node: nodeID, missed, rooms: deliveries.map(({ room }) => room) });
+			return answer(nodeID);
+		}
+	} as unknown as Caller;
+	const hub = { deliver: (one: Delivery) => here.push(one) } as unknown as Hub;
+	const logger = new ServiceBroker({ logger: false }).getLogger("test") as Logger;
+	return { forward: forwarder({ nodeID: "me", hub, presence, caller, logger }), here, calls };
+}
+
+describe("forwarding", () => {
+	it("delivers here what is here and hands every other node just its own", async () => {
+		const { forward, here, calls } = setUp({ x: ["me", "two"], y: ["two"], z: ["three"], nobody: [] }, async () => null);
+		await forward(["x", "y", "z", "nobody"].map(delivery));
+		assert.deepEqual(
+			here.map(({ room }) => room),
+			["x"]
+		);
+		assert.deepEqual(
+			calls.sort((a, b) => (a.node < b.node ? -1 : 1)).map(({ node, rooms }) => [node, rooms]),
+			[
+				["three", ["z"]],
+				["two", ["x", "y"]]
+			]
+		);
+	});
+
+	it("tries again until a node that can be expected to answer does", async () => {
+		let failures = 3;
+		const { forward, calls } = setUp({ x: ["two"] }, async () => (failures-- > 0 ? Promise.reject(unavailable("two")) : null));
+		await forward([delivery("x")]);
+		assert.equal(calls.length, 4);
+	});
+
+	it("gives up a node that is gone, and tells it so when it answers again", async () => {
+		let isGone = true;
+		const { forward, calls } = setUp({ x: ["two"] }, async () => (isGone ? Promise.reject(unavailable("two")) : null), false);
+		await forward([delivery("x")]);
+		isGone = false;
+		await forward([delivery("x")]);
+		await forward([delivery("x")]);
+		assert.deepEqual(
+			calls.map(({ missed }) => missed),
+			[false, true, false]
+		);
+	});
+});

@@ -1,0 +1,95 @@
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { after, before, describe, it } from "node:test";
+import { readConfig } from "../../config.ts";
+import { openRedis, type Redis } from "../../mixins/redis.ts";
+import { eventually } from "../../test/client.ts";
+import { redisPresence } from "./presence.redis.ts";
+import type { Presence } from "./presence.ts";
+
+describe("presence in Redis", () => {
+	const keyPrefix = `presence-${randomUUID()}:`;
+	const running: string[] = [];
+	const opened: { presence: Presence; redis: Redis; rooms: Set<string> }[] = [];
+	let watcher: Redis;
+	before(() => {
+		watcher = openRedis(readConfig(process.env).redisUrl);
+		return watcher.check();
+	});
+	after(async () => {
+		for (const { presence, redis } of opened) {
+			await presence.stop();
+			await redis.close();
+		}
+		const keys = await watcher.client.keys(`${keyPrefix}*`);
+		if (keys.length > 0) await watcher.client.del(keys);
+		await watcher.close();
+	});
+
+	const node = async (nodeID: string) => {
+		const redis = openRedis(readConfig(process.env).redisUrl);
+		await redis.check();
+		const rooms = new Set<string>();
+		const presence = redisPresence(redis, {
+			nodeID,
+			rooms: () => rooms,
+			socketNodes: () => running,
+			onFrozen: () => {},
+			keyPrefix
+		});
+		presence.start();
+		running.push(nodeID);
+		opened.push({ presence, redis, rooms });
+		await eventually(
+			async () => assert.equal(await watcher.client.exists(`${keyPrefix}node:${nodeID}`), 1),
+			`${nodeID} to take its lease`
+		);
+		const join = async (room: string) => {
+			rooms.add(room);
+			await presence.join(room);
+		};
+		return { presence, join, rooms };
+	};
+	const forget = async () => watcher.client.del(await watcher.client.keys(`${keyPrefix}*`));
+
+	it("finds the nodes of a room as soon as join has resolved, and no others", async () => {
+		const [one, two, three] = [await node("one"), await node("two"), await node("three")];
+		const room = `user:${randomUUID()}`;
+		await one.join(room);
+		await two.join(room);
+		const nodes = await three.presence.nodesOf([room, "user:nobody"]);
+		assert.deepEqual([nodes.get(room)?.toSorted(), nodes.get("user:nobody")], [["one", "two"], []]);
+	});
+
+	it("no longer finds a node that has left the room", async () => {
+		const { presence, join, rooms } = await node("leaver");
+		const room = `user:${randomUUID()}`;
+		await join(room);
+		rooms.delete(room);
+		presence.leave(room);
+		assert.deepEqual((await presence.nodesOf([room])).get(room), []);
+	});
+
+	it("sends to everybody right after Redis forgot everything, and again only to those concerned once they have registered anew", async () => {
+		const here = await node("forgotten");
+		const room = `user:${randomUUID()}`;
+		await here.join(room);
+		await forget();
+		assert.deepEqual((await here.presence.nodesOf([room])).get(room)?.toSorted(), [...running].sort());
+		await eventually(
+			async () => assert.deepEqual((await here.presence.nodesOf([room])).get(room), ["forgotten"]),
+			"the nodes to register anew"
+		);
+	});
+
+	it("counts a node whose lease has run out among those to be told, as long as the broker knows it", async () => {
+		const { presence } = await node("keeper");
+		running.push("silent");
+		const room = `user:${randomUUID()}`;
+		assert.deepEqual((await presence.nodesOf([room])).get(room), ["silent"]);
+		assert.equal(await presence.isExpected("silent"), true);
+		running.pop();
+		assert.deepEqual((await presence.nodesOf([room])).get(room), []);
+		assert.equal(await presence.isExpected("silent"), false);
+	});
+});
