@@ -21,6 +21,9 @@ export interface RelayOptions {
 	pollMs?: { least: number; most: number };
 }
 
+type Log = Pick<TopicLog, "append">;
+type Lines = Pick<Logger, "debug" | "info" | "warn">;
+
 const MAX_MESSAGES = 1_000;
 /** Kafka takes a batch of one partition only if it is smaller than the largest record it takes, by default 1 MiB. */
 const MAX_BYTES = 512 * 1024;
@@ -42,7 +45,7 @@ export function fill(waiting: Waiting[], maxBytes = MAX_BYTES): Waiting[] {
 type Outcome = "sent" | "nothing" | "standby";
 
 /** One look at the outbox. What was read under one fence is sent under the same one or not at all: by then somebody else may have sent it. */
-async function round(outbox: Outbox, log: TopicLog, lease: Lease, logger: Logger): Promise<Outcome> {
+async function round(outbox: Outbox, log: Log, lease: Lease, logger: Lines): Promise<Outcome> {
 	const fence = await lease.hold();
 	if (fence === undefined) return "standby";
 	const waiting = fill(await outbox.oldest(MAX_MESSAGES));
@@ -58,9 +61,9 @@ async function round(outbox: Outbox, log: TopicLog, lease: Lease, logger: Logger
 /** Looks until it is stopped: at once after each commit of this process, and now and then for those of others. */
 export function startRelay(
 	outbox: Outbox,
-	log: TopicLog,
+	log: Log,
 	lease: Lease,
-	logger: Logger,
+	logger: Lines,
 	{ least, most }: { least: number; most: number }
 ) {
 	let stopping = false;
@@ -123,7 +126,7 @@ interface RelayService extends Service {
 }
 
 /** Mixin; see the top of this file. */
-export function relay(outbox: Outbox, log: TopicLog, options: RelayOptions = {}): Partial<ServiceSchema> {
+export function relay(outbox: Outbox, log: Log, options: RelayOptions = {}): Partial<ServiceSchema> {
 	const { works = true, pollMs = { least: 5, most: 250 } } = options;
 	return {
 		created(this: RelayService) {

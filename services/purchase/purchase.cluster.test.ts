@@ -1,19 +1,105 @@
+import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { after, before, describe, it } from "node:test";
+import { ServiceBroker } from "moleculer";
 import { config } from "../../config.ts";
-import { openPostgres } from "../../mixins/database/database.ts";
+import type { Caller } from "../../define.ts";
+import { migrate, openPostgres } from "../../mixins/database/database.ts";
+import { outbox } from "../../mixins/outbox/outbox.ts";
+import { topics } from "../contract.ts";
+import { purchase } from "./purchase.service.ts";
+import { sqlPurchases } from "./purchase.store.ts";
 import { purchaseSuite } from "./purchase.suite.ts";
 
-purchaseSuite("on a Postgres server", async () => {
+/** A database of its own on the server, and how to be rid of it. */
+async function freshDatabase() {
 	const name = `purchase_${randomUUID().replaceAll("-", "")}`;
 	const server = openPostgres(config.databaseUrl);
 	await server.knex.raw("create database ??", [name]);
 	const url = new URL(config.databaseUrl);
 	url.pathname = name;
+	const drop = async () => {
+		await server.knex.raw("drop database ?? with (force)", [name]);
+		await server.close();
+	};
+	return { url, drop };
+}
+
+purchaseSuite("on a Postgres server", async () => {
+	const { url, drop } = await freshDatabase();
 	const [one, two] = [openPostgres(url.href), openPostgres(url.href)];
 	const close = async () => {
 		await Promise.all([one.close(), two.close()]);
-		await server.knex.raw("drop database ??", [name]);
-		await server.close();
+		await drop();
 	};
 	return { databases: [one, two], close };
+});
+
+describe("purchases, with a Postgres server that falls silent", () => {
+	let silent = false;
+	const sockets = new Set<Socket>();
+	/** Stands between: while silent it takes what it is sent and passes nothing on, as a server does that is frozen or out of reach. */
+	const between = createServer(client => {
+		const server = connect(Number(url.port || 5432), url.hostname);
+		for (const [from, to] of [
+			[client, server],
+			[server, client]
+		] as const) {
+			sockets.add(from);
+			from.on("data", bytes => (silent ? held.push(() => to.write(bytes)) : to.write(bytes)));
+			from.on("close", () => to.destroy()).on("error", () => {});
+		}
+	});
+	const held: (() => void)[] = [];
+	const speak = () => {
+		silent = false;
+		for (const pass of held.splice(0)) pass();
+	};
+
+	let url: URL;
+	let drop: () => Promise<void>;
+	let database: ReturnType<typeof openPostgres>;
+	let broker: ServiceBroker;
+	let call: Caller["call"];
+
+	before(async () => {
+		({ url, drop } = await freshDatabase());
+		await once(between.listen(0, "127.0.0.1"), "listening");
+		const through = new URL(url);
+		through.host = `127.0.0.1:${(between.address() as AddressInfo).port}`;
+		database = openPostgres(through.href);
+		await migrate(database, new URL("./migrations/", import.meta.url));
+		broker = new ServiceBroker({ logger: false });
+		broker.createService(purchase(sqlPurchases(database.knex, outbox(database.knex, { contracts: topics })), { batches: 2 }));
+		call = broker.call.bind(broker) as Caller["call"];
+		await broker.start();
+	});
+	after(async () => {
+		speak();
+		await broker?.stop();
+		await database?.close();
+		for (const socket of sockets) socket.destroy();
+		between.close();
+		await drop?.();
+	});
+
+	it("tells who asks that Postgres is away, and a retry buys once when it is back", async () => {
+		const user_id = randomUUID();
+		const requests = Array.from({ length: 20 }, () => ({ id: randomUUID(), user_id, amount: 1 }));
+		const [first, ...rest] = requests;
+		await call("purchase.create", first!);
+
+		silent = true;
+		const refused = await Promise.allSettled([
+			...rest.map(request => call("purchase.create", request)),
+			call("purchase.total", { user_id })
+		]);
+		for (const answer of refused) assert.equal((answer as PromiseRejectedResult).reason?.type, "UNAVAILABLE");
+
+		speak();
+		assert.deepEqual(await Promise.all(requests.map(request => call("purchase.create", request))), requests);
+		assert.deepEqual(await call("purchase.total", { user_id }), { seq: 20, total_cents: 2000 });
+	});
 });
