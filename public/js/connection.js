@@ -1,0 +1,88 @@
+// One WebSocket that notices when it is dead and comes back by itself.
+import { backoffMs } from "./retry.js";
+
+/** After this much silence the server is asked for a sign of life: pings are answered by the browser, the page never sees them. */
+const SILENCE_MS = 30_000;
+/** For opening, and for the first answer to what was asked. */
+const ANSWER_MS = 10_000;
+/** A connection that ends sooner counts as one more failure, or a server that accepts and drops would be asked twice a second. */
+const STEADY_MS = 5_000;
+
+/**
+ * @param {object} options
+ * @param {URL} options.url
+ * @param {object[]} options.hello frames sent first on every connection
+ * @param {object} options.probe a frame that the server always answers
+ * @param {(frame: { code: string, data: any }) => void} options.onFrame
+ * @param {() => void} options.onLost the connection is gone; it will be opened again
+ */
+export function openConnection({ url, hello, probe, onFrame, onLost }) {
+	/** @type {WebSocket | undefined} */
+	let socket;
+	let timer;
+	let failures = 0;
+	let openedAtMs = 0;
+
+	const schedule = (run, ms) => {
+		clearTimeout(timer);
+		timer = setTimeout(run, ms);
+	};
+	const isOpen = () => socket?.readyState === WebSocket.OPEN;
+
+	function send(frame) {
+		if (!isOpen()) return false;
+		socket.send(JSON.stringify(frame));
+		return true;
+	}
+
+	function open() {
+		const opened = new WebSocket(url);
+		socket = opened;
+		schedule(lose, ANSWER_MS);
+		opened.onopen = () => {
+			openedAtMs = Date.now();
+			for (const frame of hello) send(frame);
+			schedule(lose, ANSWER_MS);
+		};
+		opened.onmessage = ({ data }) => {
+			schedule(ask, SILENCE_MS);
+			onFrame(JSON.parse(data));
+		};
+		opened.onclose = lose;
+	}
+
+	function ask() {
+		send(probe);
+		schedule(lose, ANSWER_MS);
+	}
+
+	/** Gives the socket up without waiting for its closing handshake, which a dead peer never ends. */
+	function lose() {
+		if (socket) {
+			socket.onopen = socket.onmessage = socket.onclose = null;
+			socket.close();
+			socket = undefined;
+		}
+		if (openedAtMs > 0 && Date.now() - openedAtMs > STEADY_MS) failures = 0;
+		openedAtMs = 0;
+		schedule(open, backoffMs(failures++));
+		onLost();
+	}
+
+	/** Something happened that makes the wait pointless, or the connection doubtful. */
+	function check() {
+		if (isOpen()) ask();
+		else if (!socket) open();
+	}
+
+	for (const event of ["online", "offline", "pageshow"]) addEventListener(event, check);
+	document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && check());
+
+	open();
+	return {
+		/** Sends a frame; false where there is no connection to send it by. */
+		send,
+		/** Ends the connection, to be opened again after a pause. */
+		lose
+	};
+}

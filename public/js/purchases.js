@@ -1,0 +1,43 @@
+// Sends a purchase over the socket and waits for its answer.
+import { Away, FINAL, Refused } from "./retry.js";
+
+const ANSWER_MS = 10_000;
+
+/**
+ * One purchase is under way at a time, so that they are bought in the order in which they were asked for.
+ * @param {(frame: object) => boolean} sendFrame false where there is no connection
+ */
+export function createPurchases(sendFrame) {
+	/** @type {{ id: string, timer: number, resolve: () => void, reject: (error: Error) => void } | undefined} */
+	let underWay;
+
+	function settle(error) {
+		if (!underWay) return;
+		const { timer, resolve, reject } = underWay;
+		underWay = undefined;
+		clearTimeout(timer);
+		if (error) reject(error);
+		else resolve();
+	}
+
+	return {
+		/** Resolves once the purchase is committed; rejects with `Refused` or `Away`. */
+		send: async purchase => {
+			if (underWay || !sendFrame(purchase)) throw new Away("not connected");
+			const { promise, resolve, reject } = Promise.withResolvers();
+			underWay = { id: purchase.id, timer: setTimeout(() => settle(new Away("no answer")), ANSWER_MS), resolve, reject };
+			return promise;
+		},
+		answered: ({ id }) => {
+			if (underWay?.id === id) settle();
+		},
+		/** Takes an error frame; answers whether it was about the purchase under way, whose id it then carries. */
+		failed: ({ id, type, message, field }) => {
+			if (!underWay || underWay.id !== id) return false;
+			settle(FINAL.has(type) ? new Refused(message, [{ field, message }]) : new Away(message));
+			return true;
+		},
+		/** The connection is gone, and with it the answer that was under way. */
+		lost: () => settle(new Away("connection lost"))
+	};
+}
