@@ -2,7 +2,6 @@
 import type { BrokerOptions } from "moleculer";
 import { config } from "./config.ts";
 import { frontDoor } from "./mixins/http/front-door.ts";
-import { kafkaTransporter } from "./mixins/transporter.ts";
 import { embedded } from "./profile.ts";
 import { actions } from "./services/contract.ts";
 import { health } from "./services/health/health.ts";
@@ -17,7 +16,7 @@ export default {
 	// What this node works at, beyond the answers it carries: health adds them up over all nodes.
 	metadata: { works: config.services },
 	// One process needs none.
-	transporter: embedded ? null : kafkaTransporter({ brokers: config.kafkaBrokers }),
+	transporter: embedded ? null : { type: "Kafka", options: { bootstrapBrokers: config.kafkaBrokers } },
 	// Moleculer's own start and registry lines are for those who look for them.
 	logger: {
 		type: "Console",

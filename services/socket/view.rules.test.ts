@@ -63,4 +63,10 @@ describe("what one socket is shown", () => {
 		assert.deepEqual(view.admit("balance", of(5), balance.latest!, { seq: "2" }), of(5));
 		assert.equal(view.admit("balance", of(9), balance.latest!, { seq: "1" }), undefined);
 	});
+
+	it("leaves out what is older than another kind of frame has shown, where it cannot be raised", () => {
+		const view = createView();
+		view.admit("receipt", 3, { shows: version => [{ key: "x", version }] });
+		assert.equal(view.admit("balance", 2, { shows: version => [{ key: "x", version }] }), undefined);
+	});
 });
