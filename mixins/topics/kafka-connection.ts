@@ -1,8 +1,8 @@
 // How the log reaches Kafka: kafkajs with the retries that suit it, on sockets that can be cut.
 import { connect as openSocket, type Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
-import { Kafka, logLevel } from "kafkajs";
-import { unavailable } from "../errors.ts";
+import { type Admin, Kafka, logLevel } from "kafkajs";
+import { isAway, unavailable } from "../errors.ts";
 
 export interface KafkaOptions {
 	/** `host:port` of some of the servers; the others are found through them. */
@@ -28,9 +28,11 @@ export interface Connection {
 }
 
 const CONNECT_TIMEOUT_MS = 2_000;
-const REQUEST_TIMEOUT_MS = 5_000;
-// Tried again four times a second: a Kafka that is back is used at once. Who waits has its own, shorter limit.
-const RETRY = { initialRetryTime: 50, maxRetryTime: 250, multiplier: 2, factor: 0.2, retries: 20 };
+// Longer than any rebalance, in which Kafka answers late by design.
+const REQUEST_TIMEOUT_MS = 8_000;
+const ANSWER_WITHIN_MS = 5_000;
+// Tried again four times a second until the connection is cut: a Kafka that is back is used at once. Who waits has a limit of its own.
+const RETRY = { initialRetryTime: 50, maxRetryTime: 250, multiplier: 2, factor: 0.2, retries: Number.MAX_SAFE_INTEGER };
 
 /** Opens nothing yet: kafkajs connects when it is first used. */
 export function kafkaConnection({ brokers, clientId, logger }: KafkaOptions): Connection {
@@ -38,7 +40,8 @@ export function kafkaConnection({ brokers, clientId, logger }: KafkaOptions): Co
 	let isCut = false;
 
 	const kafka = new Kafka({
-		brokers,
+		// Without any broker to try, kafkajs gives up for good; nothing else makes it.
+		brokers: () => (isCut ? [] : brokers),
 		clientId,
 		connectionTimeout: CONNECT_TIMEOUT_MS,
 		requestTimeout: REQUEST_TIMEOUT_MS,
@@ -79,6 +82,16 @@ export async function within<T>(timeoutMs: number, what: string, promise: Promis
 	} finally {
 		timer.abort();
 		tooLate.catch(() => {});
+	}
+}
+
+/** Resolves if Kafka answers; rejects with `UNAVAILABLE` if it does not within 5 s. */
+export async function ping(admin: Admin, what: string): Promise<void> {
+	try {
+		await within(ANSWER_WITHIN_MS, what, admin.describeCluster());
+	} catch (error) {
+		// When no server answers, kafkajs reads the cluster's name from null.
+		throw isAway(error) ? error : unavailable(what, new Error("no server answered"));
 	}
 }
 

@@ -14,7 +14,7 @@ import type { Admin } from "kafkajs";
 import { Errors } from "moleculer";
 import { isAway, unavailable } from "../errors.ts";
 import { kafkaAppender } from "./kafka-appender.ts";
-import { type Connection, type KafkaOptions, kafkaConnection, rootCause, within } from "./kafka-connection.ts";
+import { type Connection, type KafkaOptions, kafkaConnection, ping, rootCause, within } from "./kafka-connection.ts";
 import { kafkaMember } from "./kafka-member.ts";
 import { byLeader, clusterOf, fetchFrom } from "./kafka-reader.ts";
 import { recordOf } from "./kafka-records.ts";
@@ -122,7 +122,8 @@ export function kafkaLog(options: KafkaLogOptions): TopicLog {
 
 	return {
 		async check() {
-			await ask(`Kafka at ${brokers.join(", ")}`, admin => admin.describeCluster());
+			const what = `Kafka at ${brokers.join(", ")}`;
+			await ask(what, admin => ping(admin, what));
 		},
 
 		async create(topics) {

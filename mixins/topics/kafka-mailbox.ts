@@ -51,6 +51,10 @@ export class Mailbox {
 		this.#endOffset = endOffset;
 	}
 
+	get topic() {
+		return this.#options.topic;
+	}
+
 	/** Records that wait, as of the newest fetch. */
 	get lag() {
 		return Math.max(0, this.#endOffset - this.#next);

@@ -12,26 +12,30 @@ export function kafkaMember(options: ConsumeOptions, open: () => Connection, log
 	const { group } = options;
 	const stopping = new AbortController();
 	const busy = new Map<string, Promise<void>>();
+	const leftBehind = new Set<string>();
 	let session: Session | undefined;
 	let heardAtMs = Date.now();
 	let pauseMs = FIRST_PAUSE_MS;
 	let reason: string | undefined;
 
 	const heard = () => {
-		if (reason) logger?.info(`group ${group} is back`);
+		if (reason) logger?.info(`group ${group} goes on`);
 		reason = undefined;
 		heardAtMs = Date.now();
 		pauseMs = FIRST_PAUSE_MS;
 	};
+	const lost = ({ message }: Error) => {
+		if (!reason) logger?.warn(`group ${group} stands still (${message}); it goes on by itself`);
+		reason = message;
+	};
 
 	const live = async () => {
 		while (!stopping.signal.aborted) {
-			session = openSession({ ...options, connection: open(), busy, heard, logger });
+			session = openSession({ ...options, connection: open(), busy, leftBehind, heard, lost, logger });
 			const error = await session.ended;
-			session.close();
 			if (stopping.signal.aborted) return;
-			if (!reason) logger?.warn(`group ${group} lost Kafka (${rootCause(error).message}): joining again until it is back`);
-			reason = rootCause(error).message;
+			lost(rootCause(error));
+			await session.stop();
 			await delay(pauseMs, undefined, { signal: stopping.signal }).catch(() => {});
 			pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS);
 		}
