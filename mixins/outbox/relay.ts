@@ -127,7 +127,7 @@ interface RelayService extends Service {
 
 /** Mixin; see the top of this file. */
 export function relay(outbox: Outbox, log: Log, options: RelayOptions = {}): Partial<ServiceSchema> {
-	const { works = true, pollMs = { least: 5, most: 250 } } = options;
+	const { works = true, pollMs = { least: 5, most: 50 } } = options;
 	return {
 		created(this: RelayService) {
 			addCheck(this.broker, outbox.table, async () => {

@@ -70,11 +70,15 @@ export function purchase(store: PurchaseStore, { mixins = [], batches = 1, newID
 	});
 }
 
+// Embedded, every commit is this process's own, and wakes the relay; and the one session can do one transaction at a time.
+const pollMs = embedded ? { least: 250, most: 1_000 } : undefined;
+const batches = embedded ? 1 : 2;
+
 export default purchase(sqlPurchases(postgres().knex, purchaseOutbox()), {
 	mixins: [
-		relay(purchaseOutbox(), topicLog(), { works, pollMs: embedded ? { least: 250, most: 1_000 } : { least: 5, most: 250 } }),
+		relay(purchaseOutbox(), topicLog(), { works, pollMs }),
 		withTopics(),
 		database(postgres(), new URL("./migrations/", import.meta.url))
 	],
-	batches: embedded ? 1 : 4
+	batches
 });

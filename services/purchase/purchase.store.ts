@@ -9,7 +9,8 @@ import { type Attempt, firsts, keyOf, type Outcome, outcomes } from "./purchase.
 export interface PurchaseStore {
 	/**
 	 * Buys, and tells the world of it in the same transaction. Answers each attempt, in order; an `Error` in its place refuses that one alone:
-	 * `CONFLICT` (the id stands for another amount), `VALIDATION_ERROR` (its user's total would leave the exact range), `UNAVAILABLE`.
+	 * `CONFLICT` (the id stands for another amount), `VALIDATION_ERROR` (it cannot be stored, or its user's total would leave the exact range),
+	 * `UNAVAILABLE`.
 	 */
 	buy(attempts: Attempt[]): Promise<(Outcome | Error)[]>;
 	/** What each user has spent, in order; seq 0 for who never bought. Rejects with `UNAVAILABLE`. */
@@ -80,7 +81,8 @@ const asRefusal = (error: Error & { constraint?: string }): Error => {
 	if (isAway(error)) return unavailable("Postgres", error);
 	if (error.constraint === "purchase_totals_exact")
 		return invalid([{ field: "amount", message: "would take the total of this user out of the range that can be counted" }]);
-	return error;
+	// The database's own message holds the whole row.
+	return isDataError(error) ? invalid([{ field: "", message: "holds something that cannot be stored" }]) : error;
 };
 
 export function sqlPurchases(knex: Knex, outbox: Outbox): PurchaseStore {

@@ -220,6 +220,7 @@ export const purchaseSuite = (
 					answers.flatMap((answer, index) => (isOutcome(answer) ? [] : [index])),
 					[7, 31]
 				);
+				assert.deepEqual([typeOf(answers[7]), typeOf(answers[31])], ["VALIDATION_ERROR", "VALIDATION_ERROR"]);
 				for (const [index, { userID }] of batch.entries())
 					if (index !== 7 && index !== 31) assert.equal((await told(userID)).length, 1);
 			});
