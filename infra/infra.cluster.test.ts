@@ -13,7 +13,7 @@ import { Kafka, logLevel } from "kafkajs";
 import pg from "pg";
 import { secondSet } from "./second-set.ts";
 
-const UP_TIMEOUT_MS = 180_000;
+const UP_TIMEOUT_MS = 240_000;
 const dataDir = mkdtempSync(join(tmpdir(), "plaza-infra-"));
 const environment = await secondSet(dataDir);
 

@@ -1,0 +1,36 @@
+// Runs every *.cluster.test.ts against real servers: a fresh set of their own, on free ports, so that tests may empty and stop them.
+// Arguments are files to run instead of all: npm run test:cluster -- test/page.cluster.test.ts
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { secondSet } from "../infra/second-set.ts";
+
+const TEST_TIMEOUT_MS = 300_000;
+const files = process.argv.length > 2 ? process.argv.slice(2) : ["**/*.cluster.test.ts"];
+
+const root = join(import.meta.dirname, "..");
+const dataDir = mkdtempSync(join(tmpdir(), "plaza-cluster-"));
+const env = { ...process.env, ...(await secondSet(dataDir)) };
+const infra = (verb: string) => execFileSync(process.execPath, ["infra/main.ts", verb], { cwd: root, env, stdio: "inherit" });
+
+let tests: ChildProcess | undefined;
+// Whoever stops the tests leaves the servers to be stopped, by us.
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => tests?.kill(signal));
+
+process.exitCode = 1;
+try {
+	infra("up");
+	// One file at a time: the machine is small, and some stop what others need.
+	const options = ["--test", "--test-concurrency=1", `--test-timeout=${TEST_TIMEOUT_MS}`];
+	tests = spawn(process.execPath, [...options, ...files], { cwd: root, env, stdio: "inherit" });
+	const [code] = await once(tests, "exit");
+	process.exitCode = code ?? 1;
+} catch (error) {
+	// What went wrong was said by the command itself.
+	if (!(error instanceof Error && "status" in error)) throw error;
+} finally {
+	infra("wipe");
+	rmSync(dataDir, { recursive: true, force: true });
+}
