@@ -21,7 +21,15 @@ export default {
 	logger: {
 		type: "Console",
 		options: {
-			level: { BROKER: "warn", REGISTRY: "warn", TRANSIT: "warn", TRANSPORTER: "warn", DISCOVERY: "warn", "**": config.logLevel }
+			level: {
+				BROKER: "warn",
+				REGISTRY: "warn",
+				TRANSIT: "warn",
+				TRANSPORTER: "warn",
+				DISCOVERY: "warn",
+				METRICS: "warn",
+				"**": config.logLevel
+			}
 		}
 	},
 	// Without one, a call to a node that has just been killed hangs for as long as its heartbeats are awaited.

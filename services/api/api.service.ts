@@ -31,6 +31,7 @@ const gateway = {
 		logRequest: null,
 		logRequestParams: null,
 		logResponse: null,
+		logRouteRegistration: null,
 		assets: { folder: PUBLIC, options: { maxAge: 0, etag: true, dotfiles: "ignore" } },
 		cors: undefined,
 		routes: [

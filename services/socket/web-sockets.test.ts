@@ -1,0 +1,167 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { after, describe, it } from "node:test";
+import { WebSocket } from "ws";
+import type { Caller } from "../../define.ts";
+import { tokenBucket } from "../../mixins/http/token-bucket.ts";
+import { eventually } from "../../test/client.ts";
+import { actions, topics } from "../contract.ts";
+import { createClient } from "./client.ts";
+import { codelessAction } from "./frames.ts";
+import { createHub, feedsOf, userRoom } from "./hub.ts";
+import { localPresence } from "./presence.ts";
+import { openSession } from "./session.ts";
+import { webSockets } from "./web-sockets.ts";
+
+const contracts = topics as never;
+
+/** A WebSocket server with everything but the rest of the system behind it. */
+async function open({ maxSocketsPerAddress = 0, framesPerSecond = 0 } = {}) {
+	const hub = createHub(contracts);
+	const figures = { pushed: 0, conflated: 0, slow: 0 };
+	const caller = { call: async () => [{ name: "a", count: 1 }] } as unknown as Caller;
+	const sockets = webSockets({
+		allowedOrigins: ["https://shop.example"],
+		maxSocketsPerAddress,
+		onConnection: socket =>
+			openSession(
+				socket,
+				createClient(socket, {
+					pushed: () => figures.pushed++,
+					conflated: () => figures.conflated++,
+					slow: () => figures.slow++
+				}),
+				{
+					hub,
+					presence: localPresence("me"),
+					caller,
+					guests: true,
+					feeds: feedsOf(contracts),
+					codeless: codelessAction(actions),
+					flood: tokenBucket(framesPerSecond, performance.now())
+				}
+			)
+	});
+	const server = createServer().on("upgrade", sockets.upgrade).listen(0, "127.0.0.1");
+	await once(server, "listening");
+	const url = `ws://127.0.0.1:${(server.address() as AddressInfo).port}/ws`;
+	after(async () => {
+		await sockets.stop();
+		server.close();
+	});
+
+	const connect = async (user: string, options = {}) => {
+		const socket = new WebSocket(url, options);
+		const frames: { code: string; data: unknown }[] = [];
+		socket.on("message", data => frames.push(JSON.parse(String(data))));
+		await once(socket, "open");
+		socket.send(JSON.stringify({ code: "connect", data: { user } }));
+		await eventually(() => assert.equal(frames[0]?.code, "connected"), `${user} to be connected`);
+		return { socket, frames };
+	};
+	const deliver = (user: string, count: number, name = "a") =>
+		hub.deliver({ topic: "SelectionSummary", room: userRoom(user), message: { name, count, user_id: user }, headers: {} });
+	return { url, hub, sockets, figures, connect, deliver };
+}
+
+describe("sockets", () => {
+	it("gives every socket of a user the frame and nobody else's", async () => {
+		const { connect, deliver } = await open();
+		const [one, two, other] = [await connect("u"), await connect("u"), await connect("other")];
+		deliver("u", 1);
+		deliver("other", 2);
+		for (const { frames } of [one, two])
+			await eventually(() => assert.deepEqual(frames[1]?.data, { name: "a", count: 1, user_id: "u" }), "the frame");
+		await eventually(
+			() => assert.deepEqual(other.frames[1]?.data, { name: "a", count: 2, user_id: "other" }),
+			"the other's frame"
+		);
+		assert.deepEqual([one.frames.length, other.frames.length], [2, 2]);
+	});
+
+	it("leaves the old user's room when a socket becomes somebody else", async () => {
+		const { connect, deliver, hub } = await open();
+		const { socket, frames } = await connect("first");
+		socket.send(JSON.stringify({ code: "connect", data: { user: "second" } }));
+		await eventually(() => assert.equal(frames.length, 2), "the second answer");
+		deliver("first", 1);
+		deliver("second", 2);
+		await eventually(
+			() => assert.deepEqual(frames[2]?.data, { name: "a", count: 2, user_id: "second" }),
+			"the second user's frame"
+		);
+		assert.equal(hub.clients(userRoom("first")).size, 0);
+	});
+
+	it("replaces waiting counts by newer ones while a peer does not read, and shows it the last one when it does", async () => {
+		const { connect, deliver, figures } = await open();
+		const { socket, frames } = await connect("slow");
+		socket.pause();
+		// The kernel's buffers take a few megabytes before anything waits here.
+		const name = "n".repeat(60);
+		let count = 0;
+		while (figures.conflated < 1_000 && count < 500_000) {
+			for (let burst = 0; burst < 2_000; burst++) deliver("slow", ++count, name);
+			await new Promise(setImmediate);
+		}
+		assert.ok(figures.conflated >= 1_000, `${figures.conflated} frames were replaced`);
+		assert.equal(figures.slow, 0);
+		socket.resume();
+		await eventually(() => assert.equal((frames.at(-1)?.data as { count: number }).count, count), "the last count");
+		assert.ok(frames.length < count);
+	});
+
+	it("hangs up on a peer that reads nothing of what cannot be replaced, after at most 1 MiB, and disturbs nobody else", async () => {
+		const { connect, deliver, hub, figures } = await open();
+		const { socket } = await connect("stuck");
+		const other = await connect("reader");
+		socket.pause();
+		const [client] = hub.clients(userRoom("stuck"));
+		const closed = eventually(() => assert.equal(hub.clients(userRoom("stuck")).size, 0), "the stuck socket to be closed");
+		for (let n = 0; n < 2_000 && figures.slow === 0; n++) {
+			client!.send({ code: "purchase", data: { id: "x".repeat(16_000) } });
+			if (n % 10 === 0) await new Promise(setImmediate);
+		}
+		await closed;
+		assert.equal(figures.slow, 1);
+		deliver("reader", 1);
+		await eventually(() => assert.equal(other.frames[1]?.code, "SelectionSummary"), "the other one's frame");
+	});
+
+	it("closes a flood with 1008 and a frame above 64 KiB with 1009", async () => {
+		const { connect } = await open({ framesPerSecond: 10 });
+		const flooding = (await connect("flood")).socket;
+		const closed = once(flooding, "close");
+		for (let n = 0; n < 60; n++) flooding.send("{}");
+		assert.equal((await closed)[0], 1008);
+		const large = (await connect("large")).socket;
+		const closedToo = once(large, "close");
+		large.send("x".repeat(64 * 1024 + 1));
+		assert.equal((await closedToo)[0], 1009);
+	});
+
+	it("lets in no foreign origin, and no more sockets of an address than it may have", async () => {
+		const { url, connect } = await open({ maxSocketsPerAddress: 1 });
+		const refusal = async (origin?: string) => {
+			const socket = new WebSocket(url, origin === undefined ? {} : { origin });
+			const [, { statusCode }] = await once(socket, "unexpected-response");
+			return statusCode;
+		};
+		assert.equal(await refusal("https://evil.example"), 403);
+		const { socket } = await connect("one", { origin: "https://shop.example" });
+		assert.equal(await refusal(), 429);
+		socket.close();
+		await once(socket, "close");
+		await eventually(() => connect("two"), "the closed socket to be counted out");
+	});
+
+	it("answers what it has taken and says goodbye with 1001 when it stops", async () => {
+		const { connect, sockets } = await open();
+		const { socket } = await connect("u");
+		const closed = once(socket, "close");
+		await sockets.stop();
+		assert.equal((await closed)[0], 1001);
+	});
+});
