@@ -109,7 +109,7 @@ describe("sockets", () => {
 		assert.ok(figures.conflated >= 1_000, `${figures.conflated} frames were replaced`);
 		assert.equal(figures.slow, 0);
 		socket.resume();
-		await eventually(() => assert.equal((frames.at(-1)?.data as { count: number }).count, count), "the last count");
+		await eventually(() => assert.deepEqual(frames.at(-1)!.data, { name, count, user_id: "slow" }), "the last count");
 		assert.ok(frames.length < count);
 	});
 
