@@ -79,7 +79,7 @@ async function run() {
 
 	const stops = Object.entries(layout).map(([name, services], i) => {
 		const METRICS_PORT = String(metricsPort === 0 ? 0 : metricsPort + i);
-		return keep(name, { ...env, SERVICES: services.join(), METRICS_PORT });
+		return keep(name, { ...env, SERVICES: services.join(), NODE_ID: name, METRICS_PORT });
 	});
 
 	let stopping = false;
