@@ -2,11 +2,9 @@
 import { once } from "node:events";
 import { createServer } from "node:net";
 
-/** Each of the four and the port after it. */
-const PORTS = 8;
 // Below the ports that Linux hands to outgoing connections: a server that restarts must find its port free.
 const FIRST_PORT = 10_000;
-const SETS = 240;
+const LAST_PORT = 11_999;
 
 async function isFree(port: number): Promise<boolean> {
 	const server = createServer().listen(port, "127.0.0.1");
@@ -21,18 +19,20 @@ async function isFree(port: number): Promise<boolean> {
 }
 
 /** The first port of a row of free ones, looked for from a place of this process's own, as other runs look at the same time. */
-async function freeRow(): Promise<number> {
-	for (let tried = 0; tried < SETS; tried++) {
-		const first = FIRST_PORT + ((process.pid + tried) % SETS) * PORTS;
-		const free = await Promise.all(Array.from({ length: PORTS }, (_, i) => isFree(first + i)));
+export async function freeRow(length: number): Promise<number> {
+	const rows = Math.floor((LAST_PORT - FIRST_PORT) / length);
+	for (let tried = 0; tried < rows; tried++) {
+		const first = FIRST_PORT + ((process.pid + tried) % rows) * length;
+		const free = await Promise.all(Array.from({ length }, (_, i) => isFree(first + i)));
 		if (free.every(Boolean)) return first;
 	}
-	throw new Error(`no ${PORTS} free ports in a row from ${FIRST_PORT} on`);
+	throw new Error(`no ${length} free ports in a row from ${FIRST_PORT} on`);
 }
 
 /** The environment that leads infra and Plaza to a set of its own, with its data in `dataDir`. */
 export async function secondSet(dataDir: string) {
-	const first = await freeRow();
+	// Each of the four and the port after it.
+	const first = await freeRow(8);
 	const [kafka, cassandra, postgres, redis] = [0, 2, 4, 6].map(i => i + first) as [number, number, number, number];
 	return {
 		INFRA_DATA: dataDir,

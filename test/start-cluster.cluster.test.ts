@@ -1,0 +1,80 @@
+// start:cluster as a person uses it, against servers that are up.
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { after, before, describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { layout } from "../cluster.ts";
+import { freeRow } from "../infra/second-set.ts";
+import { eventually } from "./client.ts";
+import { within } from "./process.ts";
+
+const READY_TIMEOUT_MS = 120_000;
+/** 12 s and then SIGKILL, and what a busy machine may add. */
+const STOP_TIMEOUT_MS = 20_000;
+
+describe("start:cluster", { timeout: 2 * READY_TIMEOUT_MS + STOP_TIMEOUT_MS }, () => {
+	const names = Object.keys(layout);
+	let output = "";
+	let ports: { http: number; grpc: number; metrics: number };
+	let cluster: ReturnType<typeof start>;
+
+	const start = () => {
+		const { http, grpc, metrics } = ports;
+		const env = { ...process.env, HTTP_PORT: String(http), GRPC_PORT: String(grpc), METRICS_PORT: String(metrics) };
+		const cwd = fileURLToPath(new URL("..", import.meta.url));
+		const child = spawn(process.execPath, ["cluster.ts"], { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
+		for (const stream of [child.stdout, child.stderr]) {
+			stream.setEncoding("utf8").on("data", text => {
+				output += text;
+			});
+		}
+		return { child, ended: once(child, "close") };
+	};
+	/** All that was printed so far about a process being started, newest last. */
+	const pidsOf = (name: string) =>
+		[...output.matchAll(new RegExp(`^${name} *\\| started, pid (\\d+)$`, "gm"))].map(match => Number(match[1]));
+	const printed = (pattern: RegExp) =>
+		eventually(() => assert.match(output, pattern), `${pattern} in\n${output.slice(-3000)}`, READY_TIMEOUT_MS);
+	const isHealthy = () =>
+		eventually(
+			async () => assert.equal((await fetch(`http://localhost:${ports.http}/health`)).status, 200),
+			"/health to be 200",
+			READY_TIMEOUT_MS
+		);
+
+	before(async () => {
+		const first = await freeRow(2 + names.length);
+		ports = { http: first, grpc: first + 1, metrics: first + 2 };
+		cluster = start();
+	});
+	after(async () => {
+		cluster.child.kill("SIGTERM");
+		await within(cluster.ended, STOP_TIMEOUT_MS, () => "the end of start:cluster");
+	});
+
+	test("says where it is once all is well, with a page of figures for each process", async () => {
+		await printed(new RegExp(`^Plaza is ready: http://localhost:${ports.http} .*gRPC at localhost:${ports.grpc}`, "m"));
+		assert.equal((await fetch(`http://localhost:${ports.http}/health`)).status, 200);
+		for (const [i, name] of names.entries()) {
+			const metrics = await (await fetch(`http://localhost:${ports.metrics + i}/metrics`)).text();
+			assert.ok(metrics.includes(`nodeID="${name}"`), `${name} has no figures at ${ports.metrics + i}`);
+		}
+	});
+
+	test("starts a process again, and says so, when it dies", async () => {
+		process.kill(pidsOf("wallet")[0]!, "SIGKILL");
+		await printed(/^wallet +\| ended with SIGKILL, starting it again in \d+ ms$/m);
+		await eventually(() => assert.equal(pidsOf("wallet").length, 2), "a second wallet");
+		await isHealthy();
+	});
+
+	test("stops every process and ends with 0 on Ctrl-C, however often", async () => {
+		cluster.child.kill("SIGINT");
+		cluster.child.kill("SIGINT");
+		const [code, signal] = await within(cluster.ended, STOP_TIMEOUT_MS, () => `the end; the last words:\n${output.slice(-3000)}`);
+		assert.deepEqual({ code, signal }, { code: 0, signal: null }, output.slice(-3000));
+		for (const pid of names.flatMap(pidsOf))
+			assert.throws(() => process.kill(pid, 0), { code: "ESRCH" }, `pid ${pid} was left behind`);
+	});
+});
