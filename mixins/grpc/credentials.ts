@@ -1,6 +1,7 @@
 // Who may call, and over what.
 import { createHash, timingSafeEqual } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { createSecureContext } from "node:tls";
 import { ServerCredentials, ServerInterceptingCall, type ServerInterceptor, ServerListenerBuilder, status } from "@grpc/grpc-js";
 
 const digest = (text: string) => createHash("sha256").update(text).digest();
@@ -44,6 +45,8 @@ export function credentialsOf({ cert, key }: TlsFiles): ServerCredentials {
 		throw new Error(`${cert ? "GRPC_TLS_KEY" : "GRPC_TLS_CERT"} is missing: TLS needs GRPC_TLS_CERT and GRPC_TLS_KEY`);
 	const pair = { cert_chain: read("GRPC_TLS_CERT", cert), private_key: read("GRPC_TLS_KEY", key) };
 	try {
+		// grpc-js would look at them only when it listens.
+		createSecureContext({ cert: pair.cert_chain, key: pair.private_key });
 		return ServerCredentials.createSsl(null, [pair]);
 	} catch (error) {
 		throw new Error(`GRPC_TLS_CERT=${cert} and GRPC_TLS_KEY=${key} do not work together (${(error as Error).message})`);

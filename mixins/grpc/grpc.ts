@@ -14,9 +14,11 @@
  * Errors by their `type` and `code`: 422 INVALID_ARGUMENT, 401 UNAUTHENTICATED, 404 NOT_FOUND, 409 FAILED_PRECONDITION, what is away UNAVAILABLE,
  * anything else INTERNAL, without a word of what it was. A client's `x-request-id` becomes the call's request id.
  */
+import { setTimeout as delay } from "node:timers/promises";
 import {
 	logVerbosity,
 	Server,
+	type ServerCredentials,
 	type ServerUnaryCall,
 	type ServiceDefinition,
 	type sendUnaryData,
@@ -50,7 +52,7 @@ export interface GrpcOptions {
 
 const PROTO = { keepCase: true, longs: Number, enums: String, defaults: true, oneofs: true } as const;
 const HEALTH = "grpc.health.v1.Health";
-const STOP_TIMEOUT_MS = 4_000;
+const STOP_TIMEOUT_MS = 3_000;
 const LIMITS = {
 	"grpc.max_receive_message_length": 64 * 1024,
 	"grpc.max_send_message_length": 1024 * 1024,
@@ -91,16 +93,19 @@ const answering =
 		}
 	};
 
-const listen = (server: Server, host: string, port: number, tls: TlsFiles) =>
+const addressOf = (host: string, port: number) => `${host.includes(":") ? `[${host}]` : host}:${port}`;
+
+/** Answers the port, which may have been given as 0. */
+const listen = (server: Server, host: string, port: number, credentials: ServerCredentials) =>
 	new Promise<number>((resolve, reject) => {
-		const address = `${host.includes(":") ? `[${host}]` : host}:${port}`;
+		const address = addressOf(host, port);
 		const refused = ({ message }: Error) => {
 			const reason = /\bE[A-Z]{3,}/.exec(message)?.[0] ?? message;
 			reject(new Error(`gRPC cannot listen on ${address} (${reason}): stop what listens there, or set GRPC_PORT`));
 		};
 		// It would print its own account of a port that is taken.
 		setLogVerbosity(logVerbosity.NONE);
-		server.bindAsync(address, credentialsOf(tls), (error, bound) => (error ? refused(error) : resolve(bound)));
+		server.bindAsync(address, credentials, (error, bound) => (error ? refused(error) : resolve(bound)));
 	});
 
 /** Mixin; see the top of this file. */
@@ -122,7 +127,7 @@ export function grpc({ host, port, protoFile, services, token, tls = {}, listens
 			const health = new HealthImplementation(Object.fromEntries(names.map(name => [name, "NOT_SERVING"])));
 			health.addToServer(server);
 			addReflection(server, { ...packages, ...loadSync(healthProtoFile, PROTO) });
-			this.grpc = { server, health, port: await listen(server, host, port, tls) };
+			this.grpc = { server, health, port: await listen(server, host, port, credentialsOf(tls)) };
 			this.logger.info(`gRPC listens on ${host}:${this.grpc.port}`);
 		},
 
@@ -135,15 +140,12 @@ export function grpc({ host, port, protoFile, services, token, tls = {}, listens
 
 		async stopped(this: GrpcService) {
 			say(this, "NOT_SERVING");
-			const { server } = this.grpc ?? {};
-			if (!server) return;
-			let timer: NodeJS.Timeout | undefined;
-			await new Promise<void>(resolve => {
-				timer = setTimeout(resolve, STOP_TIMEOUT_MS);
-				server.tryShutdown(() => resolve());
-			});
-			clearTimeout(timer);
-			server.forceShutdown();
+			if (!this.grpc) return;
+			const { server, port } = this.grpc;
+			// Sessions that are still there by then are destroyed; `forceShutdown` would leave them be, as it knows them by way of channelz alone.
+			server.drain(addressOf(host, port), STOP_TIMEOUT_MS);
+			const closed = new Promise<void>(resolve => server.tryShutdown(() => resolve()));
+			await Promise.race([closed, delay(STOP_TIMEOUT_MS + 500, undefined, { ref: false })]);
 		}
 	};
 }

@@ -1,7 +1,7 @@
 // Whether what Redis holds may be believed. It may have come back from an older dump, without its last second, or empty.
 import { randomUUID } from "node:crypto";
 import type { Redis } from "../../mixins/redis.ts";
-import { APPLIED_KEY, GENERATION_KEY, type WalletScripts, withScripts } from "./wallet.scripts.ts";
+import { APPLIED_KEY, GENERATION_KEY, type WalletClient } from "./wallet.scripts.ts";
 
 export interface Generation {
 	/** The generation whose wallets may be believed; undefined while that is not settled, which it then sets about. */
@@ -20,8 +20,7 @@ const LONGEST_PAUSE_MS = 2_000;
  * What it holds is a state that it once was in, so if it goes as far as the group has committed, nothing that was committed is missing from it.
  * If not, a new generation begins: whatever was written in an older one counts as not there, and comes back from Postgres.
  */
-export function generationOf(redis: Redis, committed: () => Promise<number[]>, renewed: () => void = () => {}): Generation {
-	const client: Redis["client"] & WalletScripts = withScripts(redis.client);
+export function generationOf(redis: Redis, client: WalletClient, committed: () => Promise<number[]>): Generation {
 	let known: { generation: string; losses: number } | undefined;
 	let settling = false;
 	let failures = 0;
@@ -38,7 +37,6 @@ export function generationOf(redis: Redis, committed: () => Promise<number[]>, r
 			generation = await client.walletRenew(2, GENERATION_KEY, APPLIED_KEY, generation, fresh, ...due);
 			// Somebody else was faster; whether theirs holds is not known yet.
 			if (generation !== fresh) return settle();
-			renewed();
 		}
 		known = { generation, losses };
 	};

@@ -3,7 +3,10 @@ import type { Redis as Client } from "ioredis";
 
 // Not under `wallet:`, where a user may have any name.
 export const GENERATION_KEY = "wallets:generation";
+/** Partition → the next offset whose total is not here yet. */
 export const APPLIED_KEY = "wallets:applied";
+/** Partition → the generation for which all of its users have been brought back. */
+export const WARM_KEY = "wallets:warm";
 export const walletKey = (user: string) => `wallet:${user}`;
 
 /** KEYS: generation, wallets. Answers the generation and, for each wallet of it, seq and total; false for any other. */
@@ -51,7 +54,7 @@ return ARGV[2]`;
 
 type Script<Answer> = (keyCount: number, ...keysAndArguments: (string | number)[]) => Promise<Answer>;
 
-export interface WalletScripts {
+export interface WalletClient extends Client {
 	/** Answers the generation and `seq total` of each wallet. */
 	walletRead: Script<[string, ...(string | null)[]]>;
 	/** Answers the generation and the seq that each wallet had. */
@@ -61,9 +64,9 @@ export interface WalletScripts {
 }
 
 /** The client with these scripts as commands; ioredis sends each by its hash once the server knows it. */
-export function withScripts(client: Client): Client & WalletScripts {
+export function withScripts(client: Client): WalletClient {
 	client.defineCommand("walletRead", { lua: READ });
 	client.defineCommand("walletRaise", { lua: RAISE });
 	client.defineCommand("walletRenew", { lua: RENEW });
-	return client as Client & WalletScripts;
+	return client as WalletClient;
 }

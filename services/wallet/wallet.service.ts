@@ -1,18 +1,17 @@
-import { fileURLToPath } from "node:url";
 import type { ServiceSchema } from "moleculer";
 import { config } from "../../config.ts";
 import { type Caller, defineService } from "../../define.ts";
 import { isAway, unavailable } from "../../mixins/errors.ts";
-import { type GrpcHandler, grpc } from "../../mixins/grpc/grpc.ts";
 import { microBatch } from "../../mixins/micro-batch.ts";
 import { redis as redisMixin } from "../../mixins/redis.ts";
 import { embedded, redis, topicLog, withTopics, works } from "../../profile.ts";
 import type { PurchaseTotal } from "../purchase/purchase.contract.ts";
-import type { BalanceRequest } from "./wallet.contract.ts";
+import { walletOverGrpc } from "./wallet.grpc.ts";
 import { balancesOf, changesOf, compare, identityOf, totalIn } from "./wallet.rules.ts";
 import { memoryBalances } from "./wallet.store.memory.ts";
 import { redisBalances } from "./wallet.store.redis.ts";
 import type { BalanceStore } from "./wallet.store.ts";
+import { keepWarm } from "./wallet.warm.ts";
 
 const MISSED = "plaza.wallet.missed";
 
@@ -122,27 +121,20 @@ export const wallet = (store: BalanceStore, mixins: Partial<ServiceSchema>[] = [
 	});
 };
 
-const answering =
-	(action: "wallet.getBalance" | "wallet.getTotalSpent"): GrpcHandler =>
-	(request: BalanceRequest, ctx) =>
-		ctx.call(action, request);
+const door = () =>
+	walletOverGrpc({
+		host: config.host,
+		port: config.grpcPort,
+		token: config.grpcToken,
+		tls: { cert: config.grpcTlsCert, key: config.grpcTlsKey },
+		listens: works("wallet")
+	});
 
-const door = grpc({
-	host: config.host,
-	port: config.grpcPort,
-	protoFile: fileURLToPath(new URL("../../proto/wallet.proto", import.meta.url)),
-	services: {
-		"wallet.WalletService": { GetBalance: answering("wallet.getBalance"), GetTotalSpent: answering("wallet.getTotalSpent") }
-	},
-	token: config.grpcToken,
-	tls: { cert: config.grpcTlsCert, key: config.grpcTlsKey },
-	listens: works("wallet")
-});
+const inRedis = () => {
+	const store = redisBalances(redis(), () => topicLog().committed("wallet", "user_purchase"));
+	const warm = works("wallet") ? [keepWarm(store, { redis: redis(), log: topicLog(), topic: "user_purchase" })] : [];
+	// It answers without Redis too.
+	return wallet(store, [door(), ...warm, withTopics(), redisMixin(redis(), { required: false })]);
+};
 
-export default embedded
-	? wallet(memoryBalances(), [door, withTopics()])
-	: wallet(redisBalances(redis(), { committed: () => topicLog().committed("wallet", "user_purchase") }), [
-			door,
-			withTopics(),
-			redisMixin(redis(), { required: false })
-		]);
+export default embedded ? wallet(memoryBalances(), [door(), withTopics()]) : inRedis();

@@ -12,17 +12,13 @@ const totalOf = (wallet: string | null): PurchaseTotal | undefined => {
 	return { seq: Number(seq), total_cents: Number(total_cents) };
 };
 
-export interface RedisBalancesOptions {
-	/** How far the wallet's consumers have committed `user_purchase`, by partition. */
-	committed: () => Promise<number[]>;
-	/** Called when this node has found that Redis lacks what it should have, and has begun anew. */
-	renewed?: () => void;
-}
-
-/** Totals in Redis, shared by all nodes. Rejects at once while Redis is away. */
-export function redisBalances(redis: Redis, { committed, renewed }: RedisBalancesOptions): BalanceStore {
+/**
+ * Totals in Redis, shared by all nodes. Rejects at once while Redis is away.
+ * `committed`: how far the wallet's consumers have committed the topic of purchases, by partition.
+ */
+export function redisBalances(redis: Redis, committed: () => Promise<number[]>): BalanceStore {
 	const client = withScripts(redis.client);
-	const generation = generationOf(redis, committed, renewed);
+	const generation = generationOf(redis, client, committed);
 
 	const raise = async (entries: Entry[], partition: number | "", nextOffset: number | "", required: string) => {
 		const keys = entries.map(({ user_id }) => walletKey(user_id));

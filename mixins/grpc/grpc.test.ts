@@ -1,0 +1,342 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { after, before, describe, it } from "node:test";
+import { promisify } from "node:util";
+import {
+	type CallOptions,
+	ChannelCredentials,
+	type Client,
+	type ClientReadableStream,
+	loadPackageDefinition,
+	Metadata,
+	makeClientConstructor,
+	type ServiceClientConstructor,
+	status
+} from "@grpc/grpc-js";
+import { loadSync } from "@grpc/proto-loader";
+import { service as healthDefinition } from "grpc-health-check";
+import { type Context, Errors, ServiceBroker } from "moleculer";
+import { conflict, invalid, unauthorized, unavailable } from "../errors.ts";
+import { file, selfSigned } from "./grpc.fixture.ts";
+import { type GrpcOptions, grpc } from "./grpc.ts";
+
+const run = promisify(execFile);
+const WAIT_MS = 20_000;
+
+const protoFile = file(
+	`syntax = "proto3";
+	package shop;
+	service Till { rpc Ring (Item) returns (Receipt); }
+	message Item { string name = 1; }
+	message Receipt { map<string, double> price_by_name = 1; string request_id = 2; double time_left_ms = 3; }`,
+	"proto"
+);
+const loaded = loadPackageDefinition(loadSync(protoFile, { keepCase: true, defaults: true })) as unknown as {
+	shop: { Till: ServiceClientConstructor };
+};
+
+type Receipt = { price_by_name: Record<string, number>; request_id: string; time_left_ms: number };
+
+/** What items do when they are rung up, by name; any other costs 1. */
+const behaviours: Record<string, (ctx: Context) => Promise<unknown> | unknown> = {
+	invalid: () => Promise.reject(invalid([{ field: "name", message: "must be nice" }])),
+	conflict: () => Promise.reject(conflict("sold already", {})),
+	unauthorized: () => Promise.reject(unauthorized("show who you are")),
+	away: () => Promise.reject(unavailable("the shelf at 10.0.0.7")),
+	gone: ctx => ctx.call("shelf.take"),
+	slow: () => Promise.reject(new Errors.RequestTimeoutError({ action: "shelf.take", nodeID: "node-7" })),
+	missing: () => Promise.reject(new Errors.MoleculerClientError("no such item", 404, "NO_SUCH_ITEM")),
+	broken: () => Promise.reject(new Error("password=hunter2"))
+};
+
+async function startShop(options: Partial<GrpcOptions> = {}) {
+	const broker = new ServiceBroker({ logger: false });
+	const service = broker.createService({
+		name: "shop",
+		mixins: [
+			grpc({
+				host: "127.0.0.1",
+				port: 0,
+				protoFile,
+				services: { "shop.Till": { Ring: (item, ctx) => (ctx.call as Context["call"])("shop.ring", item) as Promise<object> } },
+				...options
+			})
+		],
+		actions: {
+			async ring(ctx: Context<{ name: string }>) {
+				const { name } = ctx.params;
+				await behaviours[name]?.(ctx);
+				return { price_by_name: { [name]: 1 }, request_id: ctx.requestID, time_left_ms: ctx.options.timeout ?? -1 };
+			}
+		}
+	});
+	await broker.start();
+	const { port } = (service as unknown as { grpc: { port: number } }).grpc;
+	return { broker, address: `127.0.0.1:${port}`, port };
+}
+
+const plain = ChannelCredentials.createInsecure();
+const withMetadata = (values: Record<string, string>) => {
+	const metadata = new Metadata();
+	for (const [name, value] of Object.entries(values)) metadata.set(name, value);
+	return metadata;
+};
+
+/** Asks once over a connection of its own. */
+async function ask<Answer = Receipt>(
+	Service: ServiceClientConstructor,
+	method: string,
+	address: string,
+	request: object,
+	{
+		metadata = {},
+		channel = plain,
+		...options
+	}: CallOptions & { metadata?: Record<string, string>; channel?: ChannelCredentials } = {}
+): Promise<Answer> {
+	const client = new Service(address, channel);
+	try {
+		return await new Promise((resolve, reject) => {
+			const call = client[method] as (...args: unknown[]) => void;
+			const deadline = { deadline: Date.now() + WAIT_MS, ...options };
+			call.call(client, request, withMetadata(metadata), deadline, (error: Error | null, answer: Answer) =>
+				error ? reject(error) : resolve(answer)
+			);
+		});
+	} finally {
+		client.close();
+	}
+}
+const ring = (address: string, name: string, options?: Parameters<typeof ask>[4]) =>
+	ask(loaded.shop.Till, "Ring", address, { name }, options);
+const Health = makeClientConstructor(healthDefinition, "Health");
+const healthOf = (address: string, service: string) => ask<{ status: string }>(Health, "Check", address, { service });
+
+describe("a service with a gRPC door", () => {
+	let shop: Awaited<ReturnType<typeof startShop>>;
+	before(async () => {
+		shop = await startShop();
+	});
+	after(() => shop.broker.stop());
+
+	it("answers what its action answers", async () => {
+		const { price_by_name } = await ring(shop.address, "apple");
+		assert.deepEqual(price_by_name, { apple: 1 });
+	});
+
+	const refusals: [string, status, RegExp][] = [
+		["invalid", status.INVALID_ARGUMENT, /name: must be nice/],
+		["unauthorized", status.UNAUTHENTICATED, /show who you are/],
+		["missing", status.NOT_FOUND, /no such item/],
+		["conflict", status.FAILED_PRECONDITION, /sold already/],
+		["away", status.UNAVAILABLE, /^((?!10\.0).)*$/],
+		["gone", status.UNAVAILABLE, /^((?!shelf).)*$/],
+		["slow", status.UNAVAILABLE, /^((?!node-7).)*$/],
+		["broken", status.INTERNAL, /^((?!hunter2).)*$/]
+	];
+	for (const [name, code, details] of refusals)
+		it(`says ${status[code]} when the call fails as ${name}, and of inner matters nothing`, async () => {
+			await assert.rejects(ring(shop.address, name), (error: { code: status; details: string }) => {
+				assert.equal(error.code, code);
+				assert.match(error.details, details);
+				return true;
+			});
+		});
+
+	it("carries the client's request id into the call, and makes one where the client's is none", async () => {
+		assert.equal((await ring(shop.address, "apple", { metadata: { "x-request-id": "req-1" } })).request_id, "req-1");
+		for (const bad of ["x".repeat(65), "two words", ""]) {
+			const { request_id } = await ring(shop.address, "apple", { metadata: { "x-request-id": bad } });
+			assert.notEqual(request_id, bad);
+			assert.ok(request_id.length > 0);
+		}
+	});
+
+	it("gives the call as long as the client will wait, and the client DEADLINE_EXCEEDED when that is over", async () => {
+		const { time_left_ms } = await ring(shop.address, "apple", { deadline: Date.now() + 10_000 });
+		assert.ok(time_left_ms > 0 && time_left_ms <= 10_000, `${time_left_ms}`);
+		behaviours.never = () => new Promise(() => {});
+		await assert.rejects(ring(shop.address, "never", { deadline: Date.now() + 300 }), { code: status.DEADLINE_EXCEEDED });
+	});
+
+	it("refuses a message of more than 64 KiB, and goes on", async () => {
+		await assert.rejects(ring(shop.address, "x".repeat(70_000)), { code: status.RESOURCE_EXHAUSTED });
+		await ring(shop.address, "apple");
+	});
+
+	it("says SERVING of itself and its services, and NOT_FOUND of others", async () => {
+		for (const service of ["", "shop.Till"]) assert.deepEqual(await healthOf(shop.address, service), { status: "SERVING" });
+		await assert.rejects(healthOf(shop.address, "shop.Nobody"), { code: status.NOT_FOUND });
+	});
+
+	for (const version of ["v1", "v1alpha"])
+		it(`describes itself and its health over reflection ${version}`, async () => {
+			const asked = [
+				{ list_services: "" },
+				{ file_containing_symbol: "shop.Receipt" },
+				{ file_containing_symbol: "grpc.health.v1.Health" }
+			];
+			const [list, receipt, health] = await reflect(shop.address, version, asked);
+			const services = list!.list_services_response!.service.map(({ name }) => name);
+			for (const name of ["shop.Till", "grpc.health.v1.Health"]) assert.ok(services.includes(name), `${services}`);
+			assert.match(
+				Buffer.concat(receipt!.file_descriptor_response!.file_descriptor_proto).toString("latin1"),
+				/PriceByNameEntry/
+			);
+			assert.ok(health!.file_descriptor_response);
+		});
+
+	it("answers grpcurl, which checks what it is told of maps", async t => {
+		if (!(await run("grpcurl", ["-version"]).catch(() => false))) return t.skip("grpcurl is not on the PATH");
+		const grpcurl = async (...args: string[]) => (await run("grpcurl", ["-plaintext", ...args], { timeout: WAIT_MS })).stdout;
+		assert.match(await grpcurl(shop.address, "describe", "shop.Receipt"), /map<string, double> price_by_name = 1;/);
+		const receipt = JSON.parse(await grpcurl("-d", '{"name":"apple"}', shop.address, "shop.Till/Ring"));
+		assert.deepEqual(receipt.price_by_name, { apple: 1 });
+		assert.deepEqual(JSON.parse(await grpcurl(shop.address, "grpc.health.v1.Health/Check")), { status: "SERVING" });
+	});
+});
+
+interface ReflectionAnswer {
+	list_services_response?: { service: { name: string }[] };
+	file_descriptor_response?: { file_descriptor_proto: Buffer[] };
+}
+
+/** Asks over one stream of the reflection service; its proto file comes with the package that serves it. */
+async function reflect(address: string, version: string, questions: object[]): Promise<ReflectionAnswer[]> {
+	const proto = new URL(
+		`../../node_modules/@grpc/reflection/build/proto/grpc/reflection/${version}/reflection.proto`,
+		import.meta.url
+	);
+	const definitions = loadSync(proto.pathname, { keepCase: true, oneofs: true });
+	const Reflection = makeClientConstructor(definitions[`grpc.reflection.${version}.ServerReflection`] as never, "Reflection");
+	const client = new Reflection(address, plain);
+	try {
+		const stream = (client.ServerReflectionInfo as (options: CallOptions) => ClientReadableStream<ReflectionAnswer>).call(
+			client,
+			{
+				deadline: Date.now() + WAIT_MS
+			}
+		) as ClientReadableStream<ReflectionAnswer> & { write(question: object): void; end(): void };
+		for (const question of questions) stream.write(question);
+		stream.end();
+		return await stream.toArray();
+	} finally {
+		client.close();
+	}
+}
+
+describe("a gRPC door with a token", () => {
+	let shop: Awaited<ReturnType<typeof startShop>>;
+	before(async () => {
+		shop = await startShop({ token: "s3cret" });
+	});
+	after(() => shop.broker.stop());
+
+	it("lets in who shows it, and nobody else", async () => {
+		const show = (authorization: string) => ring(shop.address, "apple", { metadata: { authorization } });
+		assert.ok(await show("Bearer s3cret"));
+		for (const wrong of ["Bearer s3cre", "Bearer s3cret2", "s3cret", "bearer S3CRET", ""])
+			await assert.rejects(show(wrong), { code: status.UNAUTHENTICATED }, wrong);
+		await assert.rejects(ring(shop.address, "apple"), { code: status.UNAUTHENTICATED });
+	});
+
+	it("describes itself only to who shows it, and tells everybody its health", async () => {
+		await assert.rejects(reflect(shop.address, "v1", [{ list_services: "" }]), { code: status.UNAUTHENTICATED });
+		assert.deepEqual(await healthOf(shop.address, "shop.Till"), { status: "SERVING" });
+	});
+});
+
+describe("a gRPC door with a certificate", () => {
+	const files = selfSigned();
+
+	it("speaks TLS, and nothing else", async t => {
+		if (!files) return t.skip("openssl is not on the PATH");
+		const { broker, address, port } = await startShop({ tls: files });
+		t.after(() => broker.stop());
+		const channel = ChannelCredentials.createSsl(readFileSync(files.cert));
+		assert.ok(await ring(`localhost:${port}`, "apple", { channel }));
+		await assert.rejects(ring(address, "apple"), { code: status.UNAVAILABLE });
+	});
+
+	it("does not open with half of what TLS takes, naming what is missing", async () => {
+		await assert.rejects(startShop({ tls: { cert: "cert.pem" } }), /GRPC_TLS_KEY is missing/);
+		await assert.rejects(startShop({ tls: { key: "key.pem" } }), /GRPC_TLS_CERT is missing/);
+	});
+
+	it("does not open with a file that is not there or is none, naming it", async () => {
+		await assert.rejects(
+			startShop({ tls: { cert: "/nowhere/cert.pem", key: "/nowhere/key.pem" } }),
+			/GRPC_TLS_CERT=\/nowhere\/cert.pem.*ENOENT/
+		);
+		const none = file("no certificate", "pem");
+		await assert.rejects(startShop({ tls: { cert: none, key: none } }), /GRPC_TLS_CERT=.* do not work/);
+	});
+});
+
+describe("starting and stopping a gRPC door", () => {
+	it("fails with one line that names address and variable when the port is taken", async t => {
+		const taker = createServer().listen(0, "127.0.0.1");
+		await once(taker, "listening");
+		t.after(() => taker.close());
+		const { port } = taker.address() as { port: number };
+		await assert.rejects(startShop({ port }), ({ message }: Error) => {
+			assert.match(message, new RegExp(`127\\.0\\.0\\.1:${port} .*EADDRINUSE.*GRPC_PORT`));
+			assert.ok(!message.includes("\n"));
+			return true;
+		});
+	});
+
+	it("answers what is under way, says NOT_SERVING, and takes no more when it stops", async () => {
+		const shop = await startShop();
+		const held = Promise.withResolvers<void>();
+		const entered = Promise.withResolvers<void>();
+		behaviours.held = () => {
+			entered.resolve();
+			return held.promise;
+		};
+		const watcher = new Health(shop.address, plain) as Client &
+			Record<string, (request: object) => ClientReadableStream<{ status: string }>>;
+		const states = watcher.Watch!({ service: "shop.Till" });
+		states.on("error", () => {});
+		assert.deepEqual((await once(states, "data"))[0], { status: "SERVING" });
+
+		const underWay = ring(shop.address, "held");
+		await entered.promise;
+		const stopped = shop.broker.stop();
+		assert.deepEqual((await once(states, "data"))[0], { status: "NOT_SERVING" });
+		states.cancel();
+		watcher.close();
+		await assert.rejects(ring(shop.address, "apple"), { code: status.UNAVAILABLE });
+		held.resolve();
+		assert.deepEqual((await underWay).price_by_name, { held: 1 });
+		await stopped;
+	});
+
+	it("does not wait for ever for what never ends", async () => {
+		const shop = await startShop();
+		behaviours.never = () => new Promise(() => {});
+		const unanswered = assert.rejects(ring(shop.address, "never", { deadline: Date.now() + 6_000 }), { code: status.CANCELLED });
+		const watcher = new Health(shop.address, plain) as Client &
+			Record<string, (request: object) => ClientReadableStream<unknown>>;
+		const states = watcher.Watch!({ service: "" });
+		await once(states, "data");
+		states.on("error", () => {});
+		await shop.broker.stop();
+		watcher.close();
+		await unanswered;
+	});
+
+	it("opens nothing on a node that only carries the service's answers", async () => {
+		const broker = new ServiceBroker({ logger: false });
+		const service = broker.createService({
+			name: "shop",
+			mixins: [grpc({ host: "127.0.0.1", port: 0, protoFile, services: {}, listens: false })]
+		});
+		await broker.start();
+		assert.equal((service as unknown as { grpc?: unknown }).grpc, undefined);
+		await broker.stop();
+	});
+});

@@ -1,0 +1,45 @@
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import { eventually } from "../test/client.ts";
+import { isAway } from "./errors.ts";
+import { type RedisServer, redisServer } from "./redis.fixture.ts";
+import { openRedis, type Redis } from "./redis.ts";
+
+describe("a connection to Redis", () => {
+	let server: RedisServer;
+	let connection: Redis;
+	let readies = 0;
+	before(async () => {
+		server = await redisServer();
+		connection = openRedis(server.url);
+		connection.onReconnect(() => readies++);
+		await answers();
+	});
+	after(async () => {
+		await connection?.close();
+		await server?.remove();
+	});
+	const answers = () => eventually(() => connection.check(), "Redis to answer");
+
+	it("gives up a command that gets no answer, and goes on when Redis does", async () => {
+		server.signal("SIGSTOP");
+		await assert.rejects(connection.client.get("key"), (error: Error) => isAway(error));
+		server.signal("SIGCONT");
+		await answers();
+	});
+
+	it("gives up what is under way when Redis dies, comes back by itself, and says both", async () => {
+		const [losses, before] = [connection.losses, readies];
+		server.signal("SIGSTOP");
+		const underWay = assert.rejects(connection.client.incr("counter"), (error: Error) => isAway(error));
+		await server.kill();
+		await underWay;
+		assert.ok(connection.losses > losses);
+
+		server.start();
+		await answers();
+		assert.equal(readies, before + 1);
+		// Sent again after the connection came back, it would count for a caller who was told that it does not.
+		assert.equal(await connection.client.get("counter"), null);
+	});
+});

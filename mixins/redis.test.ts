@@ -1,0 +1,57 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:net";
+import { describe, it } from "node:test";
+import { ServiceBroker } from "moleculer";
+import { freePorts } from "../test/process.ts";
+import { checksOf } from "./dependency.ts";
+import { isAway } from "./errors.ts";
+import { openRedis, redis } from "./redis.ts";
+
+const nobody = async () => `redis://127.0.0.1:${(await freePorts(1))[0]}`;
+
+describe("a Redis that is away", () => {
+	it("is not connected to before its first use", async t => {
+		let connections = 0;
+		const server = createServer(socket => {
+			connections++;
+			socket.destroy();
+		}).listen(0, "127.0.0.1");
+		await once(server, "listening");
+		t.after(() => server.close());
+		const connection = openRedis(`redis://127.0.0.1:${(server.address() as { port: number }).port}`);
+		await new Promise(setImmediate);
+		assert.equal(connections, 0);
+		await assert.rejects(connection.check());
+		assert.ok(connections > 0);
+		await connection.close();
+	});
+
+	it("rejects commands as something that is away, and does not keep them for later", async () => {
+		const connection = openRedis(await nobody());
+		for (const command of [
+			() => connection.client.get("key"),
+			() => connection.check(),
+			() => connection.client.set("key", "value")
+		])
+			await assert.rejects(command(), (error: Error) => isAway(error));
+		await connection.close();
+	});
+
+	it("is named without its credentials", () => {
+		assert.equal(openRedis("redis://user:hunter2@cache:6379/3").where, "cache:6379");
+	});
+
+	it("holds up a service that needs it, and not one that can do without", async () => {
+		const connection = openRedis(await nobody());
+		const broker = new ServiceBroker({ logger: false });
+		broker.createService({ name: "needs", mixins: [redis(connection)] });
+		broker.createService({ name: "likes", mixins: [redis(connection, { required: false })] });
+		const started = broker.start();
+		await broker.waitForServices("likes", 10_000, 10);
+		assert.equal((broker.registry as unknown as { hasService(name: string): boolean }).hasService("needs"), false);
+		assert.deepEqual(await checksOf(broker), { redis: "away" });
+		await broker.stop();
+		await started;
+	});
+});

@@ -1,0 +1,111 @@
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { after, before, describe, it } from "node:test";
+import { type Context, ServiceBroker } from "moleculer";
+import type { Caller } from "../../define.ts";
+import { unavailable } from "../../mixins/errors.ts";
+import { type RedisServer, redisServer } from "../../mixins/redis.fixture.ts";
+import { openRedis, type Redis, redis as redisMixin } from "../../mixins/redis.ts";
+import type { TopicLog, TopicRecord } from "../../mixins/topics/topic-log.ts";
+import { eventually } from "../../test/client.ts";
+import { ContractValidator } from "../../validator.ts";
+import { actions } from "../contract.ts";
+import type { PurchaseTotal } from "../purchase/purchase.contract.ts";
+import { wallet } from "./wallet.service.ts";
+import { redisBalances } from "./wallet.store.redis.ts";
+import { keepWarm } from "./wallet.warm.ts";
+
+const PARTITIONS = 2;
+
+describe("a wallet in Redis", () => {
+	const broker = new ServiceBroker({ logger: false, validator: new ContractValidator(actions) });
+	const call = broker.call.bind(broker) as Caller["call"];
+	/** What Postgres knows. */
+	const bought = new Map<string, PurchaseTotal>();
+	const records: TopicRecord[][] = Array.from({ length: PARTITIONS }, () => []);
+	let isPostgresAway = false;
+	let server: RedisServer;
+	let redis: Redis;
+
+	const log: Pick<TopicLog, "ends" | "read"> = {
+		ends: async () => records.map(({ length }) => length),
+		read: async (_topic, partition, fromOffset, maxRecords) => records[partition]!.slice(fromOffset, fromOffset + maxRecords)
+	};
+
+	before(async () => {
+		server = await redisServer({ running: false });
+		redis = openRedis(server.url);
+		const store = redisBalances(redis, async () => records.map(({ length }) => length));
+		const warm = keepWarm(store, { redis, log, topic: "user_purchase", everyMs: 50 });
+		broker.createService(wallet(store, [warm, redisMixin(redis, { required: false })]));
+		broker.createService({
+			name: "purchase",
+			actions: {
+				total(ctx: Context<{ user_id: string }>) {
+					if (isPostgresAway) throw unavailable("Postgres");
+					return bought.get(ctx.params.user_id) ?? { seq: 0, total_cents: 0 };
+				}
+			}
+		});
+		await broker.start();
+	});
+	after(async () => {
+		await broker.stop();
+		await server?.remove();
+	});
+
+	function put(key: string | null, partition: number) {
+		const offset = records[partition]!.length;
+		const record = { topic: "user_purchase", partition, offset, key: key === null ? null : Buffer.from(key), value: null };
+		records[partition]!.push({ ...record, headers: {}, timestampMs: 0 });
+	}
+	/** Somebody has bought; their record is on the topic, and the consumer has yet to see it. */
+	function buy(user_id: string, seq = 1) {
+		bought.set(user_id, { seq, total_cents: seq * 100 });
+		put(user_id, seq % PARTITIONS);
+		return user_id;
+	}
+	const totalOf = async (user_id: string) => (await call("wallet.getBalance", { user_id })).balances.total;
+	const shown = (user_id: string) => redis.client.hget(`wallet:${user_id}`, "total_cents");
+
+	it("starts without Redis and answers from Postgres, then fills Redis when it is there, and answers from that", async () => {
+		const user = buy(randomUUID(), 3);
+		assert.equal(await totalOf(user), 3);
+		server.start();
+		await eventually(async () => assert.equal(await shown(user), "300"), "Redis to show the total");
+		isPostgresAway = true;
+		await eventually(async () => assert.equal(await totalOf(user), 3), "the total to come from Redis");
+		isPostgresAway = false;
+	});
+
+	it("answers right at once after FLUSHALL, and brings everybody back to Redis without being asked", async () => {
+		const users = Array.from({ length: 700 }, (_, n) => buy(randomUUID(), (n % 5) + 1));
+		await redis.client.flushall();
+		for (const user of users.slice(0, 20)) assert.equal(await totalOf(user), bought.get(user)!.total_cents / 100);
+		await eventually(async () => {
+			for (const user of users) assert.equal(await shown(user), String(bought.get(user)!.total_cents));
+		}, "everybody to be back in Redis");
+	});
+
+	it("is not held up by a key that is no user's", async () => {
+		for (const key of ["x".repeat(65), "line\nbreak", "", null]) put(key, 1);
+		const user = buy(randomUUID());
+		await redis.client.flushall();
+		await eventually(async () => assert.equal(await shown(user), "100"), "the user to be back in Redis");
+	});
+
+	it("answers from Postgres while Redis is dead, UNAVAILABLE while both are, and from Redis again when it is back", async () => {
+		const user = buy(randomUUID());
+		assert.equal(await totalOf(user), 1);
+		await server.kill();
+		assert.equal(await totalOf(user), 1);
+		isPostgresAway = true;
+		await assert.rejects(totalOf(user), { type: "UNAVAILABLE", code: 503 });
+		isPostgresAway = false;
+		server.start();
+		await eventually(async () => assert.equal(await shown(user), "100"), "the user to be back in Redis");
+		isPostgresAway = true;
+		await eventually(async () => assert.equal(await totalOf(user), 1), "the total to come from Redis");
+		isPostgresAway = false;
+	});
+});

@@ -1,0 +1,16 @@
+import { fileURLToPath } from "node:url";
+import { type GrpcOptions, grpc } from "../../mixins/grpc/grpc.ts";
+import type { BalanceRequest } from "./wallet.contract.ts";
+
+/** Mixin: the wallet's actions over gRPC, as `proto/wallet.proto` has them. */
+export const walletOverGrpc = (options: Omit<GrpcOptions, "protoFile" | "services">) =>
+	grpc({
+		...options,
+		protoFile: fileURLToPath(new URL("../../proto/wallet.proto", import.meta.url)),
+		services: {
+			"wallet.WalletService": {
+				GetBalance: (request: BalanceRequest, ctx) => ctx.call("wallet.getBalance", request),
+				GetTotalSpent: (request: BalanceRequest, ctx) => ctx.call("wallet.getTotalSpent", request)
+			}
+		}
+	});

@@ -1,0 +1,202 @@
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { after, afterEach, before, beforeEach, describe, it } from "node:test";
+import { type RedisServer, redisServer } from "../../mixins/redis.fixture.ts";
+import { openRedis, type Redis } from "../../mixins/redis.ts";
+import { eventually } from "../../test/client.ts";
+import { redisBalances } from "./wallet.store.redis.ts";
+import { balanceStoreSuite } from "./wallet.store.suite.ts";
+import type { BalanceStore } from "./wallet.store.ts";
+
+/** Reads until the store vouches for what it holds. */
+const vouches = (store: BalanceStore) =>
+	eventually(async () => assert.ok((await store.read([])).generation), "the store to vouch for what it holds");
+
+balanceStoreSuite("in Redis", async () => {
+	const server = await redisServer();
+	const redis = openRedis(server.url);
+	const store = redisBalances(redis, async () => []);
+	await vouches(store);
+	const close = async () => {
+		await redis.close();
+		await server.remove();
+	};
+	return { store, close };
+});
+
+describe("totals in a Redis that may have lost some", () => {
+	let server: RedisServer;
+	let redis: Redis;
+	let store: BalanceStore;
+	/** What the group has committed of each partition. */
+	let committed: number[];
+	const opened: Redis[] = [];
+	const open = () => {
+		const connection = openRedis(server.url);
+		opened.push(connection);
+		return connection;
+	};
+	const balances = (connection: Redis) => redisBalances(connection, async () => committed);
+
+	before(async () => {
+		server = await redisServer();
+	});
+	beforeEach(async () => {
+		committed = [0, 0];
+		redis = open();
+		await eventually(() => redis.check(), "Redis to answer");
+		await redis.client.flushall();
+		store = balances(redis);
+		await vouches(store);
+	});
+	afterEach(async () => {
+		await Promise.all(opened.splice(0).map(connection => connection.close()));
+	});
+	after(() => server?.remove());
+
+	/** Has a record handled as the consumer does: the total and how far it goes, and only then the commit. */
+	async function buy(user_id: string, seq: number, offset: number, partition = 0) {
+		await store.raise([{ user_id, seq, total_cents: seq * 100 }], { partition, nextOffset: offset + 1 });
+		committed[partition] = offset + 1;
+	}
+	const totalOf = async (user: string, from = store) => (await from.read([user])).totals[0];
+	const restart = async () => {
+		await server.kill();
+		server.start();
+		await eventually(() => redis.check(), "Redis to come back");
+	};
+
+	it("shows whoever looks with redis-cli the total in wallet:<user_id>", async () => {
+		const user = randomUUID();
+		await buy(user, 3, 0);
+		assert.equal(await redis.client.hget(`wallet:${user}`, "total_cents"), "300");
+		assert.equal(await redis.client.ttl(`wallet:${user}`), -1);
+	});
+
+	it("believes what came back with everything that was committed", async () => {
+		const user = randomUUID();
+		await buy(user, 1, 0);
+		const { generation } = await store.read([]);
+		await redis.client.save();
+		await restart();
+		await vouches(store);
+		assert.deepEqual(await totalOf(user), { seq: 1, total_cents: 100 });
+		assert.equal((await store.read([])).generation, generation);
+	});
+
+	it("does not believe an older dump, nor show what is in it, and takes the newer totals again", async () => {
+		const [ann, bob] = [randomUUID(), randomUUID()];
+		await buy(ann, 1, 0);
+		await buy(bob, 1, 1);
+		await redis.client.save();
+		await buy(ann, 2, 2);
+		await restart();
+		assert.equal(await redis.client.hget(`wallet:${ann}`, "total_cents"), "100", "the dump is older");
+		for (const user of [ann, bob]) assert.equal(await totalOf(user), undefined);
+		await vouches(store);
+		for (const user of [ann, bob]) assert.equal(await totalOf(user), undefined);
+
+		const { generation } = await store.read([bob]);
+		await store.repair([{ user_id: bob, seq: 1, total_cents: 100 }], generation!);
+		await buy(ann, 3, 3);
+		assert.deepEqual(await totalOf(bob), { seq: 1, total_cents: 100 });
+		assert.deepEqual(await totalOf(ann), { seq: 3, total_cents: 300 });
+
+		await redis.client.save();
+		await restart();
+		await vouches(store);
+		assert.deepEqual(await totalOf(bob), { seq: 1, total_cents: 100 }, "whole again");
+	});
+
+	it("does not believe a dump that lacks the commits of one partition alone", async () => {
+		const user = randomUUID();
+		await buy(user, 1, 0, 0);
+		await redis.client.save();
+		await buy(randomUUID(), 1, 0, 1);
+		await restart();
+		await vouches(store);
+		assert.equal(await totalOf(user), undefined);
+	});
+
+	it("believes nothing of an empty Redis, and everything told since", async () => {
+		const user = randomUUID();
+		await buy(user, 5, 0);
+		await redis.client.flushall();
+		assert.equal(await totalOf(user), undefined);
+		await buy(user, 6, 1);
+		await vouches(store);
+		await buy(user, 7, 2);
+		assert.deepEqual(await totalOf(user), { seq: 7, total_cents: 700 });
+	});
+
+	it("takes totals before anybody has looked whether it may be believed", async () => {
+		const user = randomUUID();
+		const connection = open();
+		await eventually(() => connection.check(), "Redis to answer");
+		const undecided = redisBalances(connection, () => new Promise(() => {}));
+		await undecided.raise([{ user_id: user, seq: 1, total_cents: 100 }], { partition: 0, nextOffset: 1 });
+		assert.deepEqual(await undecided.read([user]), { totals: [undefined], generation: undefined });
+		assert.deepEqual(await totalOf(user), { seq: 1, total_cents: 100 });
+	});
+
+	it("believes nothing while nobody can say what was committed, and tries again", async () => {
+		let away = true;
+		const connection = open();
+		const doubtful = redisBalances(connection, async () => {
+			if (away) throw new Error("no log");
+			return committed;
+		});
+		await eventually(() => connection.check(), "Redis to answer");
+		assert.equal((await doubtful.read([])).generation, undefined);
+		away = false;
+		await vouches(doubtful);
+	});
+
+	it("does not put back what was looked up before it began anew", async () => {
+		const user = randomUUID();
+		const { generation } = await store.read([user]);
+		await redis.client.flushall();
+		await vouches(store);
+		await store.repair([{ user_id: user, seq: 1, total_cents: 100 }], generation!);
+		assert.equal(await totalOf(user), undefined);
+		assert.equal(await redis.client.exists(`wallet:${user}`), 0);
+	});
+
+	it("never lowers a total, even one that it does not believe", async () => {
+		const user = randomUUID();
+		await buy(user, 5, 0);
+		await redis.client.del("wallets:generation");
+		await vouches(store);
+		assert.equal(await totalOf(user), undefined);
+		assert.deepEqual(await store.raise([{ user_id: user, seq: 4, total_cents: 400 }], { partition: 0, nextOffset: 1 }), [
+			undefined
+		]);
+		assert.equal(await redis.client.hget(`wallet:${user}`, "total_cents"), "500");
+		assert.equal(await totalOf(user), undefined);
+		await store.raise([{ user_id: user, seq: 5, total_cents: 500 }], { partition: 0, nextOffset: 2 });
+		assert.deepEqual(await totalOf(user), { seq: 5, total_cents: 500 });
+	});
+
+	it("begins anew once, however many nodes find out", async () => {
+		const others = [balances(open()), balances(open()), balances(open())];
+		await Promise.all(others.map(vouches));
+		committed = [10, 10];
+		const before = (await store.read([])).generation;
+		await restart();
+		await Promise.all([store, ...others].map(vouches));
+		const after = await Promise.all([store, ...others].map(async one => (await one.read([])).generation));
+		assert.equal(new Set(after).size, 1);
+		assert.notEqual(after[0], before);
+	});
+
+	it("costs a reader its patience once when Redis hangs, not each time", async () => {
+		server.signal("SIGSTOP");
+		try {
+			await assert.rejects(store.read([randomUUID()]));
+			for (let n = 0; n < 100; n++) assert.equal((await store.read([randomUUID()])).generation, undefined);
+		} finally {
+			server.signal("SIGCONT");
+		}
+		await vouches(store);
+	});
+});

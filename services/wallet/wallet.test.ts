@@ -1,0 +1,255 @@
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { after, before, beforeEach, describe, it } from "node:test";
+import { status } from "@grpc/grpc-js";
+import { type Context, ServiceBroker } from "moleculer";
+import type { Caller, PublishOptions, Received } from "../../define.ts";
+import { conflict, unavailable } from "../../mixins/errors.ts";
+import type { Headers } from "../../mixins/topics/topic-log.ts";
+import { grpcClient } from "../../test/client.grpc.ts";
+import { eventually } from "../../test/client.ts";
+import { ContractValidator } from "../../validator.ts";
+import { actions } from "../contract.ts";
+import type { PurchaseTotal } from "../purchase/purchase.contract.ts";
+import type { WalletBalance } from "./wallet.contract.ts";
+import { walletOverGrpc } from "./wallet.grpc.ts";
+import { wallet } from "./wallet.service.ts";
+import { memoryBalances } from "./wallet.store.memory.ts";
+import { balanceStoreSuite } from "./wallet.store.suite.ts";
+import type { BalanceStore } from "./wallet.store.ts";
+
+balanceStoreSuite("in memory", async () => ({ store: memoryBalances(), close: async () => {} }));
+
+it("forgets who was seen least lately when memory holds too many, and never tells a wrong total", async () => {
+	const store = memoryBalances({ maxUsers: 2 });
+	const raise = (user_id: string) => store.raise([{ user_id, seq: 1, total_cents: 1 }], { partition: 0, nextOffset: 1 });
+	for (const user of ["ann", "bob", "ann", "cid"]) await raise(user);
+	const { totals } = await store.read(["ann", "bob", "cid"]);
+	assert.deepEqual(
+		totals.map(total => total?.seq),
+		[1, undefined, 1]
+	);
+});
+
+describe("the wallet", () => {
+	const broker = new ServiceBroker({ logger: false, metrics: true, validator: new ContractValidator(actions) });
+	const call = broker.call.bind(broker) as Caller["call"];
+	/** What Postgres knows. */
+	const bought = new Map<string, PurchaseTotal>();
+	const recorded: { id: string; user_id: string; amount: number }[] = [];
+	const published: { message: WalletBalance; options: PublishOptions }[] = [];
+	let away: { store: boolean; purchases: boolean; topics: boolean };
+	let lookups: number;
+	let storeReads: number;
+
+	const memory = memoryBalances();
+	const orAway = <T>(isAway: boolean, what: string, answer: () => T) => (isAway ? Promise.reject(unavailable(what)) : answer());
+	const store: BalanceStore = {
+		read(users) {
+			storeReads++;
+			return orAway(away.store, "the store", () => memory.read(users));
+		},
+		raise: (entries, applied) => orAway(away.store, "the store", () => memory.raise(entries, applied)),
+		repair: (entries, generation) => orAway(away.store, "the store", () => memory.repair(entries, generation))
+	};
+	const service = broker.createService(
+		wallet(store, [
+			walletOverGrpc({ host: "127.0.0.1", port: 0 }),
+			{
+				methods: {
+					publish: (_topic: string, message: WalletBalance, options: PublishOptions) =>
+						orAway(away.topics, "the log", async () => void published.push({ message, options }))
+				}
+			}
+		])
+	);
+	broker.createService({
+		name: "purchase",
+		actions: {
+			total(ctx: Context<{ user_id: string }>) {
+				lookups++;
+				return orAway(away.purchases, "Postgres", () => bought.get(ctx.params.user_id) ?? { seq: 0, total_cents: 0 });
+			},
+			async record(ctx: Context<(typeof recorded)[number]>) {
+				const { id, amount } = ctx.params;
+				const known = recorded.find(one => one.id === id);
+				if (known && known.amount !== amount) throw conflict("another amount", { id });
+				if (!known) recorded.push(ctx.params);
+				return { recorded: !known };
+			}
+		}
+	});
+	before(() => broker.start());
+	after(() => broker.stop());
+	beforeEach(() => {
+		away = { store: false, purchases: false, topics: false };
+		lookups = storeReads = published.length = recorded.length = 0;
+	});
+
+	let offset = 0;
+	const received = (
+		message: { id?: string; user_id: string; amount: number },
+		headers: Headers = {}
+	): Received<typeof message> => ({
+		message,
+		record: {
+			topic: "user_purchase",
+			partition: 2,
+			offset: offset++,
+			key: Buffer.from(message.user_id),
+			value: null,
+			headers,
+			timestampMs: 0
+		},
+		requestID: `request-${offset}`,
+		ctx: { call }
+	});
+	const purchase = (user_id: string, seq: number, total_cents: number) =>
+		received({ user_id, amount: 1 }, { seq: String(seq), total_cents: String(total_cents) });
+	/** Hands a batch over as the topics mixin does. */
+	const deliver = (...batch: Received<unknown>[]): Promise<{ duplicates: number }> => {
+		const { user_purchase } = (
+			service.schema as unknown as { topics: { user_purchase: { batch: (batch: object) => Promise<never> } } }
+		).topics;
+		return user_purchase.batch.call(service, {
+			received: batch,
+			topic: "user_purchase",
+			partition: 2,
+			endOffset: offset,
+			first: false
+		});
+	};
+	const totalOf = async (user_id: string) => (await call("wallet.getBalance", { user_id })).balances.total;
+
+	it("answers 0 for who never bought, by both names, and keeps nothing of them", async () => {
+		const user_id = randomUUID();
+		assert.deepEqual(await call("wallet.getBalance", { user_id }), { balances: { total: 0 } });
+		assert.deepEqual(await call("wallet.getTotalSpent", { user_id }), { balances: { total: 0 } });
+		assert.equal(lookups, 2);
+		assert.deepEqual((await memory.read([user_id])).totals, [undefined]);
+	});
+
+	it("looks up whom the store does not know, and tells the store", async () => {
+		const user_id = randomUUID();
+		bought.set(user_id, { seq: 3, total_cents: 4999 });
+		assert.equal(await totalOf(user_id), 49.99);
+		away.purchases = true;
+		await eventually(async () => assert.equal(await totalOf(user_id), 49.99), "the store to know");
+	});
+
+	it("answers from Postgres while the store is away, and from the store again when it is back", async () => {
+		const user_id = randomUUID();
+		await deliver(purchase(user_id, 1, 100));
+		bought.set(user_id, { seq: 2, total_cents: 250 });
+		away.store = true;
+		assert.equal(await totalOf(user_id), 2.5);
+		away.store = false;
+		assert.equal(await totalOf(user_id), 1);
+	});
+
+	it("answers UNAVAILABLE and never 0 when nobody can say", async () => {
+		const user_id = randomUUID();
+		away.purchases = true;
+		await assert.rejects(totalOf(user_id), { type: "UNAVAILABLE", code: 503 });
+		away.store = true;
+		await assert.rejects(totalOf(user_id), { type: "UNAVAILABLE", code: 503 });
+	});
+
+	it("shares one read of the store among those who ask at the same moment", async () => {
+		await Promise.all(Array.from({ length: 100 }, () => totalOf(randomUUID())));
+		assert.ok(storeReads <= 2, `${storeReads} reads`);
+	});
+
+	it("shows the newest total of each user once a batch, with its version and the request that set it off", async () => {
+		const [ann, bob] = [randomUUID(), randomUUID()];
+		const batch = [purchase(ann, 1, 4999), purchase(bob, 8, 10), purchase(ann, 2, 9998)];
+		assert.deepEqual(await deliver(...batch), { duplicates: 0 });
+		assert.deepEqual(published, [
+			{
+				message: { user_id: ann, balances: { total: 99.98 } },
+				options: { headers: { seq: "2" }, requestID: batch[2]!.requestID }
+			},
+			{ message: { user_id: bob, balances: { total: 0.1 } }, options: { headers: { seq: "8" }, requestID: batch[1]!.requestID } }
+		]);
+		assert.equal(await totalOf(ann), 99.98);
+		assert.equal(lookups, 0);
+	});
+
+	it("counts nothing twice when a batch comes again, and shows it again", async () => {
+		const user_id = randomUUID();
+		const batch = [purchase(user_id, 1, 100), purchase(user_id, 2, 200)];
+		await deliver(...batch);
+		assert.deepEqual(await deliver(...batch), { duplicates: 2 });
+		assert.deepEqual(await deliver(batch[0]!), { duplicates: 1 });
+		assert.equal(await totalOf(user_id), 2);
+		assert.deepEqual(
+			published.map(({ options }) => options.headers?.seq),
+			["2", "2", "1"]
+		);
+	});
+
+	it("counts what it has missed", async () => {
+		const user_id = randomUUID();
+		const missed = () =>
+			(broker.metrics.getMetric("plaza.wallet.missed") as unknown as { get(): { value: number } | null }).get()?.value ?? 0;
+		const before = missed();
+		await deliver(purchase(user_id, 1, 100));
+		await deliver(purchase(user_id, 2, 200), purchase(user_id, 5, 500));
+		assert.equal(missed() - before, 2);
+		assert.equal(await totalOf(user_id), 5);
+	});
+
+	it("does not count as handled what the store, or the topic of balances, has not taken", async () => {
+		for (const what of ["store", "topics"] as const) {
+			away[what] = true;
+			await assert.rejects(deliver(purchase(randomUUID(), 1, 100)), { type: "UNAVAILABLE" });
+			away[what] = false;
+		}
+	});
+
+	it("has a purchase from elsewhere recorded, and counts it when it comes back with its total", async () => {
+		const user_id = randomUUID();
+		const nameless = received({ user_id, amount: 1 });
+		const moved = received(
+			{ user_id, amount: 2 },
+			{ "origin-topic": "user_purchase", "origin-partition": "7", "origin-offset": "99" }
+		);
+		const batch = [received({ id: "theirs", user_id, amount: 49.99 }), nameless, moved];
+		assert.deepEqual(await deliver(...batch), { duplicates: 0 });
+		assert.deepEqual(
+			recorded.map(({ id, amount }) => [id, amount]),
+			[
+				["theirs", 49.99],
+				[`user_purchase/2/${nameless.record.offset}`, 1],
+				["user_purchase/7/99", 2]
+			]
+		);
+		assert.deepEqual(published, []);
+		assert.deepEqual(await deliver(...batch), { duplicates: 3 });
+		assert.equal(recorded.length, 3);
+	});
+
+	it("refuses a purchase from elsewhere that contradicts what was recorded", async () => {
+		const user_id = randomUUID();
+		await deliver(received({ id: "once", user_id, amount: 1 }));
+		await assert.rejects(deliver(received({ id: "once", user_id, amount: 2 })), { type: "CONFLICT", code: 409 });
+	});
+
+	it("answers the same over gRPC, and refuses ids that are none as INVALID_ARGUMENT", async t => {
+		const { port } = (service as unknown as { grpc: { port: number } }).grpc;
+		const client = grpcClient(`127.0.0.1:${port}`);
+		t.after(() => client.close());
+		const user_id = "x".repeat(64);
+		await deliver(...Array.from({ length: 100 }, (_, n) => purchase(user_id, n + 1, (n + 1) * 4999)));
+		assert.deepEqual(await client.getBalance(user_id), { balances: { total: 4999 } });
+		assert.deepEqual(await client.getTotalSpent(user_id), { balances: { total: 4999 } });
+		assert.deepEqual(await client.getBalance(randomUUID()), { balances: { total: 0 } });
+		for (const bad of ["", "x".repeat(65), "a\u0000b", "line\nbreak"]) {
+			await assert.rejects(client.getBalance(bad), { code: status.INVALID_ARGUMENT }, JSON.stringify(bad));
+			await assert.rejects(client.getTotalSpent(bad), { code: status.INVALID_ARGUMENT }, JSON.stringify(bad));
+		}
+		away.store = away.purchases = true;
+		await assert.rejects(client.getBalance(user_id), { code: status.UNAVAILABLE });
+		assert.deepEqual(await client.check("wallet.WalletService"), { status: "SERVING" });
+	});
+});
