@@ -15,6 +15,12 @@ if (config.profile === "embedded") {
 	}
 }
 
+// kafkajs sets timers in the past, thousands of them; each works as if it were set for now.
+process.removeAllListeners("warning");
+process.on("warning", ({ name, message }) => {
+	if (name !== "TimeoutNegativeWarning") console.warn(`${name}: ${message}`);
+});
+
 // The runner reads it too, and would load only what it names, without the answers those services call.
 delete process.env.SERVICES;
 
