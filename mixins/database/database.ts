@@ -10,6 +10,7 @@
  *     };
  */
 import { readdir } from "node:fs/promises";
+import type { Socket } from "node:net";
 import { PGlite } from "@electric-sql/pglite";
 import { createPgConfig } from "@electric-sql/pglite/node-postgres";
 import knex, { type Knex } from "knex";
@@ -24,6 +25,8 @@ export interface Database extends Dependency {
 }
 
 const CHECK_TIMEOUT_MS = 2_000;
+/** Longer than any statement here may take, migrations too. */
+const SILENCE_TIMEOUT_MS = 60_000;
 /** The same on every node, so that two nodes that start together migrate one after the other. */
 const MIGRATION_LOCK = 7_529_265;
 
@@ -31,14 +34,26 @@ const check = (db: Knex) => async () => {
 	await db.raw("select 1").timeout(CHECK_TIMEOUT_MS);
 };
 
+/**
+ * Ends a connection that has gone without a word: knex bounds neither BEGIN nor COMMIT, and a server whose machine vanished answers them with
+ * nothing at all, for as long as TCP waits, while the pool has no connection left.
+ */
+const dropWhenSilent = (pg: { connection: { stream: Socket } }, done: (error: null, pg: unknown) => void) => {
+	const { stream } = pg.connection;
+	stream.setTimeout(SILENCE_TIMEOUT_MS, () => stream.destroy(new Error("no answer for a minute")));
+	done(null, pg);
+};
+
 /** A Postgres server. */
 export function openPostgres(url: string, { maxConnections = 10 } = {}): Database {
 	const db = knex({
 		client: "pg",
 		connection: { connectionString: url, connectionTimeoutMillis: CHECK_TIMEOUT_MS, keepAlive: true },
-		// A caller that finds no connection for so long is told 503; the idle ones go, so that a restarted server is not met with dead ones.
-		pool: { min: 0, max: maxConnections },
-		acquireConnectionTimeout: 4_000
+		pool: { min: 0, max: maxConnections, afterCreate: dropWhenSilent },
+		// A caller that finds no connection for so long is told 503.
+		acquireConnectionTimeout: 4_000,
+		// Whoever asks is told by a rejection, and health says it; knex would print a stack for every failed attempt besides.
+		log: { warn() {}, error() {}, deprecate() {}, debug() {} }
 	});
 	const { host } = new URL(url);
 	return {
