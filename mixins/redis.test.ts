@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { createServer } from "node:net";
+import { createServer, type Socket } from "node:net";
 import { describe, it } from "node:test";
 import { ServiceBroker } from "moleculer";
 import { freePorts } from "../test/process.ts";
@@ -36,6 +36,22 @@ describe("a Redis that is away", () => {
 		])
 			await assert.rejects(command(), (error: Error) => isAway(error));
 		await connection.close();
+	});
+
+	it("does not let commands wait for a server that has yet to say that it is ready", async t => {
+		const sockets: Socket[] = [];
+		const silent = createServer(socket => sockets.push(socket)).listen(0, "127.0.0.1");
+		await once(silent, "listening");
+		t.after(() => {
+			for (const socket of sockets) socket.destroy();
+			silent.close();
+		});
+		const connection = openRedis(`redis://127.0.0.1:${(silent.address() as { port: number }).port}`);
+		const checked = connection.check().catch(() => {});
+		await once(silent, "connection");
+		await assert.rejects(connection.client.get("key"), (error: Error) => isAway(error) && !error.message.includes("timed out"));
+		await connection.close();
+		await checked;
 	});
 
 	it("is named without its credentials", () => {

@@ -39,8 +39,7 @@ export function openRedis(url: string): Redis {
 		retryStrategy: attempt => Math.min(50 * 2 ** Math.min(attempt, 10), LONGEST_PAUSE_MS),
 		// Whoever can do without Redis must learn at once that it is away, and a write that its caller has given up must not land later.
 		enableOfflineQueue: false,
-		maxRetriesPerRequest: 0,
-		autoResendUnfulfilledCommands: false
+		maxRetriesPerRequest: 0
 	});
 	let losses = 0;
 	client.on("close", () => losses++);

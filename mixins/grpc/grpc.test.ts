@@ -206,10 +206,7 @@ interface ReflectionAnswer {
 
 /** Asks over one stream of the reflection service; its proto file comes with the package that serves it. */
 async function reflect(address: string, version: string, questions: object[]): Promise<ReflectionAnswer[]> {
-	const proto = new URL(
-		`../../node_modules/@grpc/reflection/build/proto/grpc/reflection/${version}/reflection.proto`,
-		import.meta.url
-	);
+	const proto = new URL(`../proto/grpc/reflection/${version}/reflection.proto`, import.meta.resolve("@grpc/reflection"));
 	const definitions = loadSync(proto.pathname, { keepCase: true, oneofs: true });
 	const Reflection = makeClientConstructor(definitions[`grpc.reflection.${version}.ServerReflection`] as never, "Reflection");
 	const client = new Reflection(address, plain);

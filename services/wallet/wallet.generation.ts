@@ -61,7 +61,7 @@ export function generationOf(redis: Redis, client: WalletClient, committed: () =
 
 	redis.onReconnect(() => {
 		notBeforeMs = 0;
-		doubt();
+		void begin();
 	});
 
 	return {

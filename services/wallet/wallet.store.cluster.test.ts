@@ -36,13 +36,24 @@ describe("totals in a Redis that may have lost some", () => {
 		opened.push(connection);
 		return connection;
 	};
-	const balances = (connection: Redis) => redisBalances(connection, async () => committed);
+	/** Until it is open nobody learns what was committed. */
+	let gate: PromiseWithResolvers<void>;
+	const balances = (connection: Redis) =>
+		redisBalances(connection, async () => {
+			await gate.promise;
+			return committed;
+		});
+	const close = () => {
+		gate = Promise.withResolvers();
+	};
 
 	before(async () => {
 		server = await redisServer();
 	});
 	beforeEach(async () => {
 		committed = [0, 0];
+		close();
+		gate.resolve();
 		redis = open();
 		await eventually(() => redis.check(), "Redis to answer");
 		await redis.client.flushall();
@@ -90,9 +101,11 @@ describe("totals in a Redis that may have lost some", () => {
 		await buy(bob, 1, 1);
 		await redis.client.save();
 		await buy(ann, 2, 2);
+		close();
 		await restart();
 		assert.equal(await redis.client.hget(`wallet:${ann}`, "total_cents"), "100", "the dump is older");
 		for (const user of [ann, bob]) assert.equal(await totalOf(user), undefined);
+		gate.resolve();
 		await vouches(store);
 		for (const user of [ann, bob]) assert.equal(await totalOf(user), undefined);
 
@@ -177,16 +190,32 @@ describe("totals in a Redis that may have lost some", () => {
 		assert.deepEqual(await totalOf(user), { seq: 5, total_cents: 500 });
 	});
 
+	it("does not believe a generation that it has not looked into", async () => {
+		const user = randomUUID();
+		committed = [10, 10];
+		await redis.client.hset(`wallet:${user}`, { generation: "other", seq: 1, total_cents: 100 });
+		await redis.client.set("wallets:generation", "other");
+		assert.equal(await totalOf(user), undefined);
+		await vouches(store);
+		assert.equal(await totalOf(user), undefined);
+	});
+
 	it("begins anew once, however many nodes find out", async () => {
 		const others = [balances(open()), balances(open()), balances(open())];
 		await Promise.all(others.map(vouches));
 		committed = [10, 10];
 		const before = (await store.read([])).generation;
+		close();
 		await restart();
+		await eventually(() => Promise.all(opened.map(connection => connection.check())), "all to be connected again");
+		for (const one of [store, ...others]) await one.read([]);
+		gate.resolve();
 		await Promise.all([store, ...others].map(vouches));
 		const after = await Promise.all([store, ...others].map(async one => (await one.read([])).generation));
 		assert.equal(new Set(after).size, 1);
 		assert.notEqual(after[0], before);
+		// The server has counted since it started, also what scripts do.
+		assert.match(await redis.client.info("commandstats"), /cmdstat_set:calls=1,/);
 	});
 
 	it("costs a reader its patience once when Redis hangs, not each time", async () => {

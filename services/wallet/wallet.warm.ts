@@ -27,8 +27,7 @@ interface WarmService extends Service {
 }
 
 /** The users that these records are about; a key that is no id is nobody's. */
-const usersOf = (records: TopicRecord[]) =>
-	new Set(records.flatMap(({ key }) => (key && Id.safeParse(String(key)).data) ?? []));
+const usersOf = (records: TopicRecord[]) => new Set(records.flatMap(({ key }) => (key && Id.safeParse(String(key)).data) ?? []));
 
 export function keepWarm(
 	store: BalanceStore,
