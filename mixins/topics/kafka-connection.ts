@@ -1,8 +1,8 @@
 // How the log reaches Kafka: kafkajs with the retries that suit it, on sockets that can be cut.
 import { connect as openSocket, type Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
-import { type Admin, Kafka, logLevel } from "kafkajs";
-import { isAway, unavailable } from "../errors.ts";
+import { Kafka, logLevel } from "kafkajs";
+import { unavailable } from "../errors.ts";
 
 export interface KafkaOptions {
 	/** `host:port` of some of the servers; the others are found through them. */
@@ -20,6 +20,8 @@ export interface Log {
 
 export interface Connection {
 	kafka: Kafka;
+	/** Why no server can be reached, as of the last attempt; undefined while one is. */
+	problem(): string | undefined;
 	/**
 	 * Ends everything that uses this connection, at once and for good. kafkajs alone cannot promise that: its `disconnect` waits for answers
 	 * that may never come, and a consumer left behind would rejoin its group and hold partitions that nobody handles.
@@ -30,7 +32,6 @@ export interface Connection {
 const CONNECT_TIMEOUT_MS = 2_000;
 // Longer than any rebalance, in which Kafka answers late by design.
 const REQUEST_TIMEOUT_MS = 8_000;
-const ANSWER_WITHIN_MS = 5_000;
 // Tried again four times a second until the connection is cut: a Kafka that is back is used at once. Who waits has a limit of its own.
 const RETRY = { initialRetryTime: 50, maxRetryTime: 250, multiplier: 2, factor: 0.2, retries: Number.MAX_SAFE_INTEGER };
 
@@ -38,6 +39,7 @@ const RETRY = { initialRetryTime: 50, maxRetryTime: 250, multiplier: 2, factor: 
 export function kafkaConnection({ brokers, clientId, logger }: KafkaOptions): Connection {
 	const sockets = new Set<Socket>();
 	let isCut = false;
+	let problem: string | undefined;
 
 	const kafka = new Kafka({
 		// Without any broker to try, kafkajs gives up for good; nothing else makes it.
@@ -56,6 +58,12 @@ export function kafkaConnection({ brokers, clientId, logger }: KafkaOptions): Co
 			if (isCut) throw new Error("this connection was cut");
 			const socket = openSocket({ host, port, noDelay: true, keepAlive: true }, onConnect);
 			sockets.add(socket);
+			socket.once("connect", () => {
+				problem = undefined;
+			});
+			socket.once("error", ({ message }) => {
+				problem = message;
+			});
 			socket.once("close", () => sockets.delete(socket));
 			return socket;
 		}
@@ -63,6 +71,7 @@ export function kafkaConnection({ brokers, clientId, logger }: KafkaOptions): Co
 
 	return {
 		kafka,
+		problem: () => problem,
 		cut() {
 			isCut = true;
 			// With an error: kafkajs rejects what waits for an answer only when the socket ends or fails, not when it merely closes.
@@ -85,18 +94,15 @@ export async function within<T>(timeoutMs: number, what: string, promise: Promis
 	}
 }
 
-/** Resolves if Kafka answers; rejects with `UNAVAILABLE` if it does not within 5 s. */
-export async function ping(admin: Admin, what: string): Promise<void> {
-	try {
-		await within(ANSWER_WITHIN_MS, what, admin.describeCluster());
-	} catch (error) {
-		// When no server answers, kafkajs reads the cluster's name from null.
-		throw isAway(error) ? error : unavailable(what, new Error("no server answered"));
-	}
-}
-
 /** What went wrong first: kafkajs wraps an error once for every retry. */
 export const rootCause = (error: unknown): Error & { type?: string } => {
 	const { cause } = error as Error;
 	return cause instanceof Error ? rootCause(cause) : (error as Error);
 };
+
+/** Why Kafka does not answer, for people. */
+export function reasonOf({ problem }: Connection, error: unknown): string {
+	const cause = rootCause(error);
+	// When no server answers, kafkajs sometimes reads its answer from null.
+	return problem() ?? (cause instanceof TypeError ? "no server answered" : cause.message);
+}

@@ -14,7 +14,7 @@ import type { Admin } from "kafkajs";
 import { Errors } from "moleculer";
 import { isAway, unavailable } from "../errors.ts";
 import { kafkaAppender } from "./kafka-appender.ts";
-import { type Connection, type KafkaOptions, kafkaConnection, ping, rootCause, within } from "./kafka-connection.ts";
+import { type Connection, type KafkaOptions, kafkaConnection, reasonOf, rootCause, within } from "./kafka-connection.ts";
 import { kafkaMember } from "./kafka-member.ts";
 import { byLeader, clusterOf, fetchFrom } from "./kafka-reader.ts";
 import { recordOf } from "./kafka-records.ts";
@@ -27,6 +27,7 @@ export interface KafkaLogOptions extends KafkaOptions {
 }
 
 const ANSWER_WITHIN_MS = 5_000;
+const CHECK_WITHIN_MS = 3_000;
 /** Never less for a topic: records of one request to one partition share Kafka's limit. */
 const MIN_MAX_BYTES = 1024 * 1024;
 /** What Kafka adds to a record that is alone in its batch: 61 bytes for the batch, and lengths, offsets, header names. */
@@ -49,28 +50,26 @@ export function kafkaLog(options: KafkaLogOptions): TopicLog {
 	};
 
 	/** One connection for all questions, made anew after one that failed. */
-	const ask = async <T>(what: string, question: (admin: Admin) => Promise<T>): Promise<T> => {
+	const ask = async <T>(question: (admin: Admin) => Promise<T>, timeoutMs = ANSWER_WITHIN_MS): Promise<T> => {
 		if (!asking) {
 			const connection = open();
 			const admin = connection.kafka.admin();
 			asking = { connection, admin, ready: admin.connect() };
 		}
-		const { admin, ready } = asking;
+		const { connection, admin, ready } = asking;
+		const answer = ready.then(() => question(admin));
 		try {
-			return await within(
-				ANSWER_WITHIN_MS,
-				what,
-				ready.then(() => question(admin))
-			);
+			return await within(timeoutMs, "Kafka", answer);
 		} catch (error) {
-			if (!isAway(error) && !isAway(rootCause(error))) throw error;
+			const cause = rootCause(error);
+			if (!(isAway(error) || isAway(cause) || cause instanceof TypeError)) throw error;
 			stopAsking();
-			throw unavailable(what, rootCause(error));
+			throw unavailable("Kafka", cause.type ? cause : new Error(reasonOf(connection, error)));
 		}
 	};
 
 	const countsOf = async (topics: string[]) => {
-		const { topics: known } = await ask("Kafka", admin => admin.fetchTopicMetadata({ topics }));
+		const { topics: known } = await ask(admin => admin.fetchTopicMetadata({ topics }));
 		return new Map(known.map(({ name, partitions }) => [name, partitions.length]));
 	};
 
@@ -114,6 +113,8 @@ export function kafkaLog(options: KafkaLogOptions): TopicLog {
 		replicationFactor: replication,
 		configEntries: [
 			{ name: "retention.ms", value: String(retentionMs) },
+			// Kafka drops whole segments: none may stay open for longer than its records are kept.
+			{ name: "segment.ms", value: String(retentionMs) },
 			{ name: "max.message.bytes", value: String(Math.max(maxBytes + RECORD_OVERHEAD_BYTES, MIN_MAX_BYTES)) },
 			// Of three copies one may be away, and what is acknowledged is on two.
 			{ name: "min.insync.replicas", value: replication > 2 ? "2" : "1" }
@@ -122,14 +123,17 @@ export function kafkaLog(options: KafkaLogOptions): TopicLog {
 
 	return {
 		async check() {
-			const what = `Kafka at ${brokers.join(", ")}`;
-			await ask(what, admin => ping(admin, what));
+			try {
+				await ask(admin => admin.describeCluster(), CHECK_WITHIN_MS);
+			} catch (error) {
+				throw unavailable(`Kafka at ${brokers.join(", ")} (${rootCause(error).message})`, error);
+			}
 		},
 
 		async create(topics) {
-			const existing = new Set(await ask("Kafka", admin => admin.listTopics()));
+			const existing = new Set(await ask(admin => admin.listTopics()));
 			const missing = topics.filter(({ name }) => !existing.has(name));
-			if (missing.length > 0) await ask("Kafka", admin => admin.createTopics({ topics: missing.map(make) }));
+			if (missing.length > 0) await ask(admin => admin.createTopics({ topics: missing.map(make), waitForLeaders: false }));
 			const has = await countsOnceKnown(topics.map(({ name }) => name));
 			for (const { name, partitions } of topics)
 				if (has.get(name) !== partitions)
@@ -152,17 +156,17 @@ export function kafkaLog(options: KafkaLogOptions): TopicLog {
 		},
 
 		async ends(topic) {
-			const offsets = await ask("Kafka", admin => admin.fetchTopicOffsets(topic));
+			const offsets = await ask(admin => admin.fetchTopicOffsets(topic));
 			return offsets.sort((a, b) => a.partition - b.partition).map(({ high }) => Number(high));
 		},
 
 		async committed(group, topic) {
-			const [offsets] = await ask("Kafka", admin => admin.fetchOffsets({ groupId: group, topics: [topic] }));
+			const [offsets] = await ask(admin => admin.fetchOffsets({ groupId: group, topics: [topic] }));
 			return offsets!.partitions.sort((a, b) => a.partition - b.partition).map(({ offset }) => Math.max(-1, Number(offset)));
 		},
 
 		async read(topic, partition, fromOffset, maxRecords) {
-			const [low, end] = await ask("Kafka", async admin => {
+			const [low, end] = await ask(async admin => {
 				const offsets = await admin.fetchTopicOffsets(topic);
 				const one = offsets.find(offset => offset.partition === partition);
 				return [Number(one?.low ?? 0), Number(one?.high ?? 0)] as const;

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { type Connection, type Log, rootCause } from "./kafka-connection.ts";
+import { type Connection, type Log, reasonOf } from "./kafka-connection.ts";
 import { openSession, type Session } from "./kafka-session.ts";
 import type { ConsumeOptions, Consumer } from "./topic-log.ts";
 
@@ -24,17 +24,18 @@ export function kafkaMember(options: ConsumeOptions, open: () => Connection, log
 		heardAtMs = Date.now();
 		pauseMs = FIRST_PAUSE_MS;
 	};
-	const lost = ({ message }: Error) => {
-		if (!reason) logger?.warn(`group ${group} stands still (${message}); it goes on by itself`);
-		reason = message;
+	const lost = (why: string) => {
+		if (!reason) logger?.warn(`group ${group} stands still (${why}); it goes on by itself`);
+		reason = why;
 	};
 
 	const live = async () => {
 		while (!stopping.signal.aborted) {
-			session = openSession({ ...options, connection: open(), busy, leftBehind, heard, lost, logger });
+			const connection = open();
+			session = openSession({ ...options, connection, busy, leftBehind, heard, lost, logger });
 			const error = await session.ended;
 			if (stopping.signal.aborted) return;
-			lost(rootCause(error));
+			lost(reasonOf(connection, error));
 			await session.stop();
 			await delay(pauseMs, undefined, { signal: stopping.signal }).catch(() => {});
 			pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS);

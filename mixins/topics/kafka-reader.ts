@@ -7,8 +7,9 @@ export interface Place {
 	offset: number;
 }
 
-export interface Found extends Place {
-	/** From `offset` on; none at the end of the log. */
+export interface Found {
+	place: Place;
+	/** From the place's offset on; none at the end of the log. */
 	messages: KafkaMessage[];
 }
 
@@ -66,9 +67,9 @@ export async function fetchFrom(cluster: Cluster, nodeId: string, places: Place[
 	const { responses } = (await broker.fetch({ maxWaitTime: waitMs, minBytes: 1, maxBytes: 10 * MAX_BYTES, topics })) as Answer;
 	return responses.flatMap(({ topicName, partitions }) =>
 		partitions.map(({ partition, messages }) => {
-			const { offset } = places.find(place => place.topic === topicName && place.partition === partition)!;
+			const place = places.find(one => one.topic === topicName && one.partition === partition)!;
 			// Kafka answers whole batches: the first may begin before the offset that was asked for.
-			return { topic: topicName, partition, offset, messages: messages.filter(message => Number(message.offset) >= offset) };
+			return { place, messages: messages.filter(({ offset }) => Number(offset) >= place.offset) };
 		})
 	);
 }

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { type Broker, type Cluster, PartitionAssigners } from "kafkajs";
 import { Assignment } from "./kafka-assignment.ts";
-import { type Connection, type Log, ping, rootCause, within } from "./kafka-connection.ts";
+import { type Connection, type Log, reasonOf, rootCause, within } from "./kafka-connection.ts";
 import type { ConsumeOptions } from "./topic-log.ts";
 
 /** A member that was killed is missed after so long, and its partitions move. */
@@ -14,6 +14,7 @@ const FETCH_WAIT_MS = 100;
 const PARTITION_BYTES = 512 * 1024;
 const SILENT_MS = 10_000;
 const WATCH_EVERY_MS = 2_000;
+const ANSWER_WITHIN_MS = 3_000;
 const HANDLERS_END_WITHIN_MS = 5_000;
 const LEAVE_WITHIN_MS = 2_000;
 const AGAIN_AFTER_MS = 100;
@@ -27,7 +28,7 @@ export interface SessionOptions extends ConsumeOptions {
 	/** Called whenever the group has shown that it counts this member in. */
 	heard(): void;
 	/** Called again and again while Kafka does not answer. */
-	lost(error: Error): void;
+	lost(reason: string): void;
 	logger?: Log;
 }
 
@@ -83,10 +84,10 @@ export function openSession(options: SessionOptions): Session {
 			await delay(WATCH_EVERY_MS, undefined, { signal: closing.signal }).catch(() => {});
 			if (isMember() || closing.signal.aborted) continue;
 			try {
-				await ping(admin, "Kafka");
+				await within(ANSWER_WITHIN_MS, "Kafka", admin.describeCluster());
 				if (Date.now() - beatAtMs > SILENT_MS) end(new Error("the consumer is silent although Kafka answers"));
 			} catch (error) {
-				lost(rootCause(error));
+				lost(reasonOf(connection, error));
 			}
 		}
 	};
