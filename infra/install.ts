@@ -1,5 +1,5 @@
 // What the servers are made of: packages of the system, and jars from Maven Central.
-import { execFile, execFileSync } from "node:child_process";
+import { execFile, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
@@ -17,9 +17,9 @@ export interface Tool {
 export const onPath = (command: string) => (process.env.PATH ?? "").split(delimiter).some(dir => existsSync(join(dir, command)));
 
 const javaMajor = () => {
-	// `java -version` speaks on stderr, `--version` on stdout: "openjdk 17.0.15 2025-04-15".
-	const text = onPath("java") ? execFileSync("java", ["--version"], { encoding: "utf8" }) : "";
-	return Number(/\s(\d+)/.exec(text)?.[1] ?? 0);
+	// "openjdk 17.0.15 2025-04-15". A Java that does not know the option is older than 9.
+	const { stdout } = spawnSync("java", ["--version"], { encoding: "utf8" });
+	return Number(/\s(\d+)/.exec(stdout ?? "")?.[1] ?? 0);
 };
 
 export const java: Tool = { name: "Java 17 or newer", package: "openjdk-17-jre-headless", found: () => javaMajor() >= 17 };

@@ -2,9 +2,9 @@
 // Arguments are files to run instead of all: npm run test:cluster -- test/page.cluster.test.ts
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { globSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { secondSet } from "../infra/second-set.ts";
 
 const TEST_TIMEOUT_MS = 300_000;
@@ -12,8 +12,10 @@ const files = process.argv.length > 2 ? process.argv.slice(2) : ["**/*.cluster.t
 
 const root = join(import.meta.dirname, "..");
 const dataDir = mkdtempSync(join(tmpdir(), "plaza-cluster-"));
-const env = { ...process.env, ...(await secondSet(dataDir)) };
-const infra = (verb: string) => execFileSync(process.execPath, ["infra/main.ts", verb], { cwd: root, env, stdio: "inherit" });
+// Temporary files too: what an interrupted test leaves behind is found there.
+const env = { ...process.env, TMPDIR: dataDir, ...(await secondSet(dataDir)) };
+const infra = (verb: string, INFRA_DATA = dataDir) =>
+	execFileSync(process.execPath, ["infra/main.ts", verb], { cwd: root, env: { ...env, INFRA_DATA }, stdio: "inherit" });
 
 let tests: ChildProcess | undefined;
 // Whoever stops the tests leaves the servers to be stopped, by us.
@@ -31,6 +33,7 @@ try {
 	// What went wrong was said by the command itself.
 	if (!(error instanceof Error && "status" in error)) throw error;
 } finally {
-	infra("wipe");
+	const left = globSync("*/*/pid", { cwd: dataDir }).map(pid => join(dataDir, dirname(dirname(pid))));
+	for (const set of [...new Set(left), dataDir]) infra("wipe", set);
 	rmSync(dataDir, { recursive: true, force: true });
 }
