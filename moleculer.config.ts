@@ -2,6 +2,7 @@
 import type { BrokerOptions } from "moleculer";
 import { config } from "./config.ts";
 import { frontDoor } from "./mixins/http/front-door.ts";
+import { KafkaTransporter } from "./mixins/transporter.ts";
 import { embedded } from "./profile.ts";
 import { actions } from "./services/contract.ts";
 import { health } from "./services/health/health.ts";
@@ -15,8 +16,14 @@ export default {
 	nodeID: config.nodeID,
 	// What this node works at, beyond the answers it carries: health adds them up over all nodes.
 	metadata: { works: config.services },
-	// One process needs none.
-	transporter: embedded ? null : { type: "Kafka", options: { bootstrapBrokers: config.kafkaBrokers } },
+	// One process needs none. Ours hears again after a restart of Kafka.
+	transporter: embedded
+		? null
+		: new KafkaTransporter({
+				brokers: config.kafkaBrokers,
+				replication: config.topicReplication,
+				advice: "start it, or set KAFKA_BROKERS"
+			}),
 	// Moleculer's own start and registry lines are for those who look for them.
 	logger: {
 		type: "Console",
