@@ -5,6 +5,7 @@ import { beforeEach, describe, it, mock } from "node:test";
 // The page is JavaScript without types, and served as it is.
 const load = (file: string) => import(new URL(`../public/js/${file}`, import.meta.url).href);
 const { parseAmount } = await load("amount.js");
+const { freshId } = await load("id.js");
 const { createOutbox } = await load("outbox.js");
 const { Away, Refused } = await load("retry.js");
 
@@ -41,6 +42,19 @@ describe("the page's amounts", () => {
 			"Infinity"
 		])
 			assert.equal(typeof parseAmount(text).fault, "string", text);
+	});
+});
+
+describe("the page's ids", () => {
+	const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+
+	it("are random UUIDs, also where the browser offers none because the page came over plain HTTP", t => {
+		const ids = [freshId()];
+		Object.defineProperty(crypto, "randomUUID", { value: undefined, configurable: true });
+		t.after(() => Reflect.deleteProperty(crypto, "randomUUID"));
+		for (let n = 0; n < 1000; n++) ids.push(freshId());
+		for (const id of ids) assert.match(id, UUID);
+		assert.equal(new Set(ids).size, ids.length);
 	});
 });
 

@@ -1,0 +1,17 @@
+// The page against the system as several processes on the real servers; `PROFILE=embedded` runs the same against one.
+import { after, before, describe } from "node:test";
+import { noBrowser } from "./browser.ts";
+import { pageStory } from "./page.story.ts";
+import { type System, startSystem } from "./system.ts";
+
+const profile = process.env.PROFILE === "embedded" ? "embedded" : "cluster";
+
+describe(profile, { skip: noBrowser }, () => {
+	let system: System;
+	before(async () => {
+		system = await startSystem({ profile });
+	});
+	after(() => system?.stop());
+
+	pageStory(() => system);
+});

@@ -1,0 +1,356 @@
+// The page in a real browser: what a person sees and does, at a desk, on a phone, with a keyboard, and while the server is gone.
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import type { Browser, BrowserContext, Page, WebSocketRoute } from "playwright-core";
+import { noBrowser, openBrowser } from "./browser.ts";
+import { eventually, fresh, httpClient, WAIT_MS } from "./client.ts";
+import { countOf } from "./selections.story.ts";
+import { ownName, type System } from "./system.ts";
+
+/** What must never be on a page's console: its own errors, what the policy has stopped, and what could not be loaded. */
+function complaints(page: Page): string[] {
+	const all: string[] = [];
+	page.on("pageerror", error => all.push(String(error)));
+	page.on("console", message => message.type() === "error" && all.push(message.text()));
+	return all;
+}
+
+const live = (page: Page) => page.waitForSelector("#connection[data-state=live]");
+const row = (page: Page, name: string) => page.locator(`[data-selection="${name}"]`);
+const count = async (page: Page, name: string) => Number(await row(page, name).locator(".count").textContent());
+const shows = (page: Page, name: string, expected: number) =>
+	eventually(async () => assert.equal(await count(page, name), expected), `the page to show ${name} ${expected}`);
+const balance = (page: Page, expected: string) =>
+	eventually(async () => assert.equal(await page.textContent("#balance"), expected), `the balance to be ${expected}`);
+
+interface Shown {
+	text: string;
+	atMs: number;
+}
+
+/** Every text that an element shows from now on, and when. */
+async function follow(page: Page, selector: string): Promise<() => Promise<Shown[]>> {
+	const texts = await page.evaluateHandle<Shown[]>(`(() => {
+		const element = document.querySelector(${JSON.stringify(selector)});
+		const texts = [{ text: element.textContent, atMs: performance.now() }];
+		new MutationObserver(() => texts.push({ text: element.textContent, atMs: performance.now() })).observe(element, { childList: true });
+		return texts;
+	})()`);
+	return () => texts.jsonValue();
+}
+
+export const pageStory = (plaza: () => System) =>
+	describe("the page", { skip: noBrowser }, () => {
+		let browser: Browser;
+		const contexts: BrowserContext[] = [];
+		before(async () => {
+			browser = await openBrowser();
+		});
+		after(() => browser?.close());
+
+		const pick = (name: string, user_id = "test-user", id = fresh("pick")) =>
+			httpClient(plaza().url).post("/api/selections/async", { name, id, user_id });
+		const address = (user?: string, url = plaza().url) => `${url}/index.html${user ? `?user=${encodeURIComponent(user)}` : ""}`;
+		const newPage = async (options?: Parameters<Browser["newContext"]>[0]) => {
+			const context = await browser.newContext(options);
+			context.setDefaultTimeout(WAIT_MS);
+			contexts.push(context);
+			return context.newPage();
+		};
+		const open = async (user?: string, url?: string) => {
+			const page = await newPage();
+			await page.goto(address(user, url));
+			await live(page);
+			return page;
+		};
+		const closeAll = () => Promise.all(contexts.splice(0).map(context => context.close()));
+
+		it("shows 200 picks of which 20 are repeats as 180 more, in two tabs, without a reload", async () => {
+			const name = ownName();
+			const tabs = [await open(), await open(undefined, plaza().urls.at(-1))];
+			const earlier = await countOf(plaza(), name);
+			const followed = await Promise.all(tabs.map(tab => follow(tab, `[data-selection="${name}"] .count`)));
+			for (const tab of tabs) await shows(tab, name, earlier);
+
+			const ids = Array.from({ length: 180 }, () => fresh("pick"));
+			const sent = [...ids.slice(0, 100), ...ids.slice(0, 20), ...ids.slice(100)];
+			for (let n = 0; n < sent.length; n += 20) {
+				const answers = await Promise.all(sent.slice(n, n + 20).map(id => pick(name, "test-user", id)));
+				assert.deepEqual([...new Set(answers.map(({ status }) => status))], [202]);
+			}
+
+			for (const tab of tabs) await shows(tab, name, earlier + 180);
+			assert.equal(await countOf(plaza(), name), earlier + 180);
+			for (const texts of followed) {
+				const seen = (await texts()).map(({ text }) => Number(text));
+				assert.deepEqual(
+					seen,
+					seen.toSorted((one, other) => one - other)
+				);
+				assert.equal(seen.at(-1), earlier + 180);
+			}
+			await closeAll();
+		});
+
+		it("moves both tabs when the button is clicked, and when it is reached and pressed with the keyboard alone", async () => {
+			const name = ownName();
+			const tabs = [await open(), await open(undefined, plaza().urls.at(-1))] as const;
+			const [tab] = tabs;
+			const earlier = await countOf(plaza(), name);
+			await row(tab, name).getByRole("button").click();
+			for (const one of tabs) await shows(one, name, earlier + 1);
+
+			await tab.reload();
+			await live(tab);
+			const focused = () => tab.evaluate("document.activeElement.closest('tr')?.dataset.selection");
+			for (let n = 0; n < plaza().selectionNames.length && (await focused()) !== name; n++) await tab.keyboard.press("Tab");
+			assert.equal(await focused(), name);
+			await tab.keyboard.press("Enter");
+			await tab.keyboard.press("Space");
+			for (const one of tabs) await shows(one, name, earlier + 3);
+			await closeAll();
+		});
+
+		it("moves when somebody else picks", async () => {
+			const name = ownName();
+			const page = await open(fresh("user"));
+			const earlier = await countOf(plaza(), name);
+			await pick(name, fresh("somebody-else"));
+			await shows(page, name, earlier + 1);
+			await closeAll();
+		});
+
+		it("takes the names from the server, in its order", async () => {
+			const page = await open();
+			const names = await page.evaluate("Array.from(document.querySelectorAll('tbody tr'), row => row.dataset.selection)");
+			assert.deepEqual(names, plaza().selectionNames);
+			await closeAll();
+		});
+
+		it("buys, and shows the new balance in every tab of the user", async () => {
+			const user = fresh("buyer");
+			const tabs = [await open(user), await open(user, plaza().urls.at(-1))] as const;
+			for (const tab of tabs) await balance(tab, "0.00");
+			await tabs[0].getByLabel("amount").fill("49.99");
+			await tabs[0].keyboard.press("Enter");
+			for (const tab of tabs) await balance(tab, "49.99");
+			await tabs[1].getByLabel("amount").fill("0,01");
+			await tabs[1].getByRole("button", { name: "Buy" }).click();
+			for (const tab of tabs) await balance(tab, "50.00");
+			const { json } = await httpClient(plaza().url).get(`/api/wallet/${user}`);
+			assert.deepEqual(json, { balances: { total: 50 } });
+			await closeAll();
+		});
+
+		it("shows at the field what is wrong with an amount, and sends nothing", async () => {
+			const user = fresh("buyer");
+			const page = await newPage();
+			const sent: string[] = [];
+			page.on("websocket", socket => socket.on("framesent", ({ payload }) => sent.push(String(payload))));
+			await page.goto(address(user));
+			await live(page);
+			const amount = page.getByLabel("amount");
+			for (const text of ["", " ", "abc", "0", "-1", "1.005", "1,000", "1000000.01", "1e3", "٣"]) {
+				await amount.fill(text);
+				await page.getByRole("button", { name: "Buy" }).click();
+				await page.waitForSelector("#amount-error:not(:empty)");
+				assert.equal(await amount.getAttribute("aria-invalid"), "true", text);
+				assert.match((await amount.getAttribute("aria-describedby")) ?? "", /\bamount-error\b/);
+				assert.equal(await page.evaluate("document.activeElement.id"), "amount");
+				await amount.fill("1");
+				assert.equal(await page.locator("#amount-error").isVisible(), false, text);
+				assert.equal(await amount.getAttribute("aria-invalid"), "false");
+			}
+			assert.deepEqual(
+				sent.filter(frame => frame.includes("amount")),
+				[]
+			);
+			await closeAll();
+		});
+
+		it("connects again by itself after a restart, and counts once what was picked and bought while the server was away", async () => {
+			const [name, user] = [ownName(), fresh("user")];
+			const [stays, leaves] = [await open(user), await open(user)];
+			await row(stays, name).getByRole("button").click();
+			const earlier = await eventually(async () => {
+				const now = await count(stays, name);
+				assert.equal(now, await countOf(plaza(), name));
+				assert.ok(now > 0);
+				return now;
+			}, "the first pick to count");
+
+			await plaza().kill9();
+			for (const page of [stays, leaves]) {
+				await page.waitForSelector("#connection[data-state=waiting]");
+				for (let n = 0; n < 3; n++) await row(page, name).getByRole("button").click();
+			}
+			await stays.getByLabel("amount").fill("12.30");
+			await stays.keyboard.press("Enter");
+			await stays.waitForSelector("#purchases [data-state=waiting]");
+			await eventually(
+				async () => assert.match((await stays.textContent("#waiting")) ?? "", /3/),
+				"the page to say that 3 picks wait"
+			);
+			// Closed before it could send: the next page of the same browser does.
+			const { 0: again } = [await leaves.context().newPage()];
+			await leaves.close();
+
+			await plaza().restart();
+			await live(stays);
+			await again.goto(address(user));
+			await live(again);
+			for (const page of [stays, again]) await shows(page, name, earlier + 6);
+			for (const page of [stays, again]) await balance(page, "12.30");
+			await stays.waitForSelector("#purchases [data-state=bought]");
+			assert.equal(await stays.textContent("#waiting"), "");
+			assert.equal(await countOf(plaza(), name), earlier + 6);
+			for (const page of [stays, again]) assert.equal(await page.evaluate("localStorage.length"), 0);
+			await closeAll();
+		});
+
+		it("sends a pick again under the same id when its answer was lost, and it counts once", async () => {
+			const name = ownName();
+			const page = await open();
+			const earlier = await countOf(plaza(), name);
+			const ids: string[] = [];
+			await page.route("**/api/selections/async", async route => {
+				ids.push(route.request().postDataJSON().id);
+				if (ids.length > 1) return route.continue();
+				await route.fetch();
+				await route.abort();
+			});
+			await row(page, name).getByRole("button").click();
+			await eventually(() => assert.equal(ids.length, 2), "the pick to be sent again");
+			assert.equal(ids[0], ids[1]);
+			// Another one is counted after it, so that a repeat would have shown by then.
+			await eventually(async () => assert.equal(await page.evaluate("localStorage.length"), 0), "both to be acknowledged");
+			await pick(name);
+			await shows(page, name, earlier + 2);
+			await closeAll();
+		});
+
+		it("waits as long as the server asks for, and takes a refusal as the last word", async () => {
+			const name = ownName();
+			const page = await open();
+			const earlier = await countOf(plaza(), name);
+			const answers = [{ status: 429, headers: { "Retry-After": "2" }, json: { message: "slow down" } }];
+			const sentMs: number[] = [];
+			await page.route("**/api/selections/async", route => {
+				sentMs.push(Date.now());
+				const answer = answers.shift();
+				return answer ? route.fulfill(answer) : route.continue();
+			});
+			await row(page, name).getByRole("button").click();
+			await shows(page, name, earlier + 1);
+			assert.equal(sentMs.length, 2);
+			assert.ok(
+				(sentMs[1] as number) - (sentMs[0] as number) >= 2000,
+				`asked again after ${(sentMs[1] as number) - (sentMs[0] as number)} ms`
+			);
+
+			answers.push({ status: 422, headers: { "Retry-After": "0" }, json: { message: "name: is not up for selection" } });
+			await row(page, name).getByRole("button").click();
+			await page.getByText("name: is not up for selection").first().waitFor();
+			assert.equal(await page.evaluate("localStorage.length"), 0);
+			await row(page, name).getByRole("button").click();
+			await shows(page, name, earlier + 2);
+			assert.equal(sentMs.length, 4);
+			await closeAll();
+		});
+
+		it("never shows a lower count, and finds out when the other side has gone silent", async () => {
+			const name = ownName();
+			const user = fresh("user");
+			const page = await newPage();
+			const sockets: WebSocketRoute[] = [];
+			let silent = false;
+			await page.routeWebSocket("**/ws", socket => {
+				sockets.push(socket);
+				const server = socket.connectToServer();
+				server.onMessage(message => void ((silent && socket === sockets[0]) || socket.send(message)));
+			});
+			await page.goto(address(user));
+			await live(page);
+			const earlier = await countOf(plaza(), name);
+			await pick(name, user);
+			await shows(page, name, earlier + 1);
+			const late = { name, count: earlier, user_id: user };
+			sockets[0]?.send(JSON.stringify({ code: "SelectionSummary", data: late }));
+			sockets[0]?.send(JSON.stringify({ code: "balance", data: { user_id: user, balances: { total: 7 } } }));
+			await balance(page, "7.00");
+			assert.equal(await count(page, name), earlier + 1);
+
+			const states = await follow(page, "#connection");
+			silent = true;
+			await page.evaluate("dispatchEvent(new Event('online')), 0");
+			await eventually(async () => {
+				assert.deepEqual(
+					(await states()).map(({ text }) => text),
+					["live", "reconnecting", "live"]
+				);
+			}, "the page to give up the silent connection and to open another");
+			assert.equal(sockets.length, 2);
+			await balance(page, "0.00");
+			await closeAll();
+		});
+
+		it("lives under a strict content security policy, without a complaint and without a missing file", async () => {
+			const name = ownName();
+			const page = await newPage();
+			const all = complaints(page);
+			page.on("response", response => response.status() >= 400 && all.push(`${response.status()} ${response.url()}`));
+			await page.goto(address());
+			await live(page);
+			const earlier = await countOf(plaza(), name);
+			await row(page, name).getByRole("button").click();
+			await shows(page, name, earlier + 1);
+			assert.deepEqual(all, []);
+			const inline =
+				"const button = document.createElement('button'); button.setAttribute('onclick', 'globalThis.ran = true'); button.click()";
+			const ran = await page.evaluate(`try { ${inline} } catch {} globalThis.ran === true`);
+			assert.equal(ran, false, "an inline script ran");
+			await closeAll();
+		});
+
+		it("gives every control a name and a size for a finger, the table a caption, and news a live region", async () => {
+			const page = await newPage({ viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true });
+			await page.goto(address());
+			await live(page);
+			const devtools = await page.context().newCDPSession(page);
+			const { nodes } = await devtools.send("Accessibility.getFullAXTree");
+			const named = nodes.filter(
+				({ ignored, role }) => !ignored && ["button", "textbox", "meter", "table", "image"].includes(role?.value)
+			);
+			assert.ok(named.length > 3);
+			for (const { role, name } of named) assert.ok(name?.value.trim(), `a ${role?.value} without a name`);
+			const table = named.find(({ role }) => role?.value === "table");
+			assert.equal(table?.name?.value, "selection results via socket");
+			assert.equal(await page.textContent("caption"), "selection results via socket");
+			assert.ok((await page.locator("[aria-live=polite]").count()) > 0);
+			assert.equal(await page.getAttribute("html", "lang"), "en");
+
+			for (const control of await page.locator("button, input").all()) {
+				const box = await control.boundingBox();
+				assert.ok(box && box.height >= 44 && box.width >= 44, `${await control.textContent()} is ${box?.width} x ${box?.height}`);
+			}
+			const [wide, width] = await page.evaluate<number[]>("[document.documentElement.scrollWidth, innerWidth]");
+			assert.ok((wide as number) <= (width as number), `${wide} wide on a screen of ${width}`);
+			await closeAll();
+		});
+
+		it("tells a screen reader of one's own picks, at most once a second", async () => {
+			const name = ownName();
+			const page = await open(fresh("user"));
+			const earlier = await countOf(plaza(), name);
+			const said = await follow(page, "#announcements");
+			for (let n = 0; n < 20; n++) await row(page, name).getByRole("button").click();
+			await eventually(
+				async () => assert.match((await page.textContent("#announcements")) ?? "", new RegExp(`${name} ${earlier + 20}`)),
+				"the last count to be said"
+			);
+			const [, ...times] = (await said()).map(({ atMs }) => atMs);
+			for (const [n, atMs] of times.slice(1).entries())
+				assert.ok(atMs - (times[n] as number) >= 990, `said twice within ${atMs - (times[n] as number)} ms`);
+			await closeAll();
+		});
+	});
