@@ -1,0 +1,33 @@
+import type { Knex } from "knex";
+
+export async function up(db: Knex) {
+	// A column called offset would have to be quoted wherever it is named.
+	await db.raw(`
+		create table selections (
+			id text primary key,
+			name text not null,
+			user_id text not null,
+			epoch int not null,
+			partition int not null,
+			first_offset bigint not null
+		)`);
+	// Updated by every batch, so room is left on each page for the next version of its rows.
+	await db.raw(`
+		create table selection_totals (
+			name text,
+			partition int,
+			epoch int,
+			n bigint not null,
+			applied_offset bigint not null,
+			primary key (name, partition, epoch)
+		) with (fillfactor = 50)`);
+	await db.raw(`
+		create table selection_checkpoints (
+			partition int primary key,
+			epoch int not null,
+			applied_offset bigint not null
+		) with (fillfactor = 50)`);
+}
+
+export const down = (db: Knex) =>
+	db.schema.dropTable("selection_checkpoints").dropTable("selection_totals").dropTable("selections");

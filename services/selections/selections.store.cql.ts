@@ -1,0 +1,117 @@
+// Selections in Cassandra. A batch's statements go out side by side; one pick alone costs two reads, a write, two writes, a read.
+import { concurrent, type types } from "cassandra-driver";
+import type { Cassandra } from "../../mixins/cassandra.ts";
+import type { Place } from "./selections.rules.ts";
+import type { SelectionStore } from "./selections.store.ts";
+
+/** `name` is indexed for people who count by hand; the tally itself never reads by it. */
+export const selectionTables = [
+	`create table if not exists selections (
+		id text primary key, name text, user_id text, epoch int, partition int, first_offset bigint)`,
+	"create index if not exists selections_by_name on selections (name)",
+	`create table if not exists selection_totals (
+		name text, partition int, epoch int, n bigint, applied_offset bigint, primary key (name, partition, epoch))`,
+	"create table if not exists selection_checkpoints (partition int primary key, epoch int, applied_offset bigint)"
+];
+
+const KEYS_PER_READ = 100;
+const CONCURRENCY = 64;
+
+/** A row that was inserted by hand was seen in no record. */
+const NOWHERE: Place = { epoch: -1, partition: -1, offset: -1 };
+
+/**
+ * Cassandra lets the write with the highest timestamp stand, whatever comes last. Taken from the log instead of the clock, a timestamp orders
+ * writes as the log orders their records: one that was held up, or comes from a superseded owner, is older than what it would undo.
+ * 2^40 offsets an epoch; numbers are exact up to 2^13 epochs.
+ */
+const timestampOf = (epoch: number, offset: number) => epoch * 2 ** 40 + offset + 1;
+
+export function cqlSelections(connection: Pick<Cassandra, "client">): SelectionStore {
+	const one = async (query: string, params: unknown[]): Promise<types.Row | undefined> =>
+		(await connection.client.execute(query, params)).first();
+
+	/** One statement for each of these parameters; answers their rows. */
+	const each = async (query: string, parameters: unknown[][]): Promise<types.Row[]> => {
+		const options = { concurrencyLevel: CONCURRENCY, collectResults: true };
+		const { resultItems } = await concurrent.executeConcurrent(connection.client, query, parameters, options);
+		return resultItems.flatMap(({ rows }) => rows ?? []);
+	};
+
+	const chunks = (keys: readonly string[]): string[][] =>
+		Array.from({ length: Math.ceil(keys.length / KEYS_PER_READ) }, (_, n) =>
+			keys.slice(n * KEYS_PER_READ, (n + 1) * KEYS_PER_READ)
+		);
+
+	return {
+		async checkpoint(partition) {
+			const row = await one("select epoch, applied_offset from selection_checkpoints where partition = ?", [partition]);
+			return { epoch: row?.epoch ?? 0, appliedOffset: Number(row?.applied_offset ?? -1) };
+		},
+
+		async setCheckpoint(partition, { epoch, appliedOffset }) {
+			await connection.client.execute(
+				"insert into selection_checkpoints (partition, epoch, applied_offset) values (?, ?, ?) using timestamp ?",
+				[partition, epoch, appliedOffset, timestampOf(epoch, appliedOffset)]
+			);
+		},
+
+		async seen(ids) {
+			const rows = await each(
+				"select id, epoch, partition, first_offset from selections where id in ?",
+				chunks(ids).map(some => [some])
+			);
+			return new Map(
+				rows.map(({ id, epoch, partition, first_offset }) => [
+					id,
+					first_offset === null ? NOWHERE : { epoch, partition, offset: Number(first_offset) }
+				])
+			);
+		},
+
+		async add(selections) {
+			await each(
+				"insert into selections (id, name, user_id, epoch, partition, first_offset) values (?, ?, ?, ?, ?, ?) using timestamp ?",
+				selections.map(({ id, name, user_id, epoch, partition, offset }) => [
+					id,
+					name,
+					user_id,
+					epoch,
+					partition,
+					offset,
+					timestampOf(epoch, offset)
+				])
+			);
+		},
+
+		async totals({ epoch, partition }, names) {
+			const rows = await each(
+				"select name, n, applied_offset from selection_totals where name in ? and partition = ? and epoch = ?",
+				chunks(names).map(some => [some, partition, epoch])
+			);
+			return new Map(rows.map(({ name, n, applied_offset }) => [name, { n: Number(n), appliedOffset: Number(applied_offset) }]));
+		},
+
+		async setTotals({ epoch, partition }, totals) {
+			await each(
+				"insert into selection_totals (name, partition, epoch, n, applied_offset) values (?, ?, ?, ?, ?) using timestamp ?",
+				[...totals].map(([name, { n, appliedOffset }]) => [
+					name,
+					partition,
+					epoch,
+					n,
+					appliedOffset,
+					timestampOf(epoch, appliedOffset)
+				])
+			);
+		},
+
+		async counts(names) {
+			const sums = await each(
+				"select sum(n) as count from selection_totals where name = ?",
+				names.map(name => [name])
+			);
+			return names.map((name, n) => ({ name, count: Number(sums[n]?.count ?? 0) }));
+		}
+	};
+}

@@ -1,0 +1,84 @@
+// Selections in Postgres: one statement a step, whatever the size of the batch.
+import type { Knex } from "knex";
+import type { SelectionStore } from "./selections.store.ts";
+
+/** pg hands a bigint over as text. */
+type Row = Record<"n" | "epoch" | "partition" | "first_offset" | "applied_offset" | "count", number | string> & {
+	id: string;
+	name: string;
+};
+
+/** The offset that was applied decides which of two writes is the newer. */
+const NEWER_TOTAL = `
+	insert into selection_totals (epoch, partition, name, n, applied_offset)
+	select ?::int, ?::int, * from unnest(?::text[], ?::bigint[], ?::bigint[])
+	on conflict (name, partition, epoch) do update set n = excluded.n, applied_offset = excluded.applied_offset
+		where selection_totals.applied_offset < excluded.applied_offset`;
+
+const NEWER_CHECKPOINT = `
+	insert into selection_checkpoints as kept (partition, epoch, applied_offset) values (?, ?, ?)
+	on conflict (partition) do update set epoch = excluded.epoch, applied_offset = excluded.applied_offset
+		where (kept.epoch, kept.applied_offset) < (excluded.epoch, excluded.applied_offset)`;
+
+export function sqlSelections(db: Knex): SelectionStore {
+	const rows = async (sql: string, bindings: Knex.RawBinding[]): Promise<Row[]> => (await db.raw(sql, bindings)).rows;
+
+	return {
+		async checkpoint(partition) {
+			const [kept] = await rows("select epoch, applied_offset from selection_checkpoints where partition = ?", [partition]);
+			return { epoch: Number(kept?.epoch ?? 0), appliedOffset: Number(kept?.applied_offset ?? -1) };
+		},
+
+		async setCheckpoint(partition, { epoch, appliedOffset }) {
+			await db.raw(NEWER_CHECKPOINT, [partition, epoch, appliedOffset]);
+		},
+
+		async seen(ids) {
+			const sql = "select id, epoch, partition, first_offset from selections where id = any(?::text[])";
+			const found = await rows(sql, [[...ids]]);
+			return new Map(
+				found.map(({ id, epoch, partition, first_offset }) => [
+					id,
+					{ epoch: Number(epoch), partition: Number(partition), offset: Number(first_offset) }
+				])
+			);
+		},
+
+		async add(selections) {
+			if (selections.length === 0) return;
+			await db.raw(
+				`insert into selections (id, name, user_id, epoch, partition, first_offset)
+				 select * from unnest(?::text[], ?::text[], ?::text[], ?::int[], ?::int[], ?::bigint[])
+				 on conflict (id) do nothing`,
+				(["id", "name", "user_id", "epoch", "partition", "offset"] as const).map(field =>
+					selections.map(one => one[field])
+				) as string[][]
+			);
+		},
+
+		async totals({ epoch, partition }, names) {
+			const sql =
+				"select name, n, applied_offset from selection_totals where epoch = ? and partition = ? and name = any(?::text[])";
+			const found = await rows(sql, [epoch, partition, [...names]]);
+			return new Map(found.map(({ name, n, applied_offset }) => [name, { n: Number(n), appliedOffset: Number(applied_offset) }]));
+		},
+
+		async setTotals({ epoch, partition }, totals) {
+			if (totals.size === 0) return;
+			const values = [...totals.values()];
+			await db.raw(NEWER_TOTAL, [
+				epoch,
+				partition,
+				[...totals.keys()],
+				values.map(({ n }) => n),
+				values.map(({ appliedOffset }) => appliedOffset)
+			]);
+		},
+
+		async counts(names) {
+			const sql = "select name, sum(n) as count from selection_totals where name = any(?::text[]) group by name";
+			const sums = new Map((await rows(sql, [[...names]])).map(({ name, count }) => [name, Number(count)]));
+			return names.map(name => ({ name, count: sums.get(name) ?? 0 }));
+		}
+	};
+}

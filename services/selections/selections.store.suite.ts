@@ -1,0 +1,128 @@
+// What the tally may expect of its store, whichever it is.
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { after, before, describe, it } from "node:test";
+import type { Place } from "./selections.rules.ts";
+import type { SelectionStore, Stored } from "./selections.store.ts";
+import { tallySuite } from "./selections.tally.suite.ts";
+
+/** `open`: a fresh store. `runs`: how many made-up histories it is put through. */
+export const selectionStoreSuite = (
+	profile: string,
+	open: () => Promise<{ store: SelectionStore; close: () => Promise<void> }>,
+	runs: number
+) =>
+	describe(`selections, ${profile}`, () => {
+		let store: SelectionStore;
+		let close: () => Promise<void>;
+		before(async () => {
+			({ store, close } = await open());
+		});
+		after(() => close?.());
+
+		let partitions = 0;
+		/** So many partitions that no other test has used. */
+		const fresh = (number: number) => Array.from({ length: number }, () => partitions++);
+		const freshOne = () => fresh(1)[0]!;
+		const stored = (place: Place, more: Partial<Stored> = {}): Stored => ({
+			id: randomUUID(),
+			name: "name",
+			user_id: "user",
+			...place,
+			...more
+		});
+
+		describe("checkpoints", () => {
+			it("has nothing applied in epoch 0 where nothing was set", async () => {
+				assert.deepEqual(await store.checkpoint(freshOne()), { epoch: 0, appliedOffset: -1 });
+			});
+
+			it("keeps the newest, whatever is written after it", async () => {
+				const partition = freshOne();
+				const [older, newer, newEpoch] = [
+					{ epoch: 0, appliedOffset: 5 },
+					{ epoch: 0, appliedOffset: 2 ** 34 },
+					{ epoch: 1, appliedOffset: -1 }
+				];
+				await store.setCheckpoint(partition, newer);
+				await store.setCheckpoint(partition, older);
+				assert.deepEqual(await store.checkpoint(partition), newer);
+
+				await store.setCheckpoint(partition, newEpoch);
+				await store.setCheckpoint(partition, newer);
+				assert.deepEqual(await store.checkpoint(partition), newEpoch);
+			});
+		});
+
+		describe("ids", () => {
+			it("says where each of thousands was first seen, and nothing of those it has not", async () => {
+				const partition = freshOne();
+				const all = Array.from({ length: 2_345 }, (_, offset) => stored({ epoch: 3, partition, offset: offset + 2 ** 33 }));
+				await store.add(all);
+				const ids = all.map(({ id }) => id);
+				const seen = await store.seen([...ids, randomUUID()]);
+				assert.deepEqual(
+					seen,
+					new Map(all.map(({ id, epoch, offset }) => [id, { epoch, partition, offset }])),
+					"each where it was stored"
+				);
+				assert.equal((await store.seen([])).size, 0);
+			});
+
+			it("tells ids apart that look alike", async () => {
+				const prefix = randomUUID().slice(0, 8);
+				const ids = ["'", '"', "\\", "{,}", "\u00e9", "e\u0301", " a", "a ", "A", "%", "💧", "x".repeat(56)].map(
+					end => prefix + end
+				);
+				const place = { epoch: 0, partition: freshOne() };
+				await store.add(ids.map((id, offset) => stored({ ...place, offset }, { id, name: id, user_id: id })));
+				const seen = await store.seen(ids);
+				assert.deepEqual(
+					ids.map(id => seen.get(id)?.offset),
+					ids.map((_, offset) => offset)
+				);
+			});
+
+			it("forgets nothing when an older place is written after a newer one, or the same again", async () => {
+				const place = { epoch: 1, partition: freshOne(), offset: 7 };
+				const one = stored(place);
+				await store.add([one]);
+				await store.add([one]);
+				await store.add([{ ...one, offset: 6 }]);
+				await store.add([{ ...one, epoch: 0, offset: 70 }]);
+				assert.deepEqual((await store.seen([one.id])).get(one.id), place);
+			});
+		});
+
+		describe("totals", () => {
+			it("keeps the newest of each source and name, whatever is written after it", async () => {
+				const source = { epoch: 2, partition: freshOne() };
+				const [one, two] = [randomUUID(), randomUUID()];
+				const newer = { n: 5, appliedOffset: 2 ** 34 };
+				await store.setTotals(source, new Map([[one, newer], [two, { n: 1, appliedOffset: 0 }]])); // biome-ignore format: a table
+				await store.setTotals(source, new Map([[one, { n: 4, appliedOffset: 8 }], [two, { n: 2, appliedOffset: 1 }]])); // biome-ignore format: a table
+				assert.deepEqual(
+					await store.totals(source, [two, one, randomUUID()]),
+					new Map([
+						[one, newer],
+						[two, { n: 2, appliedOffset: 1 }]
+					])
+				);
+				assert.equal((await store.totals({ ...source, epoch: 1 }, [one])).size, 0, "another epoch's are its own");
+			});
+
+			it("adds up what all sources have of a name, for hundreds of names, in the order they are asked for", async () => {
+				const names = Array.from({ length: 250 }, () => randomUUID());
+				const totals = new Map(names.map((name, n) => [name, { n, appliedOffset: 1_000 }]));
+				for (const partition of fresh(3)) for (const epoch of [0, 1]) await store.setTotals({ epoch, partition }, totals);
+				const unknown = randomUUID();
+				assert.deepEqual(await store.counts([unknown, ...names]), [
+					{ name: unknown, count: 0 },
+					...names.map((name, n) => ({ name, count: 6 * n }))
+				]);
+				assert.deepEqual(await store.counts([]), []);
+			});
+		});
+
+		tallySuite(() => store, fresh, runs);
+	});

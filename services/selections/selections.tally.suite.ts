@@ -1,0 +1,102 @@
+// What the tally promises, on whichever store: an id counts once, whatever happens to the processes that count.
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { describe, it } from "node:test";
+import fc from "fast-check";
+import { unavailable } from "../../mixins/errors.ts";
+import { commands, pickedAt, run } from "./selections.simulation.ts";
+import type { SelectionStore } from "./selections.store.ts";
+import { tally } from "./selections.tally.ts";
+
+/** `fresh`: so many partitions that no other test has used. */
+export const tallySuite = (storeOf: () => SelectionStore, fresh: (number: number) => number[], runs: number) =>
+	describe("the tally", () => {
+		/** One partition of a topic, and those who count it. */
+		const counter = () => {
+			const partition = fresh(1)[0]!;
+			const owners = new Map<string, ReturnType<typeof tally>>();
+			let owner: string | undefined;
+			const names = new Map<string, string>();
+			const own = (name: string) => names.get(name) ?? names.set(name, `${name}-${randomUUID()}`).get(name)!;
+			const ids = `-${randomUUID()}`;
+			return {
+				/** Somebody is handed these picks ("id name", …) from an offset on; answers how many of them count. */
+				async count(who: string, fromOffset: number, picks: string[], endOffset = fromOffset + picks.length, store = storeOf()) {
+					const first = who !== owner;
+					owner = who;
+					if (!owners.has(who)) owners.set(who, tally(store));
+					const received = picks.map((pick, n) => {
+						const [id, name] = pick.split(" ") as [string, string];
+						return pickedAt(partition, fromOffset + n, id + ids, own(name));
+					});
+					return (await owners.get(who)!({ received, partition, endOffset, first })).picks.length;
+				},
+				async of(name: string) {
+					return (await storeOf().counts([own(name)]))[0]!.count;
+				}
+			};
+		};
+
+		it("counts an id once, in one batch, in the next, and after a move", async () => {
+			const { count, of } = counter();
+			assert.equal(await count("one", 0, ["1 a", "2 a", "1 a"]), 2);
+			assert.equal(await count("one", 3, ["2 a", "3 a"]), 1);
+			assert.equal(await count("two", 5, ["1 a", "3 a", "4 a"]), 1);
+			assert.equal(await of("a"), 4);
+		});
+
+		it("lets the first name of an id stand", async () => {
+			const { count, of } = counter();
+			assert.equal(await count("one", 0, ["1 a", "1 b"]), 1);
+			assert.equal(await count("one", 2, ["1 b", "2 b"]), 1);
+			assert.deepEqual([await of("a"), await of("b")], [1, 1]);
+		});
+
+		it("takes what comes again from any offset on for what it was, and answers the present counts with it", async () => {
+			const { count, of } = counter();
+			const log = ["1 a", "2 b", "1 a", "3 a", "2 a", "4 b"];
+			await count("one", 0, log);
+			for (let from = log.length - 1; from >= 0; from--) {
+				assert.equal(await count(`from ${from}`, from, log.slice(from), log.length), [4, 3, 2, 2, 1, 1][from]);
+				assert.deepEqual([await of("a"), await of("b")], [2, 2]);
+			}
+		});
+
+		it("goes on from the old count when the topic was made anew, and knows its ids", async () => {
+			const { count, of } = counter();
+			await count("one", 0, ["1 a", "2 a", "3 a", "4 a"]);
+			assert.equal(await count("two", 0, ["5 a", "1 a"]), 1);
+			assert.equal(await of("a"), 5);
+			assert.equal(await count("three", 0, ["5 a", "1 a", "6 a"]), 2, "the one of before, and the new one");
+			assert.equal(await count("one", 3, ["7 a", "8 a", "9 a"]), 3, "also by who knew the old topic");
+			assert.equal(await count("four", 5, ["9 a", "8 a"]), 1, "the new topic has outgrown the old one, and is the same still");
+			assert.equal(await of("a"), 9);
+		});
+
+		it("knows the new topic from the old one also if nothing in its first batch counted", async () => {
+			const { count, of } = counter();
+			await count("one", 0, ["1 a", "2 a", "3 a"]);
+			await count("two", 0, ["3 a", "1 a"]);
+			assert.equal(await count("three", 2, ["4 a", "5 a"]), 2);
+			assert.equal(await of("a"), 5);
+		});
+
+		it("knows the new topic from the old one also if its first batch was left half done", async () => {
+			const { count, of } = counter();
+			await count("one", 0, ["1 a", "2 a"]);
+			const store = storeOf();
+			const dying: SelectionStore = { ...store, add: all => store.add(all).then(() => Promise.reject(unavailable("the store"))) };
+			await assert.rejects(count("two", 0, ["3 a"], 1, dying), { type: "UNAVAILABLE" });
+			assert.equal(await count("three", 0, ["3 a", "4 a", "5 a"]), 3);
+			assert.equal(await of("a"), 5);
+		});
+
+		it("counts every id once and never goes down, whoever crashes, lags behind, repeats or takes over at whichever step", async () => {
+			await fc.assert(
+				fc.asyncProperty(commands, async history => {
+					await run(history, storeOf(), fresh(2));
+				}),
+				{ numRuns: runs }
+			);
+		});
+	});
