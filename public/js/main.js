@@ -108,7 +108,8 @@ const frames = {
 	},
 	purchase: purchase => purchases.answered(purchase),
 	error: error => {
-		if (purchases.failed(error)) return;
+		purchases.failed(error);
+		if (error.id !== undefined) return;
 		const final = FINAL.has(error.type);
 		// Frames that have a code are answered in order: before `connected` it is the connect that failed, after it the watch.
 		if (!greeted && final) refused(error);

@@ -31,11 +31,10 @@ export function createPurchases(sendFrame) {
 		answered: ({ id }) => {
 			if (underWay?.id === id) settle();
 		},
-		/** Takes an error frame; answers whether it was about the purchase under way, whose id it then carries. */
+		/** Takes an error frame. It carries the id of the purchase it answers; one that names none is taken for its own too. */
 		failed: ({ id, type, message, field }) => {
-			if (!underWay || underWay.id !== id) return false;
+			if (id !== undefined && id !== underWay?.id) return;
 			settle(FINAL.has(type) ? new Refused(message, [{ field, message }]) : new Away(message));
-			return true;
 		},
 		/** The connection is gone, and with it the answer that was under way. */
 		lost: () => settle(new Away("connection lost"))
