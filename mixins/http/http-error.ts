@@ -29,7 +29,7 @@ export const foreignOrigin: HttpError = {
 	name: "ForbiddenError",
 	message: "This origin is not allowed",
 	code: 403,
-	type: "FORBIDDEN_ORIGIN"
+	type: "ORIGIN_NOT_ALLOWED"
 };
 
 /** What body-parser says of a body, by the `type` of its errors. */

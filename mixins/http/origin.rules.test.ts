@@ -13,6 +13,7 @@ describe("origins", () => {
 	for (const origin of [
 		"http://evil.example",
 		"http://plaza.example",
+		"https://plaza.example:8080",
 		"http://plaza.example:8080.evil.example",
 		"null",
 		"",

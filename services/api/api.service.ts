@@ -1,12 +1,12 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { join } from "node:path";
-import { type Context, Errors, type Service } from "moleculer";
+import type { Context, Service } from "moleculer";
 import ApiGateway from "moleculer-web";
 import { mayAct } from "../../access.ts";
 import { config } from "../../config.ts";
 import { defineService } from "../../define.ts";
 import { doorOf } from "../../mixins/http/front-door.ts";
-import { foreignOrigin, sendError, sendJson, toHttp } from "../../mixins/http/http-error.ts";
+import { sendError, sendJson, toHttp } from "../../mixins/http/http-error.ts";
 import { isAllowedOrigin } from "../../mixins/http/origin.ts";
 import { actions } from "../contract.ts";
 import { contractOf, paramsOf, routes } from "./routes.ts";
@@ -17,7 +17,11 @@ type Request = IncomingMessage & { $params: Record<string, unknown>; $ctx: Conte
 const BODY_LIMIT = "64kb";
 const PUBLIC = join(import.meta.dirname, "../../public");
 
-const forbidden = new Errors.MoleculerClientError(foreignOrigin.message, foreignOrigin.code, foreignOrigin.type);
+/** What a page cannot say of itself: the rest of its policy stands in index.html. */
+const setHeaders = (res: ServerResponse) => {
+	res.setHeader("Content-Security-Policy", "frame-ancestors 'none'");
+	res.setHeader("X-Content-Type-Options", "nosniff");
+};
 
 const gateway = {
 	...ApiGateway,
@@ -32,7 +36,7 @@ const gateway = {
 		logRequestParams: null,
 		logResponse: null,
 		logRouteRegistration: null,
-		assets: { folder: PUBLIC, options: { maxAge: 0, etag: true, dotfiles: "ignore" } },
+		assets: { folder: PUBLIC, options: { maxAge: 0, etag: true, dotfiles: "ignore", setHeaders } },
 		cors: undefined,
 		routes: [
 			{
@@ -52,7 +56,6 @@ const gateway = {
 					maxAge: 600
 				},
 				onBeforeCall(_ctx: Context, _route: unknown, req: Request, _res: ServerResponse, { action }: { action: string }) {
-					if (!isAllowedOrigin(req, config.allowedOrigins)) throw forbidden;
 					const contract = contractOf(action);
 					mayAct(contract, config);
 					req.$params = paramsOf(contract, req);
@@ -71,6 +74,12 @@ export default defineService({
 		/** In place of the gateway's own, which would log a warning for every 201 without a Location. */
 		sendResponse(req: Request, res: ServerResponse, data: unknown) {
 			sendJson(res, contractOf(req.$action.name).status ?? 200, data);
+		},
+
+		/** The gateway's own refuses origins that are not listed, with 403; but it takes whatever has an Origin for foreign, and browsers send it to their own origin too. */
+		writeCorsHeaders(this: Service, route: unknown, req: Request, res: ServerResponse, isPreFlight: boolean) {
+			if (isAllowedOrigin(req, [])) return;
+			ApiGateway.methods!.writeCorsHeaders!.call(this, route, req, res, isPreFlight);
 		},
 
 		/** In place of the gateway's own, which lets the messages of plain errors out. */
