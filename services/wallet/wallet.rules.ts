@@ -43,9 +43,9 @@ export function changesOf<Source>(totals: { user_id: string; total: PurchaseTota
 	return [...changes.values()];
 }
 
-/** How many of these versions the store had already, and how many versions between what it had and these it was never told. `had`: undefined where it knew nothing. */
-export function compare(seqs: number[], had: number | undefined): { duplicates: number; missed: number } {
-	const fresh = new Set(seqs.filter(seq => seq > (had ?? 0)));
-	const missed = had === undefined || fresh.size === 0 ? 0 : Math.max(...fresh) - had - fresh.size;
+/** How many of these versions the store had already, and how many between the one it had before and these it was never told of. */
+export function compare(seqs: number[], before: number | undefined): { duplicates: number; missed: number } {
+	const fresh = new Set(seqs.filter(seq => seq > (before ?? 0)));
+	const missed = before === undefined || fresh.size === 0 ? 0 : Math.max(...fresh) - before - fresh.size;
 	return { duplicates: seqs.length - fresh.size, missed };
 }

@@ -1,4 +1,4 @@
-// What Redis does in one step. A wallet is a hash `wallet:<user_id>` with total_cents, seq (its version) and the generation that it was written in.
+// What Redis does in one step. A wallet is a hash `wallet:<user_id>`: total_cents, seq (its version), and the generation it was confirmed in.
 import type { Redis as Client } from "ioredis";
 
 // Not under `wallet:`, where a user may have any name.
@@ -9,7 +9,7 @@ export const APPLIED_KEY = "wallets:applied";
 export const WARM_KEY = "wallets:warm";
 export const walletKey = (user: string) => `wallet:${user}`;
 
-/** KEYS: generation, wallets. Answers the generation and, for each wallet of it, seq and total; false for any other. */
+/** KEYS: generation, wallets. Answers the generation and, for each wallet that was confirmed in it, seq and total; false for any other. */
 const READ = `
 local generation = redis.call('GET', KEYS[1])
 local answer = { generation or '' }
@@ -20,26 +20,31 @@ end
 return answer`;
 
 /**
- * KEYS: generation, applied, wallets. ARGV: partition, next offset, the generation that must be in force ('' for any), then seq and total of each wallet.
- * Answers the generation and the seq that each wallet had in it, false where it had none.
- * A wallet of another generation may be behind the truth, but not ahead of it: what is older than that is older than the truth too, and changes nothing.
+ * KEYS: generation, applied, wallets. ARGV: partition, next offset, then seq and total of each wallet.
+ * Answers the generation and, for each wallet, the seq it had (0 for none) and 1 if it was confirmed in this generation.
  */
 const RAISE = `
-local generation = redis.call('GET', KEYS[1]) or ''
-local answer = { generation }
-if ARGV[3] ~= '' and ARGV[3] ~= generation then return answer end
+local generation = redis.call('GET', KEYS[1])
+local answer = { generation or '' }
 for i = 3, #KEYS do
-	local seq = ARGV[2 * i - 2]
+	local seq = ARGV[2 * i - 3]
 	local wallet = redis.call('HMGET', KEYS[i], 'generation', 'seq')
-	local had = tonumber(wallet[2])
-	local current = wallet[1] == generation
-	answer[i - 1] = current and had or false
-	if not had or tonumber(seq) > had or (not current and tonumber(seq) == had) then
-		redis.call('HSET', KEYS[i], 'generation', generation, 'seq', seq, 'total_cents', ARGV[2 * i - 1])
-	end
+	local before = tonumber(wallet[2]) or 0
+	if tonumber(seq) > before then redis.call('HSET', KEYS[i], 'seq', seq, 'total_cents', ARGV[2 * i - 2]) end
+	answer[i - 1] = { before, generation and wallet[1] == generation and 1 or 0 }
 end
-if ARGV[1] ~= '' then redis.call('HSET', KEYS[2], ARGV[1], ARGV[2]) end
+redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
 return answer`;
+
+/** KEYS: generation, wallets. ARGV: the generation that must be in force, then seq and total of each wallet. */
+const CONFIRM = `
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return end
+for i = 2, #KEYS do
+	local seq = ARGV[2 * i - 2]
+	if tonumber(seq) >= (tonumber(redis.call('HGET', KEYS[i], 'seq')) or 0) then
+		redis.call('HSET', KEYS[i], 'generation', ARGV[1], 'seq', seq, 'total_cents', ARGV[2 * i - 1])
+	end
+end`;
 
 /** KEYS: generation, applied. ARGV: the generation that was seen ('' for none), the one to set in its place, then the least offset of each partition. Answers the generation in force. */
 const RENEW = `
@@ -55,11 +60,9 @@ return ARGV[2]`;
 type Script<Answer> = (keyCount: number, ...keysAndArguments: (string | number)[]) => Promise<Answer>;
 
 export interface WalletClient extends Client {
-	/** Answers the generation and `seq total` of each wallet. */
-	walletRead: Script<[string, ...(string | null)[]]>;
-	/** Answers the generation and the seq that each wallet had. */
-	walletRaise: Script<[string, ...(number | null)[]]>;
-	/** Answers the generation in force. */
+	walletRead: Script<[generation: string, ...(string | null)[]]>;
+	walletRaise: Script<[generation: string, ...[before: number, isConfirmed: 0 | 1][]]>;
+	walletConfirm: Script<null>;
 	walletRenew: Script<string>;
 }
 
@@ -67,6 +70,7 @@ export interface WalletClient extends Client {
 export function withScripts(client: Client): WalletClient {
 	client.defineCommand("walletRead", { lua: READ });
 	client.defineCommand("walletRaise", { lua: RAISE });
+	client.defineCommand("walletConfirm", { lua: CONFIRM });
 	client.defineCommand("walletRenew", { lua: RENEW });
 	return client as WalletClient;
 }

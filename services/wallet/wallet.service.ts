@@ -32,7 +32,7 @@ export const wallet = (store: BalanceStore, mixins: Partial<ServiceSchema>[] = [
 		mixins,
 
 		methods: {
-			/** From the store; what it does not know is looked up where purchases are, and the store is told. */
+			/** From the store; what it does not answer for is looked up where purchases are, and the store is told. */
 			async totalOf(user_id: string, ctx: Caller): Promise<PurchaseTotal> {
 				const { total: known, generation } = await read(user_id).catch((error: Error) => {
 					if (!isStoreAway) this.logger.warn(`the balance store does not answer (${error.message}): balances come from Postgres`);
@@ -48,8 +48,8 @@ export const wallet = (store: BalanceStore, mixins: Partial<ServiceSchema>[] = [
 				const total = await ctx.call("purchase.total", { user_id }).catch(error => {
 					throw isAway(error) ? unavailable("the wallet's store", error) : error;
 				});
-				// Of those who never bought nothing is kept, or anybody could fill the store by asking. A repair that fails is made by the next read.
-				if (total.seq > 0 && generation !== undefined) store.repair([{ user_id, ...total }], generation).catch(() => {});
+				// Of those who never bought nothing is kept, or anybody could fill the store by asking. What fails here is made good by the next read.
+				if (total.seq > 0 && generation !== undefined) store.confirm([{ user_id, ...total }], generation).catch(() => {});
 				return total;
 			}
 		},
@@ -83,18 +83,20 @@ export const wallet = (store: BalanceStore, mixins: Partial<ServiceSchema>[] = [
 
 					const changes = changesOf(ours);
 					const nextOffset = received.at(-1)!.record.offset + 1;
-					const had = await store.raise(
+					const raised = await store.raise(
 						changes.map(({ entry }) => entry),
 						{ partition, nextOffset }
 					);
 
 					for (const [index, { entry, seqs, newest }] of changes.entries()) {
-						const compared = compare(seqs, had[index]);
-						duplicates += compared.duplicates;
-						this.logger.debug("total updated", { ...entry, had: had[index], requestID: newest.requestID });
-						if (compared.missed === 0) continue;
-						this.broker.metrics.increment(MISSED, {}, compared.missed);
-						this.logger.debug("versions missed", { ...entry, had: had[index], missed: compared.missed });
+						const { before, isConfirmed } = raised[index]!;
+						const { duplicates: known, missed } = compare(seqs, before);
+						duplicates += known;
+						this.logger.debug("total updated", { ...entry, before, requestID: newest.requestID });
+						if (missed > 0) this.broker.metrics.increment(MISSED, {}, missed);
+						if (missed > 0) this.logger.debug("versions missed", { ...entry, before, missed });
+						// Not waited for: if it cannot be had now, whoever reads next has it looked up.
+						if (!isConfirmed) this.totalOf(entry.user_id, newest.ctx).catch(() => {});
 					}
 					// Also for what was known already: a screen may have missed it.
 					await Promise.all(

@@ -65,9 +65,16 @@ describe("totals in a Redis that may have lost some", () => {
 	});
 	after(() => server?.remove());
 
+	const confirm = async (user_id: string, seq: number) => {
+		const { generation } = await store.read([user_id]);
+		await store.confirm([{ user_id, seq, total_cents: seq * 100 }], generation!);
+	};
+	const raise = (user_id: string, seq: number, offset = 0, partition = 0) =>
+		store.raise([{ user_id, seq, total_cents: seq * 100 }], { partition, nextOffset: offset + 1 });
 	/** Has a record handled as the consumer does: the total and how far it goes, and only then the commit. */
 	async function buy(user_id: string, seq: number, offset: number, partition = 0) {
-		await store.raise([{ user_id, seq, total_cents: seq * 100 }], { partition, nextOffset: offset + 1 });
+		const [raised] = await raise(user_id, seq, offset, partition);
+		if (!raised!.isConfirmed) await confirm(user_id, seq);
 		committed[partition] = offset + 1;
 	}
 	const totalOf = async (user: string, from = store) => (await from.read([user])).totals[0];
@@ -109,16 +116,13 @@ describe("totals in a Redis that may have lost some", () => {
 		await vouches(store);
 		for (const user of [ann, bob]) assert.equal(await totalOf(user), undefined);
 
-		const { generation } = await store.read([bob]);
-		await store.repair([{ user_id: bob, seq: 1, total_cents: 100 }], generation!);
-		await buy(ann, 3, 3);
-		assert.deepEqual(await totalOf(bob), { seq: 1, total_cents: 100 });
-		assert.deepEqual(await totalOf(ann), { seq: 3, total_cents: 300 });
-
+		await confirm(bob, 1);
 		await redis.client.save();
 		await restart();
 		await vouches(store);
 		assert.deepEqual(await totalOf(bob), { seq: 1, total_cents: 100 }, "whole again");
+		await buy(ann, 3, 3);
+		assert.deepEqual(await totalOf(ann), { seq: 3, total_cents: 300 });
 	});
 
 	it("does not believe a dump that lacks the commits of one partition alone", async () => {
@@ -144,12 +148,13 @@ describe("totals in a Redis that may have lost some", () => {
 
 	it("takes totals before anybody has looked whether it may be believed", async () => {
 		const user = randomUUID();
+		await buy(user, 1, 0);
 		const connection = open();
 		await eventually(() => connection.check(), "Redis to answer");
 		const undecided = redisBalances(connection, () => new Promise(() => {}));
-		await undecided.raise([{ user_id: user, seq: 1, total_cents: 100 }], { partition: 0, nextOffset: 1 });
+		await undecided.raise([{ user_id: user, seq: 2, total_cents: 200 }], { partition: 0, nextOffset: 2 });
 		assert.deepEqual(await undecided.read([user]), { totals: [undefined], generation: undefined });
-		assert.deepEqual(await totalOf(user), { seq: 1, total_cents: 100 });
+		assert.deepEqual(await totalOf(user), { seq: 2, total_cents: 200 });
 	});
 
 	it("believes nothing while nobody can say what was committed, and tries again", async () => {
@@ -165,14 +170,26 @@ describe("totals in a Redis that may have lost some", () => {
 		await vouches(doubtful);
 	});
 
-	it("does not put back what was looked up before it began anew", async () => {
+	it("confirms nobody with what was looked up before it lost something", async () => {
 		const user = randomUUID();
 		const { generation } = await store.read([user]);
 		await redis.client.flushall();
 		await vouches(store);
-		await store.repair([{ user_id: user, seq: 1, total_cents: 100 }], generation!);
+		await store.confirm([{ user_id: user, seq: 1, total_cents: 100 }], generation!);
 		assert.equal(await totalOf(user), undefined);
 		assert.equal(await redis.client.exists(`wallet:${user}`), 0);
+	});
+
+	it("does not answer with an old record that comes again after it has lost a newer total", async () => {
+		const user = randomUUID();
+		await buy(user, 5, 0);
+		await redis.client.flushall();
+		await raise(user, 4);
+		await vouches(store);
+		assert.deepEqual(await raise(user, 4), [{ before: 4, isConfirmed: false }]);
+		assert.equal(await totalOf(user), undefined);
+		await confirm(user, 5);
+		assert.deepEqual(await totalOf(user), { seq: 5, total_cents: 500 });
 	});
 
 	it("never lowers a total, even one that it does not believe", async () => {
@@ -180,24 +197,22 @@ describe("totals in a Redis that may have lost some", () => {
 		await buy(user, 5, 0);
 		await redis.client.del("wallets:generation");
 		await vouches(store);
-		assert.equal(await totalOf(user), undefined);
-		assert.deepEqual(await store.raise([{ user_id: user, seq: 4, total_cents: 400 }], { partition: 0, nextOffset: 1 }), [
-			undefined
-		]);
+		assert.deepEqual(await raise(user, 4), [{ before: 5, isConfirmed: false }]);
+		await confirm(user, 4);
 		assert.equal(await redis.client.hget(`wallet:${user}`, "total_cents"), "500");
 		assert.equal(await totalOf(user), undefined);
-		await store.raise([{ user_id: user, seq: 5, total_cents: 500 }], { partition: 0, nextOffset: 2 });
-		assert.deepEqual(await totalOf(user), { seq: 5, total_cents: 500 });
 	});
 
-	it("does not believe a generation that it has not looked into", async () => {
+	it("goes on believing when another node begins anew, and confirms in the new generation", async () => {
 		const user = randomUUID();
-		committed = [10, 10];
-		await redis.client.hset(`wallet:${user}`, { generation: "other", seq: 1, total_cents: 100 });
-		await redis.client.set("wallets:generation", "other");
+		await buy(user, 1, 0);
+		const other = open();
+		const doubting = redisBalances(other, async () => [1000, 1000]);
+		await eventually(() => other.check(), "Redis to answer");
+		await vouches(doubting);
 		assert.equal(await totalOf(user), undefined);
-		await vouches(store);
-		assert.equal(await totalOf(user), undefined);
+		await confirm(user, 1);
+		for (const one of [store, doubting]) assert.deepEqual(await totalOf(user, one), { seq: 1, total_cents: 100 });
 	});
 
 	it("begins anew once, however many nodes find out", async () => {

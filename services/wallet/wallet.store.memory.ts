@@ -1,28 +1,45 @@
 import type { PurchaseTotal } from "../purchase/purchase.contract.ts";
-import type { BalanceStore, Entry } from "./wallet.store.ts";
+import type { BalanceStore, Entry, Raised } from "./wallet.store.ts";
 
 const MAX_USERS = 100_000;
-/** It starts empty with its process, and nothing older can ever take its place. */
-const GENERATION = "process";
+
+interface Wallet {
+	total: PurchaseTotal;
+	isConfirmed: boolean;
+}
 
 /** Totals in this process's memory: of the users that were seen last, and of nobody after a restart. */
 export function memoryBalances({ maxUsers = MAX_USERS } = {}): BalanceStore {
-	const totals = new Map<string, PurchaseTotal>();
+	const wallets = new Map<string, Wallet>();
+	let kept = 0;
+	/** Whatever is put at the end of the line leaves it after as many others at the earliest, so within one generation nothing does. */
+	const generation = () => String(Math.floor(kept / maxUsers));
 
-	const raise = ({ user_id, seq, total_cents }: Entry) => {
-		const had = totals.get(user_id);
+	const keep = (user_id: string, wallet: Wallet) => {
+		kept++;
 		// Put back at the end: the first of a Map is the one that was left alone the longest.
-		totals.delete(user_id);
-		totals.set(user_id, had && had.seq >= seq ? had : { seq, total_cents });
-		if (totals.size > maxUsers) totals.delete(totals.keys().next().value as string);
-		return had?.seq;
+		wallets.delete(user_id);
+		wallets.set(user_id, wallet);
+		if (wallets.size > maxUsers) wallets.delete(wallets.keys().next().value as string);
+	};
+
+	const raise = ({ user_id, seq, total_cents }: Entry): Raised => {
+		const { total, isConfirmed } = wallets.get(user_id) ?? { isConfirmed: false };
+		keep(user_id, { total: total && total.seq >= seq ? total : { seq, total_cents }, isConfirmed });
+		return { before: total?.seq, isConfirmed };
 	};
 
 	return {
-		read: async users => ({ totals: users.map(user => totals.get(user)), generation: GENERATION }),
+		async read(users) {
+			const totals = users.map(user => wallets.get(user)).map(wallet => (wallet?.isConfirmed ? wallet.total : undefined));
+			return { totals, generation: generation() };
+		},
 		raise: async entries => entries.map(raise),
-		async repair(entries) {
-			entries.forEach(raise);
+		async confirm(entries, required) {
+			for (const { user_id, seq, total_cents } of entries) {
+				const isNewer = seq >= (wallets.get(user_id)?.total.seq ?? 0);
+				if (isNewer && generation() === required) keep(user_id, { total: { seq, total_cents }, isConfirmed: true });
+			}
 		}
 	};
 }

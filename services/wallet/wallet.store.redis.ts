@@ -1,10 +1,8 @@
 import type { Redis } from "../../mixins/redis.ts";
 import type { PurchaseTotal } from "../purchase/purchase.contract.ts";
-import { generationOf } from "./wallet.generation.ts";
 import { APPLIED_KEY, GENERATION_KEY, walletKey, withScripts } from "./wallet.scripts.ts";
 import type { BalanceStore, Entry } from "./wallet.store.ts";
-
-const NOTHING = { generation: undefined };
+import { trustIn } from "./wallet.trust.ts";
 
 const totalOf = (wallet: string | null): PurchaseTotal | undefined => {
 	if (wallet === null) return undefined;
@@ -12,52 +10,52 @@ const totalOf = (wallet: string | null): PurchaseTotal | undefined => {
 	return { seq: Number(seq), total_cents: Number(total_cents) };
 };
 
+const keysOf = (entries: Entry[]) => entries.map(({ user_id }) => walletKey(user_id));
+const totalsOf = (entries: Entry[]) => entries.flatMap(({ seq, total_cents }) => [seq, total_cents]);
+
 /**
  * Totals in Redis, shared by all nodes. Rejects at once while Redis is away.
  * `committed`: how far the wallet's consumers have committed the topic of purchases, by partition.
  */
 export function redisBalances(redis: Redis, committed: () => Promise<number[]>): BalanceStore {
 	const client = withScripts(redis.client);
-	const generation = generationOf(redis, client, committed);
-
-	const raise = async (entries: Entry[], partition: number | "", nextOffset: number | "", required: string) => {
-		const keys = entries.map(({ user_id }) => walletKey(user_id));
-		const totals = entries.flatMap(({ seq, total_cents }) => [seq, total_cents]);
-		const [current, ...had] = await client.walletRaise(
-			keys.length + 2,
-			GENERATION_KEY,
-			APPLIED_KEY,
-			...keys,
-			partition,
-			nextOffset,
-			required,
-			...totals
-		);
-		generation.saw(current);
-		return had;
+	const trust = trustIn(redis, client, committed);
+	const nothing = (users: string[]) => ({ generation: undefined, totals: users.map(() => undefined) });
+	/** Without a generation it has been emptied. */
+	const isWhole = (generation: string) => {
+		if (generation === "") trust.doubt();
+		return generation !== "";
 	};
 
 	return {
 		async read(users) {
-			const believed = generation.believed();
-			if (believed === undefined) return { ...NOTHING, totals: users.map(() => undefined) };
+			if (!trust.holds()) return nothing(users);
 			try {
-				const [current, ...wallets] = await client.walletRead(users.length + 1, GENERATION_KEY, ...users.map(walletKey));
-				generation.saw(current);
-				if (current !== believed) return { ...NOTHING, totals: users.map(() => undefined) };
-				return { generation: believed, totals: wallets.map(totalOf) };
+				const [generation, ...wallets] = await client.walletRead(users.length + 1, GENERATION_KEY, ...users.map(walletKey));
+				return isWhole(generation) ? { generation, totals: wallets.map(totalOf) } : nothing(users);
 			} catch (error) {
 				// A Redis that hangs costs one batch its timeout; the next go to Postgres at once.
-				generation.doubt();
+				trust.doubt();
 				throw error;
 			}
 		},
+
 		async raise(entries, { partition, nextOffset }) {
-			const had = await raise(entries, partition, nextOffset, "");
-			return had.map(seq => seq ?? undefined);
+			const keys = [GENERATION_KEY, APPLIED_KEY, ...keysOf(entries)];
+			const [generation, ...wallets] = await client.walletRaise(
+				keys.length,
+				...keys,
+				partition,
+				nextOffset,
+				...totalsOf(entries)
+			);
+			isWhole(generation);
+			return wallets.map(([before, isConfirmed]) => ({ before: before || undefined, isConfirmed: isConfirmed === 1 }));
 		},
-		async repair(entries, required) {
-			await raise(entries, "", "", required);
+
+		async confirm(entries, required) {
+			const keys = [GENERATION_KEY, ...keysOf(entries)];
+			await client.walletConfirm(keys.length, ...keys, required, ...totalsOf(entries));
 		}
 	};
 }

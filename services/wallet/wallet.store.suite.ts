@@ -15,12 +15,11 @@ export const balanceStoreSuite = (where: string, open: () => Promise<{ store: Ba
 		});
 		after(() => close?.());
 
+		type Triple = [user_id: string, seq: number, total_cents: number];
+		const entriesOf = (triples: Triple[]) => triples.map(([user_id, seq, total_cents]) => ({ user_id, seq, total_cents }));
 		let offset = 0;
-		const raise = (...entries: [user_id: string, seq: number, total_cents: number][]) =>
-			store.raise(
-				entries.map(([user_id, seq, total_cents]) => ({ user_id, seq, total_cents })),
-				{ partition: 0, nextOffset: ++offset }
-			);
+		const raise = (...triples: Triple[]) => store.raise(entriesOf(triples), { partition: 0, nextOffset: ++offset });
+		const confirm = async (...triples: Triple[]) => store.confirm(entriesOf(triples), (await store.read([])).generation!);
 		const totalOf = async (user: string) => (await store.read([user])).totals[0];
 
 		it("knows nothing of a user nobody told it of", async () => {
@@ -31,7 +30,7 @@ export const balanceStoreSuite = (where: string, open: () => Promise<{ store: Ba
 
 		it("answers many users at once, in the order asked, also one twice", async () => {
 			const [ann, bob] = [randomUUID(), randomUUID()];
-			assert.deepEqual(await raise([ann, 1, 4999], [bob, 7, 10]), [undefined, undefined]);
+			await confirm([ann, 1, 4999], [bob, 7, 10]);
 			const { totals } = await store.read([bob, randomUUID(), ann, bob]);
 			assert.deepEqual(totals, [
 				{ seq: 7, total_cents: 10 },
@@ -43,21 +42,57 @@ export const balanceStoreSuite = (where: string, open: () => Promise<{ store: Ba
 
 		it("takes a newer total and says which it had, and leaves an equal or an older one", async () => {
 			const user = randomUUID();
-			await raise([user, 2, 200]);
-			assert.deepEqual(await raise([user, 3, 300]), [2]);
-			assert.deepEqual(await raise([user, 3, 999]), [3]);
-			assert.deepEqual(await raise([user, 2, 200]), [3]);
+			await confirm([user, 2, 200]);
+			for (const [seq, total_cents, before] of [
+				[3, 300, 2],
+				[3, 999, 3],
+				[2, 200, 3]
+			] as const)
+				assert.deepEqual(await raise([user, seq, total_cents]), [{ before, isConfirmed: true }]);
 			assert.deepEqual(await totalOf(user), { seq: 3, total_cents: 300 });
 		});
 
 		it("takes a total that skips versions", async () => {
 			const user = randomUUID();
-			await raise([user, 1, 100]);
-			assert.deepEqual(await raise([user, 9, 900]), [1]);
+			await confirm([user, 1, 100]);
+			await raise([user, 9, 900]);
 			assert.deepEqual(await totalOf(user), { seq: 9, total_cents: 900 });
 		});
 
-		it("ends with the newest total, in whatever order and however often they come", async () => {
+		it("answers for nobody who was not confirmed: what it was told may be an old record that comes again", async () => {
+			const user = randomUUID();
+			assert.deepEqual(await raise([user, 3, 300]), [{ before: undefined, isConfirmed: false }]);
+			assert.deepEqual(await raise([user, 4, 400]), [{ before: 3, isConfirmed: false }]);
+			assert.equal(await totalOf(user), undefined);
+			await confirm([user, 4, 400]);
+			assert.deepEqual(await totalOf(user), { seq: 4, total_cents: 400 });
+		});
+
+		it("is not confirmed by what was true before it was told something newer", async () => {
+			const [ann, bob] = [randomUUID(), randomUUID()];
+			const { generation } = await store.read([ann, bob]);
+			await raise([ann, 6, 600]);
+			await store.confirm(
+				entriesOf([
+					[ann, 5, 500],
+					[bob, 5, 500]
+				]),
+				generation!
+			);
+			assert.deepEqual((await store.read([ann, bob])).totals, [undefined, { seq: 5, total_cents: 500 }]);
+			await confirm([ann, 6, 600]);
+			assert.deepEqual(await totalOf(ann), { seq: 6, total_cents: 600 });
+		});
+
+		it("keeps a confirmed user's newer total when an older one is confirmed late", async () => {
+			const user = randomUUID();
+			await confirm([user, 5, 500]);
+			await raise([user, 6, 600]);
+			await confirm([user, 5, 500]);
+			assert.deepEqual(await totalOf(user), { seq: 6, total_cents: 600 });
+		});
+
+		it("ends with the newest total, in whatever order and however often they come, and never goes back on the way", async () => {
 			const deliveries = fc.array(fc.array(fc.integer({ min: 1, max: 12 }), { minLength: 1, maxLength: 6 }), {
 				minLength: 1,
 				maxLength: 12
@@ -65,9 +100,13 @@ export const balanceStoreSuite = (where: string, open: () => Promise<{ store: Ba
 			await fc.assert(
 				fc.asyncProperty(deliveries, async batches => {
 					const user = randomUUID();
-					for (const batch of batches) for (const seq of batch) await raise([user, seq, seq * 100]);
-					const newest = Math.max(...batches.flat());
-					assert.deepEqual(await totalOf(user), { seq: newest, total_cents: newest * 100 });
+					await confirm([user, 1, 100]);
+					let newest = 1;
+					for (const batch of batches) {
+						for (const seq of batch) await raise([user, seq, seq * 100]);
+						newest = Math.max(newest, ...batch);
+						assert.deepEqual(await totalOf(user), { seq: newest, total_cents: newest * 100 });
+					}
 				}),
 				{ numRuns: 60 }
 			);
@@ -75,37 +114,21 @@ export const balanceStoreSuite = (where: string, open: () => Promise<{ store: Ba
 
 		it("keeps sums exact to the largest there are", async () => {
 			const user = randomUUID();
-			await raise([user, Number.MAX_SAFE_INTEGER - 1, Number.MAX_SAFE_INTEGER - 1]);
-			await raise([user, Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER]);
-			assert.deepEqual(await totalOf(user), { seq: Number.MAX_SAFE_INTEGER, total_cents: Number.MAX_SAFE_INTEGER });
-		});
-
-		it("takes a repair of what it did not know, but not over something newer", async () => {
-			const [ann, bob] = [randomUUID(), randomUUID()];
-			const { generation } = await store.read([ann, bob]);
-			await raise([bob, 5, 500]);
-			await store.repair(
-				[
-					{ user_id: ann, seq: 3, total_cents: 300 },
-					{ user_id: bob, seq: 4, total_cents: 400 }
-				],
-				generation!
-			);
-			assert.deepEqual((await store.read([ann, bob])).totals, [
-				{ seq: 3, total_cents: 300 },
-				{ seq: 5, total_cents: 500 }
-			]);
+			const largest = Number.MAX_SAFE_INTEGER;
+			await confirm([user, largest - 1, largest - 1]);
+			assert.deepEqual(await raise([user, largest, largest]), [{ before: largest - 1, isConfirmed: true }]);
+			assert.deepEqual(await totalOf(user), { seq: largest, total_cents: largest });
 		});
 
 		it("tells users apart whatever they are called", async () => {
 			const base = randomUUID();
 			const names = ["generation", "applied", `${base}:a`, `${base} a`, `${base}🙂`, `${base}*`, "__proto__", "constructor"];
-			const before = (await store.read(names)).totals.map(total => total?.seq ?? 0);
-			await raise(...names.map((name, index): [string, number, number] => [name, before[index]! + 1, index]));
+			await confirm(...names.map((name, index): Triple => [name, 1, index]));
+			const { totals, generation } = await store.read(names);
 			assert.deepEqual(
-				(await store.read(names)).totals.map(total => total?.total_cents),
+				totals.map(total => total?.total_cents),
 				names.map((_, index) => index)
 			);
-			assert.ok((await store.read([])).generation);
+			assert.ok(generation);
 		});
 	});

@@ -8,20 +8,32 @@ export interface Entry extends PurchaseTotal {
 }
 
 export interface Reading {
-	/** In the order asked; undefined where the store has nothing that it can vouch for. */
+	/** In the order asked; undefined for a user whose total has not been confirmed. */
 	totals: (PurchaseTotal | undefined)[];
-	/** What `repair` needs to know; undefined while the store cannot vouch for anything. */
+	/** What `confirm` needs to know; undefined while the store itself cannot be believed. */
 	generation: string | undefined;
 }
 
+export interface Raised {
+	/** The version it had before; undefined if it had none. */
+	before: number | undefined;
+	/** Whether it will answer for this user. */
+	isConfirmed: boolean;
+}
+
+/** A store answers for a user once Postgres has confirmed the user's total, and from then on for as long as it forgets nothing. */
 export interface BalanceStore {
 	/** Rejects when the store is away. */
 	read(users: string[]): Promise<Reading>;
 	/**
-	 * Sets totals to newer versions; one that is not newer changes nothing. `nextOffset`: all of the partition before it is in the store once
-	 * this resolves. Answers the version that each user had before, undefined where there was none to vouch for. Rejects when the store is away.
+	 * Sets totals to newer versions; one that is not newer changes nothing. What the store has forgotten may be newer still, when records come
+	 * again, so that a user who was not confirmed is not thereby. `nextOffset`: all of the partition before it is in the store once this
+	 * resolves. Rejects when the store is away.
 	 */
-	raise(entries: Entry[], applied: { partition: number; nextOffset: number }): Promise<(number | undefined)[]>;
-	/** The same for totals that were looked up elsewhere after `read` knew nothing of them; nothing changes if the store has started anew since. */
-	repair(entries: Entry[], generation: string): Promise<void>;
+	raise(entries: Entry[], applied: { partition: number; nextOffset: number }): Promise<Raised[]>;
+	/**
+	 * Confirms users with what Postgres said after `read`: it takes what is newer, and answers for them from now on. Not for one of whom it
+	 * has been told something newer meanwhile, and for nobody if it has lost something since.
+	 */
+	confirm(entries: Entry[], generation: string): Promise<void>;
 }

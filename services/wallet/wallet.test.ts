@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, beforeEach, describe, it } from "node:test";
 import { status } from "@grpc/grpc-js";
-import { type Context, ServiceBroker } from "moleculer";
+import { type Context, Errors, ServiceBroker } from "moleculer";
 import type { Caller, PublishOptions, Received } from "../../define.ts";
 import { conflict, unavailable } from "../../mixins/errors.ts";
 import type { Headers } from "../../mixins/topics/topic-log.ts";
@@ -20,15 +20,28 @@ import type { BalanceStore } from "./wallet.store.ts";
 
 balanceStoreSuite("in memory", async () => ({ store: memoryBalances(), close: async () => {} }));
 
-it("forgets who was seen least lately when memory holds too many, and never tells a wrong total", async () => {
-	const store = memoryBalances({ maxUsers: 2 });
-	const raise = (user_id: string) => store.raise([{ user_id, seq: 1, total_cents: 1 }], { partition: 0, nextOffset: 1 });
-	for (const user of ["ann", "bob", "ann", "cid"]) await raise(user);
-	const { totals } = await store.read(["ann", "bob", "cid"]);
-	assert.deepEqual(
-		totals.map(total => total?.seq),
-		[1, undefined, 1]
-	);
+describe("balances in a memory that is full", () => {
+	const confirm = async (store: BalanceStore, user_id: string, generation?: string) =>
+		store.confirm([{ user_id, seq: 1, total_cents: 1 }], generation ?? (await store.read([])).generation!);
+
+	it("are those of whoever was seen last", async () => {
+		const store = memoryBalances({ maxUsers: 2 });
+		for (const user of ["ann", "bob", "ann", "cid"]) await confirm(store, user);
+		const { totals } = await store.read(["ann", "bob", "cid"]);
+		assert.deepEqual(
+			totals.map(total => total?.seq),
+			[1, undefined, 1]
+		);
+	});
+
+	it("are not confirmed by what was true before something newer was told and forgotten", async () => {
+		const store = memoryBalances({ maxUsers: 2 });
+		const { generation } = await store.read(["ann"]);
+		await store.raise([{ user_id: "ann", seq: 2, total_cents: 2 }], { partition: 0, nextOffset: 1 });
+		for (const user of ["bob", "cid"]) await confirm(store, user);
+		await confirm(store, "ann", generation);
+		assert.deepEqual((await store.read(["ann"])).totals, [undefined]);
+	});
 });
 
 describe("the wallet", () => {
@@ -50,7 +63,7 @@ describe("the wallet", () => {
 			return orAway(away.store, "the store", () => memory.read(users));
 		},
 		raise: (entries, applied) => orAway(away.store, "the store", () => memory.raise(entries, applied)),
-		repair: (entries, generation) => orAway(away.store, "the store", () => memory.repair(entries, generation))
+		confirm: (entries, generation) => orAway(away.store, "the store", () => memory.confirm(entries, generation))
 	};
 	const service = broker.createService(
 		wallet(store, [
@@ -68,7 +81,8 @@ describe("the wallet", () => {
 		actions: {
 			total(ctx: Context<{ user_id: string }>) {
 				lookups++;
-				return orAway(away.purchases, "Postgres", () => bought.get(ctx.params.user_id) ?? { seq: 0, total_cents: 0 });
+				if (away.purchases) throw new Errors.RequestTimeoutError({ action: "purchase.total", nodeID: "node-7" });
+				return bought.get(ctx.params.user_id) ?? { seq: 0, total_cents: 0 };
 			},
 			async record(ctx: Context<(typeof recorded)[number]>) {
 				const { id, amount } = ctx.params;
@@ -104,8 +118,11 @@ describe("the wallet", () => {
 		requestID: `request-${offset}`,
 		ctx: { call }
 	});
-	const purchase = (user_id: string, seq: number, total_cents: number) =>
-		received({ user_id, amount: 1 }, { seq: String(seq), total_cents: String(total_cents) });
+	/** The record of a purchase of ours: by the time that it is on the topic Postgres knows of it. */
+	const purchase = (user_id: string, seq: number, total_cents: number) => {
+		if (seq > (bought.get(user_id)?.seq ?? 0)) bought.set(user_id, { seq, total_cents });
+		return received({ user_id, amount: 1 }, { seq: String(seq), total_cents: String(total_cents) });
+	};
 	/** Hands a batch over as the topics mixin does. */
 	const deliver = (...batch: Received<unknown>[]): Promise<{ duplicates: number }> => {
 		const { user_purchase } = (
@@ -120,6 +137,9 @@ describe("the wallet", () => {
 		});
 	};
 	const totalOf = async (user_id: string) => (await call("wallet.getBalance", { user_id })).balances.total;
+	/** Waits until the store answers for a user by itself. */
+	const confirmed = (user_id: string) =>
+		eventually(async () => assert.ok((await memory.read([user_id])).totals[0]), "the store to answer for the user");
 
 	it("answers 0 for who never bought, by both names, and keeps nothing of them", async () => {
 		const user_id = randomUUID();
@@ -133,13 +153,15 @@ describe("the wallet", () => {
 		const user_id = randomUUID();
 		bought.set(user_id, { seq: 3, total_cents: 4999 });
 		assert.equal(await totalOf(user_id), 49.99);
+		await confirmed(user_id);
 		away.purchases = true;
-		await eventually(async () => assert.equal(await totalOf(user_id), 49.99), "the store to know");
+		assert.equal(await totalOf(user_id), 49.99);
 	});
 
 	it("answers from Postgres while the store is away, and from the store again when it is back", async () => {
 		const user_id = randomUUID();
 		await deliver(purchase(user_id, 1, 100));
+		await confirmed(user_id);
 		bought.set(user_id, { seq: 2, total_cents: 250 });
 		away.store = true;
 		assert.equal(await totalOf(user_id), 2.5);
@@ -171,8 +193,25 @@ describe("the wallet", () => {
 			},
 			{ message: { user_id: bob, balances: { total: 0.1 } }, options: { headers: { seq: "8" }, requestID: batch[1]!.requestID } }
 		]);
-		assert.equal(await totalOf(ann), 99.98);
-		assert.equal(lookups, 0);
+		await Promise.all([confirmed(ann), confirmed(bob)]);
+	});
+
+	it("answers for who has bought without asking Postgres, and without ever having been asked before", async () => {
+		const user_id = randomUUID();
+		await deliver(purchase(user_id, 1, 4999));
+		await confirmed(user_id);
+		away.purchases = true;
+		assert.equal(await totalOf(user_id), 49.99);
+		await deliver(purchase(user_id, 2, 9998));
+		assert.equal(await totalOf(user_id), 99.98);
+		assert.equal(lookups, 1);
+	});
+
+	it("does not answer with an old total when its record comes again after a restart", async () => {
+		const user_id = randomUUID();
+		const [first] = [purchase(user_id, 1, 100), purchase(user_id, 2, 200)];
+		await deliver(first!);
+		assert.equal(await totalOf(user_id), 2);
 	});
 
 	it("counts nothing twice when a batch comes again, and shows it again", async () => {

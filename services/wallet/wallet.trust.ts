@@ -3,12 +3,10 @@ import { randomUUID } from "node:crypto";
 import type { Redis } from "../../mixins/redis.ts";
 import { APPLIED_KEY, GENERATION_KEY, type WalletClient } from "./wallet.scripts.ts";
 
-export interface Generation {
-	/** The generation whose wallets may be believed; undefined while that is not settled, which it then sets about. */
-	believed(): string | undefined;
-	/** What Redis now says its generation is. Another than the believed one is reason to look again. */
-	saw(generation: string): void;
-	/** Something was wrong with Redis: look again before believing it. */
+export interface Trust {
+	/** Whether Redis may be believed over the present connection. Where that is not known it is found out, for the next who asks. */
+	holds(): boolean;
+	/** Redis has shown that it is not what it was: find out again. */
 	doubt(): void;
 }
 
@@ -18,10 +16,12 @@ const LONGEST_PAUSE_MS = 2_000;
 /**
  * Redis keeps with the totals how far they go: the next offset of each partition, in the same step as the totals of the records before it.
  * What it holds is a state that it once was in, so if it goes as far as the group has committed, nothing that was committed is missing from it.
- * If not, a new generation begins: whatever was written in an older one counts as not there, and comes back from Postgres.
+ * If not, a new generation begins, and whoever was confirmed in an older one has to be confirmed again. Over one connection Redis only
+ * moves on: once is enough for each, and a generation that changes meanwhile is a fresh one that some other node has begun.
  */
-export function generationOf(redis: Redis, client: WalletClient, committed: () => Promise<number[]>): Generation {
-	let known: { generation: string; losses: number } | undefined;
+export function trustIn(redis: Redis, client: WalletClient, committed: () => Promise<number[]>): Trust {
+	/** The number of the connection over which Redis was found, or made, believable. */
+	let trusted: number | undefined;
 	let settling = false;
 	let failures = 0;
 	let notBeforeMs = 0;
@@ -31,14 +31,11 @@ export function generationOf(redis: Redis, client: WalletClient, committed: () =
 		// First what was committed: what is applied by the time that Redis is asked can then only be more.
 		const due = await committed();
 		const [seen, applied] = await Promise.all([client.get(GENERATION_KEY), client.hgetall(APPLIED_KEY)]);
-		let generation = seen ?? "";
 		if (!seen || due.some((offset, partition) => Number(applied[partition] ?? 0) < offset)) {
-			const fresh = randomUUID();
-			generation = await client.walletRenew(2, GENERATION_KEY, APPLIED_KEY, generation, fresh, ...due);
-			// Somebody else was faster; whether theirs holds is not known yet.
-			if (generation !== fresh) return settle();
+			const inForce = await client.walletRenew(2, GENERATION_KEY, APPLIED_KEY, seen ?? "", randomUUID(), ...due);
+			if (inForce === "") throw new Error("emptied in between");
 		}
-		known = { generation, losses };
+		trusted = losses;
 	};
 
 	const begin = async () => {
@@ -54,25 +51,20 @@ export function generationOf(redis: Redis, client: WalletClient, committed: () =
 		settling = false;
 	};
 
-	const doubt = () => {
-		known = undefined;
-		void begin();
-	};
-
 	redis.onReconnect(() => {
 		notBeforeMs = 0;
 		void begin();
 	});
 
 	return {
-		believed() {
-			if (known && known.losses === redis.losses) return known.generation;
+		holds() {
+			if (trusted === redis.losses) return true;
 			void begin();
-			return undefined;
+			return false;
 		},
-		saw(generation) {
-			if (known && known.generation !== generation) doubt();
-		},
-		doubt
+		doubt() {
+			trusted = undefined;
+			void begin();
+		}
 	};
 }
