@@ -14,7 +14,7 @@ export function deadLetter(record: TopicRecord, group: string, error: { type?: s
 		"dead-offset": String(record.offset),
 		"dead-group": group,
 		"dead-type": error.type ?? "ERROR",
-		"dead-reason": error.message.slice(0, MAX_REASON_CHARACTERS)
+		"dead-reason": error.message.slice(0, MAX_REASON_CHARACTERS).toWellFormed()
 	};
 	// The same partition as it came from: messages of one key lie in order here too.
 	return { topic: deadTopic(record.topic), key: record.key, value: record.value ?? "", headers, partition: record.partition };

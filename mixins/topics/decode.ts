@@ -43,6 +43,8 @@ export function decode(
 	if (partitionOf(key, partitions) !== record.partition)
 		return { record, stray: { topic: record.topic, key, value: record.value!, headers: originOf(record) } };
 
+	// A foreign record may lie in the right place under another key, or none: what keeps its order is the contract's.
+	const keyed = { ...record, key: Buffer.from(key) };
 	const requestID = record.headers[REQUEST_ID] ?? newRequestID();
-	return { record, received: { message: parsed.data, record, requestID, ctx: callerOf(requestID) as Caller } };
+	return { record, received: { message: parsed.data, record: keyed, requestID, ctx: callerOf(requestID) as Caller } };
 }

@@ -43,7 +43,7 @@ export function createClient(socket: WebSocket, figures: ClientFigures): Client 
 	let heldBytes = 0;
 
 	const release = (key: string | symbol) => {
-		heldBytes -= held.get(key)?.length ?? 0;
+		heldBytes -= Buffer.byteLength(held.get(key) ?? "");
 		held.delete(key);
 	};
 
@@ -61,7 +61,7 @@ export function createClient(socket: WebSocket, figures: ClientFigures): Client 
 		if (held.has(key)) figures.conflated();
 		release(key);
 		held.set(key, text);
-		heldBytes += text.length;
+		heldBytes += Buffer.byteLength(text);
 		if (heldBytes + socket.bufferedAmount <= MAX_WAITING_BYTES) return;
 		figures.slow();
 		// A close frame would wait behind all that is not read. It comes back, and then catches up.

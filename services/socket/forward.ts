@@ -20,7 +20,7 @@ export interface ForwardOptions {
 
 /** Hands deliveries to all nodes that may hold sockets of their rooms; resolves once each has them, or has had its time. */
 export function forwarder({ nodeID, hub, presence, caller, logger }: ForwardOptions) {
-	/** Nodes that were given up while they may still have had sockets: told so as soon as they answer again. */
+	/** Nodes that were given up while they may still have had sockets: tried once each time, and told so as soon as they answer again. */
 	const missed = new Set<string>();
 
 	const send = async (node: string, deliveries: Delivery[]) => {
@@ -31,8 +31,10 @@ export function forwarder({ nodeID, hub, presence, caller, logger }: ForwardOpti
 				missed.delete(node);
 				return;
 			} catch (error) {
-				if (performance.now() > untilMs || !(await presence.isExpected(node))) {
+				const isExpected = await presence.isExpected(node);
+				if (!isExpected || missed.has(node) || performance.now() > untilMs) {
 					missed.add(node);
+					if (!isExpected) presence.drop(node, [...new Set(deliveries.map(({ room }) => room))]);
 					logger.warn(`${deliveries.length} messages did not reach the sockets of ${node}: ${(error as Error).message}`);
 					return;
 				}

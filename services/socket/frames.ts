@@ -23,8 +23,9 @@ function checked<S extends z.ZodType>(schema: S, data: unknown): z.output<S> {
 	throw invalid(faultsOf(parsed.error).map(({ field, message }) => ({ field: field || "data", message })));
 }
 
-/** Reads a frame. A frame without a code is a call of the action that takes those. Throws `VALIDATION_ERROR`. */
-export function parseFrame(text: string, feeds: Iterable<string>): ClientFrame {
+/** Reads a frame; undefined: it was not text. A frame without a code is a call of the action that takes those. Throws `VALIDATION_ERROR`. */
+export function parseFrame(text: string | undefined, feeds: Iterable<string>): ClientFrame {
+	if (text === undefined) throw refuse("", "send frames as text");
 	let frame: unknown;
 	try {
 		frame = JSON.parse(text);

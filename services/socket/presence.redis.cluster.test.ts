@@ -86,7 +86,11 @@ describe("presence in Redis", () => {
 		const { presence } = await node("keeper");
 		running.push("silent");
 		const room = `user:${randomUUID()}`;
-		assert.deepEqual((await presence.nodesOf([room])).get(room), ["silent"]);
+		// Those who were forgotten before may still be registering anew.
+		await eventually(
+			async () => assert.deepEqual((await presence.nodesOf([room])).get(room), ["silent"]),
+			"only the silent one to be unsure"
+		);
 		assert.equal(await presence.isExpected("silent"), true);
 		running.pop();
 		assert.deepEqual((await presence.nodesOf([room])).get(room), []);

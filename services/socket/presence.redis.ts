@@ -19,7 +19,7 @@ export interface RedisPresenceOptions {
 }
 
 export function redisPresence(
-	{ client }: Pick<Redis, "client">,
+	{ client, onReconnect }: Pick<Redis, "client" | "onReconnect">,
 	{ nodeID, rooms, socketNodes, onFrozen, keyPrefix = "presence:" }: RedisPresenceOptions
 ): Presence {
 	const roomKey = (room: string) => `${keyPrefix}room:${room}`;
@@ -67,6 +67,12 @@ export function redisPresence(
 		return renewing;
 	};
 
+	// The Redis that answers now may be another one, which has not heard of all our rooms.
+	onReconnect(() => {
+		lost();
+		void renewOnce();
+	});
+
 	return {
 		async join(room) {
 			try {
@@ -98,6 +104,12 @@ export function redisPresence(
 		async isExpected(node) {
 			if (socketNodes().includes(node)) return true;
 			return (await client.exists(nodeKey(node)).catch(() => 0)) === 1;
+		},
+
+		drop(node, gone) {
+			const pipeline = client.pipeline();
+			for (const room of gone) pipeline.srem(roomKey(room), node);
+			pipeline.exec().catch(() => {});
 		},
 
 		start() {

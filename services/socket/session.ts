@@ -28,6 +28,8 @@ export function openSession(socket: WebSocket, client: Client, options: SessionO
 	const underWay = new Set<Promise<void>>();
 
 	const enter = async (room: string) => {
+		// Whoever has gone has left its rooms for good.
+		if (socket.readyState !== socket.OPEN) return;
 		hub.enter(room, client);
 		await presence.join(room);
 	};
@@ -68,14 +70,15 @@ export function openSession(socket: WebSocket, client: Client, options: SessionO
 		client.send({ code: codeless.replyCode, data: answer });
 	};
 
-	const handle = async (text: string) => {
-		let id: unknown;
+	const handle = async (frame: ClientFrame) => {
+		if (frame.code === "connect") await connect(frame.data);
+		else if (frame.code === "watch") await watch(frame.data);
+		else await callCodeless(frame.data);
+	};
+
+	const answerErrors = async (work: Promise<void>, id?: unknown) => {
 		try {
-			const frame = parseFrame(text, feeds.keys());
-			if (frame.code === "connect") return await connect(frame.data);
-			if (frame.code === "watch") return await watch(frame.data);
-			id = frame.data.id;
-			await callCodeless(frame.data);
+			await work;
 		} catch (error) {
 			client.send(errorFrame(error, id));
 		}
@@ -83,16 +86,23 @@ export function openSession(socket: WebSocket, client: Client, options: SessionO
 
 	// Frames that change who one is or what one watches are taken in the order they came; calls need not wait for each other.
 	let inOrder = Promise.resolve();
-	const take = (text: string) => {
-		if (!text.includes('"code"')) return handle(text);
-		inOrder = inOrder.then(() => handle(text));
+	const take = (data: RawData, isBinary: boolean): Promise<void> => {
+		let frame: ClientFrame;
+		try {
+			frame = parseFrame(isBinary ? undefined : String(data), feeds.keys());
+		} catch (error) {
+			client.send(errorFrame(error));
+			return inOrder;
+		}
+		if (frame.code === undefined) return answerErrors(handle(frame), frame.data.id);
+		inOrder = inOrder.then(() => answerErrors(handle(frame)));
 		return inOrder;
 	};
 
 	socket.on("message", (data: RawData, isBinary: boolean) => {
+		if (socket.readyState !== socket.OPEN) return;
 		if (!flood.take(performance.now())) return client.close(1008, "too many frames");
-		if (isBinary) return client.send(errorFrame(invalidBinary));
-		const work = take(String(data));
+		const work = take(data, isBinary);
 		underWay.add(work);
 		if (underWay.size >= MAX_UNDER_WAY) socket.pause();
 		void work.finally(() => {
@@ -114,9 +124,3 @@ export function openSession(socket: WebSocket, client: Client, options: SessionO
 		}
 	};
 }
-
-const invalidBinary = Object.assign(new Error("send frames as text"), {
-	type: "VALIDATION_ERROR",
-	code: 422,
-	data: [{ field: "" }]
-});

@@ -69,4 +69,11 @@ describe("what one socket is shown", () => {
 		view.admit("receipt", 3, { shows: version => [{ key: "x", version }] });
 		assert.equal(view.admit("balance", 2, { shows: version => [{ key: "x", version }] }), undefined);
 	});
+
+	it("shows the balance of whoever the socket has become, however many purchases the one before had made", () => {
+		const view = createView();
+		const of = (user_id: string) => ({ user_id, balances: { total: 1 } });
+		view.admit("balance", of("first"), balance.latest!, { seq: "3" });
+		assert.deepEqual(view.admit("balance", of("second"), balance.latest!, { seq: "1" }), of("second"));
+	});
 });

@@ -9,8 +9,9 @@ import { tokenBucket } from "../../mixins/http/token-bucket.ts";
 import { eventually } from "../../test/client.ts";
 import { actions, topics } from "../contract.ts";
 import { createClient } from "./client.ts";
+import { feedsOf } from "./feeds.ts";
 import { codelessAction } from "./frames.ts";
-import { createHub, feedsOf, userRoom } from "./hub.ts";
+import { createHub, userRoom } from "./hub.ts";
 import { localPresence } from "./presence.ts";
 import { openSession } from "./session.ts";
 import { webSockets } from "./web-sockets.ts";
@@ -18,10 +19,14 @@ import { webSockets } from "./web-sockets.ts";
 const contracts = topics as never;
 
 /** A WebSocket server with everything but the rest of the system behind it. */
-async function open({ maxSocketsPerAddress = 0, framesPerSecond = 0 } = {}) {
+async function open({
+	maxSocketsPerAddress = 0,
+	framesPerSecond = 0,
+	snapshot = async (): Promise<unknown> => [{ name: "a", count: 1 }]
+} = {}) {
 	const hub = createHub(contracts);
 	const figures = { pushed: 0, conflated: 0, slow: 0 };
-	const caller = { call: async () => [{ name: "a", count: 1 }] } as unknown as Caller;
+	const caller = { call: snapshot } as unknown as Caller;
 	const sockets = webSockets({
 		allowedOrigins: ["https://shop.example"],
 		maxSocketsPerAddress,
@@ -111,6 +116,54 @@ describe("sockets", () => {
 		socket.resume();
 		await eventually(() => assert.deepEqual(frames.at(-1)!.data, { name, count, user_id: "slow" }), "the last count");
 		assert.ok(frames.length < count);
+	});
+
+	it("shows a watcher at once what is told while its list is being read, and survives who watches, leaves and watches again", async () => {
+		const reading = Promise.withResolvers<void>();
+		const { connect, hub } = await open({ snapshot: () => reading.promise.then(() => [{ name: "a", count: 3 }]) });
+		const { socket, frames } = await connect("watcher");
+		const watch = (selections: boolean) => socket.send(JSON.stringify({ code: "watch", data: { selections } }));
+		const tell = (count: number) =>
+			hub.deliver({
+				topic: "SelectionSummary",
+				room: "feed:selections",
+				message: { name: "a", count, user_id: "u" },
+				headers: {}
+			});
+		watch(true);
+		await eventually(() => assert.equal(hub.clients("feed:selections").size, 1), "the socket to watch");
+		tell(4);
+		reading.resolve();
+		await eventually(
+			() => assert.deepEqual(frames.at(-1), { code: "Selections", data: [{ name: "a", count: 4 }] }),
+			"the list with what was told"
+		);
+		// Two changes at once leave a timer behind; whoever leaves and comes back meanwhile finds no list yet.
+		tell(5);
+		tell(6);
+		for (let again = 0; again < 20; again++) {
+			watch(false);
+			watch(true);
+		}
+		await eventually(() => {
+			tell(7);
+			assert.deepEqual(frames.at(-1)?.data, [{ name: "a", count: 7 }]);
+		}, "the newest count");
+	});
+
+	it("forgets a socket that closes while its frames are under way", async () => {
+		const reading = Promise.withResolvers<void>();
+		const { connect, hub } = await open({ snapshot: () => reading.promise.then(() => []) });
+		const { socket } = await connect("first");
+		socket.send(JSON.stringify({ code: "watch", data: { selections: true } }));
+		socket.send(JSON.stringify({ code: "connect", data: { user: "ghost" } }));
+		await eventually(() => assert.equal(hub.clients("feed:selections").size, 1), "the socket to watch");
+		socket.terminate();
+		await eventually(() => assert.deepEqual([...hub.rooms()], []), "the socket to be forgotten");
+		reading.resolve();
+		await new Promise(setImmediate);
+		await new Promise(setImmediate);
+		assert.deepEqual([...hub.rooms()], []);
 	});
 
 	it("hangs up on a peer that reads nothing of what cannot be replaced, after at most 1 MiB, and disturbs nobody else", async () => {

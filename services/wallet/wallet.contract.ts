@@ -29,7 +29,7 @@ export const topics = {
 		push: {
 			user: balance => balance.user_id,
 			code: "balance",
-			latest: { shows: (_, headers) => [{ key: "balance", version: Number(headers.seq) }] }
+			latest: { shows: ({ user_id }, headers) => [{ key: `balance:${user_id}`, version: Number(headers.seq) }] }
 		}
 	})
 };
