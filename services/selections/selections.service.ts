@@ -38,19 +38,11 @@ export const selections = (store: SelectionStore, { names, verbose = false, mixi
 		topics: {
 			Selections: {
 				async batch(handed) {
-					const { picks, totals, counts } = await count(handed);
-					if (verbose) {
+					const { picks, counts } = await count(handed);
+					if (verbose && picks.length > 0) {
 						for (const { message, record, requestID } of picks)
-							this.logger.debug("stored", {
-								id: message.id,
-								name: message.name,
-								partition: record.partition,
-								offset: record.offset,
-								requestID
-							});
-						const requestIDs = picks.map(({ requestID }) => requestID);
-						for (const [name, { n }] of totals)
-							this.logger.debug("total updated", { name, n, partition: handed.partition, requestIDs });
+							this.logger.debug("stored", { ...message, partition: record.partition, offset: record.offset, requestID });
+						this.logger.debug("total updated", { counts, requestIDs: picks.map(({ requestID }) => requestID) });
 					}
 					if (picks.length > 0) await picks.at(-1)!.ctx.call("summary.raise", { counts });
 					await Promise.all(

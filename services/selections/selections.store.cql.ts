@@ -1,4 +1,4 @@
-// Selections in Cassandra. A batch's statements go out side by side; one pick alone costs two reads, a write, two writes, a read.
+// Selections in Cassandra. The statements of one step go out side by side.
 import { concurrent, type types } from "cassandra-driver";
 import type { Cassandra } from "../../mixins/cassandra.ts";
 import type { Place } from "./selections.rules.ts";

@@ -1,5 +1,5 @@
 import type { Count } from "../summary/summary.contract.ts";
-import { counting, epochOf, grown, type Picked, placeOf, type Total } from "./selections.rules.ts";
+import { counting, epochOf, grown, type Picked, placeOf } from "./selections.rules.ts";
 import type { SelectionStore } from "./selections.store.ts";
 
 /** What one partition hands over: picks in order. See `HandleBatch` in define.ts. */
@@ -13,8 +13,6 @@ export interface Handed {
 export interface Counted {
 	/** The picks that count, those among them that had been counted before this too. */
 	picks: Picked[];
-	/** The totals that they raised. */
-	totals: ReadonlyMap<string, Total>;
 	/** The counts of their names, after them. */
 	counts: Count[];
 }
@@ -51,12 +49,11 @@ export function tally(store: SelectionStore) {
 		const fresh = picks.filter(({ message }) => !seen.has(message.id));
 		await store.add(fresh.map(pick => ({ ...pick.message, ...placeOf(pick, epoch) })));
 
-		const totals = grown(before, picks);
 		const checkpoint = { epoch, appliedOffset: received.at(-1)!.record.offset };
-		await Promise.all([store.setTotals(source, totals), store.setCheckpoint(partition, checkpoint)]);
+		await Promise.all([store.setTotals(source, grown(before, picks)), store.setCheckpoint(partition, checkpoint)]);
 
 		// Only now, with this partition's part in place: of two that count one name at the same time, the later sees both.
 		const counts = await store.counts([...new Set(picks.map(({ message }) => message.name))]);
-		return { picks, totals, counts };
+		return { picks, counts };
 	};
 }
