@@ -10,6 +10,11 @@ const LOCATE_AGAIN_AFTER_MS = 100;
 /** Commits are gathered for so long: one that is lost costs a redelivery, one for every batch would cost Kafka more than the records do. */
 const COMMIT_AFTER_MS = 50;
 
+interface Given {
+	topic: string;
+	partitions: number[];
+}
+
 interface Position {
 	topic: string;
 	partition: number;
@@ -33,6 +38,7 @@ const keyOf = (topic: string, partition: number) => `${topic}/${partition}`;
 /** The partitions that the group has given this member, until it gives anew: where each goes on, what of it waits, what is committed. */
 export class Assignment {
 	readonly #options: AssignmentOptions;
+	readonly #given: Given[];
 	readonly #over = new AbortController();
 	readonly #mailboxes = new Map<string, Mailbox>();
 	/** Handled and not committed yet. */
@@ -44,10 +50,10 @@ export class Assignment {
 
 	constructor(given: Record<string, number[]>, options: AssignmentOptions) {
 		this.#options = options;
-		const all = Object.entries(given);
+		this.#given = Object.entries(given).map(([topic, partitions]) => ({ topic, partitions }));
 		// kafkajs remembers a pause from one assignment to the next.
-		options.consumer.resume(all.map(([topic, partitions]) => ({ topic, partitions })));
-		const locating = Promise.all(all.map(([topic, partitions]) => this.#locate(topic, partitions)));
+		this.#fetch(true, this.#given);
+		const locating = Promise.all(this.#given.map(({ topic, partitions }) => this.#locate(topic, partitions)));
 		this.located = within(LOCATE_WITHIN_MS, "Kafka", locating).then(() => undefined, options.broken);
 	}
 
@@ -71,6 +77,7 @@ export class Assignment {
 	/** Hands nothing more over, and resolves when no batch is under way; what those answer is still committed. */
 	async finish() {
 		this.#over.abort();
+		this.#fetch(false, this.#given);
 		await Promise.all([...this.#mailboxes.values()].map(({ idle }) => idle));
 	}
 
@@ -95,6 +102,15 @@ export class Assignment {
 			if (!this.#isLost && (cause.type === "UNKNOWN_MEMBER_ID" || cause.type === "ILLEGAL_GENERATION"))
 				this.#options.broken(cause);
 			for (const [key, position] of positions) if (!this.#handled.has(key)) this.#handled.set(key, position);
+		}
+	}
+
+	/** Whether kafkajs is to fetch more of these. */
+	#fetch(isWanted: boolean, which: Given[]) {
+		try {
+			if (!this.#isLost) this.#options.consumer[isWanted ? "resume" : "pause"](which);
+		} catch {
+			// A consumer that has crashed refuses to be told; it fetches nothing anyway.
 		}
 	}
 
@@ -139,7 +155,7 @@ export class Assignment {
 	}
 
 	#mailbox(topic: string, partition: number, from: number, endOffset: number) {
-		const { handler, maxRecords = MAX_RECORDS, busy, isMember, consumer, group, logger } = this.#options;
+		const { handler, maxRecords = MAX_RECORDS, busy, isMember, group, logger } = this.#options;
 		const key = keyOf(topic, partition);
 		return new Mailbox(from, endOffset, {
 			topic,
@@ -154,9 +170,7 @@ export class Assignment {
 				this.#handled.set(key, { topic, partition, offset: String(offset) });
 				this.#commitSoon();
 			},
-			full: isFull => {
-				if (!this.#isLost) consumer[isFull ? "pause" : "resume"]([{ topic, partitions: [partition] }]);
-			},
+			full: isFull => this.#fetch(!isFull, [{ topic, partitions: [partition] }]),
 			failed: error => logger?.warn(`group ${group}: the handler of ${key} failed`, error)
 		});
 	}

@@ -33,7 +33,8 @@ const MIN_MAX_BYTES = 1024 * 1024;
 /** What Kafka adds to a record that is alone in its batch: 61 bytes for the batch, and lengths, offsets, header names. */
 const RECORD_OVERHEAD_BYTES = 4 * 1024;
 const READ_WAIT_MS = 100;
-const KNOWN_AFTER_MS = 100;
+const ASK_AGAIN_AFTER_MS = 100;
+const UNKNOWN_TOPIC = "UNKNOWN_TOPIC_OR_PARTITION";
 
 export function kafkaLog(options: KafkaLogOptions): TopicLog {
 	const { brokers, replication, logger } = options;
@@ -49,22 +50,32 @@ export function kafkaLog(options: KafkaLogOptions): TopicLog {
 		asking = undefined;
 	};
 
-	/** One connection for all questions, made anew after one that failed. */
-	const ask = async <T>(question: (admin: Admin) => Promise<T>, timeoutMs = ANSWER_WITHIN_MS): Promise<T> => {
+	const asked = () => {
 		if (!asking) {
 			const connection = open();
 			const admin = connection.kafka.admin();
 			asking = { connection, admin, ready: admin.connect() };
 		}
-		const { connection, admin, ready } = asking;
-		const answer = ready.then(() => question(admin));
-		try {
-			return await within(timeoutMs, "Kafka", answer);
-		} catch (error) {
-			const cause = rootCause(error);
-			if (!(isAway(error) || isAway(cause) || cause instanceof TypeError)) throw error;
-			stopAsking();
-			throw unavailable("Kafka", cause.type ? cause : new Error(reasonOf(connection, error)));
+		return asking;
+	};
+
+	/** One connection for all questions, made anew after one that failed. Asks again for as long as a failure may pass; then rejects with `UNAVAILABLE`. */
+	const ask = async <T>(question: (admin: Admin) => Promise<T>, timeoutMs = ANSWER_WITHIN_MS): Promise<T> => {
+		const deadlineMs = Date.now() + timeoutMs;
+		for (;;) {
+			const { connection, admin, ready } = asked();
+			const answer = ready.then(() => question(admin));
+			try {
+				return await within(Math.max(1, deadlineMs - Date.now()), "Kafka", answer);
+			} catch (error) {
+				const cause = rootCause(error);
+				if (!(isAway(error) || isAway(cause) || cause instanceof TypeError)) throw error;
+				const reason = new Error(reasonOf(connection, error));
+				if (asking?.connection === connection) stopAsking();
+				if (cause.type === UNKNOWN_TOPIC) throw unavailable("Kafka", cause);
+				if (Date.now() + ASK_AGAIN_AFTER_MS > deadlineMs) throw unavailable("Kafka", reason);
+				await delay(ASK_AGAIN_AFTER_MS);
+			}
 		}
 	};
 
@@ -80,8 +91,8 @@ export function kafkaLog(options: KafkaLogOptions): TopicLog {
 			try {
 				return await countsOf(topics);
 			} catch (error) {
-				if (rootCause(error).type !== "UNKNOWN_TOPIC_OR_PARTITION" || Date.now() > deadlineMs) throw error;
-				await delay(KNOWN_AFTER_MS);
+				if (rootCause(error).type !== UNKNOWN_TOPIC || Date.now() > deadlineMs) throw error;
+				await delay(ASK_AGAIN_AFTER_MS);
 			}
 		}
 	};
@@ -93,7 +104,7 @@ export function kafkaLog(options: KafkaLogOptions): TopicLog {
 				known => known.get(topic)!,
 				error => {
 					counts.delete(topic);
-					throw rootCause(error).type === "UNKNOWN_TOPIC_OR_PARTITION" ? unavailable(`topic ${topic}`, error) : error;
+					throw rootCause(error).type === UNKNOWN_TOPIC ? unavailable(`topic ${topic}`, error) : error;
 				}
 			);
 			counts.set(topic, count);
@@ -152,7 +163,11 @@ export function kafkaLog(options: KafkaLogOptions): TopicLog {
 		async consume(consumeOptions) {
 			const member = kafkaMember(consumeOptions, open, logger);
 			members.add(member);
-			return member;
+			const stop = async () => {
+				await member.stop();
+				members.delete(member);
+			};
+			return { ...member, stop };
 		},
 
 		async ends(topic) {

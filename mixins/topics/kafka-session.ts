@@ -153,10 +153,7 @@ export function openSession(options: SessionOptions): Session {
 		lag: () => assignment?.lag() ?? {},
 		async stop() {
 			const mine = assignment;
-			if (mine) {
-				consumer.pause(topics.map(topic => ({ topic })));
-				await within(HANDLERS_END_WITHIN_MS, group, mine.finish()).catch(() => {});
-			}
+			if (mine) await within(HANDLERS_END_WITHIN_MS, group, mine.finish()).catch(() => {});
 			const goodbye = async () => {
 				if (mine === assignment) await mine?.commit();
 				await consumer.disconnect();
