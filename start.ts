@@ -1,15 +1,15 @@
 // Starts the services that SERVICES names, with Moleculer's own runner. `--repl` adds its REPL; on the cluster profile that is a node of its own.
 import { join } from "node:path";
-import { Runner } from "moleculer";
+import { Runner, ServiceBroker } from "moleculer";
 import { config } from "./config.ts";
-import { DataDirInUse, takeDataDir } from "./mixins/database/data-dir.ts";
+import { DataDirError, takeDataDir } from "./mixins/database/data-dir.ts";
 import { carriedBy } from "./services/contract.ts";
 
 if (config.profile === "embedded") {
 	try {
 		takeDataDir(config.dataDir);
 	} catch (error) {
-		if (!(error instanceof DataDirInUse)) throw error;
+		if (!(error instanceof DataDirError)) throw error;
 		console.error(error.message);
 		process.exit(1);
 	}
@@ -21,8 +21,12 @@ process.on("warning", ({ name, message }) => {
 	if (name !== "TimeoutNegativeWarning") console.warn(`${name}: ${message}`);
 });
 
-// The runner reads it too, and would load only what it names, without the answers those services call.
-delete process.env.SERVICES;
+// The runner reads the environment too: SERVICES, and variables named like Moleculer's options, or with MOL_ before, which would override
+// moleculer.config.ts unseen. What we read of it has been read by now.
+const options = Object.keys(ServiceBroker.defaultOptions).map(option => option.toUpperCase());
+for (const name of Object.keys(process.env))
+	if (name === "SERVICES" || name.startsWith("MOL_") || options.some(option => name === option || name.startsWith(`${option}_`)))
+		delete process.env[name];
 
 const here = (path: string) => join(import.meta.dirname, path);
 const services = carriedBy(config.services).map(name => here(`services/${name}`));

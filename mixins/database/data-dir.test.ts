@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
-import { DataDirInUse, takeDataDir } from "./data-dir.ts";
+import { DataDirError, takeDataDir } from "./data-dir.ts";
 
 describe("the data directory", () => {
 	const parent = mkdtempSync(join(tmpdir(), "plaza-data-dir-"));
@@ -28,7 +28,7 @@ describe("the data directory", () => {
 		assert.throws(
 			() => takeDataDir(dir),
 			(error: Error) =>
-				error instanceof DataDirInUse && error.message.includes(`process ${other.pid}`) && error.message.includes(dir)
+				error instanceof DataDirError && error.message.includes(`process ${other.pid}`) && error.message.includes(dir)
 		);
 		const exited = new Promise(resolve => other.once("exit", resolve));
 		other.kill("SIGKILL");
@@ -41,5 +41,23 @@ describe("the data directory", () => {
 		takeDataDir(dir)();
 		writeFileSync(join(dir, "lock"), `${process.ppid} 1`);
 		takeDataDir(dir)();
+	});
+
+	for (const left of ["", "0", "nonsense", `${process.pid} 1`])
+		it(`is taken over from a lock that says ${JSON.stringify(left)}`, () => {
+			const dir = fresh();
+			takeDataDir(dir)();
+			writeFileSync(join(dir, "lock"), left);
+			const letGo = takeDataDir(dir);
+			assert.match(readFileSync(join(dir, "lock"), "utf8"), new RegExp(`^${process.pid} (?!1$)`));
+			letGo();
+			assert.deepEqual(readdirSync(dir), []);
+		});
+
+	it("is refused in one line that names it when it cannot be made", () => {
+		assert.throws(
+			() => takeDataDir("/dev/null/plaza"),
+			(error: Error) => error instanceof DataDirError && /^DATA_DIR=\/dev\/null\/plaza is unusable .*: give/.test(error.message)
+		);
 	});
 });

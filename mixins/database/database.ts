@@ -78,7 +78,11 @@ export function openEmbedded(dir: string): Database {
 		connection: async () => {
 			letGo ??= takeDataDir(dir);
 			opening ??= PGlite.create(`${dir}/postgres`, { relaxedDurability: false });
-			const pglite = await opening;
+			const pglite = await opening.catch(error => {
+				// The next attempt opens it anew.
+				opening = undefined;
+				throw error;
+			});
 			maintenance ??= maintain(db);
 			return createPgConfig(pglite) as Knex.PgConnectionConfig;
 		}
@@ -92,7 +96,7 @@ export function openEmbedded(dir: string): Database {
 		async close() {
 			await maintenance?.stop();
 			await db.destroy();
-			await (await opening)?.close();
+			await (await opening?.catch(() => undefined))?.close();
 			letGo?.();
 		}
 	};

@@ -40,19 +40,22 @@ export function openGroup(name: string, records: EmbeddedRecords, partitionsOf: 
 	const flush = () => {
 		clearTimeout(commitTimer);
 		commitTimer = undefined;
-		committing = committing.then(async () => {
-			const due = [...uncommitted];
-			if (due.length === 0) return;
-			uncommitted.clear();
-			await records.commit(due.map(([{ topic, partition }, next]) => ({ group: name, topic, partition, next })));
-		});
+		committing = committing
+			.catch(() => {})
+			.then(async () => {
+				const due = [...uncommitted];
+				if (due.length === 0) return;
+				await records.commit(due.map(([{ topic, partition }, next]) => ({ group: name, topic, partition, next })));
+				// What has moved on meanwhile is still due; after a failure everything is.
+				for (const [partition, next] of due) if (uncommitted.get(partition) === next) uncommitted.delete(partition);
+			});
 		return committing;
 	};
 
 	const commit = (partition: Partition, next: number) => {
 		positions.set(partition, next);
 		uncommitted.set(partition, next);
-		// A commit that fails is made good by the next one, or by a redelivery.
+		// What a failed commit leaves uncommitted goes with the next one, or is redelivered.
 		commitTimer ??= setTimeout(() => flush().catch(() => {}), COMMIT_AFTER_MS);
 	};
 
@@ -128,7 +131,7 @@ export function openGroup(name: string, records: EmbeddedRecords, partitionsOf: 
 		}
 	};
 	const reassign = () => {
-		assigning = assigning.then(assign);
+		assigning = assigning.catch(() => {}).then(assign);
 		return assigning;
 	};
 

@@ -102,9 +102,12 @@ export function embeddedLog(db: Knex): TopicLog {
 		{ maxItems: MAX_APPEND, maxWaiting: MAX_WAITING, name: "the log" }
 	);
 
-	const retention = setInterval(() => {
-		for (const spec of specs.values()) records.expire(spec.name, spec.retentionMs).catch(() => {});
-	}, RETENTION_EVERY_MS).unref();
+	const expire = async () => {
+		for (const { name, partitions, retentionMs } of specs.values())
+			for (let partition = 0; partition < partitions; partition++) while (await records.expire(name, partition, retentionMs));
+	};
+	// What fails is tried again with the next round.
+	const retention = setInterval(() => expire().catch(() => {}), RETENTION_EVERY_MS).unref();
 
 	return {
 		async check() {
