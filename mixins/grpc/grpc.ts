@@ -70,9 +70,10 @@ interface GrpcService extends Service {
 
 const REQUEST_ID = /^[\x21-\x7e]{1,64}$/;
 
+/** Calls by the client's request id, where it has sent one, and with what is left of its deadline. */
 function callerOf({ broker }: Service, call: ServerUnaryCall<object, object>): Caller {
 	const [given] = call.metadata.get("x-request-id");
-	const requestID = typeof given === "string" && REQUEST_ID.test(given) ? given : broker.generateUid();
+	const requestID = typeof given === "string" && REQUEST_ID.test(given) ? given : undefined;
 	const deadline = Number(call.getDeadline());
 	const invoke = (action: string, params: object, options?: CallingOptions) => {
 		// Past its deadline the client has its answer already; what is still under way for it should end too.

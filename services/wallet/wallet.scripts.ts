@@ -9,13 +9,13 @@ export const APPLIED_KEY = "wallets:applied";
 export const WARM_KEY = "wallets:warm";
 export const walletKey = (user: string) => `wallet:${user}`;
 
-/** KEYS: generation, wallets. Answers the generation and, for each wallet that was confirmed in it, seq and total; false for any other. */
+/** KEYS: generation, wallets. Answers the generation and the total of each wallet that was confirmed in it, false for any other. */
 const READ = `
 local generation = redis.call('GET', KEYS[1])
 local answer = { generation or '' }
 for i = 2, #KEYS do
-	local wallet = redis.call('HMGET', KEYS[i], 'generation', 'seq', 'total_cents')
-	answer[i] = generation and wallet[1] == generation and wallet[2] .. ' ' .. wallet[3] or false
+	local wallet = redis.call('HMGET', KEYS[i], 'generation', 'total_cents')
+	answer[i] = generation and wallet[1] == generation and wallet[2]
 end
 return answer`;
 

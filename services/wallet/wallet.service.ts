@@ -5,7 +5,6 @@ import { isAway, unavailable } from "../../mixins/errors.ts";
 import { microBatch } from "../../mixins/micro-batch.ts";
 import { redis as redisMixin } from "../../mixins/redis.ts";
 import { embedded, redis, topicLog, withTopics, works } from "../../profile.ts";
-import type { PurchaseTotal } from "../purchase/purchase.contract.ts";
 import { walletOverGrpc } from "./wallet.grpc.ts";
 import { balancesOf, changesOf, compare, identityOf, totalIn } from "./wallet.rules.ts";
 import { memoryBalances } from "./wallet.store.memory.ts";
@@ -20,8 +19,8 @@ export const wallet = (store: BalanceStore, mixins: Partial<ServiceSchema>[] = [
 	// Reads that arrive while one is under way share the next.
 	const read = microBatch(
 		async (users: string[]) => {
-			const { totals, generation } = await store.read(users);
-			return totals.map(total => ({ total, generation }));
+			const { totalsCents, generation } = await store.read(users);
+			return totalsCents.map(cents => ({ cents, generation }));
 		},
 		{ maxItems: 500, maxWaiting: 20_000, name: "the wallet's store" }
 	);
@@ -33,33 +32,33 @@ export const wallet = (store: BalanceStore, mixins: Partial<ServiceSchema>[] = [
 
 		methods: {
 			/** From the store; what it does not answer for is looked up where purchases are, and the store is told. */
-			async totalOf(user_id: string, ctx: Caller): Promise<PurchaseTotal> {
-				const { total: known, generation } = await read(user_id).catch((error: Error) => {
+			async centsOf(user_id: string, ctx: Caller): Promise<number> {
+				const { cents, generation } = await read(user_id).catch((error: Error) => {
 					if (!isStoreAway) this.logger.warn(`the balance store does not answer (${error.message}): balances come from Postgres`);
 					isStoreAway = true;
-					return { total: undefined, generation: undefined };
+					return { cents: undefined, generation: undefined };
 				});
 				if (isStoreAway && generation !== undefined) {
 					isStoreAway = false;
 					this.logger.info("balances come from the balance store again");
 				}
-				if (known) return known;
+				if (cents !== undefined) return cents;
 
 				const total = await ctx.call("purchase.total", { user_id }).catch(error => {
 					throw isAway(error) ? unavailable("the wallet's store", error) : error;
 				});
 				// Of those who never bought nothing is kept, or anybody could fill the store by asking. What fails here is made good by the next read.
 				if (total.seq > 0 && generation !== undefined) store.confirm([{ user_id, ...total }], generation).catch(() => {});
-				return total;
+				return total.total_cents;
 			}
 		},
 
 		actions: {
 			async getBalance(ctx) {
-				return balancesOf((await this.totalOf(ctx.params.user_id, ctx)).total_cents);
+				return balancesOf(await this.centsOf(ctx.params.user_id, ctx));
 			},
 			async getTotalSpent(ctx) {
-				return balancesOf((await this.totalOf(ctx.params.user_id, ctx)).total_cents);
+				return balancesOf(await this.centsOf(ctx.params.user_id, ctx));
 			}
 		},
 
@@ -96,7 +95,7 @@ export const wallet = (store: BalanceStore, mixins: Partial<ServiceSchema>[] = [
 						if (missed > 0) this.broker.metrics.increment(MISSED, {}, missed);
 						if (missed > 0) this.logger.debug("versions missed", { ...entry, before, missed });
 						// Not waited for: if it cannot be had now, whoever reads next has it looked up.
-						if (!isConfirmed) this.totalOf(entry.user_id, newest.ctx).catch(() => {});
+						if (!isConfirmed) this.centsOf(entry.user_id, newest.ctx).catch(() => {});
 					}
 					// Also for what was known already: a screen may have missed it.
 					await Promise.all(

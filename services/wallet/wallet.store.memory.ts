@@ -31,8 +31,9 @@ export function memoryBalances({ maxUsers = MAX_USERS } = {}): BalanceStore {
 
 	return {
 		async read(users) {
-			const totals = users.map(user => wallets.get(user)).map(wallet => (wallet?.isConfirmed ? wallet.total : undefined));
-			return { totals, generation: generation() };
+			const asked = users.map(user => wallets.get(user));
+			const totalsCents = asked.map(wallet => (wallet?.isConfirmed ? wallet.total.total_cents : undefined));
+			return { totalsCents, generation: generation() };
 		},
 		raise: async entries => entries.map(raise),
 		async confirm(entries, required) {

@@ -1,14 +1,7 @@
 import type { Redis } from "../../mixins/redis.ts";
-import type { PurchaseTotal } from "../purchase/purchase.contract.ts";
 import { APPLIED_KEY, GENERATION_KEY, walletKey, withScripts } from "./wallet.scripts.ts";
 import type { BalanceStore, Entry } from "./wallet.store.ts";
 import { trustIn } from "./wallet.trust.ts";
-
-const totalOf = (wallet: string | null): PurchaseTotal | undefined => {
-	if (wallet === null) return undefined;
-	const [seq, total_cents] = wallet.split(" ");
-	return { seq: Number(seq), total_cents: Number(total_cents) };
-};
 
 const keysOf = (entries: Entry[]) => entries.map(({ user_id }) => walletKey(user_id));
 const totalsOf = (entries: Entry[]) => entries.flatMap(({ seq, total_cents }) => [seq, total_cents]);
@@ -20,7 +13,7 @@ const totalsOf = (entries: Entry[]) => entries.flatMap(({ seq, total_cents }) =>
 export function redisBalances(redis: Redis, committed: () => Promise<number[]>): BalanceStore {
 	const client = withScripts(redis.client);
 	const trust = trustIn(redis, client, committed);
-	const nothing = (users: string[]) => ({ generation: undefined, totals: users.map(() => undefined) });
+	const nothing = (users: string[]) => ({ generation: undefined, totalsCents: users.map(() => undefined) });
 	/** Without a generation it has been emptied. */
 	const isWhole = (generation: string) => {
 		if (generation === "") trust.doubt();
@@ -31,8 +24,9 @@ export function redisBalances(redis: Redis, committed: () => Promise<number[]>):
 		async read(users) {
 			if (!trust.holds()) return nothing(users);
 			try {
-				const [generation, ...wallets] = await client.walletRead(users.length + 1, GENERATION_KEY, ...users.map(walletKey));
-				return isWhole(generation) ? { generation, totals: wallets.map(totalOf) } : nothing(users);
+				const [generation, ...totals] = await client.walletRead(users.length + 1, GENERATION_KEY, ...users.map(walletKey));
+				if (!isWhole(generation)) return nothing(users);
+				return { generation, totalsCents: totals.map(cents => (cents === null ? undefined : Number(cents))) };
 			} catch (error) {
 				// A Redis that hangs costs one batch its timeout; the next go to Postgres at once.
 				trust.doubt();

@@ -9,7 +9,7 @@ export interface Entry extends PurchaseTotal {
 
 export interface Reading {
 	/** In the order asked; undefined for a user whose total has not been confirmed. */
-	totals: (PurchaseTotal | undefined)[];
+	totalsCents: (number | undefined)[];
 	/** What `confirm` needs to know; undefined while the store itself cannot be believed. */
 	generation: string | undefined;
 }
