@@ -7,6 +7,7 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import type { Logger, Service, ServiceBroker, ServiceSchema } from "moleculer";
+import { isAway } from "./errors.ts";
 
 export interface Dependency {
 	/** Its name in health answers: `postgres`. */
@@ -54,26 +55,35 @@ export async function checksOf(broker: ServiceBroker): Promise<Record<string, st
 	return Object.fromEntries(await Promise.all(known.map(async ([name, check]) => [name, await bounded(check)] as const)));
 }
 
-/** Resolves once it answers, however long that takes; says so in one line, and again every half minute. False if the broker stopped meanwhile. */
+/**
+ * Resolves with true once it answers and `then` has been done, however long that takes; says so in one line, and again every half minute. What
+ * fails in `then` because the dependency has gone again is tried again; anything else it throws is thrown. False if the broker stopped meanwhile.
+ */
 export async function reach(
-	{ name, where, advice, check }: Dependency,
+	{ name, where, advice, check }: Pick<Dependency, "name" | "where" | "advice" | "check">,
 	logger: Logger,
-	isStopping: () => boolean
+	isStopping: () => boolean,
+	then: () => Promise<void> = async () => {}
 ): Promise<boolean> {
 	let pauseMs = FIRST_PAUSE_MS;
 	let saidAtMs = Number.NEGATIVE_INFINITY;
 	while (!isStopping()) {
+		let hasAnswered = false;
 		try {
 			await check();
+			hasAnswered = true;
+			await then();
 			if (saidAtMs > 0) logger.info(`${name} at ${where} answers`);
 			return true;
 		} catch (error) {
+			if (hasAnswered && !isAway(error)) throw error;
 			if (performance.now() - saidAtMs > SAY_AGAIN_AFTER_MS) {
 				saidAtMs = performance.now();
 				logger.warn(`${name} does not answer at ${where} (${(error as Error).message}): ${advice}; trying again until it does`);
 			}
 		}
-		await delay(pauseMs, undefined, { ref: false });
+		// This keeps the process alive: a node without a port of its own would end while it waits.
+		await delay(pauseMs);
 		pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS);
 	}
 	return false;
@@ -98,7 +108,7 @@ export const dependency = (one: Dependency, whenReached?: () => Promise<void>): 
 		addCheck(this.broker, one.name, () => one.check().then(() => "ok"));
 	},
 	async started(this: Service) {
-		if (await reach(one, this.logger, () => this.broker.stopping)) await whenReached?.();
+		await reach(one, this.logger, () => this.broker.stopping, whenReached);
 	},
 	async stopped() {
 		await release(one);

@@ -102,10 +102,14 @@ export function openEmbedded(dir: string): Database {
 	};
 }
 
-/** Mixin: the service starts once Postgres answers and its tables are up to date. One table of migrations a folder, named after the service. */
-export function database(db: Database, migrations?: URL): Partial<ServiceSchema> {
+/**
+ * Mixin: the service starts once Postgres answers, its tables are up to date, and what they must hold from the start (`seed`) is in them.
+ * One table of migrations a folder, named after the service.
+ */
+export function database(db: Database, migrations?: URL, seed?: () => Promise<void>): Partial<ServiceSchema> {
 	return dependency(db, async () => {
 		if (migrations) await migrate(db, migrations);
+		await seed?.();
 	});
 }
 

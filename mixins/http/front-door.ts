@@ -42,6 +42,7 @@ export interface DoorConfig {
 	maxRequestsPerSecond: number;
 }
 
+const HEALTH_PATHS = new Set(["/health", "/health/live", "/health/ready"]);
 const REQUEST_ID = /^[\w.:/+=-]{1,128}$/;
 const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 30_000;
@@ -58,13 +59,14 @@ export function doorOf(broker: ServiceBroker): Door {
 	return door;
 }
 
-/** Answers an upgrade that is not to be, as HTTP. */
+/** Answers an upgrade that is not to be, as HTTP, and hangs up: the server no longer watches over a socket that it has handed over. */
 export function refuseUpgrade(socket: Duplex, { code, ...error }: HttpError) {
 	const body = JSON.stringify({ ...error, code });
 	const retry = code === 429 || code === 503 ? "Retry-After: 1\r\n" : "";
 	socket.on("error", () => {});
 	socket.end(
-		`HTTP/1.1 ${code} ${STATUS_CODES[code]}\r\nConnection: close\r\n${retry}Content-Type: application/json; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
+		`HTTP/1.1 ${code} ${STATUS_CODES[code]}\r\nConnection: close\r\nX-Request-ID: ${randomUUID()}\r\n${retry}Content-Type: application/json; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+		() => socket.destroy()
 	);
 }
 
@@ -87,20 +89,28 @@ function open(config: DoorConfig, report: () => ReturnType<Health>): Door {
 
 		if (!buckets.take(req.socket.remoteAddress ?? "", performance.now())) return sendError(res, tooManyRequests);
 		const path = req.url?.split("?", 1)[0] ?? "/";
-		if (path === "/health" || path.startsWith("/health/")) return void answerHealth(report, path, res);
-		const own = door.requests.get(path.replace(/\/$/, ""));
+		if (HEALTH_PATHS.has(path)) return void answerHealth(report, path, res);
+		const own = door.requests.get(path);
 		if (own) return own(req, res);
 		if (!door.answer) return sendError(res, unavailableHere);
 		return door.answer(req, res);
 	};
 
-	const server = createServer({ headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS }, handle);
+	const server = createServer(
+		{
+			headersTimeout: HEADERS_TIMEOUT_MS,
+			requestTimeout: REQUEST_TIMEOUT_MS,
+			// Whoever offers h2c, as Java's client does, is answered in HTTP/1.1.
+			shouldUpgradeCallback: req => req.headers.upgrade?.toLowerCase() === "websocket"
+		},
+		handle
+	);
 	const door: Door = { server, answer: undefined, requests: new Map(), upgrades: new Map(), closing: new Set() };
 	server.on("upgrade", (req, socket, head) => {
-		const path = req.url?.split("?", 1)[0]?.replace(/\/$/, "") ?? "";
+		const path = req.url?.split("?", 1)[0] ?? "";
 		const take = door.upgrades.get(path);
 		if (take) return take(req, socket, head);
-		const known = path === "/ws" || path === "/socket.io";
+		const known = path === "/ws" || path === "/socket.io/";
 		refuseUpgrade(socket, known ? unavailableHere : notFound);
 	});
 	return door;
@@ -149,7 +159,8 @@ export const frontDoor = (config: DoorConfig, health: Health): Middleware => ({
 
 	async stopping(broker: ServiceBroker) {
 		// Whatever hangs: a stop that takes longer would be ended by SIGKILL.
-		setTimeout(() => process.exit(1), STOP_WITHIN_MS).unref();
+		// Nothing acknowledged is lost by it: what is under way is durable, and is handed over again.
+		setTimeout(() => process.exit(0), STOP_WITHIN_MS).unref();
 		const door = doors.get(broker);
 		if (door) await close(door);
 	}

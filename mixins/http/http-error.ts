@@ -62,6 +62,9 @@ export function toHttp(error: unknown): HttpError {
 	const { name, message, code, type, data } = error as HttpError;
 	const body = BODY[type];
 	if (body) return body;
+	// zlib's, of a body that says it is compressed and is not.
+	if (String(code).startsWith("Z_"))
+		return { name: "BadRequestError", message: "The body cannot be read", code: 400, type: "BAD_REQUEST" };
 	if (isAway(error) || code === 503 || code === 504) {
 		const { what } = (data ?? {}) as { what?: string };
 		return what ? { ...unavailableHere, message, data: { what } } : unavailableHere;

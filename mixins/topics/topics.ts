@@ -14,11 +14,9 @@
  * A message that cannot be read, or whose handler refuses it, goes to `<topic>.dead` with headers that say where from and why, before the offset
  * moves on. While something the handler needs is away, its partition waits, for as long as it takes, and health says so.
  */
-import { setTimeout as delay } from "node:timers/promises";
 import type { Service, ServiceSchema } from "moleculer";
 import type { PublishOptions } from "../../define.ts";
 import { addCheck, type Dependency, hold, reach, release } from "../dependency.ts";
-import { isAway } from "../errors.ts";
 import { deadTopic } from "./dead-letter.ts";
 import { type Encodable, encode } from "./encode.ts";
 import { type Subscription, subscription, topicsOf } from "./subscription.ts";
@@ -39,7 +37,6 @@ export interface TopicsOptions {
 const DAY_MS = 86_400_000;
 const RETENTION_MS = 7 * DAY_MS;
 const DEAD_RETENTION_MS = 90 * DAY_MS;
-const CREATE_AGAIN_AFTER_MS = 500;
 const MAX_RECORD_BYTES = 1024 * 1024;
 
 /** A dead letter is its record with more headers: the topic must take larger ones than its source, or the largest could never be laid to rest. */
@@ -73,7 +70,7 @@ const dependencyOf = (
 interface TopicsService extends Service {
 	topicSubscription?: Subscription;
 	topicConsumer?: Consumer;
-	topicsStarted?: Promise<void>;
+	topicsStarted?: Promise<unknown>;
 }
 
 /** Mixin; see the top of this file. */
@@ -81,22 +78,8 @@ export function topics(log: TopicLog, options: TopicsOptions): Partial<ServiceSc
 	const { consumes = () => true } = options;
 	const dependency = dependencyOf(log, options);
 
-	/** Waits for the log and makes its topics; false if the broker stopped meanwhile. */
-	async function prepare(this: TopicsService): Promise<boolean> {
-		while (await reach(dependency, this.logger, () => this.broker.stopping)) {
-			try {
-				await createOnce(log, options);
-				return true;
-			} catch (error) {
-				if (!isAway(error)) throw error;
-			}
-			await delay(CREATE_AGAIN_AFTER_MS);
-		}
-		return false;
-	}
-
-	async function consume(this: TopicsService, names: string[]) {
-		if (!(await prepare.call(this))) return;
+	async function begin(this: TopicsService, names: string[]) {
+		await createOnce(log, options);
 		if (names.length === 0 || !consumes(this.name)) return;
 		const { trouble, handle } = subscription(this, log, options);
 		addCheck(this.broker, `topics:${this.name}`, async () => trouble() ?? this.topicConsumer?.trouble() ?? "ok");
@@ -111,9 +94,16 @@ export function topics(log: TopicLog, options: TopicsOptions): Partial<ServiceSc
 
 		// The service does not wait for its topics: what it can answer without them it answers.
 		started(this: TopicsService) {
-			this.topicsStarted = consume.call(this, Object.keys(topicsOf(this))).catch(error => {
+			const names = Object.keys(topicsOf(this));
+			this.topicsStarted = reach(
+				dependency,
+				this.logger,
+				() => this.broker.stopping,
+				() => begin.call(this, names)
+			).catch(error => {
+				// Topics that are not as they must be: nothing that this node could do would be right.
 				this.logger.fatal(error.message);
-				this.broker.fatal(error.message, error, true);
+				process.exit(1);
 			});
 		},
 

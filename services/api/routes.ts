@@ -9,7 +9,18 @@ type Contracts = Record<string, ActionContract>;
 
 /** The gateway's aliases: `POST /api/purchases` → `purchase.create`. */
 export const routes = (contracts: object): Record<string, string> =>
-	Object.fromEntries(Object.entries(contracts as Contracts).flatMap(([name, { rest }]) => (rest ? [[rest, name]] : [])));
+	Object.fromEntries(
+		Object.entries(contracts as Contracts).flatMap(([name, { rest }]) => {
+			if (!rest) return [];
+			// Whoever may GET may ask for the headers alone.
+			return rest.startsWith("GET ")
+				? [
+						[rest, name],
+						[rest.replace("GET", "HEAD"), name]
+					]
+				: [[rest, name]];
+		})
+	);
 
 export const contractOf = (action: string): ActionContract => (actions as unknown as Contracts)[action]!;
 

@@ -25,28 +25,44 @@ const merge = (reports: Checks[]): Checks => {
 	return merged;
 };
 
+/** What the world may read; why is in the log and on the node's own page, where names of hosts may stand. */
+const WORDS = new Set(["ok", "away", "starting", "not running", "no answer"]);
+const inWords = (checks: Checks): Checks =>
+	Object.fromEntries(Object.entries(checks).map(([name, state]) => [name, WORDS.has(state) ? state : "waiting"]));
+
 /** This node alone: what it needs, and whether its services have started. */
 export async function ownHealth(broker: ServiceBroker): Promise<Health> {
 	const checks = { ...(await checksOf(broker)), node: broker.started ? "ok" : "starting" };
 	return { status: Object.values(checks).every(state => state === "ok") ? "ok" : "down", checks };
 }
 
-/** The whole system as this node sees it: every node is asked, and every service must be worked at somewhere. Answers within two seconds. */
-export async function health(broker: ServiceBroker): Promise<Health> {
-	const own = await ownHealth(broker);
-	if (!broker.started) return own;
-
+async function askAll(broker: ServiceBroker): Promise<Health> {
 	const nodes: RemoteNode[] = broker.registry.getNodeList({ onlyAvailable: true, withServices: false });
-	const others = nodes.filter(({ id }) => id !== broker.nodeID);
-	const reports = await Promise.all(
-		others.map(({ id }) =>
-			broker
-				.call<Checks, object>("health.report", {}, { nodeID: id, timeout: ASK_TIMEOUT_MS })
-				.catch((): Checks => ({ [`node:${id}`]: "no answer" }))
-		)
-	);
+	// A person at a prompt is a node too, but nobody's health.
+	const workers = nodes.filter(({ id, metadata }) => id !== broker.nodeID && metadata?.works?.length);
+	const ask = (nodeID: string) =>
+		broker
+			.call<Checks, object>("health.report", {}, { nodeID, timeout: ASK_TIMEOUT_MS })
+			.catch((): Checks => ({ nodes: "no answer" }));
+	const [own, ...reports] = await Promise.all([ownHealth(broker), ...workers.map(({ id }) => ask(id))]);
 	const worked = new Set(nodes.flatMap(({ metadata }) => metadata?.works ?? []));
 	const services = Object.fromEntries(serviceNames.map(name => [name, worked.has(name) ? "ok" : "not running"]));
-	const checks = merge([own.checks, ...reports, services]);
+	const checks = inWords(merge([own.checks, ...reports, services]));
 	return { status: Object.values(checks).every(state => state === "ok") ? "ok" : "down", checks };
+}
+
+const asking = new WeakMap<ServiceBroker, Promise<Health>>();
+
+/**
+ * The whole system as this node sees it: every node is asked, and every service must be worked at somewhere. Answers within two seconds;
+ * who asks while an answer is under way shares it.
+ */
+export async function health(broker: ServiceBroker): Promise<Health> {
+	if (!broker.started) {
+		const { status, checks } = await ownHealth(broker);
+		return { status, checks: inWords(checks) };
+	}
+	const shared = asking.get(broker) ?? askAll(broker).finally(() => asking.delete(broker));
+	asking.set(broker, shared);
+	return shared;
 }

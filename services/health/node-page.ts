@@ -1,4 +1,5 @@
 // What a node shows to those who run it, on a port of its own: figures, and its own health.
+import { randomUUID } from "node:crypto";
 import { createServer } from "node:http";
 import { type MetricRegistry, MetricReporters, type Middleware, type ServiceBroker } from "moleculer";
 import { notFound, sendError, sendJson } from "../../mixins/http/http-error.ts";
@@ -27,7 +28,9 @@ const textOf = (broker: ServiceBroker) => {
 /** Middleware: serves `/metrics` and `/health/*` from before the transporter is connected until all services have stopped. */
 export function nodePage({ metricsHost, metricsPort }: { metricsHost: string; metricsPort: number }): Middleware {
 	let broker: ServiceBroker;
-	const server = createServer(async ({ url }, res) => {
+	const server = createServer(async (req, res) => {
+		const url = req.url?.split("?", 1)[0];
+		res.setHeader("X-Request-ID", randomUUID());
 		if (url === "/metrics") {
 			res.writeHead(200, { "Content-Type": "text/plain; version=0.0.4; charset=utf-8" });
 			return res.end(textOf(broker));

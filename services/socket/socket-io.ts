@@ -2,24 +2,43 @@
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { Service, ServiceSchema } from "moleculer";
 import SocketIO from "moleculer-io";
+import type { AddressLimit } from "../../mixins/http/address-limit.ts";
 import { doorOf } from "../../mixins/http/front-door.ts";
 import { isAllowedOrigin } from "../../mixins/http/origin.ts";
+import { tokenBucket } from "../../mixins/http/token-bucket.ts";
 
-interface Handshake {
-	handshake: { auth: { token?: unknown } };
-}
-
-type Running = Service & { server: Server; io: { disconnectSockets(close: boolean): void } };
-
-const refused = () => Object.assign(new Error("UNAUTHORIZED"), { data: { type: "UNAUTHORIZED" } });
-
-export function socketIo({
-	guests,
-	allowedOrigins
-}: {
+export interface SocketIoOptions {
 	guests: boolean;
 	allowedOrigins: readonly string[];
-}): Partial<ServiceSchema> {
+	addresses: AddressLimit;
+	maxFramesPerSecond: number;
+}
+
+interface Socket {
+	handshake: { address: string; auth: { token?: unknown } };
+	use(middleware: (packet: unknown, next: () => void) => void): void;
+	once(event: "disconnect", listener: () => void): void;
+	disconnect(close: boolean): void;
+}
+
+type Next = (error?: Error) => void;
+type Running = Service & { server: Server; io: { disconnectSockets(close: boolean): void } };
+
+const refused = (type: string) => Object.assign(new Error(type), { data: { type } });
+
+export function socketIo({ guests, allowedOrigins, addresses, maxFramesPerSecond }: SocketIoOptions): Partial<ServiceSchema> {
+	const identify = ({ handshake }: Socket, next: Next) =>
+		next(handshake.auth.token || !guests ? refused("UNAUTHORIZED") : undefined);
+
+	const limit = (socket: Socket, next: Next) => {
+		const countOut = addresses.take(socket.handshake.address);
+		if (!countOut) return next(refused("TOO_MANY_SOCKETS"));
+		socket.once("disconnect", countOut);
+		const bucket = tokenBucket(maxFramesPerSecond, performance.now());
+		socket.use((_, pass) => (bucket.take(performance.now()) ? pass() : socket.disconnect(true)));
+		next();
+	};
+
 	const schema = {
 		mixins: [SocketIO as Partial<ServiceSchema>],
 		// Its own actions send anything to anybody.
@@ -35,16 +54,13 @@ export function socketIo({
 						decide(null, isAllowedOrigin(req, allowedOrigins)),
 					cors: { origin: [...allowedOrigins], credentials: true }
 				},
-				namespaces: {
-					"/": {
-						events: {},
-						middlewares: [
-							({ handshake }: Handshake, next: (error?: Error) => void) =>
-								next(handshake.auth.token !== undefined || !guests ? refused() : undefined)
-						]
-					}
-				}
+				namespaces: { "/": { middlewares: [identify, limit] } }
 			}
+		},
+
+		merged(merged: { settings: { io: { namespaces: Record<string, { events: object }> } } }) {
+			// Settings are merged, and its own come with an event that calls actions by their names.
+			merged.settings.io.namespaces["/"]!.events = {};
 		},
 
 		created(this: Running) {
@@ -54,8 +70,8 @@ export function socketIo({
 
 		started(this: Running) {
 			const door = doorOf(this.broker);
-			door.requests.set("/socket.io", (req, res) => this.server.emit("request", req, res));
-			door.upgrades.set("/socket.io", (req, socket, head) => this.server.emit("upgrade", req, socket, head));
+			door.requests.set("/socket.io/", (req, res) => this.server.emit("request", req, res));
+			door.upgrades.set("/socket.io/", (req, socket, head) => this.server.emit("upgrade", req, socket, head));
 			door.closing.add(async () => this.io.disconnectSockets(true));
 		}
 	};

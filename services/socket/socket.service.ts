@@ -1,6 +1,7 @@
 import type { Service, ServiceSchema } from "moleculer";
 import { config } from "../../config.ts";
 import { type Caller, defineService, type Received, type TopicContract } from "../../define.ts";
+import { addressLimit } from "../../mixins/http/address-limit.ts";
 import { doorOf } from "../../mixins/http/front-door.ts";
 import { tokenBucket } from "../../mixins/http/token-bucket.ts";
 import { redis as redisMixin } from "../../mixins/redis.ts";
@@ -21,6 +22,9 @@ import { webSockets } from "./web-sockets.ts";
 const contracts = topics as unknown as Record<string, TopicContract>;
 /** The topics that some screen is to hear of: their contracts say which. */
 const shown = Object.keys(contracts).filter(name => contracts[name]?.push || contracts[name]?.feed);
+
+/** WebSocket and Socket.IO together. */
+const addresses = addressLimit(config.maxSocketsPerAddress);
 
 const COUNTERS = {
 	pushed: "frames for sockets",
@@ -55,7 +59,8 @@ function open(service: Service, makePresence: typeof presenceOf) {
 	const codeless = codelessAction(actions);
 	const figures = figuresOf(service, () => server.size());
 	const server = webSockets({
-		...config,
+		allowedOrigins: config.allowedOrigins,
+		addresses,
 		onConnection: socket =>
 			openSession(socket, createClient(socket, figures), {
 				hub,
@@ -133,4 +138,8 @@ export const socket = (mixins: Partial<ServiceSchema>[]) =>
 		}
 	});
 
-export default socket([withTopics(), socketIo(config), ...(embedded ? [] : [redisMixin(redis(), { required: false })])]);
+export default socket([
+	withTopics(),
+	socketIo({ ...config, addresses }),
+	...(embedded ? [] : [redisMixin(redis(), { required: false })])
+]);

@@ -5,6 +5,7 @@ import type { AddressInfo } from "node:net";
 import { after, describe, it } from "node:test";
 import { WebSocket } from "ws";
 import type { Caller } from "../../define.ts";
+import { addressLimit } from "../../mixins/http/address-limit.ts";
 import { tokenBucket } from "../../mixins/http/token-bucket.ts";
 import { eventually } from "../../test/client.ts";
 import { actions, topics } from "../contract.ts";
@@ -29,7 +30,7 @@ async function open({
 	const caller = { call: snapshot } as unknown as Caller;
 	const sockets = webSockets({
 		allowedOrigins: ["https://shop.example"],
-		maxSocketsPerAddress,
+		addresses: addressLimit(maxSocketsPerAddress),
 		onConnection: socket =>
 			openSession(
 				socket,

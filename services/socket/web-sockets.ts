@@ -3,13 +3,14 @@ import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import { type WebSocket, WebSocketServer } from "ws";
+import type { AddressLimit } from "../../mixins/http/address-limit.ts";
 import { refuseUpgrade } from "../../mixins/http/front-door.ts";
 import { foreignOrigin, tooManyRequests } from "../../mixins/http/http-error.ts";
 import { isAllowedOrigin } from "../../mixins/http/origin.ts";
 
 export interface WebSocketsOptions {
 	allowedOrigins: readonly string[];
-	maxSocketsPerAddress: number;
+	addresses: AddressLimit;
 	/** Called for each connection; answers how to let it finish. */
 	onConnection: (socket: WebSocket) => { drain(): Promise<void> };
 }
@@ -22,7 +23,7 @@ const CLOSE_WITHIN_MS = 1_000;
 
 const within = (promise: Promise<unknown>, ms: number) => Promise.race([promise, delay(ms, undefined, { ref: false })]);
 
-export function webSockets({ allowedOrigins, maxSocketsPerAddress, onConnection }: WebSocketsOptions) {
+export function webSockets({ allowedOrigins, addresses, onConnection }: WebSocketsOptions) {
 	// No deflate: its memory a socket is many times a frame's size.
 	const server = new WebSocketServer({
 		noServer: true,
@@ -31,23 +32,15 @@ export function webSockets({ allowedOrigins, maxSocketsPerAddress, onConnection 
 		clientTracking: false
 	});
 	const open = new Map<WebSocket, { drain(): Promise<void> }>();
-	const addresses = new Map<string, number>();
 	const silent = new WeakSet<WebSocket>();
 
-	const count = (address: string, by: number) => {
-		const now = (addresses.get(address) ?? 0) + by;
-		if (now === 0) addresses.delete(address);
-		else addresses.set(address, now);
-	};
-
-	const accept = (socket: WebSocket, address: string) => {
-		count(address, 1);
+	const accept = (socket: WebSocket, countOut: () => void) => {
 		open.set(socket, onConnection(socket));
 		socket.on("pong", () => silent.delete(socket));
 		// What goes wrong is told by the close that follows.
 		socket.on("error", () => {});
 		socket.on("close", () => {
-			count(address, -1);
+			countOut();
 			open.delete(socket);
 		});
 	};
@@ -64,11 +57,12 @@ export function webSockets({ allowedOrigins, maxSocketsPerAddress, onConnection 
 		size: () => open.size,
 
 		upgrade(req: IncomingMessage, duplex: Duplex, head: Buffer) {
-			const address = req.socket.remoteAddress ?? "";
 			if (!isAllowedOrigin(req, allowedOrigins)) return refuseUpgrade(duplex, foreignOrigin);
-			if (maxSocketsPerAddress > 0 && (addresses.get(address) ?? 0) >= maxSocketsPerAddress)
-				return refuseUpgrade(duplex, tooManyRequests);
-			server.handleUpgrade(req, duplex, head, socket => accept(socket, address));
+			const countOut = addresses.take(req.socket.remoteAddress ?? "");
+			if (!countOut) return refuseUpgrade(duplex, tooManyRequests);
+			// A handshake that fails ends the connection and accepts nothing.
+			duplex.once("close", countOut);
+			server.handleUpgrade(req, duplex, head, socket => accept(socket, countOut));
 		},
 
 		/** Asks every client to come again, to whichever node answers then. */

@@ -1,7 +1,7 @@
 import type { ServiceSchema } from "moleculer";
 import { config } from "../../config.ts";
 import { defineService } from "../../define.ts";
-import { database } from "../../mixins/database/database.ts";
+import { type Database, database } from "../../mixins/database/database.ts";
 import { isAway, unavailable } from "../../mixins/errors.ts";
 import { microBatch } from "../../mixins/micro-batch.ts";
 import { postgres } from "../../profile.ts";
@@ -32,12 +32,13 @@ export const summary = (store: SummaryStore, names: readonly string[], mixins: P
 				await store.raise(ctx.params.counts).catch(error => Promise.reject(awayOr(error)));
 				return null;
 			}
-		},
-
-		started: () => store.seed(names)
+		}
 	});
 };
 
-export default summary(sqlSummary(postgres().knex), config.selectionNames, [
-	database(postgres(), new URL("./migrations/", import.meta.url))
-]);
+/** The tables of the summary, with a row for every name that may be picked. */
+export const summaryTables = (db: Database, store: SummaryStore, names: readonly string[]) =>
+	database(db, new URL("./migrations/", import.meta.url), () => store.seed(names));
+
+const store = sqlSummary(postgres().knex);
+export default summary(store, config.selectionNames, [summaryTables(postgres(), store, config.selectionNames)]);

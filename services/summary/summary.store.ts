@@ -10,6 +10,9 @@ export interface SummaryStore {
 	raise(counts: Count[]): Promise<void>;
 }
 
+/** A Postgres that has gone silent must not hold up who asks beyond the 5 s in which every request is answered. */
+const TIMEOUT_MS = 2_000;
+
 export const sqlSummary = (db: Knex): SummaryStore => ({
 	async seed(names) {
 		await db("selections_summary")
@@ -19,7 +22,7 @@ export const sqlSummary = (db: Knex): SummaryStore => ({
 	},
 
 	async list(names) {
-		const rows: { name: string; count: string }[] = await db("selections_summary").whereIn("name", names);
+		const rows: { name: string; count: string }[] = await db("selections_summary").whereIn("name", names).timeout(TIMEOUT_MS);
 		const counts = new Map(rows.map(({ name, count }) => [name, Number(count)]));
 		return names.map(name => ({ name, count: counts.get(name) ?? 0 }));
 	},
@@ -27,10 +30,11 @@ export const sqlSummary = (db: Knex): SummaryStore => ({
 	async raise(counts) {
 		// In one order, or two counters that raise the same names could wait for each other.
 		const sorted = counts.toSorted((a, b) => (a.name < b.name ? -1 : 1));
-		await db.raw(
+		const raised = db.raw(
 			`insert into selections_summary (name, count) select * from unnest(?::text[], ?::bigint[])
 			 on conflict (name) do update set count = excluded.count where selections_summary.count < excluded.count`,
 			[sorted.map(({ name }) => name), sorted.map(({ count }) => count)]
 		);
+		await raised.timeout(TIMEOUT_MS);
 	}
 });

@@ -3,11 +3,10 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { ServiceBroker } from "moleculer";
 import type { Caller } from "../../define.ts";
-import { database } from "../../mixins/database/database.ts";
 import type { Scratch } from "../../test/scratch.ts";
 import { ContractValidator } from "../../validator.ts";
 import { actions } from "../contract.ts";
-import { summary } from "./summary.service.ts";
+import { summary, summaryTables } from "./summary.service.ts";
 import { sqlSummary } from "./summary.store.ts";
 
 export const summarySuite = (where: string, open: () => Promise<Scratch>) =>
@@ -19,9 +18,8 @@ export const summarySuite = (where: string, open: () => Promise<Scratch>) =>
 		before(async () => {
 			opened = await open();
 			broker = new ServiceBroker({ logger: false, validator: new ContractValidator(actions) });
-			broker.createService(
-				summary(sqlSummary(opened.db.knex), names, [database(opened.db, new URL("./migrations/", import.meta.url))])
-			);
+			const store = sqlSummary(opened.db.knex);
+			broker.createService(summary(store, names, [summaryTables(opened.db, store, names)]));
 			await broker.start();
 			call = broker.call.bind(broker) as Caller["call"];
 		});
