@@ -233,10 +233,23 @@ describe("totals in a Redis that may have lost some", () => {
 		assert.match(await redis.client.info("commandstats"), /cmdstat_set:calls=1,/);
 	});
 
+	it("is away, and nothing is wrong with what it was told, when Redis is full", async () => {
+		const user = randomUUID();
+		await buy(user, 1, 0);
+		await redis.client.config("SET", "maxmemory", "1");
+		try {
+			await assert.rejects(raise(user, 2), { type: "UNAVAILABLE" });
+		} finally {
+			await redis.client.config("SET", "maxmemory", "0");
+		}
+		await raise(user, 2);
+		assert.equal(await totalOf(user), 200);
+	});
+
 	it("costs a reader its patience once when Redis hangs, not each time", async () => {
 		server.signal("SIGSTOP");
 		try {
-			await assert.rejects(store.read([randomUUID()]));
+			await assert.rejects(store.read([randomUUID()]), { type: "UNAVAILABLE" });
 			for (let n = 0; n < 100; n++) assert.equal((await store.read([randomUUID()])).generation, undefined);
 		} finally {
 			server.signal("SIGCONT");

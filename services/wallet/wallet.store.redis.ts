@@ -1,3 +1,4 @@
+import { unavailable } from "../../mixins/errors.ts";
 import type { Redis } from "../../mixins/redis.ts";
 import { APPLIED_KEY, GENERATION_KEY, walletKey, withScripts } from "./wallet.scripts.ts";
 import type { BalanceStore, Entry } from "./wallet.store.ts";
@@ -6,8 +7,13 @@ import { trustIn } from "./wallet.trust.ts";
 const keysOf = (entries: Entry[]) => entries.map(({ user_id }) => walletKey(user_id));
 const totalsOf = (entries: Entry[]) => entries.flatMap(({ seq, total_cents }) => [seq, total_cents]);
 
+/** Out of memory, read-only, still loading, gone: all of it passes. Only what is wrong with the command or its key does not. */
+const awayUnlessWrong = (error: Error) => {
+	throw /^(ERR|WRONGTYPE) /.test(error.message) ? error : unavailable("Redis", error);
+};
+
 /**
- * Totals in Redis, shared by all nodes. Rejects at once while Redis is away.
+ * Totals in Redis, shared by all nodes. Rejects with `UNAVAILABLE`, and at once, while Redis is away.
  * `committed`: how far the wallet's consumers have committed the topic of purchases, by partition.
  */
 export function redisBalances(redis: Redis, committed: () => Promise<number[]>): BalanceStore {
@@ -24,7 +30,8 @@ export function redisBalances(redis: Redis, committed: () => Promise<number[]>):
 		async read(users) {
 			if (!trust.holds()) return nothing(users);
 			try {
-				const [generation, ...totals] = await client.walletRead(users.length + 1, GENERATION_KEY, ...users.map(walletKey));
+				const asked = client.walletRead(users.length + 1, GENERATION_KEY, ...users.map(walletKey));
+				const [generation, ...totals] = await asked.catch(awayUnlessWrong);
 				if (!isWhole(generation)) return nothing(users);
 				return { generation, totalsCents: totals.map(cents => (cents === null ? undefined : Number(cents))) };
 			} catch (error) {
@@ -36,20 +43,15 @@ export function redisBalances(redis: Redis, committed: () => Promise<number[]>):
 
 		async raise(entries, { partition, nextOffset }) {
 			const keys = [GENERATION_KEY, APPLIED_KEY, ...keysOf(entries)];
-			const [generation, ...wallets] = await client.walletRaise(
-				keys.length,
-				...keys,
-				partition,
-				nextOffset,
-				...totalsOf(entries)
-			);
+			const told = client.walletRaise(keys.length, ...keys, partition, nextOffset, ...totalsOf(entries));
+			const [generation, ...wallets] = await told.catch(awayUnlessWrong);
 			isWhole(generation);
 			return wallets.map(([before, isConfirmed]) => ({ before: before || undefined, isConfirmed: isConfirmed === 1 }));
 		},
 
 		async confirm(entries, required) {
 			const keys = [GENERATION_KEY, ...keysOf(entries)];
-			await client.walletConfirm(keys.length, ...keys, required, ...totalsOf(entries));
+			await client.walletConfirm(keys.length, ...keys, required, ...totalsOf(entries)).catch(awayUnlessWrong);
 		}
 	};
 }
