@@ -37,6 +37,7 @@ export function embeddedLog(db: Knex): TopicLog {
 	const groups = new Map<string, Group>();
 	let roundRobin = 0;
 	let preparing: Promise<void> | undefined;
+	let creating: Promise<void> = Promise.resolve();
 
 	const know = (topic: string, nexts: number[]) =>
 		topics.set(
@@ -60,6 +61,27 @@ export function embeddedLog(db: Knex): TopicLog {
 		const partitions = topics.get(topic);
 		if (!partitions) throw unavailable(`topic ${topic}`);
 		return partitions;
+	};
+
+	const createMissing = async (wanted: TopicSpec[]) => {
+		for (const spec of wanted) {
+			const known = topics.get(spec.name);
+			if (known && known.length !== spec.partitions)
+				throw new Errors.MoleculerError(
+					`topic ${spec.name} has ${known.length} partitions, TOPIC_PARTITIONS wants ${spec.partitions}: set it to ${known.length}`,
+					500,
+					"TOPIC_PARTITIONS",
+					{ topic: spec.name, has: known.length, wants: spec.partitions }
+				);
+			specs.set(spec.name, spec);
+		}
+		const missing = wanted.filter(({ name }) => !topics.has(name));
+		await records.create(missing);
+		for (const { name, partitions } of missing)
+			know(
+				name,
+				Array.from({ length: partitions }, () => 0)
+			);
 	};
 
 	const choose = ({ key, partition }: Outgoing, count: number) =>
@@ -117,24 +139,9 @@ export function embeddedLog(db: Knex): TopicLog {
 
 		async create(wanted) {
 			await prepared();
-			for (const spec of wanted) {
-				const known = topics.get(spec.name);
-				if (known && known.length !== spec.partitions)
-					throw new Errors.MoleculerError(
-						`topic ${spec.name} has ${known.length} partitions, TOPIC_PARTITIONS wants ${spec.partitions}: set it to ${known.length}`,
-						500,
-						"TOPIC_PARTITIONS",
-						{ topic: spec.name, has: known.length, wants: spec.partitions }
-					);
-				specs.set(spec.name, spec);
-			}
-			const missing = wanted.filter(({ name }) => !topics.has(name));
-			await records.create(missing);
-			for (const { name, partitions } of missing)
-				know(
-					name,
-					Array.from({ length: partitions }, () => 0)
-				);
+			// One after the other: of two that miss the same topic, the second finds it made.
+			creating = creating.catch(() => {}).then(() => createMissing(wanted));
+			return creating;
 		},
 
 		async append(outgoing) {
