@@ -25,12 +25,35 @@ export interface Socket {
 	readonly open: boolean;
 }
 
+/** "Service restart": the server was starved for longer than its lease, cannot be sure that it showed everything, and asks to come again. */
+const COME_AGAIN = 1012;
+let timesAskedToComeAgain = 0;
+
+/** Does it once more, at most twice, where a socket was asked to come again meanwhile: what it waited for may have gone by. */
+export async function comingAgain<T>(act: () => Promise<T>): Promise<T> {
+	for (let again = 2; ; again--) {
+		const before = timesAskedToComeAgain;
+		try {
+			return await act();
+		} catch (error) {
+			if (again === 0 || timesAskedToComeAgain === before) throw error;
+		}
+	}
+}
+
 /** Opens a socket. Rejects with the HTTP status where the upgrade is refused. */
 export async function openSocket(url: string, options: { origin?: string } = {}): Promise<Socket> {
 	const ws = new WebSocket(url, { origin: options.origin, handshakeTimeout: WAIT_MS, perMessageDeflate: false });
 	const frames: Frame[] = [];
 	const listeners = new Set<() => void>();
-	const closed = new Promise<number>(resolve => ws.on("close", resolve));
+	let closing = "";
+	const closed = new Promise<number>(resolve => {
+		ws.on("close", (code, reason) => {
+			closing = `${code} ${reason}`;
+			if (code === COME_AGAIN) timesAskedToComeAgain++;
+			resolve(code);
+		});
+	});
 	const tell = () => {
 		for (const listener of listeners) listener();
 	};
@@ -58,7 +81,7 @@ export async function openSocket(url: string, options: { origin?: string } = {})
 			const found = new Promise<Frame>((resolve, reject) => {
 				const look = () => {
 					for (; next < frames.length; next++) if (accepts(frames[next] as Frame)) return resolve(frames[next] as Frame);
-					if (ws.readyState !== WebSocket.OPEN) reject(new Error(`the socket closed while waiting for ${what}`));
+					if (ws.readyState !== WebSocket.OPEN) reject(new Error(`the socket closed (${closing}) while waiting for ${what}`));
 				};
 				listeners.add(look);
 				stop = () => listeners.delete(look);

@@ -75,10 +75,13 @@ export function startProcess(name: string, env: Record<string, string>): SystemP
 		});
 		child = started;
 		guarded(`+${started.pid}`);
+		// A test that failed before its clean-up must not keep the test process waiting; whoever waits for a process has a timer.
+		started.unref();
 		for (const stream of [started.stdout, started.stderr]) {
 			stream.setEncoding("utf8").on("data", text => {
 				output = (output + text).slice(-KEPT_OUTPUT_CHARACTERS);
 			});
+			(stream as Socket).unref();
 		}
 		// "close" and not "exit": by then everything that was written has arrived too.
 		exit = once(started, "close").then(([code, signal]) => {

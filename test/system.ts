@@ -37,7 +37,7 @@ const READY_WITHIN_MS = 120_000;
 const STOP_WITHIN_MS = 12_000;
 
 /** Names that stories may count on for themselves, so that tests which run at the same time do not count each other's picks. */
-const ownNames = Array.from({ length: 40 }, (_, n) => `own-${n + 1}`);
+const ownNames = Array.from({ length: 60 }, (_, n) => `own-${n + 1}`);
 /** What `settled` picks. */
 export const BARRIER_NAME = "barrier";
 let ownNamesTaken = 0;

@@ -1,0 +1,19 @@
+// All stories on the embedded profile: one process, nothing but npm.
+import { after, before, describe } from "node:test";
+import { framesStory } from "./frames.story.ts";
+import { grpcStory } from "./grpc.story.ts";
+import { httpStory } from "./http.story.ts";
+import { purchasesStory } from "./purchases.story.ts";
+import { selectionsStory } from "./selections.story.ts";
+import { socketIoStory } from "./socket-io.story.ts";
+import { type System, startSystem } from "./system.ts";
+
+describe("embedded", () => {
+	let system: System;
+	before(async () => {
+		system = await startSystem({ profile: "embedded" });
+	});
+	after(() => system?.stop());
+
+	for (const story of [selectionsStory, purchasesStory, grpcStory, framesStory, httpStory, socketIoStory]) story(() => system);
+});

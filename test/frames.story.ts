@@ -1,0 +1,114 @@
+// What /ws makes of frames that are none: an error frame for each, and the socket stays open.
+import assert from "node:assert/strict";
+import { describe } from "node:test";
+import { openSocket, openSocketAs } from "./client.socket.ts";
+import { eventually, fresh } from "./client.ts";
+import { BAD_ID_TYPES, BAD_IDS } from "./ids.ts";
+import { story } from "./story.ts";
+import type { System } from "./system.ts";
+
+const MOST_BYTES = 64 * 1024;
+
+/** Frames that are no frame of ours, and the field that an answer must name where there is one to blame. */
+const BAD_FRAMES: [frame: string, field?: string][] = [
+	[""],
+	["{"],
+	["not json"],
+	["null"],
+	["1"],
+	['"connect"'],
+	["[]"],
+	['[{"code":"connect","data":{"user":"u"}}]'],
+	["{}"],
+	['{"code":"nothing"}'],
+	['{"code":"constructor","data":{}}'],
+	['{"code":"__proto__","data":{}}'],
+	['{"__proto__":{"code":"watch","data":{"selections":true}}}'],
+	['{"code":1,"data":{}}'],
+	['{"code":null,"data":{"user":"u"}}'],
+	['{"code":"socket.deliver","data":{"deliveries":[]}}'],
+	['{"code":"purchase.create","data":{"user_id":"u","amount":1}}'],
+	['{"code":"connect"}'],
+	['{"code":"connect","data":null}'],
+	['{"code":"connect","data":"u"}'],
+	['{"code":"connect","data":{}}', "user"],
+	['{"code":"watch"}'],
+	['{"code":"watch","data":{"selections":"yes"}}', "selections"],
+	['{"user_id":"u"}', "amount"],
+	['{"amount":1}', "user_id"],
+	['{"user_id":"u","amount":1,"id":7}', "id"]
+];
+
+export const framesStory = (plaza: () => System) =>
+	describe("bad frames", { concurrency: 8 }, () => {
+		story("get an error frame each, and the socket goes on working", async () => {
+			const socket = await openSocket(plaza().wsUrl);
+			for (const [frame, field] of BAD_FRAMES) {
+				const { code, data } = await socket.ask(frame);
+				assert.deepEqual([code, data.type, typeof data.message], ["error", "VALIDATION_ERROR", "string"], frame);
+				if (field) assert.equal(data.field, field, frame);
+				assert.doesNotMatch(data.message, /at .*\.(ts|js):\d|node_modules/, "a stack trace got out");
+			}
+			const user = fresh("user");
+			assert.deepEqual(await socket.ask({ code: "connect", data: { user } }), { code: "connected", data: { user } });
+			assert.equal(socket.frames.length, BAD_FRAMES.length + 1);
+			socket.close();
+		});
+
+		story("include every text that is no id, wherever an id stands", async () => {
+			const socket = await openSocket(plaza().wsUrl);
+			for (const id of [...BAD_IDS, ...BAD_ID_TYPES]) {
+				const said = JSON.stringify(id);
+				for (const [frame, field] of [
+					[{ code: "connect", data: { user: id } }, "user"],
+					[{ user_id: id, amount: 1 }, "user_id"],
+					[{ user_id: fresh("user"), amount: 1, id }, "id"]
+				] as const) {
+					const { code, data } = await socket.ask(frame);
+					assert.deepEqual([code, data.type, data.field], ["error", "VALIDATION_ERROR", field], `${field}: ${said}`);
+				}
+			}
+			assert.ok(socket.open);
+			socket.close();
+		});
+
+		story("do not make a socket somebody's: after a refused connect or purchase it sees nothing of that user", async () => {
+			const user = fresh("user");
+			const [socket, other] = [await openSocket(plaza().wsUrl), await openSocketAs(plaza().wsUrl, user)];
+			await socket.ask({ user_id: user, amount: -1 });
+			other.send({ user_id: user, amount: 1 });
+			await other.waitFor(({ code }) => code === "balance", "the balance");
+			assert.deepEqual(
+				socket.frames.map(({ code }) => code),
+				["error"]
+			);
+			socket.close();
+			other.close();
+		});
+
+		story("of 64 KiB are still frames, and one byte more closes the socket with 1009", async () => {
+			const user = fresh("user");
+			const frame = JSON.stringify({ code: "connect", data: { user } });
+			const socket = await openSocket(plaza().wsUrl);
+			assert.deepEqual(await socket.ask(frame.padEnd(MOST_BYTES)), { code: "connected", data: { user } });
+			socket.send(frame.padEnd(MOST_BYTES + 1));
+			assert.equal(await socket.closed(), 1009);
+		});
+
+		story("are answered beside the good ones when all come in one go", async () => {
+			const user = fresh("user");
+			const socket = await openSocketAs(plaza().wsUrl, user);
+			const ids = ["one", "two", "three"].map(fresh);
+			for (const id of ids) {
+				socket.send({ user_id: user, amount: 1, id });
+				socket.send("not json");
+			}
+			socket.send({ code: "watch", data: { selections: true } });
+			await eventually(() => {
+				assert.deepEqual(new Set(socket.of("purchase").map(({ data }) => data.id)), new Set(ids));
+				assert.equal(socket.of("error").length, ids.length);
+				assert.ok(socket.of("Selections").length > 0);
+			}, "every frame to be answered");
+			socket.close();
+		});
+	});

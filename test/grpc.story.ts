@@ -1,0 +1,62 @@
+// The wallet's gRPC door, and its standard companions.
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { after, before, describe, it } from "node:test";
+import { promisify } from "node:util";
+import { status } from "@grpc/grpc-js";
+import { grpcClient } from "./client.grpc.ts";
+import { fresh, httpClient } from "./client.ts";
+import { BAD_IDS } from "./ids.ts";
+import type { System } from "./system.ts";
+
+const run = promisify(execFile);
+const grpcurlThere = () =>
+	run("grpcurl", ["-version"]).then(
+		() => true,
+		() => false
+	);
+
+export const grpcStory = (plaza: () => System) =>
+	describe("the wallet's gRPC door", () => {
+		let grpc: ReturnType<typeof grpcClient>;
+		before(() => {
+			grpc = grpcClient(plaza().grpc);
+		});
+		after(() => grpc.close());
+
+		it("refuses ids that are none as INVALID_ARGUMENT", async () => {
+			// A lone surrogate cannot be said in protobuf: it arrives as U+FFFD.
+			for (const id of BAD_IDS.filter(id => id.isWellFormed())) {
+				await assert.rejects(grpc.getBalance(id), { code: status.INVALID_ARGUMENT }, JSON.stringify(id));
+				await assert.rejects(grpc.getTotalSpent(id), { code: status.INVALID_ARGUMENT }, JSON.stringify(id));
+			}
+		});
+
+		it("takes an id of 64 UTF-16 units", async () => {
+			for (const id of ["x".repeat(64), "😀".repeat(32)]) assert.deepEqual(await grpc.getBalance(id), { balances: { total: 0 } });
+		});
+
+		it("says SERVING of itself and of the wallet, and NOT_FOUND of what it does not serve", async () => {
+			for (const service of ["", "wallet.WalletService"]) assert.deepEqual(await grpc.check(service), { status: "SERVING" });
+			await assert.rejects(grpc.check("wallet.Nobody"), { code: status.NOT_FOUND });
+		});
+
+		it("answers grpcurl, which brings no proto file", async t => {
+			if (!(await grpcurlThere())) return t.skip("grpcurl is not on the PATH");
+			const grpcurl = async (...args: string[]) => (await run("grpcurl", ["-plaintext", ...args], { timeout: 30_000 })).stdout;
+			const user_id = fresh("buyer");
+			await httpClient(plaza().url).post("/api/purchases", { user_id, amount: 49.99 });
+
+			const services = (await grpcurl(plaza().grpc, "list")).trim().split("\n");
+			for (const service of ["wallet.WalletService", "grpc.health.v1.Health"])
+				assert.ok(services.includes(service), `${services}`);
+			assert.match(await grpcurl(plaza().grpc, "describe", "wallet.WalletService"), /rpc GetBalance/);
+			const ask = (method: string) => grpcurl("-d", JSON.stringify({ user_id }), plaza().grpc, `wallet.WalletService/${method}`);
+			let answer = await ask("GetBalance");
+			for (let n = 0; n < 100 && !answer.includes("49.99"); n++) answer = await ask("GetBalance");
+			assert.deepEqual(JSON.parse(answer), { balances: { total: 49.99 } });
+			assert.deepEqual(JSON.parse(await ask("GetTotalSpent")), { balances: { total: 49.99 } });
+			assert.deepEqual(JSON.parse(await grpcurl(plaza().grpc, "grpc.health.v1.Health/Check")), { status: "SERVING" });
+			await assert.rejects(grpcurl("-d", "{}", plaza().grpc, "wallet.WalletService/GetBalance"), /InvalidArgument/);
+		});
+	});
