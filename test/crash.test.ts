@@ -1,0 +1,46 @@
+// The promise over crashes: what was acknowledged is never lost and counts once. CRASH_ROUNDS sets how often it is put to the test.
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import { type Ledger, openLedger } from "./ledger.ts";
+import { type System, startSystem } from "./system.ts";
+
+const ROUNDS = Number(process.env.CRASH_ROUNDS ?? 3);
+
+describe("what was acknowledged, embedded", () => {
+	let system: System;
+	let ledger: Ledger;
+	before(async () => {
+		system = await startSystem({ profile: "embedded" });
+		ledger = await openLedger(system);
+	});
+	after(() => system?.stop());
+
+	const afterwards = async () => {
+		await ledger.calm();
+		await system.restart();
+		await ledger.holds();
+		await ledger.settle();
+		await ledger.verify();
+	};
+
+	for (const signal of ["SIGTERM", "SIGINT"] as const) {
+		it(`is counted exactly once when the process gets ${signal} in a burst, and the process ends with 0 within 10 s`, async () => {
+			ledger.burst();
+			await ledger.untilAcknowledged(100);
+			const startedMs = Date.now();
+			const [plaza] = system.processes;
+			assert.deepEqual(await plaza?.kill(signal), { code: 0, signal: null }, plaza?.output().slice(-2000));
+			assert.ok(Date.now() - startedMs < 12_000, `took ${Date.now() - startedMs} ms`);
+			await afterwards();
+		});
+	}
+
+	for (let round = 1; round <= ROUNDS; round++) {
+		it(`is counted exactly once after kill -9 in a burst of picks and purchases (${round} of ${ROUNDS})`, async () => {
+			ledger.burst();
+			await ledger.untilAcknowledged(100 + Math.floor(Math.random() * 200));
+			await system.kill9();
+			await afterwards();
+		});
+	}
+});
