@@ -1,0 +1,130 @@
+// A system set to be strict: no guests, few requests, frames and sockets, a token for gRPC, and one foreign origin let in.
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import { status } from "@grpc/grpc-js";
+import { grpcClient } from "./client.grpc.ts";
+import { openSocket, type Socket } from "./client.socket.ts";
+import { eventually, fresh, httpClient } from "./client.ts";
+import { isError } from "./http.story.ts";
+import { type System, startSystem } from "./system.ts";
+
+const FRIEND = "https://friend.example";
+const TOKEN = "a token for the wallet";
+
+describe("a strict system", () => {
+	let system: System;
+	before(async () => {
+		const limits = { MAX_REQUESTS_PER_SECOND: "20", MAX_FRAMES_PER_SECOND: "10", MAX_SOCKETS_PER_ADDRESS: "3" };
+		const env = {
+			...limits,
+			GUESTS: "off",
+			ALLOWED_ORIGINS: `${FRIEND},https://other.example`,
+			GRPC_TOKEN: TOKEN,
+			METRICS_PORT: "0"
+		};
+		system = await startSystem({ profile: "embedded", env });
+	});
+	after(() => system?.stop());
+
+	const http = () => httpClient(system.url);
+	const closed = async (...sockets: Socket[]) => {
+		for (const socket of sockets) socket.close();
+		await Promise.all(sockets.map(socket => socket.closed()));
+	};
+
+	it("answers 401 to writes of people without an account, and none of them counts", async () => {
+		const user_id = fresh("guest");
+		isError(await http().post("/api/selections/async", { name: "a", id: fresh(), user_id }), 401, "UNAUTHORIZED");
+		isError(await http().post("/api/selections/synchronization", { user_id }), 401, "UNAUTHORIZED");
+		isError(await http().post("/api/purchases", { user_id, amount: 1 }), 401, "UNAUTHORIZED");
+		const socket = await openSocket(system.wsUrl);
+		for (const frame of [
+			{ code: "connect", data: { user: user_id } },
+			{ user_id, amount: 1 }
+		]) {
+			const { code, data } = await socket.ask(frame);
+			assert.deepEqual([code, data.type], ["error", "UNAUTHORIZED"]);
+		}
+		const watched = await socket.ask({ code: "watch", data: { selections: true } });
+		assert.ok(watched.data.every(({ count }: { count: number }) => count === 0));
+		await closed(socket);
+	});
+
+	it("looks at what is asked before at who asks: bad input stays bad input", async () => {
+		isError(await http().post("/api/purchases", "{"), 400);
+		isError(await http().get("/nothing"), 404);
+	});
+
+	it("lets calls of the wallet in with the token and with nothing else", async () => {
+		const user = fresh("buyer");
+		for (const token of [undefined, "another token", ""]) {
+			const grpc = grpcClient(system.grpc, token);
+			await assert.rejects(grpc.getBalance(user), { code: status.UNAUTHENTICATED });
+			await assert.rejects(grpc.getTotalSpent(user), { code: status.UNAUTHENTICATED });
+			grpc.close();
+		}
+		const grpc = grpcClient(system.grpc, TOKEN);
+		assert.deepEqual(await grpc.getBalance(user), { balances: { total: 0 } });
+		grpc.close();
+	});
+
+	it("lets browsers in from the origins that are allowed", async () => {
+		const preflight = await http().send("OPTIONS", "/api/purchases", {
+			origin: FRIEND,
+			"access-control-request-method": "POST",
+			"access-control-request-headers": "content-type"
+		});
+		assert.ok(preflight.status === 200 || preflight.status === 204, `${preflight.status} ${preflight.text}`);
+		assert.equal(preflight.headers.get("access-control-allow-origin"), FRIEND);
+		const listed = await http().get("/selections", { origin: FRIEND });
+		assert.deepEqual([listed.status, listed.headers.get("access-control-allow-origin")], [200, FRIEND]);
+		await closed(await openSocket(system.wsUrl, { origin: FRIEND }));
+		for (const origin of [`${FRIEND}.evil.example`, "https://friend.exampl", "http://friend.example"]) {
+			await assert.rejects(openSocket(system.wsUrl, { origin }), { status: 403 });
+			assert.equal((await http().get("/selections", { origin })).headers.get("access-control-allow-origin"), null);
+		}
+	});
+
+	it("opens three sockets for one address and no fourth, until one is closed", async () => {
+		const sockets = await Promise.all([1, 2, 3].map(() => openSocket(system.wsUrl)));
+		await assert.rejects(
+			openSocket(system.wsUrl),
+			(refused: { status?: number }) => refused.status === 429 || refused.status === 503
+		);
+		await closed(sockets.pop() as Socket);
+		await eventually(async () => sockets.push(await openSocket(system.wsUrl)), "a place to be free again");
+		await closed(...sockets);
+	});
+
+	it("closes a socket that floods with 1008, and leaves the others open", async () => {
+		const [flood, calm] = [await openSocket(system.wsUrl), await openSocket(system.wsUrl)];
+		for (let n = 0; n < 200; n++) flood.send({ code: "watch", data: { selections: true } });
+		assert.equal(await flood.closed(), 1008);
+		assert.equal((await calm.ask({ code: "watch", data: { selections: true } })).code, "Selections");
+		await closed(calm);
+	});
+
+	it("lets a burst of five times the frames pass", async () => {
+		const socket = await openSocket(system.wsUrl);
+		for (let n = 0; n < 49; n++) socket.send("{}");
+		await eventually(() => assert.equal(socket.of("error").length, 49), "an answer to every frame of the burst");
+		assert.ok(socket.open);
+		await closed(socket);
+	});
+
+	it("answers 429 with Retry-After to a flood of requests, whatever address the client claims, and lets it in again", async () => {
+		const ask = (n: number) => http().get("/selections", { "x-forwarded-for": `10.0.0.${n % 250}` });
+		const answers = await Promise.all(Array.from({ length: 400 }, (_, n) => ask(n)));
+		const refused = answers.filter(({ status }) => status === 429);
+		assert.ok(answers.every(({ status }) => status === 200 || status === 429));
+		assert.ok(refused.length > 0, "no request was refused");
+		const [first] = refused;
+		isError(first as (typeof answers)[number], 429);
+		for (const { headers } of refused) {
+			const seconds = Number(headers.get("retry-after"));
+			assert.ok(Number.isInteger(seconds) && seconds >= 1, `Retry-After: ${headers.get("retry-after")}`);
+			assert.ok(headers.get("x-request-id"));
+		}
+		await eventually(async () => assert.equal((await http().get("/selections")).status, 200), "to be let in again");
+	});
+});
