@@ -1,0 +1,22 @@
+// All stories on the cluster profile: seven processes over real Kafka, Cassandra, Postgres and Redis, which must be up.
+import { after, before, describe } from "node:test";
+import { foreignRecordsStory } from "./foreign-records.story.ts";
+import { framesStory } from "./frames.story.ts";
+import { grpcStory } from "./grpc.story.ts";
+import { httpStory } from "./http.story.ts";
+import { purchasesStory } from "./purchases.story.ts";
+import { quietStory, readBackStory } from "./read-back.story.ts";
+import { selectionsStory } from "./selections.story.ts";
+import { socketIoStory } from "./socket-io.story.ts";
+import { type System, startSystem } from "./system.ts";
+
+describe("cluster", () => {
+	let system: System;
+	before(async () => {
+		system = await startSystem({ profile: "cluster" });
+	});
+	after(() => system?.stop());
+
+	const shared = [selectionsStory, purchasesStory, grpcStory, framesStory, httpStory, socketIoStory];
+	for (const story of [...shared, readBackStory, foreignRecordsStory, quietStory]) story(() => system);
+});

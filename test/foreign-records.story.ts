@@ -1,0 +1,136 @@
+// Records that somebody else puts on our topics, with kcat: without our headers, in the partition that librdkafka chooses.
+import assert from "node:assert/strict";
+import { describe } from "node:test";
+import { grpcClient } from "./client.grpc.ts";
+import { openSocketAs } from "./client.socket.ts";
+import { eventually, fresh, httpClient } from "./client.ts";
+import { kafkaRecords, psql, putOnKafka } from "./outside.ts";
+import { countOf, settled } from "./selections.story.ts";
+import { story } from "./story.ts";
+import { ownName, type System } from "./system.ts";
+
+const quote = (text: string) => `'${text.replaceAll("'", "''")}'`;
+
+/** Payloads that no consumer can make sense of. */
+const CORRUPT = [
+	"not json",
+	"{",
+	"[]",
+	"null",
+	"7",
+	'{"name":1}',
+	"{}",
+	'{"name":"a","id":"","user_id":"","amount":"1"}',
+	`{"user_id":"${"x".repeat(65)}"}`
+];
+
+export const foreignRecordsStory = (plaza: () => System) =>
+	describe("foreign records", { concurrency: 4 }, () => {
+		const pick = (name: string, id: string, user_id: string) =>
+			httpClient(plaza().url).post("/api/selections/async", { name, id, user_id });
+		async function total(user: string): Promise<number> {
+			const grpc = grpcClient(plaza().grpc);
+			const { balances } = (await grpc.getBalance(user).finally(grpc.close)) as { balances: { total: number } };
+			return balances.total;
+		}
+
+		story("on Selections count and are shown like our own, with a key, without one, and with more in them", async () => {
+			const [name, user_id] = [ownName(), fresh("user")];
+			const before = await countOf(plaza(), name);
+			const socket = await openSocketAs(plaza().wsUrl, user_id);
+			const ids = [fresh("foreign"), fresh("foreign"), fresh("foreign")] as const;
+			await putOnKafka("Selections", JSON.stringify({ name, id: ids[0], user_id }), ids[0]);
+			await putOnKafka("Selections", JSON.stringify({ name, id: ids[1], user_id }));
+			await putOnKafka("Selections", JSON.stringify({ more: [1], id: ids[2], user_id, name }), "another key");
+			const shown = await socket.waitFor(({ data }) => data.count === before + 3, "all three to be counted");
+			assert.deepEqual(shown, { code: "SelectionSummary", data: { name, count: before + 3, user_id } });
+			socket.close();
+		});
+
+		story("on Selections count once with our own of the same id, whichever comes first", async () => {
+			const [name, user_id] = [ownName(), fresh("user")];
+			const before = await countOf(plaza(), name);
+			const [ours, theirs] = [fresh("pick"), fresh("pick")];
+			await pick(name, ours, user_id);
+			await putOnKafka("Selections", JSON.stringify({ name, id: theirs, user_id }), theirs);
+			await eventually(async () => assert.equal(await countOf(plaza(), name), before + 2), "both to be counted");
+			for (const key of [ours, undefined, "one", "two", "three"])
+				await putOnKafka("Selections", JSON.stringify({ name, id: ours, user_id }), key);
+			await pick(name, theirs, user_id);
+			await settled(plaza());
+			assert.equal(await countOf(plaza(), name), before + 2);
+		});
+
+		story("on Selections count once with our own of the same id, when both come at the same moment", async () => {
+			const [name, user_id] = [ownName(), fresh("user")];
+			const before = await countOf(plaza(), name);
+			const ids = Array.from({ length: 20 }, () => fresh("pick"));
+			const theirs = (id: string) => putOnKafka("Selections", JSON.stringify({ name, id, user_id }), id);
+			await Promise.all(ids.flatMap(id => [pick(name, id, user_id), theirs(id)]));
+			await settled(plaza());
+			assert.equal(await countOf(plaza(), name), before + ids.length);
+		});
+
+		story("on Synchronizations are answered", async () => {
+			const user_id = fresh("user");
+			const socket = await openSocketAs(plaza().wsUrl, user_id);
+			for (const [n, key] of [user_id, undefined].entries()) {
+				await putOnKafka("Synchronizations", JSON.stringify({ user_id }), key);
+				await eventually(() => assert.equal(socket.of("SynchronizationResults").length, n + 1), "the results");
+			}
+			socket.close();
+		});
+
+		story("on user_purchase are purchases, once for each id however often they come", async () => {
+			const [user_id, id] = [fresh("buyer"), fresh("elsewhere")];
+			const socket = await openSocketAs(plaza().wsUrl, user_id);
+			const value = JSON.stringify({ id, user_id, amount: 49.99, created_at: new Date().toISOString() });
+			for (const key of [user_id, user_id, undefined, "another key"]) await putOnKafka("user_purchase", value, key);
+			await socket.waitFor(({ data }) => data?.balances?.total === 49.99, "the balance");
+			await putOnKafka("user_purchase", JSON.stringify({ id: fresh("elsewhere"), user_id, amount: 0.01 }), user_id);
+			await socket.waitFor(({ data }) => data?.balances?.total === 50, "the next balance");
+			assert.equal(await total(user_id), 50);
+			const rows = await psql(`select id, amount_cents from purchases where user_id = ${quote(user_id)} order by amount_cents`);
+			assert.deepEqual(
+				rows.map(([, cents]) => cents),
+				["1", "4999"]
+			);
+			assert.equal(rows[1]?.[0], id);
+			const again = await httpClient(plaza().url).post("/api/purchases", { user_id, amount: 49.99, id });
+			assert.deepEqual([again.status, again.json], [201, { id, user_id, amount: 49.99 }]);
+			assert.equal(await total(user_id), 50);
+			socket.close();
+		});
+
+		story("on user_purchase without an id are a purchase each", async () => {
+			const user_id = fresh("buyer");
+			for (let n = 0; n < 3; n++)
+				await putOnKafka("user_purchase", JSON.stringify({ user_id, amount: 1.1 }), n === 0 ? undefined : user_id);
+			await eventually(async () => assert.equal(await total(user_id), 3.3), "all three in the wallet");
+			await httpClient(plaza().url).post("/api/purchases", { user_id, amount: 1 });
+			await eventually(async () => assert.equal(await total(user_id), 4.3), "our own beside them");
+		});
+
+		story("that nobody can read go to <topic>.dead as they are, and what comes after them flows on", async () => {
+			const [name, user_id, startMs] = [ownName(), fresh("user"), Date.now()];
+			const before = await countOf(plaza(), name);
+			for (const topic of ["Selections", "Synchronizations", "user_purchase"]) {
+				const marked = [...CORRUPT, fresh("corrupt")];
+				// One key for all: they lie in one partition, in front of the good one.
+				for (const payload of marked) await putOnKafka(topic, payload, user_id);
+				await eventually(async () => {
+					const dead = (await kafkaRecords(`${topic}.dead`, startMs)).map(({ payload }) => payload);
+					for (const payload of marked) assert.ok(dead.includes(payload), `${payload} is not on ${topic}.dead`);
+				}, `all to be on ${topic}.dead`);
+			}
+			const socket = await openSocketAs(plaza().wsUrl, user_id);
+			await putOnKafka("Selections", JSON.stringify({ name, id: fresh("pick"), user_id }), user_id);
+			await putOnKafka("Synchronizations", JSON.stringify({ user_id }), user_id);
+			await putOnKafka("user_purchase", JSON.stringify({ user_id, amount: 2 }), user_id);
+			await socket.waitFor(({ data }) => data.count === before + 1, "the pick behind them");
+			await socket.waitFor(({ code }) => code === "SynchronizationResults", "the synchronization behind them");
+			await socket.waitFor(({ data }) => data?.balances?.total === 2, "the purchase behind them");
+			assert.equal((await httpClient(plaza().url).get("/health")).status, 200);
+			socket.close();
+		});
+	});

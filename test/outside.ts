@@ -1,0 +1,82 @@
+// The stores and topics of the cluster as people outside of the project see them: through kcat, psql, redis-cli and Cassandra's driver.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { Client } from "cassandra-driver";
+import { within } from "./process.ts";
+
+const {
+	KAFKA_BROKERS = "localhost:9092",
+	CASSANDRA_CONTACT_POINTS = "localhost:9042",
+	DATABASE_URL = "postgres://postgres:postgres@localhost:5432/pocdb",
+	REDIS_URL = "redis://localhost:6379"
+} = process.env;
+
+const COMMAND_MS = 60_000;
+
+/** Runs a program with this input and answers what it printed; throws what it complained of. */
+async function run(file: string, args: string[], input = ""): Promise<string> {
+	const child = spawn(file, args, { stdio: "pipe", timeout: COMMAND_MS });
+	let [out, complaints] = ["", ""];
+	child.stdout.setEncoding("utf8").on("data", text => {
+		out += text;
+	});
+	child.stderr.setEncoding("utf8").on("data", text => {
+		complaints += text;
+	});
+	child.stdin.end(input);
+	const [code] = (await within(once(child, "close"), COMMAND_MS + 5000, () => `${file} ${args.join(" ")}`)) as [number];
+	if (code !== 0) throw new Error(`${file} ${args.join(" ")} ended with ${code}: ${complaints}`);
+	return out;
+}
+
+export interface OutsideRecord {
+	topic: string;
+	partition: number;
+	offset: number;
+	key: string | null;
+	payload: string | null;
+	headers: Record<string, string>;
+}
+
+/** What a topic holds since a moment. */
+export async function kafkaRecords(topic: string, sinceMs: number): Promise<OutsideRecord[]> {
+	const out = await run("kcat", ["-b", KAFKA_BROKERS, "-C", "-t", topic, "-o", `s@${Math.floor(sinceMs)}`, "-e", "-q", "-J"]);
+	return out
+		.split("\n")
+		.filter(Boolean)
+		.map(line => {
+			const { headers = [], ...record } = JSON.parse(line) as OutsideRecord & { headers?: string[] };
+			const pairs = Array.from({ length: headers.length / 2 }, (_, n) => headers.slice(2 * n, 2 * n + 2) as [string, string]);
+			return { ...record, headers: Object.fromEntries(pairs) };
+		});
+}
+
+/** Puts one record (one line) on a topic, as a foreign client does: no headers, and the partition that librdkafka chooses for the key. */
+export async function putOnKafka(topic: string, value: string, key?: string): Promise<void> {
+	await run("kcat", ["-b", KAFKA_BROKERS, "-P", "-t", topic, ...(key === undefined ? [] : ["-k", key])], value);
+}
+
+export async function partitionsOf(topic: string): Promise<number> {
+	const { topics } = JSON.parse(await run("kcat", ["-b", KAFKA_BROKERS, "-L", "-J", "-t", topic])) as {
+		topics: { partitions: unknown[] }[];
+	};
+	return topics[0]?.partitions.length ?? 0;
+}
+
+/** The rows of a query, as texts. */
+export async function psql(query: string): Promise<string[][]> {
+	const out = await run("psql", [DATABASE_URL, "-X", "-A", "-t", "-F", "\t", "-v", "ON_ERROR_STOP=1", "-c", query]);
+	return out
+		.split("\n")
+		.filter(Boolean)
+		.map(line => line.split("\t"));
+}
+
+export const redis = async (...command: string[]) => (await run("redis-cli", ["-u", REDIS_URL, ...command])).trim();
+
+/** Uses a Cassandra session in the keyspace `plaza`. */
+export async function withCassandra<T>(use: (client: Client) => Promise<T>): Promise<T> {
+	const contactPoints = CASSANDRA_CONTACT_POINTS.split(",").map(point => point.replace("localhost", "127.0.0.1"));
+	const client = new Client({ contactPoints, localDataCenter: "datacenter1", keyspace: "plaza" });
+	return use(client).finally(() => client.shutdown());
+}
