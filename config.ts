@@ -1,12 +1,22 @@
 // The only reader of process.env. Every variable has a default; one that is unusable stops the start.
+import { accessSync, constants } from "node:fs";
 import { hostname } from "node:os";
 import { z } from "zod";
 import { Id } from "./define.ts";
+import { cannotStart } from "./mixins/cannot-start.ts";
 import { serviceNames } from "./services/contract.ts";
 
 const integer = (min: number, max: number) =>
 	z.string().regex(/^\d+$/).transform(Number).pipe(z.int().min(min).max(max)).describe(`a whole number from ${min} to ${max}`);
 const port = integer(0, 65_535);
+const readableFile = z.string().refine(path => {
+	try {
+		accessSync(path, constants.R_OK);
+		return true;
+	} catch {
+		return false;
+	}
+});
 const list = z.string().transform(text =>
 	text
 		.split(",")
@@ -68,8 +78,8 @@ export const variables = {
 	TOPIC_PARTITIONS: integer(1, 1000).default(12),
 	TOPIC_REPLICATION: integer(1, 15).default(1),
 	GRPC_TOKEN: z.string().min(1).optional().describe("a token"),
-	GRPC_TLS_CERT: z.string().optional().describe("a file with a PEM certificate"),
-	GRPC_TLS_KEY: z.string().optional().describe("a file with the PEM key of GRPC_TLS_CERT"),
+	GRPC_TLS_CERT: readableFile.optional().describe("a PEM file with a certificate, that can be read"),
+	GRPC_TLS_KEY: readableFile.optional().describe("a PEM file with the key of GRPC_TLS_CERT, that can be read"),
 	ALLOWED_ORIGINS: list
 		.refine(origins => origins.every(origin => URL.canParse(origin) && new URL(origin).origin === origin))
 		.default([])
@@ -150,8 +160,7 @@ function readOrStop(): Config {
 		return readConfig(process.env, { repl: process.argv.includes("--repl") });
 	} catch (error) {
 		if (!(error instanceof ConfigError)) throw error;
-		console.error(error.message);
-		process.exit(1);
+		return cannotStart(error.message);
 	}
 }
 

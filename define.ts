@@ -10,7 +10,8 @@ const CONTROL = /\p{Cc}/u;
 export const Id = z
 	.string()
 	.min(1, "must not be empty")
-	.max(64, "must be at most 64 characters long")
+	// In UTF-16 units, as JavaScript and Java count: zod's own max counts characters.
+	.refine(text => text.length <= 64, "must be at most 64 characters long")
 	.refine(text => text.isWellFormed(), "must be well-formed Unicode")
 	.refine(text => !CONTROL.test(text), "must not contain control characters");
 

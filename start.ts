@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { Runner, ServiceBroker } from "moleculer";
 import { config } from "./config.ts";
+import { cannotStart } from "./mixins/cannot-start.ts";
 import { DataDirError, takeDataDir } from "./mixins/database/data-dir.ts";
 import { carriedBy } from "./services/contract.ts";
 
@@ -10,8 +11,7 @@ if (config.profile === "embedded") {
 		takeDataDir(config.dataDir);
 	} catch (error) {
 		if (!(error instanceof DataDirError)) throw error;
-		console.error(error.message);
-		process.exit(1);
+		cannotStart(error.message);
 	}
 }
 

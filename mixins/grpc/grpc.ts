@@ -46,6 +46,8 @@ export interface GrpcOptions {
 	/** Without it everybody may call. Health checking is open to all either way: those who probe cannot send it. */
 	token?: string;
 	tls?: TlsFiles;
+	/** What to do when its port or its certificate cannot be had, with a line that says so. Default: the service does not start. */
+	onRefused?: (line: string) => never;
 	/** Whether this node listens at all. Default: yes. */
 	listens?: boolean;
 }
@@ -110,7 +112,16 @@ const listen = (server: Server, host: string, port: number, credentials: ServerC
 	});
 
 /** Mixin; see the top of this file. */
-export function grpc({ host, port, protoFile, services, token, tls = {}, listens = true }: GrpcOptions): Partial<ServiceSchema> {
+export function grpc({
+	host,
+	port,
+	protoFile,
+	services,
+	token,
+	tls = {},
+	onRefused,
+	listens = true
+}: GrpcOptions): Partial<ServiceSchema> {
 	if (!listens) return {};
 	const names = ["", ...Object.keys(services)];
 	const say = ({ grpc }: GrpcService, state: "SERVING" | "NOT_SERVING") => {
@@ -128,7 +139,12 @@ export function grpc({ host, port, protoFile, services, token, tls = {}, listens
 			const health = new HealthImplementation(Object.fromEntries(names.map(name => [name, "NOT_SERVING"])));
 			health.addToServer(server);
 			addReflection(server, { ...packages, ...loadSync(healthProtoFile, PROTO) });
-			this.grpc = { server, health, port: await listen(server, host, port, credentialsOf(tls)) };
+			const bind = async () => listen(server, host, port, credentialsOf(tls));
+			this.grpc = {
+				server,
+				health,
+				port: await bind().catch((error: Error) => (onRefused ? onRefused(error.message) : Promise.reject(error)))
+			};
 			this.logger.info(`gRPC listens on ${host}:${this.grpc.port}`);
 		},
 

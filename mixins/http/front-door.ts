@@ -61,7 +61,7 @@ export function doorOf(broker: ServiceBroker): Door {
 
 /** Answers an upgrade that is not to be, as HTTP, and hangs up: the server no longer watches over a socket that it has handed over. */
 export function refuseUpgrade(socket: Duplex, { code, ...error }: HttpError) {
-	const body = JSON.stringify({ ...error, code });
+	const body = JSON.stringify({ ...error, code, data: null });
 	const retry = code === 429 || code === 503 ? "Retry-After: 1\r\n" : "";
 	socket.on("error", () => {});
 	socket.end(

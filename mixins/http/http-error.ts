@@ -77,7 +77,7 @@ export function toHttp(error: unknown): HttpError {
 export function sendError(res: ServerResponse, error: HttpError) {
 	if (res.headersSent) return;
 	if (error.code === 429 || error.code === 503) res.setHeader("Retry-After", RETRY_AFTER_S);
-	sendJson(res, error.code, error);
+	sendJson(res, error.code, { ...error, data: error.data ?? null });
 }
 
 export function sendJson(res: ServerResponse, status: number, body: unknown) {

@@ -16,6 +16,7 @@
  */
 import type { Service, ServiceSchema } from "moleculer";
 import type { PublishOptions } from "../../define.ts";
+import { cannotStart } from "../cannot-start.ts";
 import { addCheck, type Dependency, hold, reach, release } from "../dependency.ts";
 import { deadTopic } from "./dead-letter.ts";
 import { type Encodable, encode } from "./encode.ts";
@@ -102,8 +103,7 @@ export function topics(log: TopicLog, options: TopicsOptions): Partial<ServiceSc
 				() => begin.call(this, names)
 			).catch(error => {
 				// Topics that are not as they must be: nothing that this node could do would be right.
-				this.logger.fatal(error.message);
-				process.exit(1);
+				cannotStart(error.message);
 			});
 		},
 

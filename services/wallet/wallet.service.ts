@@ -1,6 +1,7 @@
 import type { ServiceSchema } from "moleculer";
 import { config } from "../../config.ts";
 import { type Caller, defineService } from "../../define.ts";
+import { cannotStart } from "../../mixins/cannot-start.ts";
 import { isAway, unavailable } from "../../mixins/errors.ts";
 import { microBatch } from "../../mixins/micro-batch.ts";
 import { redis as redisMixin } from "../../mixins/redis.ts";
@@ -128,6 +129,7 @@ const door = () =>
 		port: config.grpcPort,
 		token: config.grpcToken,
 		tls: { cert: config.grpcTlsCert, key: config.grpcTlsKey },
+		onRefused: cannotStart,
 		listens: works("wallet")
 	});
 

@@ -1,0 +1,5 @@
+/** Ends the process with one line that says why it cannot start and what to do: for what no waiting would mend. */
+export function cannotStart(line: string): never {
+	console.error(line);
+	process.exit(1);
+}
