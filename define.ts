@@ -9,8 +9,8 @@ const CONTROL = /\p{Cc}/u;
 /** A text id from outside: opaque, 1 to 64 UTF-16 units, no control characters, no half of a surrogate pair (a store would make two ids of it one). */
 export const Id = z
 	.string()
-	.min(1, "must not be empty")
-	// In UTF-16 units, as JavaScript and Java count: zod's own max counts characters.
+	// In UTF-16 units, as JavaScript and Java count: zod's own max counts characters, and its min speaks of arrays too.
+	.refine(text => text.length > 0, "must not be empty")
 	.refine(text => text.length <= 64, "must be at most 64 characters long")
 	.refine(text => text.isWellFormed(), "must be well-formed Unicode")
 	.refine(text => !CONTROL.test(text), "must not contain control characters");
