@@ -15,27 +15,13 @@
  * anything else INTERNAL, without a word of what it was. A client's `x-request-id` becomes the call's request id.
  */
 import { setTimeout as delay } from "node:timers/promises";
-import {
-	logVerbosity,
-	Server,
-	type ServerCredentials,
-	type ServerUnaryCall,
-	type ServiceDefinition,
-	type sendUnaryData,
-	setLogVerbosity,
-	status
-} from "@grpc/grpc-js";
+import { logVerbosity, Server, type ServerCredentials, type ServiceDefinition, setLogVerbosity } from "@grpc/grpc-js";
 import { loadSync } from "@grpc/proto-loader";
 import { HealthImplementation, protoPath as healthProtoFile } from "grpc-health-check";
-import type { CallingOptions, Service, ServiceSchema } from "moleculer";
-import type { Caller } from "../../define.ts";
+import type { Service, ServiceSchema } from "moleculer";
+import { answering, type GrpcHandler } from "./answer.ts";
 import { bearer, credentialsOf, type TlsFiles } from "./credentials.ts";
 import { addReflection } from "./reflection.ts";
-import { statusOf } from "./status.ts";
-
-/** Answers one unary method. Calls made with `ctx` carry the client's request id and deadline on. */
-// biome-ignore lint/suspicious/noExplicitAny: a request's shape is the proto file's business
-export type GrpcHandler = (request: any, ctx: Caller) => Promise<object>;
 
 export interface GrpcOptions {
 	host: string;
@@ -69,32 +55,6 @@ const LIMITS = {
 interface GrpcService extends Service {
 	grpc?: { server: Server; health: HealthImplementation; port: number };
 }
-
-const REQUEST_ID = /^[\x21-\x7e]{1,64}$/;
-
-/** Calls by the client's request id, where it has sent one, and with what is left of its deadline. */
-function callerOf({ broker }: Service, call: ServerUnaryCall<object, object>): Caller {
-	const [given] = call.metadata.get("x-request-id");
-	const requestID = typeof given === "string" && REQUEST_ID.test(given) ? given : undefined;
-	const deadline = Number(call.getDeadline());
-	const invoke = (action: string, params: object, options?: CallingOptions) => {
-		// Past its deadline the client has its answer already; what is still under way for it should end too.
-		const timeout = Number.isFinite(deadline) ? { timeout: Math.max(1, deadline - Date.now()) } : undefined;
-		return broker.call(action, params, { requestID, ...timeout, ...options });
-	};
-	return { call: invoke as Caller["call"] };
-}
-
-const answering =
-	(service: Service, handler: GrpcHandler) => async (call: ServerUnaryCall<object, object>, done: sendUnaryData<object>) => {
-		try {
-			done(null, await handler(call.request, callerOf(service, call)));
-		} catch (error) {
-			const refusal = statusOf(error);
-			if (refusal.code === status.INTERNAL) service.logger.error(error);
-			done(refusal);
-		}
-	};
 
 const addressOf = (host: string, port: number) => `${host.includes(":") ? `[${host}]` : host}:${port}`;
 

@@ -1,0 +1,35 @@
+import { type ServerUnaryCall, type sendUnaryData, status } from "@grpc/grpc-js";
+import type { CallingOptions, Service } from "moleculer";
+import type { Caller } from "../../define.ts";
+import { statusOf } from "./status.ts";
+
+/** Answers one unary method. Calls made with `ctx` carry the client's request id and deadline on. */
+// biome-ignore lint/suspicious/noExplicitAny: a request's shape is the proto file's business
+export type GrpcHandler = (request: any, ctx: Caller) => Promise<object>;
+
+const REQUEST_ID = /^[\x21-\x7e]{1,64}$/;
+
+/** Calls by the client's request id, where it has sent one, and with what is left of its deadline. */
+function callerOf({ broker }: Service, call: ServerUnaryCall<object, object>): Caller {
+	const [given] = call.metadata.get("x-request-id");
+	const requestID = typeof given === "string" && REQUEST_ID.test(given) ? given : undefined;
+	const deadline = Number(call.getDeadline());
+	const invoke = (action: string, params: object, options?: CallingOptions) => {
+		// Past its deadline the client has its answer already; what is still under way for it should end too.
+		const timeout = Number.isFinite(deadline) ? { timeout: Math.max(1, deadline - Date.now()) } : undefined;
+		return broker.call(action, params, { requestID, ...timeout, ...options });
+	};
+	return { call: invoke as Caller["call"] };
+}
+
+/** A handler as grpc-js wants it: whatever it throws becomes a status. */
+export const answering =
+	(service: Service, handler: GrpcHandler) => async (call: ServerUnaryCall<object, object>, done: sendUnaryData<object>) => {
+		try {
+			done(null, await handler(call.request, callerOf(service, call)));
+		} catch (error) {
+			const refusal = statusOf(error);
+			if (refusal.code === status.INTERNAL) service.logger.error(error);
+			done(refusal);
+		}
+	};
