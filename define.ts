@@ -112,7 +112,7 @@ export interface Handled {
 
 /** Handles one message: other keys at the same time, one key in order. */
 type HandleOne<M> = (received: Received<M>) => Promise<Handled | void>;
-/** Handles what one partition has to hand over, in order. `endOffset`: the next record's; `first`: first batch since the partition is ours. */
+/** Handles what one partition has to hand over, in order. `endOffset`: where the log ended when it was read; `first`: first batch since the partition is ours. */
 type HandleBatch<M> = (batch: {
 	received: Received<M>[];
 	topic: string;

@@ -42,7 +42,7 @@ export default {
 	// Without one, a call to a node that has just been killed hangs for as long as its heartbeats are awaited.
 	requestTimeout: 5_000,
 	// What was accepted is finished before a service stops.
-	tracking: { enabled: true, shutdownTimeout: 5_000 },
+	tracking: { enabled: true, shutdownTimeout: 3_000 },
 	// By action name, from the contracts.
 	validator: new ContractValidator(actions),
 	// Read at METRICS_PORT. An instance is welcome too, which the type does not know.

@@ -66,7 +66,7 @@ export function isAway(error: unknown): boolean {
 	if (name === "NoHostAvailableError" || name === "OperationTimedOutError" || name === "BusyConnectionError") return true;
 	// cassandra-driver ResponseError: unavailable, overloaded, bootstrapping, and the read and write timeouts.
 	if (name === "ResponseError" && typeof code === "number") return [0x1000, 0x1001, 0x1002, 0x1100, 0x1200].includes(code);
-	if (/^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN) /.test(message)) return true;
+	if (/^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|OOM|MISCONF|NOREPLICAS|BUSY|NOAUTH) /.test(message)) return true;
 	if (
 		/Connection (terminated|is closed|ended)|Client has encountered a connection error|timeout expired|Stream isn't writeable|Command timed out/i.test(
 			message

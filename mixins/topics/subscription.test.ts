@@ -47,8 +47,8 @@ function subscribe(handler: One | Whole, append: (records: Outgoing[]) => Promis
 				(broker.metrics.getMetric(`plaza.topics.${name}`)?.snapshot()[0] as { value: number } | undefined)?.value ?? 0
 			])
 		);
-	const run = (records: TopicRecord[], isCurrent = () => true) =>
-		handle({ topic: "T", partition: 0, records, endOffset: records.at(-1)!.offset + 1, first: true, isCurrent });
+	const run = (records: TopicRecord[], isCurrent = () => true, first = true) =>
+		handle({ topic: "T", partition: 0, records, endOffset: records.at(-1)!.offset + 1, first, isCurrent });
 	return { run, sent, figures, trouble };
 }
 
@@ -180,6 +180,24 @@ describe("a subscription", () => {
 		assert.equal(sent[0]!.headers!["dead-offset"], "5");
 		const { consumed = 0, applied = 0, duplicate = 0, dead = 0 } = figures();
 		assert.equal(consumed, applied + duplicate + dead);
+	});
+
+	it("tells a handler that the partition is new to it with the first batch it is handed, whatever was laid aside before", async () => {
+		const firsts: boolean[] = [];
+		let isAway = true;
+		const { run } = subscribe({
+			batch: async ({ first }) => {
+				firsts.push(first);
+				if (isAway) throw unavailable("Cassandra");
+			}
+		});
+		const next = (records: TopicRecord[], first = false) => run(records, undefined, first);
+		await next([record(0, "{")], true);
+		await next([record(1, { id: idA })]);
+		isAway = false;
+		await next([record(1, { id: idA })]);
+		await next([record(2, { id: idA })]);
+		assert.deepEqual(firsts, [true, true, false]);
 	});
 
 	it("leaves a batch alone once the partition is somebody else's", async () => {

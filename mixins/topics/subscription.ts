@@ -35,6 +35,8 @@ export function subscription(service: Service, log: TopicLog, { contracts, parti
 	const { broker, logger, name: group } = service;
 	const handlers = topicsOf(service) as Record<string, One | Whole>;
 	const waiting = new Map<string, string>();
+	/** Partitions whose handler has not been told yet that they are ours now: their first batch may hold nothing that it is given. */
+	const untold = new Set<string>();
 	for (const [figure, description] of Object.entries(FIGURES))
 		broker.metrics.register({
 			type: "counter",
@@ -80,6 +82,7 @@ export function subscription(service: Service, log: TopicLog, { contracts, parti
 	const handle = async (batch: Batch): Promise<number> => {
 		const { topic, partition, records } = batch;
 		const place = `${topic}/${partition}`;
+		if (batch.first) untold.add(place);
 		const decoded = records.map(record => decode(record, contracts[topic]!, partitions, callerOf, () => broker.generateUid()));
 		const readable = decoded.flatMap(one => ("received" in one ? [one.received] : []));
 		const end = records.at(-1)!.offset + 1;
@@ -89,8 +92,14 @@ export function subscription(service: Service, log: TopicLog, { contracts, parti
 		const outcome: Outcome =
 			typeof handler === "function"
 				? await handleLanes(readable, received => handler.call(service, received), batch, end)
-				: await handleBatch(readable, received => handler.batch.call(service, { ...batch, received }), batch, end);
+				: await handleBatch(
+						readable,
+						received => handler.batch.call(service, { ...batch, first: untold.has(place), received }),
+						batch,
+						end
+					);
 
+		if (readable.some(({ record }) => record.offset < outcome.next)) untold.delete(place);
 		const passed = decoded.filter(({ record }) => record.offset < outcome.next);
 		await sendAside(passed, outcome.refused);
 		add(topic, passed, outcome);
