@@ -1,4 +1,4 @@
-// Puts records on Kafka: what arrives together shares one batch, one batch is under way at a time, and every wait ends within 5 s.
+// Puts records on Kafka: what arrives together shares one batch, one batch is under way at a time, and every wait ends.
 import { setTimeout as delay } from "node:timers/promises";
 import type { Producer, ProducerBatch } from "kafkajs";
 import { Errors } from "moleculer";
@@ -14,8 +14,10 @@ interface Waiting {
 	deadlineMs: number;
 }
 
-const TIMEOUT_MS = 5_000;
+/** How long Kafka may wait for the other copies. */
+const COPIES_WITHIN_MS = 5_000;
 const RETRY_AFTER_MS = 100;
+const CLOSE_WITHIN_MS = 2_000;
 const MAX_BATCH = 1_000;
 const MAX_WAITING = 100_000;
 // Kafka's limit (max.message.bytes) is for all records that one request has for one partition, and 1 MiB unless a topic says otherwise.
@@ -77,7 +79,7 @@ export function kafkaAppender(open: () => Connection) {
 
 	const attempt = async (records: Placed[]) => {
 		const producer = await connected();
-		const stored = await producer.sendBatch({ acks: -1, timeout: TIMEOUT_MS, topicMessages: messagesOf(records) });
+		const stored = await producer.sendBatch({ acks: -1, timeout: COPIES_WITHIN_MS, topicMessages: messagesOf(records) });
 		// When a partition's leader moves between two attempts, kafkajs can take one server's answer for another's: count what was answered.
 		const answered = new Set(stored.map(({ topicName, partition }) => `${topicName}/${partition}`));
 		const lost = records.find(({ topic, partition }) => !answered.has(`${topic}/${partition}`));
@@ -124,11 +126,14 @@ export function kafkaAppender(open: () => Connection) {
 	);
 
 	return {
-		/** Resolves once all are durable. Rejects within 5 s with `UNAVAILABLE`, or with `RECORD_TOO_LARGE`. */
-		async append(records: Placed[]) {
-			const deadlineMs = Date.now() + TIMEOUT_MS;
-			await within(TIMEOUT_MS, "Kafka", Promise.all(records.map(record => enqueue({ record, deadlineMs }))));
+		/** Resolves once all are durable. Rejects with `UNAVAILABLE` a little after the deadline at the latest, or with `RECORD_TOO_LARGE`. */
+		async append(records: Placed[], deadlineMs: number) {
+			await Promise.all(records.map(record => enqueue({ record, deadlineMs })));
 		},
-		close: drop
+		/** Lets what is under way end. */
+		async close() {
+			if (current) await within(CLOSE_WITHIN_MS, "Kafka", current.producer.disconnect()).catch(() => {});
+			drop();
+		}
 	};
 }

@@ -78,6 +78,19 @@ describe("the log on Kafka", () => {
 		assert.deepEqual([records[1]!.key, String(records[1]!.value), records[1]!.headers.id], [null, "twice", "last"]);
 	});
 
+	it("hands over a backlog larger than it keeps at once, to the last record and in order", async () => {
+		const topic = await topicOn(log, 1);
+		const value = "x".repeat(10_000);
+		for (let n = 0; n < 10; n++) await log.append(Array.from({ length: 100 }, () => ({ topic, key: "a", value })));
+		const { records, stop } = await collect(topic);
+		await eventually(() => assert.equal(records.length, 1_000), "ten megabytes");
+		await stop();
+		assert.deepEqual(
+			records.map(({ offset }) => offset),
+			Array.from({ length: 1_000 }, (_, n) => n)
+		);
+	});
+
 	it("refuses a record that is too large, and no other that shares its batch", async () => {
 		const topic = await topicOn(log, 1);
 		const tooLarge = log.append([{ topic, key: "a", value: Buffer.alloc(3 * 1024 * 1024) }]);

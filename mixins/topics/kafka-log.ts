@@ -10,31 +10,27 @@
  *     await log.close();
  */
 import { setTimeout as delay } from "node:timers/promises";
-import type { Admin } from "kafkajs";
 import { Errors } from "moleculer";
-import { isAway, unavailable } from "../errors.ts";
+import { unavailable } from "../errors.ts";
 import { kafkaAppender } from "./kafka-appender.ts";
-import { type Connection, type KafkaOptions, kafkaConnection, reasonOf, rootCause, within } from "./kafka-connection.ts";
+import { type KafkaOptions, kafkaConnection, rootCause, within } from "./kafka-connection.ts";
 import { kafkaMember } from "./kafka-member.ts";
-import { byLeader, clusterOf, fetchFrom } from "./kafka-reader.ts";
-import { recordOf } from "./kafka-records.ts";
+import { ANSWER_WITHIN_MS, kafkaQuestions, UNKNOWN_TOPIC } from "./kafka-questions.ts";
+import { readOn } from "./kafka-reader.ts";
 import { partitionOf } from "./partition.ts";
-import type { Consumer, Outgoing, TopicLog, TopicRecord, TopicSpec } from "./topic-log.ts";
+import type { Consumer, Outgoing, TopicLog, TopicSpec } from "./topic-log.ts";
 
 export interface KafkaLogOptions extends KafkaOptions {
 	/** Copies of each topic that `create` makes. */
 	replication: number;
 }
 
-const ANSWER_WITHIN_MS = 5_000;
 const CHECK_WITHIN_MS = 3_000;
 /** Never less for a topic: records of one request to one partition share Kafka's limit. */
 const MIN_MAX_BYTES = 1024 * 1024;
 /** What Kafka adds to a record that is alone in its batch: 61 bytes for the batch, and lengths, offsets, header names. */
 const RECORD_OVERHEAD_BYTES = 4 * 1024;
-const READ_WAIT_MS = 100;
-const ASK_AGAIN_AFTER_MS = 100;
-const UNKNOWN_TOPIC = "UNKNOWN_TOPIC_OR_PARTITION";
+const KNOWN_AFTER_MS = 100;
 
 export function kafkaLog(options: KafkaLogOptions): TopicLog {
 	const { brokers, replication, logger } = options;
@@ -42,42 +38,8 @@ export function kafkaLog(options: KafkaLogOptions): TopicLog {
 	const appender = kafkaAppender(open);
 	const members = new Set<Consumer>();
 	const counts = new Map<string, Promise<number>>();
-	let asking: { connection: Connection; admin: Admin; ready: Promise<void> } | undefined;
+	const { ask, close: stopAsking } = kafkaQuestions(open);
 	let roundRobin = 0;
-
-	const stopAsking = () => {
-		asking?.connection.cut();
-		asking = undefined;
-	};
-
-	const asked = () => {
-		if (!asking) {
-			const connection = open();
-			const admin = connection.kafka.admin();
-			asking = { connection, admin, ready: admin.connect() };
-		}
-		return asking;
-	};
-
-	/** One connection for all questions, made anew after one that failed. Asks again for as long as a failure may pass; then rejects with `UNAVAILABLE`. */
-	const ask = async <T>(question: (admin: Admin) => Promise<T>, timeoutMs = ANSWER_WITHIN_MS): Promise<T> => {
-		const deadlineMs = Date.now() + timeoutMs;
-		for (;;) {
-			const { connection, admin, ready } = asked();
-			const answer = ready.then(() => question(admin));
-			try {
-				return await within(Math.max(1, deadlineMs - Date.now()), "Kafka", answer);
-			} catch (error) {
-				const cause = rootCause(error);
-				if (!(isAway(error) || isAway(cause) || cause instanceof TypeError)) throw error;
-				const reason = new Error(reasonOf(connection, error));
-				if (asking?.connection === connection) stopAsking();
-				if (cause.type === UNKNOWN_TOPIC) throw unavailable("Kafka", cause);
-				if (Date.now() + ASK_AGAIN_AFTER_MS > deadlineMs) throw unavailable("Kafka", reason);
-				await delay(ASK_AGAIN_AFTER_MS);
-			}
-		}
-	};
 
 	const countsOf = async (topics: string[]) => {
 		const { topics: known } = await ask(admin => admin.fetchTopicMetadata({ topics }));
@@ -92,7 +54,7 @@ export function kafkaLog(options: KafkaLogOptions): TopicLog {
 				return await countsOf(topics);
 			} catch (error) {
 				if (rootCause(error).type !== UNKNOWN_TOPIC || Date.now() > deadlineMs) throw error;
-				await delay(ASK_AGAIN_AFTER_MS);
+				await delay(KNOWN_AFTER_MS);
 			}
 		}
 	};
@@ -157,7 +119,9 @@ export function kafkaLog(options: KafkaLogOptions): TopicLog {
 		},
 
 		async append(records) {
-			await appender.append(await Promise.all(records.map(place)));
+			const deadlineMs = Date.now() + ANSWER_WITHIN_MS;
+			const storing = Promise.all(records.map(place)).then(placed => appender.append(placed, deadlineMs));
+			await within(ANSWER_WITHIN_MS, "Kafka", storing);
 		},
 
 		async consume(consumeOptions) {
@@ -186,23 +150,11 @@ export function kafkaLog(options: KafkaLogOptions): TopicLog {
 				const one = offsets.find(offset => offset.partition === partition);
 				return [Number(one?.low ?? 0), Number(one?.high ?? 0)] as const;
 			});
+			if (fromOffset >= end) return [];
 			const connection = open();
-			const cluster = clusterOf(connection);
-			const records: TopicRecord[] = [];
-			const readAll = async () => {
-				await cluster.connect();
-				let offset = Math.max(fromOffset, low);
-				while (offset < end && records.length < maxRecords) {
-					const [nodeId] = (await byLeader(cluster, [{ topic, partition }])).keys();
-					const [found] = await fetchFrom(cluster, nodeId!, [{ topic, partition, offset }], READ_WAIT_MS);
-					if (!found?.messages.length) return;
-					records.push(...found.messages.map(message => recordOf(topic, partition, message)));
-					offset = records.at(-1)!.offset + 1;
-				}
-			};
 			try {
-				await within(ANSWER_WITHIN_MS, "Kafka", readAll());
-				return records.slice(0, maxRecords);
+				const reading = readOn(connection, { topic, partition, offset: Math.max(fromOffset, low) }, end, maxRecords);
+				return await within(ANSWER_WITHIN_MS, "Kafka", reading);
 			} finally {
 				connection.cut();
 			}
@@ -210,7 +162,7 @@ export function kafkaLog(options: KafkaLogOptions): TopicLog {
 
 		async close() {
 			await Promise.all([...members].map(member => member.stop()));
-			appender.close();
+			await appender.close();
 			stopAsking();
 		}
 	};

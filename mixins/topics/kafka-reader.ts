@@ -1,5 +1,7 @@
 import type { Cluster, KafkaMessage } from "kafkajs";
 import type { Connection } from "./kafka-connection.ts";
+import { recordOf } from "./kafka-records.ts";
+import type { TopicRecord } from "./topic-log.ts";
 
 export interface Place {
 	topic: string;
@@ -19,6 +21,7 @@ interface Answer {
 }
 
 const MAX_BYTES = 1024 * 1024;
+const READ_WAIT_MS = 100;
 
 /**
  * kafkajs has no consumer without a group, but hands its view of the servers to whoever assigns partitions: a consumer that never joins is
@@ -72,4 +75,20 @@ export async function fetchFrom(cluster: Cluster, nodeId: string, places: Place[
 			return { place, messages: messages.filter(({ offset }) => Number(offset) >= place.offset) };
 		})
 	);
+}
+
+/** The records from a place on, up to `end`, which is where the log ended; at most `maxRecords`. */
+export async function readOn(connection: Connection, { topic, partition, offset }: Place, end: number, maxRecords: number) {
+	const cluster = clusterOf(connection);
+	await cluster.connect();
+	const records: TopicRecord[] = [];
+	let next = offset;
+	while (next < end && records.length < maxRecords) {
+		const [nodeId] = (await byLeader(cluster, [{ topic, partition }])).keys();
+		const [found] = await fetchFrom(cluster, nodeId!, [{ topic, partition, offset: next }], READ_WAIT_MS);
+		if (!found?.messages.length) break;
+		records.push(...found.messages.map(message => recordOf(topic, partition, message)));
+		next = records.at(-1)!.offset + 1;
+	}
+	return records.slice(0, maxRecords);
 }

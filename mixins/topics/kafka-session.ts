@@ -10,7 +10,7 @@ const HEARTBEAT_MS = 2_000;
 /** How long the group waits for a member to join again; every live member does so within a heartbeat. */
 const REBALANCE_TIMEOUT_MS = 6_000;
 // An answer comes as soon as there is a record: this bounds how long a partition that was paused, or a stop, waits for the fetch under way.
-const FETCH_WAIT_MS = 100;
+const FETCH_WAIT_MS = 250;
 const PARTITION_BYTES = 512 * 1024;
 const SILENT_MS = 10_000;
 const WATCH_EVERY_MS = 2_000;

@@ -191,6 +191,31 @@ export const groupSuite = (current: () => TopicLog) =>
 			await until(() => handled() === 60 + from * 6, "the second member to have taken over");
 		});
 
+		it("hands no member a batch of a partition while it still handles one, when another joins meanwhile", async () => {
+			const [topic, group, two, gate] = [await topicOn(current(), 2), fresh("group"), taking(), Promise.withResolvers<void>()];
+			const underWay = [0, 0];
+			const handled = [0, 0];
+			let most = 0;
+			await append(topic, 0, 5);
+			await append(topic, 1, 5);
+			await join(topic, group, async batch => {
+				most = Math.max(most, ++underWay[batch.partition]!);
+				await gate.promise;
+				underWay[batch.partition]!--;
+				handled[batch.partition]! = endOf(batch);
+				return endOf(batch);
+			});
+			await until(() => underWay[0] === 1 && underWay[1] === 1, "the first member to be busy with both partitions");
+			const joining = join(topic, group, two.handler);
+			// The embedded log moves a partition once its handler has ended, or after 5 s; Kafka moves it at once.
+			await until(() => two.records.length >= 5, "the second member to be given one of them");
+			gate.resolve();
+			await joining;
+			await until(() => Math.max(handled[0]!, handled[1]!) === 5, "the first member to end");
+			await eventually(async () => assert.equal(await committed(group, topic), 10), "both partitions to be committed");
+			assert.equal(most, 1);
+		});
+
 		it("lets a handler end when its member stops, tells it to, and commits what it answers", async () => {
 			const [topic, group] = [await topicOn(current(), 1), fresh("group")];
 			const begun = Promise.withResolvers<Batch>();
