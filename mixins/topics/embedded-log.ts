@@ -68,7 +68,7 @@ export function embeddedLog(db: Knex): TopicLog {
 			const known = topics.get(spec.name);
 			if (known && known.length !== spec.partitions)
 				throw new Errors.MoleculerError(
-					`topic ${spec.name} has ${known.length} partitions, TOPIC_PARTITIONS wants ${spec.partitions}: set it to ${known.length}`,
+					`topic ${spec.name} has ${known.length} partitions, not the ${spec.partitions} that are wanted: set TOPIC_PARTITIONS=${known.length}`,
 					500,
 					"TOPIC_PARTITIONS",
 					{ topic: spec.name, has: known.length, wants: spec.partitions }

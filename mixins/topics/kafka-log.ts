@@ -89,6 +89,8 @@ export function kafkaLog(options: KafkaLogOptions): TopicLog {
 			// Kafka drops whole segments: none may stay open for longer than its records are kept.
 			{ name: "segment.ms", value: String(retentionMs) },
 			{ name: "max.message.bytes", value: String(Math.max(maxBytes + RECORD_OVERHEAD_BYTES, MIN_MAX_BYTES)) },
+			// Foreign clients compress as they like, and kafkajs reads gzip alone: one batch of snappy would stop its consumers for good.
+			{ name: "compression.type", value: "uncompressed" },
 			// Of three copies one may be away, and what is acknowledged is on two.
 			{ name: "min.insync.replicas", value: replication > 2 ? "2" : "1" }
 		]
@@ -111,7 +113,7 @@ export function kafkaLog(options: KafkaLogOptions): TopicLog {
 			for (const { name, partitions } of topics)
 				if (has.get(name) !== partitions)
 					throw new Errors.MoleculerError(
-						`topic ${name} has ${has.get(name)} partitions, not the ${partitions} that are wanted`,
+						`topic ${name} has ${has.get(name)} partitions, not the ${partitions} that are wanted: set TOPIC_PARTITIONS=${has.get(name)}`,
 						500,
 						"TOPIC_PARTITIONS",
 						{ topic: name, has: has.get(name), wants: partitions }

@@ -36,7 +36,8 @@ export function kafkaMember(options: ConsumeOptions, open: () => Connection, log
 			const error = await session.ended;
 			if (stopping.signal.aborted) return;
 			lost(reasonOf(connection, error));
-			await session.stop();
+			// A session that ended before it was under way cannot be stopped in good order.
+			await session.stop().catch(() => {});
 			await delay(pauseMs, undefined, { signal: stopping.signal }).catch(() => {});
 			pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS);
 		}

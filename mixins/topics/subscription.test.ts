@@ -94,6 +94,26 @@ describe("a subscription", () => {
 		assert.match(trouble()!, /the log is away/);
 	});
 
+	it("lays aside what is left of a record that is too large even for its dead letters, and the rest flows on", async () => {
+		const seen: unknown[] = [];
+		const { run, sent } = subscribe(
+			async ({ record: { offset } }) => void seen.push(offset),
+			async records => {
+				if (records.some(({ value }) => value.length > 1_000))
+					throw new Errors.MoleculerClientError("too large", 413, "RECORD_TOO_LARGE");
+			}
+		);
+		assert.equal(await run([record(0, "{"), record(1, "x".repeat(2_000)), record(2, { id: idA })]), 3);
+		assert.deepEqual(seen, [2]);
+		assert.deepEqual(
+			sent.map(({ value, headers }) => [String(value), headers?.["dead-offset"], headers?.["dead-type"]]),
+			[
+				["{", "0", "UNREADABLE"],
+				["", "1", "RECORD_TOO_LARGE"]
+			]
+		);
+	});
+
 	it("sends a record on that lies off its key's partition, and remembers where it first lay", async () => {
 		const { run, sent, figures } = subscribe(async () => assert.fail("handled off its partition"));
 		const strange = Array.from({ length: 100 }, (_, n) => `x-${n}`).find(id => partitionOf(id, PARTITIONS) !== 0)!;

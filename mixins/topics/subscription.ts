@@ -5,7 +5,7 @@ import { isAway } from "../errors.ts";
 import { deadLetter } from "./dead-letter.ts";
 import { type Decoded, decode } from "./decode.ts";
 import { handleBatch, handleLanes, type Outcome } from "./handle.ts";
-import type { Batch, BatchHandler, Outgoing, TopicLog } from "./topic-log.ts";
+import type { Batch, BatchHandler, Outgoing, TopicLog, TopicRecord } from "./topic-log.ts";
 import type { TopicsOptions } from "./topics.ts";
 
 export type One = (received: Received<unknown>) => Promise<Handled | void>;
@@ -28,6 +28,7 @@ export interface Subscription {
 	trouble(): string | undefined;
 }
 
+const TOO_LARGE = "RECORD_TOO_LARGE";
 const FIGURES = { consumed: "read", applied: "handled", duplicate: "handled before", dead: "given up" } as const;
 
 /** One service's subscription to the topics of its schema. */
@@ -51,20 +52,45 @@ export function subscription(service: Service, log: TopicLog, { contracts, parti
 		call: (action: string, params: object, options?: object) => broker.call(action, params, { ...options, requestID })
 	});
 
-	const bury = (decoded: Extract<Decoded, { dead: unknown }>): Outgoing => {
-		const { record, dead } = decoded;
-		logger.warn(`${record.topic}/${record.partition}/${record.offset} goes to its dead letters: ${dead.message}`);
-		return deadLetter(record, group, dead);
+	/** What is put on another topic, or elsewhere on this one, in place of being handled. */
+	const asideOf = (one: Decoded, refused: Outcome["refused"]): { record: TopicRecord; outgoing: Outgoing }[] => {
+		const { record } = one;
+		if ("stray" in one) return [{ record, outgoing: one.stray }];
+		const dead = "dead" in one ? one.dead : refused.get(record.offset);
+		return dead ? [{ record, outgoing: deadLetter(record, group, dead) }] : [];
+	};
+
+	/** One record, and if it is too large for where it is to go, what is left of it: nothing may stand in its partition's way for ever. */
+	const sendWhatFits = async ({ record, outgoing }: { record: TopicRecord; outgoing: Outgoing }) => {
+		const tooLarge = { type: TOO_LARGE, message: `${record.value?.length} bytes are more than a topic takes` };
+		for (const attempt of [
+			outgoing,
+			deadLetter(record, group, tooLarge),
+			deadLetter({ ...record, value: null }, group, tooLarge)
+		]) {
+			try {
+				return await log.append([attempt]);
+			} catch (error) {
+				if ((error as { type?: string }).type !== TOO_LARGE) throw error;
+			}
+		}
 	};
 
 	/** Dead letters and strays leave in the order they came, acknowledged before the offset moves past them. */
 	const sendAside = async (passed: Decoded[], refused: Outcome["refused"]) => {
-		const outgoing = passed.flatMap(one => {
-			if ("stray" in one) return [one.stray];
-			const dead = "dead" in one ? one.dead : refused.get(one.record.offset);
-			return dead ? [bury({ record: one.record, dead })] : [];
-		});
-		if (outgoing.length > 0) await log.append(outgoing);
+		const aside = passed.flatMap(one => asideOf(one, refused));
+		if (aside.length === 0) return;
+		try {
+			await log.append(aside.map(({ outgoing }) => outgoing));
+		} catch (error) {
+			if ((error as { type?: string }).type !== TOO_LARGE) throw error;
+			for (const one of aside) await sendWhatFits(one);
+		}
+		for (const { record, outgoing } of aside)
+			if (outgoing.topic !== record.topic)
+				logger.warn(
+					`${record.topic}/${record.partition}/${record.offset} lies in its dead letters: ${outgoing.headers?.["dead-reason"]}`
+				);
 	};
 
 	const add = (topic: string, passed: Decoded[], { refused, duplicates, next }: Outcome) => {
