@@ -115,12 +115,16 @@ export const foreignRecordsStory = (plaza: () => System) =>
 			const [name, user_id, startMs] = [ownName(), fresh("user"), Date.now()];
 			const before = await countOf(plaza(), name);
 			for (const topic of ["Selections", "Synchronizations", "user_purchase"]) {
-				const marked = [...CORRUPT, fresh("corrupt")];
+				const marked = [...CORRUPT, fresh("corrupt"), "x".repeat(900_000)];
 				// One key for all: they lie in one partition, in front of the good one.
-				for (const payload of marked) await putOnKafka(topic, payload, user_id);
+				for (const payload of [...marked, ""]) await putOnKafka(topic, payload, user_id);
 				await eventually(async () => {
 					const dead = (await kafkaRecords(`${topic}.dead`, startMs)).map(({ payload }) => payload);
-					for (const payload of marked) assert.ok(dead.includes(payload), `${payload} is not on ${topic}.dead`);
+					for (const payload of marked) assert.ok(dead.includes(payload), `${payload.slice(0, 100)} is not on ${topic}.dead`);
+					assert.ok(
+						dead.some(payload => !payload),
+						`the record without a value is not on ${topic}.dead`
+					);
 				}, `all to be on ${topic}.dead`);
 			}
 			const socket = await openSocketAs(plaza().wsUrl, user_id);

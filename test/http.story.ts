@@ -36,6 +36,7 @@ const INNER = [
 		"/api/purchase.create",
 		"/api/health/report",
 		"/health/report",
+		"/health/nothing",
 		"/health.report"
 	],
 	...[
@@ -160,6 +161,11 @@ export const httpStory = (plaza: () => System) =>
 				for (const body of ["{", "{'a':1}", '{"a":NaN}']) isError(await http().post(path, body), 400, undefined, body);
 		});
 
+		it("answers 400 where the body is no UTF-8: an id read with U+FFFD in it would be another one's", async () => {
+			const bytes = Buffer.concat([Buffer.from('{"user_id":"'), Buffer.from([0xff]), Buffer.from('"}')]);
+			isError(await http().post(WRITES[1] as string, new Uint8Array(bytes)), 400);
+		});
+
 		it("answers 415 where the body says that it is something else", async () => {
 			for (const path of WRITES) {
 				for (const type of [
@@ -272,6 +278,13 @@ export const httpStory = (plaza: () => System) =>
 			for (const url of plaza().metricsUrls) {
 				for (const path of ["/health", "/health/live", "/health/ready"])
 					assert.equal((await httpClient(url).get(path)).status, 200, url + path);
+			}
+		});
+
+		it("keeps everything else off the port of the figures", async () => {
+			for (const url of plaza().metricsUrls) {
+				for (const path of ["/", "/selections", "/index.html", "/health/nothing", "/metrics/more", "/%2e%2e/package.json"])
+					assert.equal((await rawRequest(url, "GET", path)).status, 404, url + path);
 			}
 		});
 

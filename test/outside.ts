@@ -51,9 +51,13 @@ export async function kafkaRecords(topic: string, sinceMs: number): Promise<Outs
 		});
 }
 
-/** Puts one record (one line) on a topic, as a foreign client does: no headers, and the partition that librdkafka chooses for the key. */
+/**
+ * Puts one record on a topic, as a foreign client does: no headers, and the partition that librdkafka chooses for the key.
+ * An empty text under a key is a record without a value.
+ */
 export async function putOnKafka(topic: string, value: string, key?: string): Promise<void> {
-	await run("kcat", ["-b", KAFKA_BROKERS, "-P", "-t", topic, ...(key === undefined ? [] : ["-k", key])], value);
+	const [withKey, line] = key === undefined ? [[], value] : [["-Z", "-K", "\t"], `${key}\t${value}`];
+	await run("kcat", ["-b", KAFKA_BROKERS, "-P", "-t", topic, ...withKey], line);
 }
 
 export async function partitionsOf(topic: string): Promise<number> {

@@ -93,6 +93,22 @@ export const purchasesStory = (plaza: () => System) =>
 			asks.close();
 		});
 
+		story("makes a socket that never connected its first buyer's, and leaves it so when it buys for another", async () => {
+			const [first, second] = [fresh("first"), fresh("second")];
+			const [socket, other] = [await openSocket(plaza().wsUrl), await openSocketAs(plaza().wsUrl, second)];
+			for (const user_id of [first, second]) {
+				const from = socket.frames.length;
+				socket.send({ user_id, amount: 2 });
+				await socket.waitFor(isPurchase, "the answer", { from });
+			}
+			await other.waitFor(isBalance(2), "the second's balance on its own socket");
+			socket.send({ user_id: first, amount: 1 });
+			await socket.waitFor(isBalance(3), "the first's balance");
+			assert.deepEqual(new Set(socket.of("balance").map(({ data }) => data.user_id)), new Set([first]));
+			socket.close();
+			other.close();
+		});
+
 		story("gives the same answer and buys nothing when one user sends an id again, by whichever door", async () => {
 			const [user, id] = [fresh("buyer"), fresh("purchase")];
 			const socket = await openSocketAs(plaza().wsUrl, user);
@@ -221,6 +237,8 @@ export const purchasesStory = (plaza: () => System) =>
 			const { status, json } = await buy({ user_id: "", amount: -1, id: "x".repeat(65) });
 			assert.equal(status, 422);
 			assert.deepEqual(json.data.map(({ field }: { field: string }) => field).sort(), ["amount", "id", "user_id"]);
+			const byHeader = await buy({ user_id: fresh("buyer"), amount: 1 }, { "idempotency-key": "x".repeat(65) });
+			assert.equal(byHeader.status, 422);
 		});
 
 		story("says 0 of a user who bought nothing", () => spent(fresh("nobody"), 0));

@@ -215,6 +215,30 @@ export const selectionsStory = (plaza: () => System) =>
 			socket.close();
 		});
 
+		story("never shows a socket a lower count after a higher, whatever kinds of frames show it", async () => {
+			const [name, user] = [ownName(), fresh("user")];
+			const before = await countOf(plaza(), name);
+			const [first, second] = await tabs(user);
+			for (const tab of [first, second]) tab?.send({ code: "watch", data: { selections: true } });
+			for (let n = 0; n < 10; n++) {
+				const picks = Array.from({ length: 10 }, (_, k) =>
+					pick(name, user, fresh("pick"), plaza().urls[k % plaza().urls.length])
+				);
+				await Promise.all([...picks, http().post("/api/selections/synchronization", { user_id: user })]);
+			}
+			const counts = (tab: Socket) =>
+				tab.frames.flatMap(({ code, data }) => {
+					const listed: Counts = code === "Selections" ? data : code === "SelectionSummary" ? [data] : (data.selections ?? []);
+					return listed.filter(one => one.name === name).map(({ count }) => count);
+				});
+			for (const tab of [first, second] as Socket[]) {
+				await eventually(() => assert.equal(counts(tab).at(-1), before + 100), "the count of all");
+				await eventually(() => assert.ok(tab.of("SynchronizationResults").length >= 10), "all synchronizations");
+				assert.ok(neverFalls(counts(tab)), `fell: ${counts(tab)}`);
+				tab.close();
+			}
+		});
+
 		story("leaves sockets that do not watch alone", async () => {
 			const [name, user] = [ownName(), fresh("user")];
 			const [watching, not] = [
