@@ -1,8 +1,9 @@
 // Ties a service's code to its contract: one schema gives the static type, the run-time check and the published documents.
 import type { CallingOptions, Context, Service, ServiceSchema } from "moleculer";
 import { z } from "zod";
-import type { Headers, TopicRecord } from "./mixins/topics/topic-log.ts";
-import type { actions, topics } from "./services/contract.ts";
+import type * as topics from "./mixins/topics/received.ts";
+import type { Headers } from "./mixins/topics/topic-log.ts";
+import type { actions, topics as declared } from "./services/contract.ts";
 
 const CONTROL = /\p{Cc}/u;
 
@@ -84,7 +85,7 @@ export interface TopicContract<M extends z.ZodType = z.ZodType> {
 export const topic = <M extends z.ZodType>(contract: TopicContract<M>) => contract;
 
 export type Actions = typeof actions;
-export type Topics = typeof topics;
+export type Topics = typeof declared;
 export type Message<T extends keyof Topics> = z.output<Topics[T]["message"]>;
 
 export interface Caller {
@@ -97,38 +98,16 @@ export interface Caller {
 
 export type Ctx<Params> = Omit<Context<Params, { user?: string; $repl?: boolean }>, "call" | "mcall"> & Caller;
 
-/** A message with all that is known of it. `ctx` carries the request id of the request that set it off: calls made with it carry it on. */
-export interface Received<M> {
-	message: M;
-	record: TopicRecord;
-	requestID: string;
-	ctx: Caller;
-}
-
-export interface Handled {
-	/** How many of the messages had been handled before and changed nothing. */
-	duplicates: number;
-}
-
-/** Handles one message: other keys at the same time, one key in order. */
-type HandleOne<M> = (received: Received<M>) => Promise<Handled | void>;
-/** Handles what one partition has to hand over, in order. `endOffset`: where the log ended when it was read; `first`: first batch since the partition is ours. */
-type HandleBatch<M> = (batch: {
-	received: Received<M>[];
-	topic: string;
-	partition: number;
-	endOffset: number;
-	first: boolean;
-}) => Promise<Handled | void>;
-
-export interface PublishOptions {
-	headers?: Headers;
-	requestID?: string;
-}
+/** What a handler is given of a message, with calls typed by the contracts. */
+export type Received<M> = topics.Received<M, Caller>;
 
 export interface Publisher {
 	/** Puts a message on its topic; resolves once it is durable there. Rejects with 503 `UNAVAILABLE` within 5 s when the log is away. */
-	publish<T extends keyof Topics>(topic: T, message: z.input<Topics[T]["message"]>, options?: PublishOptions): Promise<void>;
+	publish<T extends keyof Topics>(
+		topic: T,
+		message: z.input<Topics[T]["message"]>,
+		options?: topics.PublishOptions
+	): Promise<void>;
 }
 
 type Own<Name extends string> = { [A in keyof Actions as A extends `${Name}.${infer Verb}` ? Verb : never]: Actions[A] };
@@ -137,7 +116,9 @@ type Implement<Contracts> = {
 		? (ctx: Ctx<z.output<P>>) => Promise<z.input<R>>
 		: never;
 };
-type Handlers = { [T in keyof Topics]?: HandleOne<Message<T>> | { batch: HandleBatch<Message<T>> } };
+type Handlers = {
+	[T in keyof Topics]?: topics.HandleOne<Message<T>, Caller> | { batch: topics.HandleBatch<Message<T>, Caller> };
+};
 
 /** Moleculer's service schema with the contract's types: a misspelt action, a wrong field or a wrong answer does not compile. */
 export const defineService = <

@@ -1,11 +1,11 @@
 import { type ServerUnaryCall, type sendUnaryData, status } from "@grpc/grpc-js";
 import type { CallingOptions, Service } from "moleculer";
-import type { Caller } from "../../define.ts";
+import type { Caller } from "../caller.ts";
 import { statusOf } from "./status.ts";
 
 /** Answers one unary method. Calls made with `ctx` carry the client's request id and deadline on. */
 // biome-ignore lint/suspicious/noExplicitAny: a request's shape is the proto file's business
-export type GrpcHandler = (request: any, ctx: Caller) => Promise<object>;
+export type GrpcHandler = (request: any, ctx: Caller) => Promise<unknown>;
 
 const REQUEST_ID = /^[\x21-\x7e]{1,64}$/;
 
@@ -26,7 +26,7 @@ function callerOf({ broker }: Service, call: ServerUnaryCall<object, object>): C
 export const answering =
 	(service: Service, handler: GrpcHandler) => async (call: ServerUnaryCall<object, object>, done: sendUnaryData<object>) => {
 		try {
-			done(null, await handler(call.request, callerOf(service, call)));
+			done(null, (await handler(call.request, callerOf(service, call))) as object);
 		} catch (error) {
 			const refusal = statusOf(error);
 			if (refusal.code === status.INTERNAL) service.logger.error(error);

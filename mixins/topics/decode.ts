@@ -1,8 +1,9 @@
-import type { Caller, Received } from "../../define.ts";
+import type { Caller } from "../caller.ts";
 import { invalid } from "../errors.ts";
 import { faultsOf } from "../faults.ts";
 import { type Encodable, REQUEST_ID } from "./encode.ts";
 import { partitionOf } from "./partition.ts";
+import type { Received } from "./received.ts";
 import type { Headers, Outgoing, TopicRecord } from "./topic-log.ts";
 
 /** A record is readable; or it never will be; or it lies on a partition that does not own its key. */
@@ -27,7 +28,7 @@ export function decode(
 	record: TopicRecord,
 	contract: Encodable,
 	partitions: number,
-	callerOf: (requestID: string) => { call: unknown },
+	callerOf: (requestID: string) => Caller,
 	newRequestID: () => string
 ): Decoded {
 	let json: unknown;
@@ -46,5 +47,5 @@ export function decode(
 	// A foreign record may lie in the right place under another key, or none: what keeps its order is the contract's.
 	const keyed = { ...record, key: Buffer.from(key) };
 	const requestID = record.headers[REQUEST_ID] ?? newRequestID();
-	return { record, received: { message: parsed.data, record: keyed, requestID, ctx: callerOf(requestID) as Caller } };
+	return { record, received: { message: parsed.data, record: keyed, requestID, ctx: callerOf(requestID) } };
 }

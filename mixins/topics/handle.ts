@@ -1,7 +1,7 @@
 // How handlers are run: keys side by side, a key in order; what is refused is set aside, what must wait stops the line.
 import { setTimeout as delay } from "node:timers/promises";
-import type { Handled, Received } from "../../define.ts";
 import { isAway } from "../errors.ts";
+import type { Handled, Received } from "./received.ts";
 import type { Batch } from "./topic-log.ts";
 
 export interface Outcome {

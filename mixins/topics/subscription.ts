@@ -1,23 +1,15 @@
 // What happens to the records of one service's topics: read, handed to their handler, given up only into a dead letter, and only then left behind.
 import type { Service } from "moleculer";
-import type { Handled, Received } from "../../define.ts";
 import { isAway } from "../errors.ts";
 import { deadLetter } from "./dead-letter.ts";
 import { type Decoded, decode } from "./decode.ts";
 import { handleBatch, handleLanes, type Outcome } from "./handle.ts";
+import type { HandleBatch, HandleOne } from "./received.ts";
 import type { Batch, BatchHandler, Outgoing, TopicLog, TopicRecord } from "./topic-log.ts";
 import type { TopicsOptions } from "./topics.ts";
 
-export type One = (received: Received<unknown>) => Promise<Handled | void>;
-export type Whole = {
-	batch: (batch: {
-		received: Received<unknown>[];
-		topic: string;
-		partition: number;
-		endOffset: number;
-		first: boolean;
-	}) => Promise<Handled | void>;
-};
+export type One = HandleOne<unknown>;
+export type Whole = { batch: HandleBatch<unknown> };
 
 /** What a service's schema lists under `topics`. */
 export const topicsOf = (service: Service) => (service.schema as { topics?: Record<string, unknown> }).topics ?? {};
