@@ -79,7 +79,9 @@ export async function reach(
 			if (hasAnswered && !isAway(error)) throw error;
 			if (performance.now() - saidAtMs > SAY_AGAIN_AFTER_MS) {
 				saidAtMs = performance.now();
-				logger.warn(`${name} does not answer at ${where} (${(error as Error).message}): ${advice}; trying again until it does`);
+				// Some drivers put the stack into the message, and this is to be one line.
+				const [reason] = (error as Error).message.split("\n");
+				logger.warn(`${name} does not answer at ${where} (${reason}): ${advice}; trying again until it does`);
 			}
 		}
 		// This keeps the process alive: a node without a port of its own would end while it waits.
