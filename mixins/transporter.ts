@@ -88,19 +88,27 @@ export class KafkaTransporter extends Transporters.Base {
 		const { signal } = this.#stopping;
 		let places: Place[] = [];
 		let pauseMs = FIRST_PAUSE_MS;
+		let isHearing = false;
 		while (!signal.aborted) {
 			try {
 				const cluster = await this.#reconnect();
 				if (places.length === 0) places = await this.#ends(cluster);
-				const led = await byLeader(cluster, places);
+				const led = [...(await byLeader(cluster, places))];
+				// A Kafka that has just started may know who leads and still not serve: what counts is that it has answered.
+				await Promise.all(led.map(([nodeId, its]) => this.#hear(cluster, nodeId, its, 0)));
 				hearing();
+				isHearing = true;
 				pauseMs = FIRST_PAUSE_MS;
-				const hears = [...led].map(([nodeId, its]) => this.#hear(cluster, nodeId, its));
+				const hears = led.map(async ([nodeId, its]) => {
+					for (;;) await this.#hear(cluster, nodeId, its, FETCH_WAIT_MS);
+				});
 				await Promise.all([...hears, this.connected || this.onConnected(true)]);
 			} catch (error) {
 				const cause = rootCause(error);
 				if (cause.type === "OFFSET_OUT_OF_RANGE") places = [];
-				if (!signal.aborted) this.#lost(cause);
+				// Topics that were just made take a moment: what was not heard yet is not lost.
+				if (isHearing && !signal.aborted) this.#lost(cause);
+				isHearing = false;
 				await delay(pauseMs, undefined, { signal }).catch(() => {});
 				pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS);
 			}
@@ -125,19 +133,17 @@ export class KafkaTransporter extends Transporters.Base {
 		return ends.map(({ topic, partitions }) => ({ topic, partition: 0, offset: Number(partitions[0]!.offset) }));
 	}
 
-	async #hear(cluster: Cluster, nodeId: string, places: Place[]): Promise<never> {
-		for (;;) {
-			for (const { place, messages } of await fetchFrom(cluster, nodeId, places, FETCH_WAIT_MS)) {
-				for (const { offset, headers, value } of messages) {
-					place.offset = Number(offset) + 1;
-					if (value) void this.receive(String(headers?.packet), value);
-				}
+	/** Takes in what there is; waits for it if there is nothing. */
+	async #hear(cluster: Cluster, nodeId: string, places: Place[], waitMs: number) {
+		for (const { place, messages } of await fetchFrom(cluster, nodeId, places, waitMs)) {
+			for (const { offset, headers, value } of messages) {
+				place.offset = Number(offset) + 1;
+				if (value) void this.receive(String(headers?.packet), value);
 			}
 		}
 	}
 
 	#lost({ message }: Error) {
-		if (!this.connected) return;
 		this.connected = false;
 		this.logger.warn(`Kafka is lost (${message}): calls to other nodes fail until it is back`);
 		// Stops the heartbeats: a node that cannot be heard is not gone.
