@@ -40,7 +40,9 @@ const RETRYABLE_TYPES = new Set([
 	"SERVICE_NOT_FOUND",
 	"SERVICE_NOT_AVAILABLE",
 	"REQUEST_TIMEOUT",
-	"REQUEST_REJECTED"
+	"REQUEST_REJECTED",
+	// Moleculer's, of a call to another node while the transporter is disconnected.
+	"BAD_GATEWAY"
 ]);
 
 const parts = (error: unknown): unknown[] => {

@@ -76,7 +76,7 @@ export interface TopicLog {
 	check(): Promise<void>;
 	/** Makes the topics that are missing. Rejects with type `TOPIC_PARTITIONS` where one exists with another number of partitions. */
 	create(topics: TopicSpec[]): Promise<void>;
-	/** Resolves once every record is durable (Kafka: acks=all). Records of one call to one partition keep their order. Rejects with `UNAVAILABLE` after 5 s at most; they may have landed all the same. */
+	/** Resolves once every record is durable (Kafka: acks=all). Records of one call to one partition keep their order. Rejects with `UNAVAILABLE` after 5 s at most, when they may have landed all the same, and with 413 `RECORD_TOO_LARGE`. */
 	append(records: Outgoing[]): Promise<void>;
 	/** Starts a member of a group; a group that is new starts at the earliest record. */
 	consume(options: ConsumeOptions): Promise<Consumer>;
