@@ -1,5 +1,6 @@
 // All stories on the embedded profile: one process, nothing but npm.
 import { after, before, describe } from "node:test";
+import { doorsStory } from "./doors.story.ts";
 import { framesStory } from "./frames.story.ts";
 import { grpcStory } from "./grpc.story.ts";
 import { httpStory } from "./http.story.ts";
@@ -15,5 +16,6 @@ describe("embedded", () => {
 	});
 	after(() => system?.stop());
 
-	for (const story of [selectionsStory, purchasesStory, grpcStory, framesStory, httpStory, socketIoStory]) story(() => system);
+	for (const story of [selectionsStory, purchasesStory, grpcStory, framesStory, httpStory, doorsStory, socketIoStory])
+		story(() => system);
 });

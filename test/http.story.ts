@@ -1,86 +1,11 @@
-// The HTTP door: statuses, the one shape of errors, what is served, and that nothing else can be reached.
+// The HTTP door: its statuses, the one shape of its errors, its ids, its health and its figures.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { openSocket } from "./client.socket.ts";
-import { type Answer, fresh, httpClient, rawRequest } from "./client.ts";
+import { type Answer, fresh, httpClient } from "./client.ts";
 import { BAD_ID_TYPES, BAD_IDS } from "./ids.ts";
-import { ownName, type System } from "./system.ts";
+import type { System } from "./system.ts";
 
-const WRITES = ["/api/selections/async", "/api/selections/synchronization", "/api/purchases"];
-
-/** Paths behind which something of Moleculer's, of ours or of the disk would lie if a door were left open. */
-const INNER = [
-	...[
-		"/api/~node/list",
-		"/api/~node/services",
-		"/~node/list",
-		"/$node/list",
-		"/api/$node/list",
-		"/api/%24node/list",
-		"/%24node/services"
-	],
-	...["/api/list-aliases", "/list-aliases", "/api/api/listAliases", "/api/listAliases", "/api.listAliases"],
-	...[
-		"/socket.deliver",
-		"/api/socket.deliver",
-		"/socket/deliver",
-		"/api/socket/deliver",
-		"/api/summary/raise",
-		"/summary.raise",
-		"/summary/list"
-	],
-	...[
-		"/api/purchase/total",
-		"/purchase.total",
-		"/purchase/create",
-		"/api/purchase.create",
-		"/api/health/report",
-		"/health/report",
-		"/health/nothing",
-		"/health.report"
-	],
-	...[
-		"/api/selections/pick",
-		"/selections/pick",
-		"/selections.pick",
-		"/api/wallet.getBalance",
-		"/api/wallet",
-		"/api/wallet/",
-		"/api",
-		"/api/",
-		"/nothing"
-	],
-	...[
-		"/start.ts",
-		"/package.json",
-		"/.git/config",
-		"/config.ts",
-		"/public/index.html",
-		"/metrics",
-		"/api/metrics",
-		"/node_modules/ws/package.json"
-	]
-];
-
-const TRAVERSALS = [
-	...[
-		"/../package.json",
-		"/..%2fpackage.json",
-		"/%2e%2e/package.json",
-		"/%2e%2e%2fpackage.json",
-		"/.%2e/package.json",
-		"/..%5cpackage.json"
-	],
-	...[
-		"/index.html/../../package.json",
-		"/a/../../package.json",
-		"/..%252fpackage.json",
-		"//etc/passwd",
-		"/%2fetc%2fpasswd",
-		"/..%c0%afpackage.json"
-	],
-	...["/index.html%00", "/index.html%00.txt", "/.git/HEAD", "/....//package.json", "/%2e%2e/%2e%2e/%2e%2e/%2e%2e/etc/passwd"]
-];
+export const WRITES = ["/api/selections/async", "/api/selections/synchronization", "/api/purchases"];
 
 /** The one shape of an error, and nothing of our insides in it. */
 export function isError(answer: Pick<Answer, "status" | "json" | "text">, status: number, type?: string, about?: string) {
@@ -96,65 +21,6 @@ export function isError(answer: Pick<Answer, "status" | "json" | "text">, status
 export const httpStory = (plaza: () => System) =>
 	describe("the HTTP door", { concurrency: 8 }, () => {
 		const http = () => httpClient(plaza().url);
-
-		it("serves the page with an ETag, and answers 304 to who has it", async () => {
-			for (const path of ["/index.html", "/"]) {
-				const { status, headers, text } = await http().get(path);
-				assert.equal(status, 200);
-				assert.match(headers.get("content-type") ?? "", /^text\/html/);
-				assert.match(text, /selection results via socket/);
-				const etag = headers.get("etag");
-				assert.ok(etag, "no ETag");
-				// Not by `fetch`, which adds "no-cache" to a condition of one's own.
-				const again = (tag: string) => rawRequest(plaza().url, "GET", path, { "if-none-match": tag });
-				assert.deepEqual([(await again(etag)).status, (await again('"another"')).status], [304, 200]);
-			}
-		});
-
-		it("answers HEAD of the page like GET without the body", async () => {
-			const { status, headers, text } = await http().send("HEAD", "/index.html");
-			assert.deepEqual([status, text], [200, ""]);
-			assert.match(headers.get("content-type") ?? "", /^text\/html/);
-		});
-
-		it("answers 404 for everything that is not listed", async () => {
-			for (const path of INNER) {
-				for (const method of ["GET", "POST"]) {
-					const answer = await http().send(
-						method,
-						path,
-						{ "content-type": "application/json" },
-						method === "POST" ? "{}" : undefined
-					);
-					isError(answer, 404, undefined, `${method} ${path}`);
-				}
-			}
-			for (const path of WRITES) isError(await http().get(path), 404, undefined, `GET ${path}`);
-			for (const method of ["PUT", "PATCH", "DELETE", "POST"]) {
-				const answer = await http().send(
-					method,
-					"/selections",
-					{ "content-type": "application/json" },
-					'[{"name":"a","count":1000}]'
-				);
-				isError(answer, 404, undefined, `${method} /selections`);
-			}
-		});
-
-		it("lets no path out of the public folder", async () => {
-			for (const path of TRAVERSALS) {
-				const { status, text } = await rawRequest(plaza().url, "GET", path);
-				assert.ok(status === 404 || status === 400, `${path}: ${status} ${text.slice(0, 200)}`);
-				assert.doesNotMatch(text, /"dependencies"|root:/, path);
-			}
-		});
-
-		it("takes a path that is badly encoded as a mistake of the client's", async () => {
-			for (const path of ["/%", "/%zz", "/api/wallet/%", "/api/wallet/%e0%a4%a"]) {
-				const { status, text } = await rawRequest(plaza().url, "GET", path);
-				assert.ok(status === 400 || status === 404, `${path}: ${status} ${text}`);
-			}
-		});
 
 		it("answers 400 where the body is no JSON", async () => {
 			for (const path of WRITES)
@@ -281,13 +147,6 @@ export const httpStory = (plaza: () => System) =>
 			}
 		});
 
-		it("keeps everything else off the port of the figures", async () => {
-			for (const url of plaza().metricsUrls) {
-				for (const path of ["/", "/selections", "/index.html", "/health/nothing", "/metrics/more", "/%2e%2e/package.json"])
-					assert.equal((await rawRequest(url, "GET", path)).status, 404, url + path);
-			}
-		});
-
 		it("tells figures of every node as Prometheus text", async () => {
 			for (const url of plaza().metricsUrls) {
 				const { status, headers, text } = await httpClient(url).get("/metrics");
@@ -297,36 +156,5 @@ export const httpStory = (plaza: () => System) =>
 				for (const line of text.split("\n"))
 					assert.match(line, /^$|^# (HELP|TYPE) |^[a-zA-Z_:][\w:]*(\{.*\})? (-?[\d.]+([eE][+-]?\d+)?|NaN|[+-]?Inf)( \d+)?$/, url);
 			}
-		});
-
-		it("lets browsers in from its own origin and from no other", async () => {
-			const name = ownName();
-			const pick = (origin: string) => http().post("/api/selections/async", { name, id: fresh(), user_id: "u" }, { origin });
-			assert.equal((await pick(plaza().url)).status, 202);
-			for (const origin of [
-				"https://evil.example",
-				"null",
-				`${plaza().url}.evil.example`,
-				plaza().url.replace("http:", "https:"),
-				plaza().url.slice(0, -1)
-			]) {
-				const refused = await pick(origin);
-				isError(refused, 403, undefined, origin);
-				assert.equal(refused.headers.get("access-control-allow-origin"), null);
-				const preflight = await http().send("OPTIONS", "/api/selections/async", {
-					origin,
-					"access-control-request-method": "POST"
-				});
-				assert.equal(preflight.headers.get("access-control-allow-origin"), null);
-				await assert.rejects(openSocket(plaza().wsUrl, { origin }), { status: 403 }, origin);
-			}
-			(await openSocket(plaza().wsUrl, { origin: plaza().url })).close();
-		});
-
-		it("answers 404 to upgrades where there is no socket", async () => {
-			for (const path of ["/", "/wss", "/ws/more", "/api/ws", "/index.html", "/socket.deliver"]) {
-				await assert.rejects(openSocket(plaza().wsUrl.replace("/ws", path)), { status: 404 }, path);
-			}
-			(await openSocket(`${plaza().wsUrl}?user=test-user`)).close();
 		});
 	});
