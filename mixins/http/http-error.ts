@@ -35,6 +35,7 @@ export const foreignOrigin: HttpError = {
 /** What body-parser says of a body, by the `type` of its errors. */
 const BODY: Record<string, HttpError> = {
 	"entity.parse.failed": { name: "BadRequestError", message: "The body is not JSON", code: 400, type: "UNREADABLE_JSON" },
+	"entity.verify.failed": { name: "BadRequestError", message: "The body is not UTF-8", code: 400, type: "UNREADABLE_JSON" },
 	"entity.too.large": { name: "PayloadTooLargeError", message: "The body is too large", code: 413, type: "PAYLOAD_TOO_LARGE" },
 	"encoding.unsupported": {
 		name: "UnsupportedMediaTypeError",

@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { join } from "node:path";
 import type { Context, Service } from "moleculer";
@@ -23,6 +24,11 @@ const setHeaders = (res: ServerResponse) => {
 	res.setHeader("X-Content-Type-Options", "nosniff");
 };
 
+/** Decoded, broken UTF-8 would become U+FFFD, and two ids could become one. */
+const refuseBrokenText = (_req: IncomingMessage, _res: ServerResponse, body: Buffer) => {
+	if (!isUtf8(body)) throw new Error("not UTF-8");
+};
+
 const gateway = {
 	...ApiGateway,
 	// Its own actions lead to the list of routes and to changing them: nobody needs either.
@@ -46,7 +52,7 @@ const gateway = {
 				autoAliases: false,
 				logging: false,
 				mergeParams: false,
-				bodyParsers: { json: { limit: BODY_LIMIT, strict: false } },
+				bodyParsers: { json: { limit: BODY_LIMIT, strict: false, verify: refuseBrokenText } },
 				cors: {
 					origin: (origin: string) => config.allowedOrigins.includes(origin),
 					methods: ["GET", "POST", "PATCH"],
