@@ -23,17 +23,15 @@ describe("what was acknowledged, embedded", () => {
 		await ledger.verify();
 	};
 
-	for (const signal of ["SIGTERM", "SIGINT"] as const) {
-		it(`is counted exactly once when the process gets ${signal} in a burst, and the process ends with 0 within 10 s`, async () => {
-			ledger.burst();
-			await ledger.untilAcknowledged(100);
-			const startedMs = Date.now();
-			const [plaza] = system.processes;
-			assert.deepEqual(await plaza?.kill(signal), { code: 0, signal: null }, plaza?.output().slice(-2000));
-			assert.ok(Date.now() - startedMs < 12_000, `took ${Date.now() - startedMs} ms`);
-			await afterwards();
-		});
-	}
+	it("is counted exactly once when the process is told to stop in a burst, which it does with 0 within 10 s", async () => {
+		ledger.burst();
+		await ledger.untilAcknowledged(100);
+		const startedMs = Date.now();
+		const [plaza] = system.processes;
+		assert.deepEqual(await plaza?.kill("SIGTERM"), { code: 0, signal: null }, plaza?.output().slice(-2000));
+		assert.ok(Date.now() - startedMs < 12_000, `took ${Date.now() - startedMs} ms`);
+		await afterwards();
+	});
 
 	for (let round = 1; round <= ROUNDS; round++) {
 		it(`is counted exactly once after kill -9 in a burst of picks and purchases (${round} of ${ROUNDS})`, async () => {

@@ -21,7 +21,7 @@ export interface SystemProcess {
 	start(): void;
 	/** How it ended; undefined while it runs. */
 	readonly ended: Exit | undefined;
-	/** Waits for the end. */
+	/** Waits for the end, and brings it about where it does not come in time. */
 	exited(withinMs: number): Promise<Exit>;
 	/** What it has written on both streams since the first start, oldest dropped. */
 	output(): string;
@@ -75,13 +75,10 @@ export function startProcess(name: string, env: Record<string, string>): SystemP
 		});
 		child = started;
 		guarded(`+${started.pid}`);
-		// A test that failed before its clean-up must not keep the test process waiting; whoever waits for a process has a timer.
-		started.unref();
 		for (const stream of [started.stdout, started.stderr]) {
 			stream.setEncoding("utf8").on("data", text => {
 				output = (output + text).slice(-KEPT_OUTPUT_CHARACTERS);
 			});
-			(stream as Socket).unref();
 		}
 		// "close" and not "exit": by then everything that was written has arrived too.
 		exit = once(started, "close").then(([code, signal]) => {
@@ -91,7 +88,15 @@ export function startProcess(name: string, env: Record<string, string>): SystemP
 		});
 	};
 
-	const exited = (withinMs: number) => within(exit, withinMs, () => `${name} to end; its last output:\n${output.slice(-3000)}`);
+	const exited = async (withinMs: number) => {
+		try {
+			return await within(exit, withinMs, () => `${name} to end; its last output:\n${output.slice(-3000)}`);
+		} catch (error) {
+			// Nobody waits for it any more, and it would keep the test process waiting.
+			child.kill("SIGKILL");
+			throw error;
+		}
+	};
 	start();
 	return {
 		name,

@@ -166,7 +166,7 @@ describe("a start", () => {
 			["d,e,a", [["d", 1], ["e", 0], all[0]]],
 			["", all]
 		] as const) {
-			await plaza?.kill("SIGTERM");
+			assert.deepEqual(await plaza?.kill("SIGINT"), { code: 0, signal: null });
 			if (plaza) plaza.env.SELECTION_NAMES = chosen;
 			await system.restart();
 			assert.deepEqual(await names(), expected);
