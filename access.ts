@@ -1,8 +1,39 @@
-// Who may act as whom.
-import type { ActionContract } from "./define.ts";
-import { unauthorized } from "./mixins/errors.ts";
+// Who may do what, from outside. The doors ask here before they call: what the contracts say of each action is decided in this one place.
+import { type ActionContract, Id, type Identity } from "./define.ts";
+import { forbidden, unauthorized } from "./mixins/errors.ts";
+import { isAccountID } from "./services/users/users.contract.ts";
 
-/** Throws 401 `UNAUTHORIZED` unless a caller without an account may do this: what has an owner is a guest's only while guests are let in. */
-export function mayAct({ actor }: Pick<ActionContract, "actor">, { guests }: { guests: boolean }) {
-	if (actor && !guests) throw unauthorized("Guests are not let in here: sign in and send your token");
+export interface Rules {
+	/** Whether people without an account may act under an id that belongs to none. */
+	guests: boolean;
+}
+
+/** Throws 401 `UNAUTHORIZED` or 403 `FORBIDDEN` unless this caller, signed in or not, may act as this user. */
+export function mayActAs(user: string, caller: Identity | undefined, { guests }: Rules) {
+	if (caller?.id === user) return;
+	if (isAccountID(user)) {
+		if (caller) throw forbidden("This id belongs to another account");
+		throw unauthorized("This id belongs to an account: sign in, and send its token");
+	}
+	if (!guests) throw unauthorized("Guests are not let in here: sign in, and send your token");
+}
+
+/**
+ * Throws 401 `UNAUTHORIZED` or 403 `FORBIDDEN` unless the caller may have this done. The params need not have been checked yet: where they name no
+ * user that could be one, the check by the contract will refuse them.
+ */
+export function mayCall(
+	{ who, actor }: Pick<ActionContract, "who" | "actor">,
+	params: unknown,
+	caller: Identity | undefined,
+	rules: Rules
+) {
+	if (who === "anyone") return;
+	if (who === "owner") {
+		const owner = Id.safeParse(actor?.(params));
+		if (owner.success) mayActAs(owner.data, caller, rules);
+		return;
+	}
+	if (!caller) throw unauthorized("Sign in, and send your token");
+	if (who !== "account" && !(who === "admin" && caller.role === "admin")) throw forbidden("This is not for you");
 }

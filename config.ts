@@ -1,5 +1,6 @@
 // The only reader of process.env. Every variable has a default; one that is unusable stops the start.
 import { accessSync, constants } from "node:fs";
+import { isIP } from "node:net";
 import { hostname } from "node:os";
 import { z } from "zod";
 import { Id } from "./define.ts";
@@ -28,6 +29,14 @@ const url = (...protocols: string[]) =>
 		.string()
 		.refine(text => URL.canParse(text) && protocols.includes(new URL(text).protocol))
 		.describe(`a URL like ${protocols[0]}//host:port`);
+const onOff = z.enum(["on", "off"]).describe("on or off");
+const text = (what: string) => z.string().optional().describe(what);
+/** An address, or a range of them: `10.0.0.0/8`. */
+const isNetwork = (text: string) => {
+	const [address = "", bits, ...more] = text.split("/");
+	const most = isIP(address) === 4 ? 32 : 128;
+	return isIP(address) > 0 && more.length === 0 && (bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= most));
+};
 const addresses = list
 	.refine(all => all.length > 0 && all.every(one => /^[^\s:]+(:\d{1,5})?$/.test(one)))
 	.describe("host:port, or several with commas");
@@ -44,7 +53,17 @@ export const variables = {
 	GRPC_PORT: port.default(50_051),
 	DATA_DIR: z.string().default("./data").describe("a directory that can be written"),
 	KAFKA_BROKERS: addresses.default(["localhost:9092"]),
+	KAFKA_TLS: onOff.default("off"),
+	KAFKA_SASL: z
+		.enum(["plain", "scram-sha-256", "scram-sha-512"])
+		.default("scram-sha-512")
+		.describe("plain, scram-sha-256 or scram-sha-512"),
+	KAFKA_USERNAME: text("a user name"),
+	KAFKA_PASSWORD: text("a password"),
 	CASSANDRA_CONTACT_POINTS: addresses.default(["localhost:9042"]),
+	CASSANDRA_TLS: onOff.default("off"),
+	CASSANDRA_USERNAME: text("a user name"),
+	CASSANDRA_PASSWORD: text("a password"),
 	DATABASE_URL: url("postgres:", "postgresql:").default("postgres://postgres:postgres@localhost:5432/pocdb"),
 	REDIS_URL: url("redis:", "rediss:").default("redis://localhost:6379"),
 	SERVICES: list
@@ -60,7 +79,7 @@ export const variables = {
 		.refine(names => names.length > 0 && new Set(names).size === names.length && names.every(name => Id.safeParse(name).success))
 		.default(["a", "b", "c", "d"])
 		.describe("different names with commas, each 1 to 64 characters"),
-	GUESTS: z.enum(["on", "off"]).optional().describe("on or off"),
+	GUESTS: onOff.optional(),
 	JWT_SECRET: z
 		.string()
 		.refine(text => Buffer.byteLength(text) >= 32)
@@ -69,6 +88,11 @@ export const variables = {
 	MAX_FRAMES_PER_SECOND: integer(0, 1_000_000).default(1000),
 	MAX_REQUESTS_PER_SECOND: integer(0, 1_000_000).default(1000),
 	MAX_SOCKETS_PER_ADDRESS: integer(0, 10_000_000).default(20_000),
+	MAX_SOCKETS_PER_ACCOUNT: integer(0, 10_000_000).default(1000),
+	TRUSTED_PROXIES: list
+		.refine(all => all.every(isNetwork))
+		.default([])
+		.describe("addresses or ranges like 10.0.0.0/8, with commas"),
 	METRICS_PORT: port.default(3030),
 	NODE_ID: z
 		.string()
@@ -80,13 +104,14 @@ export const variables = {
 	GRPC_TOKEN: z.string().min(1).optional().describe("a token"),
 	GRPC_TLS_CERT: readableFile.optional().describe("a PEM file with a certificate, that can be read"),
 	GRPC_TLS_KEY: readableFile.optional().describe("a PEM file with the key of GRPC_TLS_CERT, that can be read"),
+	GRPC_REFLECTION: onOff.default("on"),
 	ALLOWED_ORIGINS: list
 		.refine(origins => origins.every(origin => URL.canParse(origin) && new URL(origin).origin === origin))
 		.default([])
 		.describe("origins like https://example.org, with commas")
 } as const;
 
-const SECRET = new Set(["JWT_SECRET", "GRPC_TOKEN", "DATABASE_URL", "REDIS_URL"]);
+const SECRET = new Set(["JWT_SECRET", "GRPC_TOKEN", "DATABASE_URL", "REDIS_URL", "KAFKA_PASSWORD", "CASSANDRA_PASSWORD"]);
 type Variables = { [Name in keyof typeof variables]: z.output<(typeof variables)[Name]> };
 
 /** A variable that is unusable; its message is the one line that says which, what it is and what would do. */
@@ -112,6 +137,16 @@ const describe = (schema: z.ZodType): string => {
 	return inner?.description ?? (inner ? describe(inner) : "another value");
 };
 
+/** Both or neither: one alone is a mistake that would otherwise show as a refusal by the server. */
+function credentials<More extends object>(of: string, username: string | undefined, password: string | undefined, more: More) {
+	if (!username && !password) return undefined;
+	if (!username || !password)
+		throw new ConfigError(
+			`${of}_${username ? "PASSWORD" : "USERNAME"} is missing: give ${of}_USERNAME and ${of}_PASSWORD, or neither`
+		);
+	return { ...more, username, password };
+}
+
 /**
  * Reads and checks the environment. `repl`: for a person at a prompt, who on the cluster profile joins the running nodes with one that does no
  * work. Throws `ConfigError`.
@@ -129,7 +164,11 @@ export function readConfig(env: NodeJS.ProcessEnv, { repl = false } = {}) {
 		grpcPort: values.GRPC_PORT,
 		dataDir: values.DATA_DIR,
 		kafkaBrokers: values.KAFKA_BROKERS,
+		kafkaTls: values.KAFKA_TLS === "on",
+		kafkaSasl: credentials("KAFKA", values.KAFKA_USERNAME, values.KAFKA_PASSWORD, { mechanism: values.KAFKA_SASL }),
 		cassandraContactPoints: values.CASSANDRA_CONTACT_POINTS,
+		cassandraTls: values.CASSANDRA_TLS === "on",
+		cassandraCredentials: credentials("CASSANDRA", values.CASSANDRA_USERNAME, values.CASSANDRA_PASSWORD, {}),
 		databaseUrl: values.DATABASE_URL,
 		redisUrl: values.REDIS_URL,
 		services: services as string[],
@@ -140,6 +179,8 @@ export function readConfig(env: NodeJS.ProcessEnv, { repl = false } = {}) {
 		maxFramesPerSecond: values.MAX_FRAMES_PER_SECOND,
 		maxRequestsPerSecond: values.MAX_REQUESTS_PER_SECOND,
 		maxSocketsPerAddress: values.MAX_SOCKETS_PER_ADDRESS,
+		maxSocketsPerAccount: values.MAX_SOCKETS_PER_ACCOUNT,
+		trustedProxies: values.TRUSTED_PROXIES,
 		metricsPort: isVisitor ? 0 : values.METRICS_PORT,
 		metricsHost: embedded ? "127.0.0.1" : (values.HOST ?? "0.0.0.0"),
 		// A dot in it would be taken for a separator in the names of the transporter's topics.
@@ -149,6 +190,7 @@ export function readConfig(env: NodeJS.ProcessEnv, { repl = false } = {}) {
 		grpcToken: values.GRPC_TOKEN,
 		grpcTlsCert: values.GRPC_TLS_CERT,
 		grpcTlsKey: values.GRPC_TLS_KEY,
+		grpcReflection: values.GRPC_REFLECTION === "on",
 		allowedOrigins: values.ALLOWED_ORIGINS
 	};
 }

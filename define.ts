@@ -16,18 +16,42 @@ export const Id = z
 	.refine(text => text.isWellFormed(), "must be well-formed Unicode")
 	.refine(text => !CONTROL.test(text), "must not contain control characters");
 
+/** `owner`: whoever may act as the action's `actor`; `account`: whoever is signed in. */
+export type Who = "anyone" | "owner" | "account" | "admin";
+
+/** Who asks, as a verified token says. Set on `ctx.meta.caller` by the gateway and the sockets alone. */
+export interface Identity {
+	/** The account's id. */
+	id: string;
+	role: "user" | "admin";
+	/** The sign-in that the token belongs to. */
+	session: string;
+	/** When the token ends, in ms since 1970. */
+	expiresAtMs: number;
+}
+
 export interface ActionContract<P extends z.ZodType = z.ZodType, R extends z.ZodType = z.ZodType> {
 	params: P;
 	result: R;
-	/** Reachable from outside as this route, e.g. `POST /api/purchases`; without it the action is for the system's own use. */
+	/** What it does, in a sentence, for the published documents. */
+	summary?: string;
+	/** Types of the refusals of its own, beside those that every door knows (see docs/security.md). */
+	errors?: readonly ("CONFLICT" | "NOT_FOUND" | "UNAUTHORIZED")[];
+	/** A request and its answer, for the published documents. */
+	example?: { params: z.input<P>; result: z.input<R> };
+	/** Who may ask from outside; no door leads to an action without it. */
+	who?: Who;
+	/** Reachable from outside as this route, e.g. `POST /api/purchases`. */
 	rest?: `${"GET" | "POST" | "PATCH"} /${string}`;
 	/** HTTP status of a good answer. Default 200. */
 	status?: number;
 	/** The HTTP header that may stand for a field of the body, e.g. `{ "idempotency-key": "id" }`. */
 	restHeaders?: Record<string, string>;
+	/** This field of the request and of the answer may travel in an HTTP-only cookie; an answer without it clears the cookie. */
+	restCookie?: string;
 	/** Reachable on /ws by a frame without a `code`; the answer goes back under this one. */
 	replyCode?: string;
-	/** Whose business the call is: the caller must be allowed to act as this user. */
+	/** The user whose business the call is. */
 	actor?: (params: z.output<P>) => string;
 }
 
@@ -96,7 +120,13 @@ export interface Caller {
 	): Promise<z.output<Actions[A]["result"]>>;
 }
 
-export type Ctx<Params> = Omit<Context<Params, { user?: string; $repl?: boolean }>, "call" | "mcall"> & Caller;
+/** `caller`: who asked from outside, if they are signed in; `$repl`: a person at the prompt, who acts as the operator. */
+export interface Meta {
+	caller?: Identity;
+	$repl?: boolean;
+}
+
+export type Ctx<Params> = Omit<Context<Params, Meta>, "call" | "mcall"> & Caller;
 
 /** What a handler is given of a message, with calls typed by the contracts. */
 export type Received<M> = topics.Received<M, Caller>;

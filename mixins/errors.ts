@@ -21,6 +21,13 @@ export const conflict = (message: string, data: object) => new Errors.MoleculerC
 /** 401 `UNAUTHORIZED`: who asks has not shown who they are. */
 export const unauthorized = (message: string) => new Errors.MoleculerClientError(message, 401, "UNAUTHORIZED");
 
+/** 403 `FORBIDDEN`: who asks is known, and may not. */
+export const forbidden = (message: string) => new Errors.MoleculerClientError(message, 403, "FORBIDDEN");
+
+/** 429 `TOO_MANY_REQUESTS`; `data.retryAfterMs` says when the next may pass. */
+export const tooMany = (message: string, retryAfterMs: number) =>
+	new Errors.MoleculerClientError(message, 429, "TOO_MANY_REQUESTS", { retryAfterMs });
+
 /** 503 `UNAVAILABLE`: something this answer needs is away (`data.what`), and the same request may succeed later. */
 export const unavailable = (what: string, cause?: unknown) =>
 	Object.assign(new Errors.MoleculerRetryableError(`${what} is away, try again later`, 503, "UNAVAILABLE", { what }), { cause });

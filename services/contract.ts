@@ -6,9 +6,10 @@ import * as selections from "./selections/selections.contract.ts";
 import * as socket from "./socket/socket.contract.ts";
 import * as summary from "./summary/summary.contract.ts";
 import * as sync from "./sync/sync.contract.ts";
+import * as users from "./users/users.contract.ts";
 import * as wallet from "./wallet/wallet.contract.ts";
 
-const contracts = { api, health, purchase, selections, socket, summary, sync, wallet };
+const contracts = { api, health, purchase, selections, socket, summary, sync, users, wallet };
 
 export type ServiceName = keyof typeof contracts;
 type Gathered<Part extends "actions" | "topics"> = UnionToIntersection<(typeof contracts)[ServiceName][Part]>;

@@ -3,13 +3,14 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { join } from "node:path";
 import type { Context, Service } from "moleculer";
 import ApiGateway from "moleculer-web";
-import { mayAct } from "../../access.ts";
+import { mayCall } from "../../access.ts";
 import { config } from "../../config.ts";
-import { defineService } from "../../define.ts";
+import { type ActionContract, defineService, type Identity, type Meta } from "../../define.ts";
 import { doorOf } from "../../mixins/http/front-door.ts";
 import { sendError, sendJson, toHttp } from "../../mixins/http/http-error.ts";
 import { isAllowedOrigin } from "../../mixins/http/origin.ts";
 import { actions } from "../contract.ts";
+import { toCookie } from "./cookies.ts";
 import { contractOf, paramsOf, routes } from "./routes.ts";
 
 type Gateway = Service & { express(): (req: IncomingMessage, res: ServerResponse) => void };
@@ -28,6 +29,21 @@ const setHeaders = (res: ServerResponse) => {
 const refuseBrokenText = (_req: IncomingMessage, _res: ServerResponse, body: Buffer) => {
 	if (!isUtf8(body)) throw new Error("not UTF-8");
 };
+
+const BEARER = /^Bearer +([\w.~+/=-]+) *$/i;
+
+/** Whose token a request carries. Where anyone may ask, one that is not valid is as good as none; elsewhere it is refused, whatever guests may do. */
+async function callerOf(
+	ctx: Context<unknown, Meta>,
+	{ who }: ActionContract,
+	{ headers }: Request
+): Promise<Identity | undefined> {
+	const { authorization } = headers;
+	if (authorization === undefined) return undefined;
+	const token = BEARER.exec(authorization)?.[1] ?? "";
+	const known = ctx.call<Identity, object>("users.authenticate", { token });
+	return who === "anyone" ? known.catch(() => undefined) : known;
+}
 
 const gateway = {
 	...ApiGateway,
@@ -61,10 +77,18 @@ const gateway = {
 					credentials: true,
 					maxAge: 600
 				},
-				onBeforeCall(_ctx: Context, _route: unknown, req: Request, _res: ServerResponse, { action }: { action: string }) {
+				async onBeforeCall(
+					ctx: Context<unknown, Meta>,
+					_route: unknown,
+					req: Request,
+					_res: ServerResponse,
+					{ action }: { action: string }
+				) {
 					const contract = contractOf(action);
-					mayAct(contract, config);
-					req.$params = paramsOf(contract, req);
+					const params = paramsOf(contract, req);
+					ctx.meta.caller = await callerOf(ctx, contract, req);
+					mayCall(contract, params, ctx.meta.caller, config);
+					req.$params = params;
 				}
 			}
 		]
@@ -79,7 +103,8 @@ export default defineService({
 	methods: {
 		/** In place of the gateway's own, which would log a warning for every 201 without a Location. */
 		sendResponse(req: Request, res: ServerResponse, data: unknown) {
-			sendJson(res, contractOf(req.$action.name).status ?? 200, data);
+			const contract = contractOf(req.$action.name);
+			sendJson(res, contract.status ?? 200, toCookie(contract, req, res, data, false));
 		},
 
 		/** The gateway's own refuses origins that are not listed, with 403; but it takes whatever has an Origin for foreign, and browsers send it to their own origin too. */

@@ -4,6 +4,7 @@ import { Errors } from "moleculer";
 import type { ActionContract } from "../../define.ts";
 import { invalid } from "../../mixins/errors.ts";
 import { actions } from "../contract.ts";
+import { fromCookie } from "./cookies.ts";
 
 type Contracts = Record<string, ActionContract>;
 
@@ -36,13 +37,11 @@ const hasBody = ({ headers }: IncomingMessage) =>
 const isJson = ({ headers }: IncomingMessage) => /^application\/json\s*(;|$)/i.test(headers["content-type"] ?? "");
 
 /**
- * An action's params from a request: the body's fields, the headers that may stand for a field, and the path's, which win.
+ * An action's params from a request: the body's fields, the headers and the cookie that may stand for a field, and the path's, which win.
  * Errors: 415 `UNSUPPORTED_MEDIA_TYPE` for a body that is not JSON, 422 `VALIDATION_ERROR` for JSON that is not an object.
  */
-export function paramsOf(
-	{ rest, restHeaders = {} }: ActionContract,
-	req: IncomingMessage & { $params: Parsed }
-): Record<string, unknown> {
+export function paramsOf(contract: ActionContract, req: IncomingMessage & { $params: Parsed }): Record<string, unknown> {
+	const { rest, restHeaders = {} } = contract;
 	const { body, params } = req.$params;
 	const takesBody = !rest?.startsWith("GET ");
 	if (takesBody && hasBody(req) && !isJson(req))
@@ -53,5 +52,5 @@ export function paramsOf(
 	const fromHeaders = Object.entries(restHeaders).flatMap(([header, field]) =>
 		req.headers[header] === undefined ? [] : [[field, req.headers[header]]]
 	);
-	return { ...Object.fromEntries(fromHeaders), ...(takesBody ? (body as object) : {}), ...params };
+	return { ...fromCookie(contract, req), ...Object.fromEntries(fromHeaders), ...(takesBody ? (body as object) : {}), ...params };
 }

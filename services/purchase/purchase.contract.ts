@@ -34,6 +34,7 @@ export const actions = {
 	"purchase.create": action({
 		params: PurchaseRequest,
 		result: Purchase,
+		who: "owner",
 		rest: "POST /api/purchases",
 		status: 201,
 		restHeaders: { "idempotency-key": "id" },

@@ -31,6 +31,7 @@ export const actions = {
 	"selections.pick": action({
 		params: Selection,
 		result: Accepted,
+		who: "owner",
 		rest: "POST /api/selections/async",
 		status: 202,
 		actor: pick => pick.user_id

@@ -1,6 +1,6 @@
 // One WebSocket: what may be sent to it, how much may wait for it.
 import type { WebSocket } from "ws";
-import type { Latest } from "../../define.ts";
+import type { Identity, Latest } from "../../define.ts";
 import type { Headers } from "../../mixins/topics/topic-log.ts";
 import { createView } from "./view.rules.ts";
 
@@ -17,6 +17,8 @@ export interface Prepared extends Frame {
 export interface Client {
 	/** Whose it is, once it has said so. */
 	user: string | undefined;
+	/** Who is behind it, as its token says. */
+	caller: Identity | undefined;
 	/** Sends an answer. */
 	send(frame: Frame): void;
 	/** Sends what a topic tells, unless it would tell nothing; `latest` frames of one kind replace each other while the peer reads slowly. */
@@ -76,6 +78,7 @@ export function createClient(socket: WebSocket, figures: ClientFigures): Client 
 
 	return {
 		user: undefined,
+		caller: undefined,
 
 		send(frame) {
 			deliver(Symbol(frame.code), textOf(frame));

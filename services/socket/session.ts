@@ -1,9 +1,8 @@
 // One connection on /ws, from its first frame to its last.
 import { randomUUID } from "node:crypto";
 import type { RawData, WebSocket } from "ws";
-import { mayAct } from "../../access.ts";
+import { mayActAs, mayCall } from "../../access.ts";
 import type { Actions, Caller } from "../../define.ts";
-import { unauthorized } from "../../mixins/errors.ts";
 import type { TokenBucket } from "../../mixins/http/token-bucket.ts";
 import type { Client } from "./client.ts";
 import { type ClientFrame, type codelessAction, errorFrame, parseFrame } from "./frames.ts";
@@ -44,8 +43,8 @@ export function openSession(socket: WebSocket, client: Client, options: SessionO
 	};
 
 	const connect = async ({ user, token }: Extract<ClientFrame, { code: "connect" }>["data"]) => {
-		if (token !== undefined) throw unauthorized("This token is not valid");
-		mayAct({ actor: () => user }, { guests });
+		if (token !== undefined) client.caller = await caller.call("users.authenticate", { token });
+		mayActAs(user, client.caller, { guests });
 		await become(user);
 		client.send({ code: "connected", data: { user } });
 	};
@@ -63,8 +62,9 @@ export function openSession(socket: WebSocket, client: Client, options: SessionO
 	};
 
 	const callCodeless = async (params: Record<string, unknown>) => {
-		mayAct(codeless.contract, { guests });
-		const answer = await caller.call(codeless.name as keyof Actions, params as never, { requestID: randomUUID() });
+		mayCall(codeless.contract, params, client.caller, { guests });
+		const meta = { caller: client.caller };
+		const answer = await caller.call(codeless.name as keyof Actions, params as never, { requestID: randomUUID(), meta });
 		const owner = codeless.contract.actor?.(params as never);
 		if (client.user === undefined && owner !== undefined) await become(owner);
 		client.send({ code: codeless.replyCode, data: answer });

@@ -9,7 +9,7 @@ export const Counts = z.array(Count);
 
 export const actions = {
 	/** Errors: `UNAVAILABLE`. */
-	"summary.list": action({ params: z.strictObject({}), result: Counts, rest: "GET /selections" }),
+	"summary.list": action({ params: z.strictObject({}), result: Counts, who: "anyone", rest: "GET /selections" }),
 	/** Raises counts; a count below what is stored changes nothing. For the counter alone: no door leads here from outside. */
 	"summary.raise": action({ params: z.strictObject({ counts: Counts }), result: z.null() })
 };

@@ -15,6 +15,7 @@ export const actions = {
 	"sync.request": action({
 		params: Synchronization,
 		result: Accepted,
+		who: "owner",
 		rest: "POST /api/selections/synchronization",
 		status: 202,
 		actor: request => request.user_id

@@ -15,6 +15,7 @@ export const actions = {
 	"wallet.getBalance": action({
 		params: BalanceRequest,
 		result: Balances,
+		who: "owner",
 		rest: "GET /api/wallet/:user_id",
 		actor: request => request.user_id
 	}),
