@@ -57,6 +57,7 @@ const layouts: Record<Profile, Record<string, string | undefined>> = {
 		summary: "summary",
 		sync: "sync",
 		purchase: "purchase",
+		users: "users",
 		wallet: "wallet"
 	}
 };

@@ -1,0 +1,77 @@
+// The two kinds of tokens, both JWT (RFC 7519) signed with HS256 and nothing else: one says who asks, the other gets the next pair.
+import { errors, jwtVerify, SignJWT } from "jose";
+import type { Identity } from "../../define.ts";
+import { unauthorized } from "../../mixins/errors.ts";
+
+export const ACCESS_TTL_MS = 15 * 60_000;
+export const REFRESH_TTL_MS = 30 * 24 * 60 * 60_000;
+
+const ALGORITHM = "HS256";
+const ISSUER = "plaza";
+/** Each kind has its own type and audience (RFC 8725, 3.11 and 3.9): one is never taken for the other. */
+const ACCESS = { typ: "at+jwt", audience: "plaza" };
+const REFRESH = { typ: "rt+jwt", audience: "plaza/refresh" };
+
+/** One refresh token of a session: the newest has the highest generation. */
+export interface Refresh {
+	session: string;
+	generation: number;
+}
+
+export interface Tokens {
+	/** A token for the gateway and the sockets, and when it ends. */
+	access(identity: Omit<Identity, "expiresAtMs">): Promise<{ token: string; expiresAtMs: number }>;
+	refresh(refresh: Refresh): Promise<string>;
+	/** Whom an access token stands for. Rejects with 401 `UNAUTHORIZED`, the same whatever is wrong with it. */
+	whoHas(token: string): Promise<Identity>;
+	/** Which refresh token of which session it is. Rejects with 401 `UNAUTHORIZED`. */
+	whichOf(token: string): Promise<Refresh>;
+}
+
+export function tokens(secret: string): Tokens {
+	const key = new TextEncoder().encode(secret);
+	const seconds = (ms: number) => Math.floor(ms / 1000);
+
+	const sign = (kind: typeof ACCESS, claims: Record<string, unknown>, expiresAtMs: number) =>
+		new SignJWT(claims)
+			.setProtectedHeader({ alg: ALGORITHM, typ: kind.typ })
+			.setIssuer(ISSUER)
+			.setAudience(kind.audience)
+			.setIssuedAt()
+			.setExpirationTime(seconds(expiresAtMs))
+			.sign(key);
+
+	const verify = async (kind: typeof ACCESS, token: string) => {
+		try {
+			const { payload } = await jwtVerify(token, key, {
+				algorithms: [ALGORITHM],
+				issuer: ISSUER,
+				requiredClaims: ["exp", "iat", "sid"],
+				...kind
+			});
+			return payload;
+		} catch (error) {
+			if (error instanceof errors.JOSEError || error instanceof TypeError) throw unauthorized("This token is not valid");
+			throw error;
+		}
+	};
+
+	return {
+		async access({ id, role, session }) {
+			const expiresAtMs = seconds(Date.now() + ACCESS_TTL_MS) * 1000;
+			return { token: await sign(ACCESS, { sub: id, role, sid: session }, expiresAtMs), expiresAtMs };
+		},
+
+		refresh: ({ session, generation }) => sign(REFRESH, { sid: session, gen: generation }, Date.now() + REFRESH_TTL_MS),
+
+		async whoHas(token) {
+			const { sub, role, sid, exp } = await verify(ACCESS, token);
+			return { id: String(sub), role: role as Identity["role"], session: String(sid), expiresAtMs: Number(exp) * 1000 };
+		},
+
+		async whichOf(token) {
+			const { sid, gen } = await verify(REFRESH, token);
+			return { session: String(sid), generation: Number(gen) };
+		}
+	};
+}
