@@ -1,6 +1,7 @@
 // From contracts to routes: what is not declared there cannot be reached.
 import type { IncomingMessage } from "node:http";
 import { Errors } from "moleculer";
+import { z } from "zod";
 import type { ActionContract } from "../../define.ts";
 import { invalid } from "../../mixins/errors.ts";
 import { actions } from "../contract.ts";
@@ -25,6 +26,8 @@ export const routes = (contracts: object): Record<string, string> =>
 
 export const contractOf = (action: string): ActionContract => (actions as unknown as Contracts)[action]!;
 
+const shapeOf = ({ params }: ActionContract): object => (params instanceof z.ZodObject ? params.shape : {});
+
 /** What moleculer-web knows of a request with `mergeParams: false`. */
 interface Parsed {
 	body?: unknown;
@@ -37,7 +40,7 @@ const hasBody = ({ headers }: IncomingMessage) =>
 const isJson = ({ headers }: IncomingMessage) => /^application\/json\s*(;|$)/i.test(headers["content-type"] ?? "");
 
 /**
- * An action's params from a request: the body's fields, the headers and the cookie that may stand for a field, and the path's, which win.
+ * An action's params from a request: the body's fields or the query's, the headers and the cookie that may stand for a field, and the path's, which win.
  * Errors: 415 `UNSUPPORTED_MEDIA_TYPE` for a body that is not JSON, 422 `VALIDATION_ERROR` for JSON that is not an object.
  */
 export function paramsOf(contract: ActionContract, req: IncomingMessage & { $params: Parsed }): Record<string, unknown> {
@@ -52,5 +55,13 @@ export function paramsOf(contract: ActionContract, req: IncomingMessage & { $par
 	const fromHeaders = Object.entries(restHeaders).flatMap(([header, field]) =>
 		req.headers[header] === undefined ? [] : [[field, req.headers[header]]]
 	);
-	return { ...fromCookie(contract, req), ...Object.fromEntries(fromHeaders), ...(takesBody ? (body as object) : {}), ...params };
+	// What a route does not know of a query is somebody else's: a cache's, a campaign's.
+	const asked = takesBody ? [] : Object.entries(req.$params.query ?? {}).filter(([field]) => field in shapeOf(contract));
+	return {
+		...Object.fromEntries(asked),
+		...fromCookie(contract, req),
+		...Object.fromEntries(fromHeaders),
+		...(takesBody ? (body as object) : {}),
+		...params
+	};
 }

@@ -1,19 +1,7 @@
 // All that the rest of the system may know about purchases.
 import { z } from "zod";
 import { action, Id, topic } from "../../define.ts";
-
-/** A hundredth is the smallest part of an amount; this many are the most that one purchase may cost. */
-export const MAX_AMOUNT_CENTS = 100_000_000;
-
-/** Integer cents of a decimal amount. The nearest integer is exact: an amount with at most 2 decimals and below 2^53 / 100 has one. */
-export const toCents = (amount: number) => Math.round(amount * 100);
-
-/** Decimal at the edge only: inside, money is integer cents. */
-export const Amount = z
-	.number("must be a number")
-	.positive("must be greater than 0")
-	.max(MAX_AMOUNT_CENTS / 100, "must be at most 1000000.00")
-	.refine(amount => toCents(amount) / 100 === amount, "must have at most 2 decimals");
+import { Amount } from "../../money.ts";
 
 export const PurchaseRequest = z
 	.strictObject({ id: Id.optional(), user_id: Id, amount: Amount })

@@ -5,8 +5,8 @@ import { database } from "../../mixins/database/database.ts";
 import { unavailable } from "../../mixins/errors.ts";
 import { microBatch } from "../../mixins/micro-batch.ts";
 import { relay } from "../../mixins/outbox/relay.ts";
+import { toCents } from "../../money.ts";
 import { embedded, postgres, purchaseOutbox, topicLog, withTopics, works } from "../../profile.ts";
-import { toCents } from "./purchase.contract.ts";
 import { type Attempt, isoTime } from "./purchase.rules.ts";
 import { type PurchaseStore, sqlPurchases } from "./purchase.store.ts";
 

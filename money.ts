@@ -1,0 +1,23 @@
+// Money: decimal at the edge only, integer cents inside, so that sums are exact.
+import { z } from "zod";
+
+/** The most that one purchase, or one piece of a product, may cost. */
+export const MAX_AMOUNT_CENTS = 100_000_000;
+
+/** Integer cents of a decimal amount. The nearest integer is exact: an amount with at most 2 decimals and below 2^53 / 100 has one. */
+export const toCents = (amount: number) => Math.round(amount * 100);
+
+/** The decimal amount of integer cents, exact as far as a double goes: up to 2^53 / 100 and at most 2 decimals. */
+export const fromCents = (cents: number) => cents / 100;
+
+const decimals = (amount: number) => fromCents(toCents(amount)) === amount;
+
+/** Greater than 0, at most 2 decimals, at most 1,000,000.00. */
+export const Amount = z
+	.number("must be a number")
+	.positive("must be greater than 0")
+	.max(fromCents(MAX_AMOUNT_CENTS), "must be at most 1000000.00")
+	.refine(decimals, "must have at most 2 decimals");
+
+/** A sum of amounts: it may be larger than any of them. */
+export const Total = z.number().nonnegative().refine(decimals, "must have at most 2 decimals");

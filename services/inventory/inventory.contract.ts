@@ -1,0 +1,81 @@
+// All that the rest of the system may know about stock: what lies on the shelf, and the part of it that accepted orders wait for.
+import { z } from "zod";
+import { action, Id, topic } from "../../define.ts";
+
+const Quantity = z.int("must be a whole number").min(1, "must be at least 1").max(10_000, "must be at most 10000");
+const Stock = z.int("must be a whole number").nonnegative("must not be negative").max(1_000_000_000);
+
+/** `0 <= reserved <= stock`; what can be bought is the difference. */
+export const StockLevel = z.strictObject({ productId: Id, sku: Id, stock: Stock, reserved: Stock });
+export const Line = z.strictObject({ productId: Id, quantity: Quantity });
+
+export const InventoryUpdated = z.object({ productId: Id, stock: z.int(), previousStock: z.int(), sku: Id });
+
+/** For one product what the ledger of movements adds up to, beside what the shelf says. */
+export const Equation = z.strictObject({
+	products: z.int(),
+	/** All that was ever put in. */
+	putIn: z.int(),
+	sold: z.int(),
+	returned: z.int(),
+	stock: z.int(),
+	reserved: z.int(),
+	/** Products for which stock + sold - returned = put in, or 0 <= reserved <= stock, does not hold. None, unless something is broken. */
+	broken: z.array(Id)
+});
+
+const example = { productId: "6f1e1d2c-6c0f-4f2d-9a55-0d9e6c1f7b11", sku: "OIL-1", stock: 12, reserved: 3 };
+
+export const actions = {
+	"inventory.get": action({
+		summary: "Answers what lies on the shelf, and how much of it is reserved",
+		params: z.strictObject({ productId: Id }),
+		result: StockLevel,
+		errors: ["NOT_FOUND"],
+		example: { params: { productId: example.productId }, result: example },
+		who: "anyone",
+		rest: "GET /api/inventory/:productId"
+	}),
+	"inventory.set": action({
+		summary: "Sets what lies on the shelf; it cannot be less than what is reserved",
+		params: z.strictObject({ productId: Id, stock: Stock }),
+		result: StockLevel,
+		errors: ["NOT_FOUND", "CONFLICT"],
+		example: { params: { productId: example.productId, stock: 20 }, result: { ...example, stock: 20 } },
+		who: "admin",
+		rest: "PATCH /api/inventory/:productId"
+	}),
+	"inventory.equation": action({
+		summary: "Adds up the ledger: stock + sold - returned = put in",
+		params: z.strictObject({}),
+		result: Equation,
+		example: { params: {}, result: { products: 1, putIn: 12, sold: 3, returned: 0, stock: 9, reserved: 0, broken: [] } },
+		who: "admin",
+		rest: "GET /api/inventory"
+	}),
+	/** Takes a new product in with its first stock; again with the same id changes nothing. Errors: `UNAVAILABLE`. */
+	"inventory.open": action({ params: z.strictObject({ productId: Id, sku: Id, stock: Stock }), result: z.null() }),
+	/** The levels of these products, in this order; 0 for those that are not known here. Errors: `UNAVAILABLE`. */
+	"inventory.levels": action({
+		params: z.strictObject({ ids: z.array(Id).max(200) }),
+		result: z.array(StockLevel.omit({ sku: true }))
+	}),
+	/**
+	 * Reserves all lines of an order or none; again for the same order answers the same and reserves nothing more. Lines of one product are added up.
+	 * Errors: 409 `OUT_OF_STOCK` (`data`: productId, requested, available; a later attempt may succeed), 409 `CONFLICT` (the order has reserved other lines, or was
+	 * cancelled before), `UNAVAILABLE`.
+	 */
+	"inventory.reserve": action({
+		params: z.strictObject({ orderId: Id, lines: z.array(Line).min(1).max(100) }),
+		result: z.null()
+	}),
+	/** Gives back what an order that came to nothing has reserved; what it may still ask for it will not get. Errors: `UNAVAILABLE`. */
+	"inventory.release": action({ params: z.strictObject({ orderId: Id }), result: z.null() })
+};
+
+export const topics = {
+	"inventory.updated": topic({ message: InventoryUpdated, key: level => level.productId })
+};
+
+export type StockLevel = z.output<typeof StockLevel>;
+export type Line = z.output<typeof Line>;

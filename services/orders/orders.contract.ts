@@ -1,0 +1,144 @@
+// All that the rest of the system may know about orders.
+import { z } from "zod";
+import { action, Id, topic } from "../../define.ts";
+import { Total } from "../../money.ts";
+import { Page } from "../../page.ts";
+
+export const needs = ["products", "inventory"] as const;
+
+export const Status = z.enum(["pending", "processing", "shipped", "delivered", "cancelled"]);
+
+const Item = z.strictObject({
+	productId: Id,
+	quantity: z.int("must be a whole number").min(1, "must be at least 1").max(10_000, "must be at most 10000")
+});
+const OrderItem = Item.extend({ sku: Id, name: z.string(), price: z.number() });
+
+const short = z
+	.string()
+	.max(200, "must be at most 200 characters long")
+	.refine(text => text.isWellFormed() && !text.includes("\0"), "must be well-formed Unicode without U+0000");
+
+/** 1 to 10 short strings, under names of the client's own. */
+export const ShippingAddress = z
+	.record(short.min(1).max(64), short.min(1, "must not be empty"))
+	.refine(address => Object.keys(address).length >= 1, "must have at least one line")
+	.refine(address => Object.keys(address).length <= 10, "must have at most 10 lines");
+
+export const Order = z.strictObject({
+	orderId: Id,
+	buyerId: Id,
+	items: z.array(OrderItem),
+	total: Total,
+	status: Status,
+	shippingAddress: ShippingAddress,
+	createdAt: z.iso.datetime()
+});
+
+// On the topics fields we do not know are let through and left out: foreign clients may send more than we ask for.
+export const OrderCreated = z.object({
+	orderId: Id,
+	buyerId: Id,
+	items: z.array(z.object(OrderItem.shape)),
+	total: z.number(),
+	status: Status,
+	createdAt: z.string()
+});
+export const OrderUpdated = z.object({
+	orderId: Id,
+	status: Status,
+	previousStatus: Status,
+	updatedAt: z.string(),
+	buyerId: Id.optional()
+});
+export const OrderCancelled = z.object({ orderId: Id, buyerId: Id, cancelledAt: z.string() });
+export const OrderShipped = z.object({ orderId: Id, buyerId: Id, shippedAt: z.string() });
+export const OrderDelivered = z.object({ orderId: Id, buyerId: Id, deliveredAt: z.string() });
+
+const example = {
+	orderId: "3d9a4a52-4f0b-4f8e-8a43-6f3ad8a9d1c2",
+	buyerId: "acct_0f4ac3a7c1d94d0b8f1f2b3c4d5e6f70",
+	items: [{ productId: "6f1e1d2c-6c0f-4f2d-9a55-0d9e6c1f7b11", quantity: 3, sku: "OIL-1", name: "Olive oil", price: 12.5 }],
+	total: 37.5,
+	status: "pending" as const,
+	shippingAddress: { street: "1 Main Street", city: "Athens" },
+	createdAt: "2026-01-31T12:00:00.000Z"
+};
+const byID = z.strictObject({ id: Id });
+const asked = { items: [{ productId: example.items[0]!.productId, quantity: 3 }], shippingAddress: example.shippingAddress };
+
+export const actions = {
+	/**
+	 * Reserved and committed, with its message for `order.created`, when it answers. With an idempotency key, which is the buyer's own, the same request
+	 * again gets the same answer and orders nothing. Errors: 409 `OUT_OF_STOCK` (`data.productId`), `NOT_FOUND` (a product that does not exist), `CONFLICT` (the key
+	 * stands for another order), `UNAVAILABLE`.
+	 */
+	"orders.create": action({
+		summary: "Orders: prices, total and buyer come from the server",
+		params: z.strictObject({
+			items: z.array(Item).min(1, "must have at least one line").max(100, "must have at most 100 lines"),
+			shippingAddress: ShippingAddress,
+			idempotencyKey: Id.optional()
+		}),
+		result: Order,
+		errors: ["NOT_FOUND", "CONFLICT"],
+		example: { params: asked, result: example },
+		who: "account",
+		rest: "POST /api/orders",
+		restHeaders: { "idempotency-key": "idempotencyKey" },
+		status: 201
+	}),
+	/** The same status again changes nothing. Errors: `NOT_FOUND`, 409 `BAD_TRANSITION`, `UNAVAILABLE`. */
+	"orders.setStatus": action({
+		summary: "Moves an order on",
+		params: z.strictObject({ id: Id, status: Status }),
+		result: Order,
+		errors: ["NOT_FOUND", "CONFLICT"],
+		example: { params: { id: example.orderId, status: "processing" }, result: { ...example, status: "processing" } },
+		who: "admin",
+		rest: "PATCH /api/orders/:id/status"
+	}),
+	/** A second cancel changes nothing. Errors: `NOT_FOUND` (also for somebody else's), 409 `BAD_TRANSITION`, `UNAVAILABLE`. */
+	"orders.cancel": action({
+		summary: "Cancels an order that has not been shipped: its buyer may, and an admin",
+		params: byID,
+		result: Order,
+		errors: ["NOT_FOUND", "CONFLICT"],
+		example: { params: { id: example.orderId }, result: { ...example, status: "cancelled" } },
+		who: "account",
+		rest: "POST /api/orders/:id/cancel"
+	}),
+	"orders.list": action({
+		summary: "Lists one's own orders, the newest first; an admin sees all",
+		params: Page,
+		result: z.array(Order),
+		example: { params: {}, result: [example] },
+		who: "account",
+		rest: "GET /api/orders"
+	}),
+	"orders.get": action({
+		summary: "Answers one's own order; an admin sees all",
+		params: byID,
+		result: Order,
+		errors: ["NOT_FOUND"],
+		example: { params: { id: example.orderId }, result: example },
+		who: "account",
+		rest: "GET /api/orders/:id"
+	}),
+	/**
+	 * Of these ids those that are orders; the others are so no more: an order that comes to be stored under one of them from now on is refused.
+	 * For who has reserved something and heard no more of it. Errors: `UNAVAILABLE`.
+	 */
+	"orders.settle": action({ params: z.strictObject({ ids: z.array(Id).max(1000) }), result: z.array(Id) })
+};
+
+export const topics = {
+	"order.created": topic({ message: OrderCreated, key: order => order.orderId }),
+	"order.updated": topic({ message: OrderUpdated, key: order => order.orderId }),
+	"order.cancelled": topic({ message: OrderCancelled, key: order => order.orderId }),
+	"order.shipped": topic({ message: OrderShipped, key: order => order.orderId }),
+	"order.delivered": topic({ message: OrderDelivered, key: order => order.orderId })
+};
+
+export type Order = z.output<typeof Order>;
+export type Status = z.output<typeof Status>;

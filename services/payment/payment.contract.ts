@@ -1,0 +1,31 @@
+// All that the rest of the system may know about payments: at most one charge and one refund an order.
+import { z } from "zod";
+import { action, Id, topic } from "../../define.ts";
+import { Total } from "../../money.ts";
+
+export const PaymentStatus = z.enum(["pending", "succeeded", "failed", "refunded"]);
+export const Payment = z.strictObject({ orderId: Id, amount: Total, status: PaymentStatus });
+
+export const PaymentMessage = z.object({ orderId: Id, buyerId: Id, amount: z.number() });
+
+const example = { orderId: "3d9a4a52-4f0b-4f8e-8a43-6f3ad8a9d1c2", amount: 37.5, status: "succeeded" as const };
+
+export const actions = {
+	/** Errors: `NOT_FOUND` (also for somebody else's order), `UNAVAILABLE`. */
+	"payments.get": action({
+		summary: "Answers what became of the payment for an order: its buyer may ask, and an admin",
+		params: z.strictObject({ orderId: Id }),
+		result: Payment,
+		errors: ["NOT_FOUND"],
+		example: { params: { orderId: example.orderId }, result: example },
+		who: "account",
+		rest: "GET /api/payments/:orderId"
+	})
+};
+
+export const topics = {
+	"payment.succeeded": topic({ message: PaymentMessage, key: payment => payment.orderId }),
+	"payment.failed": topic({ message: PaymentMessage, key: payment => payment.orderId })
+};
+
+export type Payment = z.output<typeof Payment>;

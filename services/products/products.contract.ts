@@ -1,0 +1,99 @@
+// All that the rest of the system may know about products: what is sold, and for how much. How many there are is inventory's.
+import { z } from "zod";
+import { action, Id, topic } from "../../define.ts";
+import { Amount } from "../../money.ts";
+import { Page } from "../../page.ts";
+
+export const needs = ["inventory"] as const;
+
+const text = (max: number) =>
+	z
+		.string()
+		.trim()
+		.min(1, "must not be empty")
+		.max(max, `must be at most ${max} characters long`)
+		.refine(text => text.isWellFormed() && !text.includes("\0"), "must be well-formed Unicode without U+0000");
+
+const Sku = Id;
+const Stock = z.int("must be a whole number").nonnegative("must not be negative").max(1_000_000_000);
+const details = { name: text(200), description: text(5_000), price: Amount, category: text(64) };
+
+export const Product = z.strictObject({ productId: Id, ...details, sku: Sku, stock: Stock, createdAt: z.iso.datetime() });
+
+/** What others are told of a product. */
+export const ProductMessage = z.object({
+	productId: Id,
+	name: z.string(),
+	sku: Sku,
+	price: z.number(),
+	stock: z.int().nonnegative(),
+	category: z.string()
+});
+
+const example = {
+	productId: "6f1e1d2c-6c0f-4f2d-9a55-0d9e6c1f7b11",
+	name: "Olive oil",
+	description: "Cold pressed, one litre",
+	price: 12.5,
+	category: "food",
+	sku: "OIL-1",
+	stock: 12,
+	createdAt: "2026-01-31T12:00:00.000Z"
+};
+const { productId: _, createdAt: __, ...asked } = example;
+
+export const actions = {
+	"products.create": action({
+		summary: "Puts a product up for sale, with its first stock",
+		params: z.strictObject({ ...details, category: details.category.default("general"), sku: Sku, stock: Stock }),
+		result: Product,
+		errors: ["CONFLICT"],
+		example: { params: asked, result: example },
+		who: "admin",
+		rest: "POST /api/products",
+		status: 201
+	}),
+	"products.list": action({
+		summary: "Lists products in the order in which they were made, with their stock",
+		params: Page,
+		result: z.array(Product),
+		example: { params: {}, result: [example] },
+		who: "anyone",
+		rest: "GET /api/products"
+	}),
+	"products.get": action({
+		summary: "Answers one product, with its stock",
+		params: z.strictObject({ id: Id }),
+		result: Product,
+		errors: ["NOT_FOUND"],
+		example: { params: { id: example.productId }, result: example },
+		who: "anyone",
+		rest: "GET /api/products/:id"
+	}),
+	"products.update": action({
+		summary: "Changes what a product is called, what it costs or where it belongs",
+		params: z
+			.strictObject({ id: Id, ...z.object(details).partial().shape })
+			.refine(
+				({ id: _, ...changes }) => Object.keys(changes).length > 0,
+				"give at least one of name, description, price and category"
+			),
+		result: Product,
+		errors: ["NOT_FOUND"],
+		example: { params: { id: example.productId, price: 11 }, result: { ...example, price: 11 } },
+		who: "admin",
+		rest: "PATCH /api/products/:id"
+	}),
+	/** What an order needs to know of these products; those that do not exist are left out. Errors: `UNAVAILABLE`. */
+	"products.pick": action({
+		params: z.strictObject({ ids: z.array(Id).max(100) }),
+		result: z.array(z.strictObject({ productId: Id, sku: Sku, name: z.string(), price: z.number() }))
+	})
+};
+
+export const topics = {
+	"product.created": topic({ message: ProductMessage, key: product => product.productId }),
+	"product.updated": topic({ message: ProductMessage, key: product => product.productId })
+};
+
+export type Product = z.output<typeof Product>;
