@@ -95,12 +95,41 @@ export interface Feed<Message> {
 	latest: Latest<any>;
 }
 
+/** One change of something that several topics tell of: its changes are numbered from 1 on. `afterMs`: how long after the one before it was made. */
+export interface Change {
+	key: string;
+	seq: number;
+	afterMs?: number;
+}
+
+/** Which Socket.IO clients hear of a topic's messages, under which event's name. The payload is the message, unchanged. */
+export interface Live<Message> {
+	/** `subscribe:<name>` is acknowledged; what is somebody's own reaches them without it too. */
+	subscription: string;
+	/** The event for every client. */
+	all?: string;
+	/** The event for one user's clients. */
+	user?: {
+		event: string;
+		/** Undefined where the message does not say: then it is asked for. */
+		id: (message: Message) => string | undefined;
+		ask?: { action: string; params: (message: Message) => object; id: (answer: never) => string };
+	};
+	/** The event for the admins who watch the dashboard. */
+	admins?: string;
+	/** What the admins are told beside it, as `admin:alert`. */
+	alert?: (message: Message) => object | undefined;
+	/** Undefined for a record that was not numbered by us: then it is passed on as it comes. */
+	change: (message: Message, headers: Headers) => Change | undefined;
+}
+
 export interface TopicContract<M extends z.ZodType = z.ZodType> {
 	message: M;
 	/** Messages with one key stay in order, and have one handler at a time. */
 	key: (message: z.output<M>) => string;
 	push?: Push<z.output<M>>;
 	feed?: Feed<z.output<M>>;
+	live?: Live<z.output<M>>;
 	/** Records older than this may go. Default 7 days. */
 	retentionMs?: number;
 }

@@ -9,7 +9,10 @@ const Stock = z.int("must be a whole number").nonnegative("must not be negative"
 export const StockLevel = z.strictObject({ productId: Id, sku: Id, stock: Stock, reserved: Stock });
 export const Line = z.strictObject({ productId: Id, quantity: Quantity });
 
-export const InventoryUpdated = z.object({ productId: Id, stock: z.int(), previousStock: z.int(), sku: Id });
+/** Below this the admins are told. */
+const LOW_STOCK = 10;
+
+export const InventoryUpdated = z.looseObject({ productId: Id, stock: z.int(), previousStock: z.int(), sku: Id });
 
 /** For one product what the ledger of movements adds up to, beside what the shelf says. */
 export const Equation = z.strictObject({
@@ -74,7 +77,22 @@ export const actions = {
 };
 
 export const topics = {
-	"inventory.updated": topic({ message: InventoryUpdated, key: level => level.productId })
+	// Header `version`: the number of this change among those of the product's shelf.
+	"inventory.updated": topic({
+		message: InventoryUpdated,
+		key: level => level.productId,
+		live: {
+			subscription: "inventory",
+			all: "inventory:updated",
+			admins: "admin:inventory:updated",
+			alert: ({ productId, sku, stock }) =>
+				stock < LOW_STOCK
+					? { type: "inventory", severity: "warning", message: "Low stock alert", productId, sku, stock }
+					: undefined,
+			change: ({ productId }, { version }) =>
+				version === undefined ? undefined : { key: `stock:${productId}`, seq: Number(version) }
+		}
+	})
 };
 
 export type StockLevel = z.output<typeof StockLevel>;

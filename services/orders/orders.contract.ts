@@ -1,6 +1,7 @@
 // All that the rest of the system may know about orders.
 import { z } from "zod";
-import { action, Id, topic } from "../../define.ts";
+import { action, type Change, Id, type Live, topic } from "../../define.ts";
+import type { Headers } from "../../mixins/topics/topic-log.ts";
 import { Total } from "../../money.ts";
 import { Page } from "../../page.ts";
 
@@ -35,25 +36,36 @@ export const Order = z.strictObject({
 	createdAt: z.iso.datetime()
 });
 
-// On the topics fields we do not know are let through and left out: foreign clients may send more than we ask for.
-export const OrderCreated = z.object({
-	orderId: Id,
+// What a foreign client puts on the topics beside these fields is let through: who is shown a message is shown all of it.
+const message = <Fields extends z.ZodRawShape>(fields: Fields) => z.looseObject({ orderId: Id, ...fields });
+
+export const OrderCreated = message({
 	buyerId: Id,
-	items: z.array(z.object(OrderItem.shape)),
+	items: z.array(z.looseObject(OrderItem.shape)),
 	total: z.number(),
 	status: Status,
 	createdAt: z.string()
 });
-export const OrderUpdated = z.object({
-	orderId: Id,
-	status: Status,
-	previousStatus: Status,
-	updatedAt: z.string(),
-	buyerId: Id.optional()
+export const OrderUpdated = message({ status: Status, previousStatus: Status, updatedAt: z.string(), buyerId: Id.optional() });
+export const OrderCancelled = message({ buyerId: Id, cancelledAt: z.string() });
+export const OrderShipped = message({ buyerId: Id, shippedAt: z.string() });
+export const OrderDelivered = message({ buyerId: Id, deliveredAt: z.string() });
+
+/** Every message of an order says in its headers which of the order's changes it tells of, and how long after the one before that was made. */
+const changeOf = (orderId: string, { seq, after_ms }: Headers): Change | undefined =>
+	seq === undefined ? undefined : { key: `order:${orderId}`, seq: Number(seq), afterMs: Number(after_ms ?? 0) };
+
+/** The event for the buyer and, under another name, for the admins. */
+const live = <Message extends { orderId: string; buyerId?: string }>(event: string, admins?: string): Live<Message> => ({
+	subscription: "orders",
+	user: {
+		event,
+		id: ({ buyerId }) => buyerId,
+		ask: { action: "orders.buyer", params: ({ orderId }) => ({ orderId }), id: ({ buyerId }: { buyerId: string }) => buyerId }
+	},
+	admins,
+	change: ({ orderId }, headers) => changeOf(orderId, headers)
 });
-export const OrderCancelled = z.object({ orderId: Id, buyerId: Id, cancelledAt: z.string() });
-export const OrderShipped = z.object({ orderId: Id, buyerId: Id, shippedAt: z.string() });
-export const OrderDelivered = z.object({ orderId: Id, buyerId: Id, deliveredAt: z.string() });
 
 const example = {
 	orderId: "3d9a4a52-4f0b-4f8e-8a43-6f3ad8a9d1c2",
@@ -125,6 +137,8 @@ export const actions = {
 		who: "account",
 		rest: "GET /api/orders/:id"
 	}),
+	/** Whose order it is. For who shows a record that does not say. Errors: `NOT_FOUND`, `UNAVAILABLE`. */
+	"orders.buyer": action({ params: z.strictObject({ orderId: Id }), result: z.strictObject({ buyerId: Id }) }),
 	/**
 	 * Of these ids those that are orders; the others are so no more: an order that comes to be stored under one of them from now on is refused.
 	 * For who has reserved something and heard no more of it. Errors: `UNAVAILABLE`.
@@ -133,11 +147,23 @@ export const actions = {
 };
 
 export const topics = {
-	"order.created": topic({ message: OrderCreated, key: order => order.orderId }),
-	"order.updated": topic({ message: OrderUpdated, key: order => order.orderId }),
-	"order.cancelled": topic({ message: OrderCancelled, key: order => order.orderId }),
-	"order.shipped": topic({ message: OrderShipped, key: order => order.orderId }),
-	"order.delivered": topic({ message: OrderDelivered, key: order => order.orderId })
+	"order.created": topic({
+		message: OrderCreated,
+		key: order => order.orderId,
+		live: live("order:created", "admin:order:created")
+	}),
+	"order.updated": topic({
+		message: OrderUpdated,
+		key: order => order.orderId,
+		live: live("order:updated", "admin:order:updated")
+	}),
+	"order.cancelled": topic({
+		message: OrderCancelled,
+		key: order => order.orderId,
+		live: live("order:cancelled", "admin:order:cancelled")
+	}),
+	"order.shipped": topic({ message: OrderShipped, key: order => order.orderId, live: live("order:shipped") }),
+	"order.delivered": topic({ message: OrderDelivered, key: order => order.orderId, live: live("order:delivered") })
 };
 
 export type Order = z.output<typeof Order>;

@@ -1,6 +1,6 @@
 // All that the rest of the system may know about products: what is sold, and for how much. How many there are is inventory's.
 import { z } from "zod";
-import { action, Id, topic } from "../../define.ts";
+import { action, Id, type Live, topic } from "../../define.ts";
 import { Amount } from "../../money.ts";
 import { Page } from "../../page.ts";
 
@@ -21,13 +21,21 @@ const details = { name: text(200), description: text(5_000), price: Amount, cate
 export const Product = z.strictObject({ productId: Id, ...details, sku: Sku, stock: Stock, createdAt: z.iso.datetime() });
 
 /** What others are told of a product. */
-export const ProductMessage = z.object({
+export const ProductMessage = z.looseObject({
 	productId: Id,
 	name: z.string(),
 	sku: Sku,
 	price: z.number(),
 	stock: z.int().nonnegative(),
 	category: z.string()
+});
+
+/** Header `version`: the number of the product's changes, 1 for its making. */
+const live = (admins: string): Live<z.output<typeof ProductMessage>> => ({
+	subscription: "products",
+	admins,
+	change: ({ productId }, { version }) =>
+		version === undefined ? undefined : { key: `product:${productId}`, seq: Number(version) }
 });
 
 const example = {
@@ -92,8 +100,8 @@ export const actions = {
 };
 
 export const topics = {
-	"product.created": topic({ message: ProductMessage, key: product => product.productId }),
-	"product.updated": topic({ message: ProductMessage, key: product => product.productId })
+	"product.created": topic({ message: ProductMessage, key: product => product.productId, live: live("admin:product:created") }),
+	"product.updated": topic({ message: ProductMessage, key: product => product.productId, live: live("admin:product:updated") })
 };
 
 export type Product = z.output<typeof Product>;
