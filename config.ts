@@ -93,6 +93,8 @@ export const variables = {
 		.refine(all => all.every(isNetwork))
 		.default([])
 		.describe("addresses or ranges like 10.0.0.0/8, with commas"),
+	ORDER_TIMEOUT_MINUTES: integer(1, 100_000).default(30),
+	PAYMENT_TEST_LIMIT: integer(0, 1_000_000_000).default(100_000),
 	METRICS_PORT: port.default(3030),
 	NODE_ID: z
 		.string()
@@ -181,6 +183,9 @@ export function readConfig(env: NodeJS.ProcessEnv, { repl = false } = {}) {
 		maxSocketsPerAddress: values.MAX_SOCKETS_PER_ADDRESS,
 		maxSocketsPerAccount: values.MAX_SOCKETS_PER_ACCOUNT,
 		trustedProxies: values.TRUSTED_PROXIES,
+		orderTimeoutMinutes: values.ORDER_TIMEOUT_MINUTES,
+		/** In whole units of the currency. */
+		paymentTestLimit: values.PAYMENT_TEST_LIMIT,
 		metricsPort: isVisitor ? 0 : values.METRICS_PORT,
 		metricsHost: embedded ? "127.0.0.1" : (values.HOST ?? "0.0.0.0"),
 		// A dot in it would be taken for a separator in the names of the transporter's topics.

@@ -3,7 +3,7 @@ import type { CallingOptions, Context, Service, ServiceSchema } from "moleculer"
 import { z } from "zod";
 import type * as topics from "./mixins/topics/received.ts";
 import type { Headers } from "./mixins/topics/topic-log.ts";
-import type { actions, topics as declared } from "./services/contract.ts";
+import type { ActionsOf, actions, topics as declared } from "./services/contract.ts";
 
 const CONTROL = /\p{Cc}/u;
 
@@ -169,7 +169,10 @@ export interface Publisher {
 	): Promise<void>;
 }
 
-type Own<Name extends string> = { [A in keyof Actions as A extends `${Name}.${infer Verb}` ? Verb : never]: Actions[A] };
+/** What a service's contract declares, by the verb; by the full name (`settings.$noServiceNamePrefix`) where that is not `<service>.<verb>`. */
+type Own<Name extends string> = {
+	[A in keyof ActionsOf<Name> & string as A extends `${Name}.${infer Verb}` ? Verb : A]: ActionsOf<Name>[A];
+};
 type Implement<Contracts> = {
 	[Verb in keyof Contracts]: Contracts[Verb] extends { params: infer P extends z.ZodType; result: infer R extends z.ZodType }
 		? (ctx: Ctx<z.output<P>>) => Promise<z.input<R>>

@@ -49,3 +49,5 @@ export const withTopics = () =>
 
 /** Messages that leave if, and only if, the transaction that made them commits. */
 export const purchaseOutbox = once((): Outbox => outbox(postgres().knex, { contracts: topics }));
+export const ordersOutbox = once((): Outbox => outbox(postgres().knex, { contracts: topics, table: "orders_outbox" }));
+export const paymentOutbox = once((): Outbox => outbox(postgres().knex, { contracts: topics, table: "payment_outbox" }));

@@ -19,7 +19,7 @@ export const invalid = (faults: Fault[]) =>
 export const conflict = (message: string, data: object) => new Errors.MoleculerClientError(message, 409, "CONFLICT", data);
 
 /** 404 `NOT_FOUND`: there is no such thing, or none that who asks may know of. */
-export const notFound = (message: string) => new Errors.MoleculerClientError(message, 404, "NOT_FOUND");
+export const notFound = (message: string, data?: object) => new Errors.MoleculerClientError(message, 404, "NOT_FOUND", data);
 
 /** 401 `UNAUTHORIZED`: who asks has not shown who they are. */
 export const unauthorized = (message: string) => new Errors.MoleculerClientError(message, 401, "UNAUTHORIZED");

@@ -1,6 +1,10 @@
 // Every service, every action and every topic of the system. This file and moleculer.config.ts are the architecture.
 import * as api from "./api/api.contract.ts";
 import * as health from "./health/health.contract.ts";
+import * as inventory from "./inventory/inventory.contract.ts";
+import * as orders from "./orders/orders.contract.ts";
+import * as payment from "./payment/payment.contract.ts";
+import * as products from "./products/products.contract.ts";
 import * as purchase from "./purchase/purchase.contract.ts";
 import * as selections from "./selections/selections.contract.ts";
 import * as socket from "./socket/socket.contract.ts";
@@ -9,9 +13,27 @@ import * as sync from "./sync/sync.contract.ts";
 import * as users from "./users/users.contract.ts";
 import * as wallet from "./wallet/wallet.contract.ts";
 
-const contracts = { api, health, purchase, selections, socket, summary, sync, users, wallet };
+const contracts = {
+	api,
+	health,
+	inventory,
+	orders,
+	payment,
+	products,
+	purchase,
+	selections,
+	socket,
+	summary,
+	sync,
+	users,
+	wallet
+};
 
 export type ServiceName = keyof typeof contracts;
+/** The actions that one service's contract declares. */
+export type ActionsOf<Name extends string> = Name extends ServiceName
+	? (typeof contracts)[Name]["actions"]
+	: Record<never, never>;
 type Gathered<Part extends "actions" | "topics"> = UnionToIntersection<(typeof contracts)[ServiceName][Part]>;
 type UnionToIntersection<U> = (U extends unknown ? (one: U) => void : never) extends (all: infer I) => void
 	? { [K in keyof I]: I[K] }

@@ -3,7 +3,8 @@ import { z } from "zod";
 import { action, Id, topic } from "../../define.ts";
 import { Total } from "../../money.ts";
 
-export const PaymentStatus = z.enum(["pending", "succeeded", "failed", "refunded"]);
+/** `cancelled`: the order was, before anything was charged. */
+export const PaymentStatus = z.enum(["pending", "succeeded", "failed", "refunded", "cancelled"]);
 export const Payment = z.strictObject({ orderId: Id, amount: Total, status: PaymentStatus });
 
 export const PaymentMessage = z.object({ orderId: Id, buyerId: Id, amount: z.number() });

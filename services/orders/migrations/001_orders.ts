@@ -1,0 +1,36 @@
+import type { Knex } from "knex";
+import { createOutbox, dropOutbox } from "../../../mixins/outbox/table.ts";
+
+const OUTBOX = "orders_outbox";
+
+export async function up(knex: Knex) {
+	// The lines are a picture of the catalogue at that moment, written once and only ever read whole, with their order: one value and not rows of their
+	// own, so that a batch of orders is one insert. json and not jsonb: what the buyer sent comes back in the order in which they wrote it.
+	// `void` is an id under which no order is to be stored any more; such a row holds nothing else.
+	await knex.raw(`
+		create table orders (
+			id text primary key,
+			number bigint generated always as identity,
+			status text not null check (status in ('pending', 'processing', 'shipped', 'delivered', 'cancelled', 'void')),
+			seq bigint not null default 0,
+			buyer_id text,
+			items json,
+			total_cents bigint,
+			shipping_address json,
+			paid_at timestamptz,
+			created_at timestamptz not null,
+			updated_at timestamptz not null,
+			check (status = 'void' or num_nulls(buyer_id, items, total_cents, shipping_address) = 0)
+		)`);
+	await knex.raw("create unique index orders_newest on orders (number) where status <> 'void'");
+	await knex.raw("create index orders_of_buyer on orders (buyer_id, number) where status <> 'void'");
+	await knex.raw(
+		"create index orders_unpaid on orders (created_at) where paid_at is null and status in ('pending', 'processing')"
+	);
+	await createOutbox(knex, OUTBOX);
+}
+
+export async function down(knex: Knex) {
+	await dropOutbox(knex, OUTBOX);
+	await knex.schema.dropTable("orders");
+}

@@ -1,0 +1,137 @@
+// What is decided about orders, without a store or a clock.
+import { createHash, randomUUID } from "node:crypto";
+import { isDeepStrictEqual } from "node:util";
+import type { Message } from "../../define.ts";
+import type { Entry } from "../../mixins/outbox/outbox.ts";
+import { fromCents, toCents } from "../../money.ts";
+import type { Line } from "../inventory/inventory.contract.ts";
+import type { Order, Status } from "./orders.contract.ts";
+import type { OrderTopic } from "./orders.machine.ts";
+
+export interface Item extends Line {
+	sku: string;
+	name: string;
+	priceCents: number;
+}
+
+/** What a buyer wants, in their own words. */
+export interface Request {
+	items: Line[];
+	shippingAddress: Record<string, string>;
+}
+
+/** An order on its way to be stored. */
+export interface NewOrder {
+	orderId: string;
+	buyerId: string;
+	items: Item[];
+	totalCents: number;
+	shippingAddress: Record<string, string>;
+	requestID?: string;
+}
+
+export interface StoredOrder extends Omit<NewOrder, "requestID"> {
+	status: Status;
+	/** How many messages have told of it: each has a number of its own, without gaps. */
+	seq: number;
+	createdAt: Date;
+	updatedAt: Date;
+}
+
+/**
+ * The id of a buyer's order. Without an idempotency key it is random; with one it follows from the key, so that all retries, however many at once,
+ * are one order before anything is stored. `attempt`: how many before came to nothing. A UUID of version 8 (RFC 9562, 5.8) from SHA-256.
+ */
+export function orderIdOf(buyerId: string, key: string | undefined, attempt: number): string {
+	if (key === undefined) return randomUUID();
+	const bytes = createHash("sha256")
+		.update(JSON.stringify([buyerId, key, attempt]))
+		.digest()
+		.subarray(0, 16);
+	bytes[6] = (bytes[6]! & 0x0f) | 0x80;
+	bytes[8] = (bytes[8]! & 0x3f) | 0x80;
+	return bytes.toString("hex").replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+}
+
+/** What is asked for of each product: the shelf knows nothing of lines. */
+export function linesOf(items: Line[]): Line[] {
+	const quantities = new Map<string, number>();
+	for (const { productId, quantity } of items) quantities.set(productId, (quantities.get(productId) ?? 0) + quantity);
+	return [...quantities].map(([productId, quantity]) => ({ productId, quantity }));
+}
+
+/** The lines as they were asked for, with what the catalogue says of each; or the id of a product that it does not know. */
+export function priced(
+	items: Line[],
+	catalogue: { productId: string; sku: string; name: string; price: number }[]
+): { items: Item[]; totalCents: number } | { unknown: string } {
+	const products = new Map(catalogue.map(product => [product.productId, product]));
+	const unknown = items.find(({ productId }) => !products.has(productId));
+	if (unknown) return { unknown: unknown.productId };
+	const known = items.map(({ productId, quantity }) => {
+		const { sku, name, price } = products.get(productId)!;
+		return { productId, quantity, sku, name, priceCents: toCents(price) };
+	});
+	return { items: known, totalCents: known.reduce((sum, { quantity, priceCents }) => sum + quantity * priceCents, 0) };
+}
+
+const asked = ({ items, shippingAddress }: Request): Request => ({
+	items: items.map(({ productId, quantity }) => ({ productId, quantity })),
+	shippingAddress
+});
+
+/** Whether a request asks for what an order is: then it is a retry. What it costs by now does not matter. */
+export const isRetryOf = (order: Request, request: Request) => isDeepStrictEqual(asked(order), asked(request));
+
+const shownItems = (items: Item[]) => items.map(({ priceCents, ...item }) => ({ ...item, price: fromCents(priceCents) }));
+
+/** An order as its buyer sees it. */
+export const shown = ({ orderId, buyerId, items, totalCents, status, shippingAddress, createdAt }: StoredOrder): Order => ({
+	orderId,
+	buyerId,
+	items: shownItems(items),
+	total: fromCents(totalCents),
+	status,
+	shippingAddress,
+	createdAt: createdAt.toISOString()
+});
+
+/** What an order was before a change of it. */
+export type Before = Pick<StoredOrder, "status" | "seq" | "updatedAt">;
+type Told = { [T in OrderTopic]: (order: StoredOrder, at: string, before: Before | undefined) => Message<T> };
+
+const MESSAGES: Told = {
+	"order.created": ({ orderId, buyerId, items, totalCents, status }, createdAt) => ({
+		orderId,
+		buyerId,
+		items: shownItems(items),
+		total: fromCents(totalCents),
+		status,
+		createdAt
+	}),
+	"order.updated": ({ orderId, status, buyerId }, updatedAt, before) => ({
+		orderId,
+		status,
+		previousStatus: before!.status,
+		updatedAt,
+		buyerId
+	}),
+	"order.cancelled": ({ orderId, buyerId }, cancelledAt) => ({ orderId, buyerId, cancelledAt }),
+	"order.shipped": ({ orderId, buyerId }, shippedAt) => ({ orderId, buyerId, shippedAt }),
+	"order.delivered": ({ orderId, buyerId }, deliveredAt) => ({ orderId, buyerId, deliveredAt })
+};
+
+/**
+ * The messages that tell of an order's newest change, the last of them with the order's own number. Headers: `seq`, and `after_ms`, how long after the
+ * message before it was made.
+ */
+export function told(publishes: readonly OrderTopic[], order: StoredOrder, before?: Before, requestID?: string): Entry[] {
+	const at = order.updatedAt.toISOString();
+	const sinceMs = before ? Math.max(0, order.updatedAt.getTime() - before.updatedAt.getTime()) : 0;
+	return publishes.map((topic, n) => ({
+		topic,
+		message: MESSAGES[topic](order, at, before),
+		headers: { seq: String(order.seq - publishes.length + 1 + n), after_ms: String(n === 0 ? sinceMs : 0) },
+		requestID
+	}));
+}

@@ -1,0 +1,184 @@
+import type { ServiceSchema } from "moleculer";
+import { config } from "../../config.ts";
+import { defineService, type Meta } from "../../define.ts";
+import { database } from "../../mixins/database/database.ts";
+import { type Deadline, deadlineIn } from "../../mixins/deadline.ts";
+import { notFound, unauthorized, unavailable } from "../../mixins/errors.ts";
+import { microBatch } from "../../mixins/micro-batch.ts";
+import { relay } from "../../mixins/outbox/relay.ts";
+import { embedded, ordersOutbox, postgres, topicLog, withTopics, works } from "../../profile.ts";
+import type { Status } from "./orders.contract.ts";
+import { type Asker, decide, FIRST } from "./orders.machine.ts";
+import { place } from "./orders.place.ts";
+import { type NewOrder, type StoredOrder, shown } from "./orders.rules.ts";
+import { type Found, type OrderStore, sqlOrders } from "./orders.store.ts";
+
+export interface OrdersOptions {
+	mixins?: Partial<ServiceSchema>[];
+	/** Transactions that store orders, under way at once; more than one pays only where the store has a connection for each. */
+	batches?: number;
+	/** An order that is unpaid for so long is cancelled by this node; without it by none. */
+	unpaidMs?: number;
+}
+
+const BATCH = { maxItems: 500, maxWaiting: 20_000, name: "Postgres" };
+/** A caller is answered within 5 s, whatever has become of those whom it takes. */
+const TIMEOUT_MS = 4_500;
+const SWEEP_EVERY_MS = 5_000;
+const SWEEP_ORDERS = 100;
+
+interface Known {
+	asker: Asker;
+	/** Whose orders they may see; everybody's without. */
+	buyerId?: string;
+}
+
+/** As whom somebody asks: an admin, or a person at the prompt, sees everything; everybody else what is theirs. */
+function askerOf({ caller, $repl }: Meta): Known {
+	if (caller?.role === "admin" || (!caller && $repl)) return { asker: "admin" };
+	if (!caller) throw unauthorized("Sign in, and send your token");
+	return { asker: "buyer", buyerId: caller.id };
+}
+
+/** Takes orders, and takes them through their life. */
+export function orders(store: OrderStore, { mixins = [], batches = 1, unpaidMs }: OrdersOptions = {}) {
+	const createTogether = microBatch(
+		async (waiting: { order: NewOrder; deadline: Deadline }[]) => {
+			// Who has been told that Postgres is away should not find later that they have bought.
+			const inTime = waiting.filter(({ deadline }) => !deadline.isOver());
+			const answers = await deadlineIn(TIMEOUT_MS).bound(store.create(inTime.map(({ order }) => order)), "Postgres");
+			const answerOf = new Map(inTime.map((one, index) => [one, answers[index]!]));
+			return waiting.map(one => answerOf.get(one) ?? unavailable("Postgres"));
+		},
+		{ ...BATCH, concurrency: batches }
+	);
+	const findTogether = microBatch<string, Found>(ids => deadlineIn(TIMEOUT_MS).bound(store.find(ids), "Postgres"), BATCH);
+	const find = (id: string, deadline: Deadline) => deadline.bound(findTogether(id), "Postgres");
+	const shelf = {
+		find,
+		create: (order: NewOrder, deadline: Deadline) => deadline.bound(createTogether({ order, deadline }), "Postgres"),
+		settle: async (id: string, deadline: Deadline) => (await deadline.bound(store.settle([id]), "Postgres")).includes(id)
+	};
+
+	/** The order, if this asker may see it. */
+	const see = async (id: string, { buyerId }: Omit<Known, "asker">, deadline: Deadline): Promise<StoredOrder> => {
+		const order = await find(id, deadline);
+		if (!order || order === "void" || (buyerId !== undefined && order.buyerId !== buyerId))
+			throw notFound("There is no such order");
+		return order;
+	};
+
+	/** Takes the order there, unless it is there already; whoever changes it meanwhile goes first, and it is decided anew. */
+	const bring = async (id: string, to: Status, by: Known, requestID: string | undefined) => {
+		const deadline = deadlineIn(TIMEOUT_MS);
+		while (!deadline.isOver()) {
+			const order = await see(id, by, deadline);
+			const step = decide(order.status, to, by.asker);
+			if (step instanceof Error) throw step;
+			if (step === "nothing") return { order, isNews: false };
+			const changed = await deadline.bound(store.take(step, order, requestID), "Postgres");
+			if (changed) return { order: changed, isNews: true };
+		}
+		throw unavailable("Postgres");
+	};
+
+	let sweeping: NodeJS.Timeout | undefined;
+
+	return defineService({
+		name: "orders",
+		mixins,
+
+		actions: {
+			async create(ctx) {
+				const { caller } = ctx.meta;
+				if (!caller) throw unauthorized("Sign in, and send your token");
+				const requestID = ctx.requestID ?? undefined;
+				const placing = { ...ctx.params, buyerId: caller.id, requestID };
+				const deadline = deadlineIn(TIMEOUT_MS);
+				const order = await deadline.bound(place(placing, ctx, shelf, deadline), "the stock");
+				this.logger.debug("stored", { order: order.orderId, buyer: caller.id, requestID });
+				// A retry has the answer of the first time, whatever has become of the order.
+				return shown({ ...order, status: FIRST.status });
+			},
+
+			async setStatus(ctx) {
+				const { order } = await bring(ctx.params.id, ctx.params.status, askerOf(ctx.meta), ctx.requestID ?? undefined);
+				return shown(order);
+			},
+
+			async cancel(ctx) {
+				const { order } = await bring(ctx.params.id, "cancelled", askerOf(ctx.meta), ctx.requestID ?? undefined);
+				return shown(order);
+			},
+
+			async list(ctx) {
+				const { buyerId } = askerOf(ctx.meta);
+				const page = await deadlineIn(TIMEOUT_MS).bound(store.list({ ...ctx.params, buyerId }), "Postgres");
+				return page.map(shown);
+			},
+
+			get: async ctx => shown(await see(ctx.params.id, askerOf(ctx.meta), deadlineIn(TIMEOUT_MS))),
+
+			async buyer(ctx) {
+				const { buyerId } = await see(ctx.params.orderId, {}, deadlineIn(TIMEOUT_MS));
+				return { buyerId };
+			},
+
+			settle: ctx => deadlineIn(TIMEOUT_MS).bound(store.settle(ctx.params.ids), "Postgres")
+		},
+
+		topics: {
+			async "payment.failed"({ message, requestID }) {
+				const { isNews } = await bring(message.orderId, "cancelled", { asker: "system" }, requestID);
+				return { duplicates: isNews ? 0 : 1 };
+			},
+
+			"payment.succeeded": {
+				async batch({ received }) {
+					const news = await store.paid(received.map(({ message }) => message.orderId));
+					return { duplicates: received.length - news };
+				}
+			}
+		},
+
+		methods: {
+			/** Cancels what is still unpaid, a little at a time; what another node is cancelling at the same moment is left to it. */
+			async sweep(olderMs: number) {
+				for (let cancelled: string[] | undefined; cancelled === undefined || cancelled.length === SWEEP_ORDERS; ) {
+					cancelled = await store.cancelUnpaid(olderMs, SWEEP_ORDERS);
+					for (const order of cancelled) this.logger.info("cancelled, for nobody has paid", { order });
+				}
+			}
+		},
+
+		started() {
+			if (unpaidMs === undefined) return;
+			let isSweeping = false;
+			const sweep = async () => {
+				if (isSweeping) return;
+				isSweeping = true;
+				await this.sweep(unpaidMs).catch(error => this.logger.warn(`unpaid orders stay for now (${error.message})`));
+				isSweeping = false;
+			};
+			sweeping = setInterval(sweep, Math.min(SWEEP_EVERY_MS, unpaidMs)).unref();
+		},
+
+		stopped() {
+			clearInterval(sweeping);
+		}
+	});
+}
+
+// Embedded, every commit is this process's own, and wakes the relay; and the one session can do one transaction at a time.
+const pollMs = embedded ? { least: 250, most: 1_000 } : undefined;
+const batches = embedded ? 1 : 2;
+
+export default orders(sqlOrders(postgres().knex, ordersOutbox()), {
+	mixins: [
+		relay(ordersOutbox(), topicLog(), { works, pollMs }),
+		withTopics(),
+		database(postgres(), new URL("./migrations/", import.meta.url))
+	],
+	batches,
+	unpaidMs: works("orders") ? config.orderTimeoutMinutes * 60_000 : undefined
+});

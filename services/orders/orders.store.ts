@@ -1,0 +1,231 @@
+// Orders in Postgres. What arrives together shares one statement, one transaction and one commit; every change is told in the transaction that makes it.
+import type { Knex } from "knex";
+import { invalid, isAway, unavailable } from "../../mixins/errors.ts";
+import type { Outbox } from "../../mixins/outbox/outbox.ts";
+import type { Status } from "./orders.contract.ts";
+import { FIRST, leadingTo, type Step } from "./orders.machine.ts";
+import { type Before, type Item, type NewOrder, type StoredOrder, told } from "./orders.rules.ts";
+
+/** What stands under an id: an order; `void`, where none is to be stored any more; or nothing yet. */
+export type Found = StoredOrder | "void" | undefined;
+
+export interface Slice {
+	/** Whose; everybody's without. */
+	buyerId?: string;
+	limit: number;
+	/** The id of the order after which it begins. */
+	after?: string;
+}
+
+/** Every function rejects with `UNAVAILABLE` while Postgres is away. */
+export interface OrderStore {
+	/**
+	 * Stores orders, and tells the world of them in the same transaction. Answers what stands under each id then, in order: the order, be it this one or
+	 * an earlier one of the same id, or `void`; an `Error` in its place refuses that one alone: `VALIDATION_ERROR` (it cannot be stored), `UNAVAILABLE`.
+	 */
+	create(orders: NewOrder[]): Promise<(StoredOrder | "void" | Error)[]>;
+	/** What stands under each id, in order. */
+	find(ids: string[]): Promise<Found[]>;
+	/** The newest first. Rejects with `VALIDATION_ERROR` where `after` is none of these orders. */
+	list(slice: Slice): Promise<StoredOrder[]>;
+	/** Takes a step, and tells the world of it; undefined if the order has changed since it was read. */
+	take(step: Step, order: StoredOrder, requestID?: string): Promise<StoredOrder | undefined>;
+	/** Cancels the oldest of those that have waited for their payment for so long, at most so many. Answers their ids. */
+	cancelUnpaid(waitedMs: number, limit: number): Promise<string[]>;
+	/** Remembers that they are paid; answers how many were not known to be. */
+	paid(ids: string[]): Promise<number>;
+	/** Of these ids those of orders; under the others none will be stored any more. */
+	settle(ids: string[]): Promise<string[]>;
+}
+
+interface Row {
+	id: string;
+	status: Status | "void";
+	seq: string;
+	buyer_id: string;
+	items: Item[];
+	total_cents: string;
+	shipping_address: Record<string, string>;
+	created_at: Date;
+	updated_at: Date;
+}
+
+/** Sorted, or two batches that share ids could wait for each other in a ring. */
+const CREATE = `
+	insert into orders (id, status, seq, buyer_id, items, total_cents, shipping_address, created_at, updated_at)
+	select id, ?, ?, buyer_id, items::json, total_cents, shipping_address::json, now_ms, now_ms
+	from unnest(?::text[], ?::text[], ?::text[], ?::bigint[], ?::text[]) as asked (id, buyer_id, items, total_cents, shipping_address),
+		date_trunc('milliseconds', now()) as now_ms
+	order by id
+	on conflict (id) do nothing
+	returning *`;
+
+/** By the database's clock, and never before the change before. */
+const CHANGE = `seq = orders.seq + ?, updated_at = greatest(orders.updated_at, date_trunc('milliseconds', clock_timestamp()))`;
+
+/** Whoever is being changed just now is not waiting; another node may be at the same work. */
+const CANCEL_UNPAID = `
+	update orders set status = 'cancelled', ${CHANGE}
+	from (
+		select id, status, seq, updated_at from orders
+		where paid_at is null and status in ('pending', 'processing') and status = any(?::text[]) and created_at < now() - ? * interval '1 ms'
+		order by created_at limit ? for update skip locked
+	) as before
+	where orders.id = before.id
+	returning orders.*, before.status as status_before, before.seq as seq_before, before.updated_at as updated_at_before`;
+
+const VOID = `
+	insert into orders (id, status, created_at, updated_at)
+	select id, 'void', now(), now() from unnest(?::text[]) as id order by id
+	on conflict (id) do nothing`;
+
+const orderOf = ({ status, ...row }: Row): StoredOrder => ({
+	orderId: row.id,
+	buyerId: row.buyer_id,
+	items: row.items,
+	totalCents: Number(row.total_cents),
+	status: status as Status,
+	shippingAddress: row.shipping_address,
+	seq: Number(row.seq),
+	createdAt: row.created_at,
+	updatedAt: row.updated_at
+});
+const foundIn = (row: Row): StoredOrder | "void" => (row.status === "void" ? "void" : orderOf(row));
+
+/** SQLSTATE class 22, data exception, and 23, integrity constraint violation: wrong for ever, and the fault of some row. */
+const isDataError = (error: unknown) => /^2[23]/.test((error as { code?: string }).code ?? "");
+
+const asRefusal = (error: Error): Error => {
+	if (isAway(error)) return unavailable("Postgres", error);
+	// The database's own message holds the whole row.
+	return isDataError(error) ? invalid([{ field: "", message: "holds something that cannot be stored" }]) : error;
+};
+
+export function sqlOrders(knex: Knex, outbox: Outbox): OrderStore {
+	const rows = async <R>(sql: string, values: unknown[], on: Knex = knex): Promise<R[]> =>
+		(await on.raw(sql, values as Knex.Value[])).rows;
+	const orAway = <T>(work: Promise<T>) => work.catch((error: Error) => Promise.reject(asRefusal(error)));
+
+	const findIn = async (on: Knex, ids: string[]) => {
+		const found = await rows<Row>("select * from orders where id = any(?::text[])", [ids], on);
+		return new Map(found.map(row => [row.id, foundIn(row)]));
+	};
+
+	const createTogether = (orders: NewOrder[]) =>
+		knex.transaction(async trx => {
+			// Of several with one id the first to arrive stands for all.
+			const firsts = [...new Map(orders.toReversed().map(order => [order.orderId, order])).values()];
+			const stored = await rows<Row>(
+				CREATE,
+				[
+					FIRST.status,
+					FIRST.publishes.length,
+					firsts.map(({ orderId }) => orderId),
+					firsts.map(({ buyerId }) => buyerId),
+					firsts.map(({ items }) => JSON.stringify(items)),
+					firsts.map(({ totalCents }) => totalCents),
+					firsts.map(({ shippingAddress }) => JSON.stringify(shippingAddress))
+				],
+				trx
+			);
+			const requestIDs = new Map(firsts.map(({ orderId, requestID }) => [orderId, requestID]));
+			await outbox.add(
+				trx,
+				stored.flatMap(row => told(FIRST.publishes, orderOf(row), undefined, requestIDs.get(row.id)))
+			);
+			const found = new Map<string, Found>(stored.map(row => [row.id, foundIn(row)]));
+			// A statement of its own: who waited for another transaction's insert of the same id does not see that row in the one that waited.
+			const others = firsts.map(({ orderId }) => orderId).filter(id => !found.has(id));
+			if (others.length > 0) for (const [id, order] of await findIn(trx, others)) found.set(id, order);
+			return orders.map(({ orderId }) => found.get(orderId) ?? new Error(`order ${orderId} was neither stored nor found`));
+		});
+
+	/** One order that Postgres cannot take would take the whole batch down: halved until it stands alone, it fails alone. */
+	async function create(orders: NewOrder[]): Promise<(StoredOrder | "void" | Error)[]> {
+		try {
+			return await createTogether(orders);
+		} catch (error) {
+			if (orders.length === 1 || !isDataError(error)) return orders.map(() => asRefusal(error as Error));
+			const middle = orders.length >> 1;
+			return [...(await create(orders.slice(0, middle))), ...(await create(orders.slice(middle)))];
+		}
+	}
+
+	return {
+		create,
+
+		async find(ids) {
+			const found = await orAway(findIn(knex, ids));
+			return ids.map(id => found.get(id));
+		},
+
+		async list({ buyerId, limit, after }) {
+			const visible = () =>
+				knex("orders")
+					.whereNot("status", "void")
+					.modify(query => buyerId && query.where({ buyer_id: buyerId }));
+			const cursor = after === undefined ? undefined : await orAway(visible().where({ id: after }).first("number"));
+			if (after !== undefined && !cursor) throw invalid([{ field: "after", message: "is none of these orders" }]);
+			const page = visible()
+				.modify(query => cursor && query.where("number", "<", cursor.number))
+				.orderBy("number", "desc")
+				.limit(limit);
+			return ((await orAway(page)) as Row[]).map(orderOf);
+		},
+
+		take: (step, before, requestID) =>
+			orAway(
+				knex.transaction(async trx => {
+					const [row] = await rows<Row>(
+						`update orders set status = ?, ${CHANGE} where id = ? and seq = ? returning *`,
+						[step.to, step.publishes.length, before.orderId, before.seq],
+						trx
+					);
+					if (!row) return undefined;
+					const order = orderOf(row);
+					await outbox.add(trx, told(step.publishes, order, before, requestID));
+					return order;
+				})
+			),
+
+		cancelUnpaid: (waitedMs, limit) =>
+			orAway(
+				knex.transaction(async trx => {
+					const steps = leadingTo("cancelled", "system");
+					const { publishes } = steps[0]!;
+					type Cancelled = Row & { status_before: Status; seq_before: string; updated_at_before: Date };
+					const cancelled = await rows<Cancelled>(
+						CANCEL_UNPAID,
+						[publishes.length, steps.map(({ from }) => from), waitedMs, limit],
+						trx
+					);
+					const entries = cancelled.flatMap(row => {
+						const before: Before = { status: row.status_before, seq: Number(row.seq_before), updatedAt: row.updated_at_before };
+						return told(publishes, orderOf(row), before);
+					});
+					await outbox.add(trx, entries);
+					return cancelled.map(({ id }) => id);
+				})
+			),
+
+		async paid(ids) {
+			const changed = await orAway(
+				rows(
+					`update orders set paid_at = now()
+					from (select id from orders where id = any(?::text[]) and paid_at is null and status <> 'void' order by id for update) as unpaid
+					where orders.id = unpaid.id returning orders.id`,
+					[ids]
+				)
+			);
+			return changed.length;
+		},
+
+		async settle(ids) {
+			await orAway(rows(VOID, [ids]));
+			const stored = await orAway(
+				rows<{ id: string }>("select id from orders where id = any(?::text[]) and status <> 'void'", [ids])
+			);
+			return stored.map(({ id }) => id);
+		}
+	};
+}

@@ -1,0 +1,111 @@
+// Asks the provider what has to be asked, for as long as it takes: what is asked is written down before and answered after, so a node that dies in between
+// only asks again, and the provider knows the order by its id.
+import type { Logger } from "moleculer";
+import { deadlineIn } from "../../mixins/deadline.ts";
+import { microBatch } from "../../mixins/micro-batch.ts";
+import type { PaymentProvider, Verdict } from "./payment.provider.ts";
+import type { Event } from "./payment.rules.ts";
+import type { PaymentStore, Question } from "./payment.store.ts";
+
+export interface CollectorOptions {
+	/** An answer that takes longer is none. */
+	answerMs?: number;
+	/** The pause before a question is asked again: doubled each time, from the first to the longest. */
+	pauseMs?: { first: number; longest: number };
+	/** How often it looks for what other nodes have left, or has been postponed. */
+	pollMs?: number;
+}
+
+/** So many questions are out at once. */
+const MAX_ASKING = 100;
+/** A node that lives answers, or postpones, well within this. */
+const MARGIN_MS = 5_000;
+
+/** Starts to ask. `wake`: there is something new; `stop`: what has been asked is waited for, within `answerMs`. */
+export function startCollecting(
+	store: PaymentStore,
+	provider: PaymentProvider,
+	logger: Pick<Logger, "debug" | "info" | "warn">,
+	{ answerMs = 10_000, pauseMs = { first: 200, longest: 60_000 }, pollMs = 1_000 }: CollectorOptions = {}
+) {
+	const asking = new Set<Promise<void>>();
+	let stopping = false;
+	let woken = false;
+	let isFailing = false;
+	let rouse = () => {};
+
+	const wake = () => {
+		woken = true;
+		rouse();
+	};
+	const record = microBatch<Event, null>(
+		async events => {
+			await store.happened(events);
+			return events.map(() => null);
+		},
+		{ maxItems: MAX_ASKING, maxWaiting: MAX_ASKING, name: "Postgres" }
+	);
+
+	const answerTo = async ({ ask, orderId, amountCents }: Question): Promise<Verdict | "refunded"> => {
+		const { bound } = deadlineIn(answerMs);
+		if (ask === "charge") return bound(provider.charge(orderId, amountCents), "its answer");
+		await bound(provider.refund(orderId, amountCents), "its answer");
+		return "refunded";
+	};
+
+	const ask = async (question: Question) => {
+		const { orderId, asked } = question;
+		try {
+			const happening = await answerTo(question);
+			await record({ orderId, happening });
+			logger.debug(`${question.ask} answered`, { order: orderId, happening });
+			if (isFailing) logger.info(`payment provider ${provider.name} answers`);
+			isFailing = false;
+		} catch (error) {
+			if (!isFailing)
+				logger.warn(`payment provider ${provider.name}: ${(error as Error).message}; asking again until it answers`);
+			isFailing = true;
+			// If even that fails, the question is due again when its lease ends.
+			await store.postpone(orderId, Math.min(pauseMs.first * 2 ** asked, pauseMs.longest)).catch(() => {});
+		}
+	};
+
+	const begin = (question: Question) => {
+		const asked = ask(question).finally(() => {
+			asking.delete(asked);
+			wake();
+		});
+		asking.add(asked);
+	};
+
+	const sleep = () =>
+		new Promise<void>(resolve => {
+			const timer = setTimeout(resolve, pollMs);
+			rouse = () => {
+				clearTimeout(timer);
+				resolve();
+			};
+		});
+
+	const run = async () => {
+		while (!stopping) {
+			woken = false;
+			const free = MAX_ASKING - asking.size;
+			// While the store is away there is nothing to ask; its own line says so.
+			const due = free > 0 ? await store.take(free, answerMs + MARGIN_MS).catch(() => []) : [];
+			for (const question of due) begin(question);
+			if (!woken && !stopping) await sleep();
+		}
+		await Promise.all(asking);
+	};
+
+	const running = run();
+	return {
+		wake,
+		async stop() {
+			stopping = true;
+			rouse();
+			await running;
+		}
+	};
+}

@@ -1,0 +1,97 @@
+import type { ServiceSchema } from "moleculer";
+import { config } from "../../config.ts";
+import { defineService, type Message, type Meta } from "../../define.ts";
+import { database } from "../../mixins/database/database.ts";
+import { deadlineIn } from "../../mixins/deadline.ts";
+import { invalid, notFound, unauthorized } from "../../mixins/errors.ts";
+import { relay } from "../../mixins/outbox/relay.ts";
+import { Total, toCents } from "../../money.ts";
+import { embedded, paymentOutbox, postgres, topicLog, withTopics, works } from "../../profile.ts";
+import { type CollectorOptions, startCollecting } from "./payment.collector.ts";
+import { type PaymentProvider, testProvider } from "./payment.provider.ts";
+import { type Event, shown } from "./payment.rules.ts";
+import { type PaymentStore, sqlPayments } from "./payment.store.ts";
+
+export interface PaymentOptions {
+	mixins?: Partial<ServiceSchema>[];
+	/** Whether this node asks the provider. */
+	collects?: boolean;
+	collector?: CollectorOptions;
+}
+
+/** A caller is answered within 5 s, whatever has become of the server. */
+const TIMEOUT_MS = 4_500;
+
+/** Whether somebody may see what is this buyer's: an admin may, and a person at the prompt. */
+function maySee(buyerId: string | undefined, { caller, $repl }: Meta) {
+	if (!caller && !$repl) throw unauthorized("Sign in, and send your token");
+	return !caller || caller.role === "admin" || caller.id === buyerId;
+}
+
+const orderedIn = ({ orderId, buyerId, total }: Message<"order.created">, requestID: string): Event => {
+	if (!Total.safeParse(total).success) throw invalid([{ field: "total", message: "is no amount that can be charged" }]);
+	return { orderId, happening: "ordered", buyerId, amountCents: toCents(total), requestID };
+};
+
+/** Has orders paid: at most one charge and one refund each, whatever comes twice, late or in another order. */
+export function payment(
+	store: PaymentStore,
+	provider: PaymentProvider,
+	{ mixins = [], collects = true, collector }: PaymentOptions = {}
+) {
+	let collecting: ReturnType<typeof startCollecting> | undefined;
+
+	const happened = async (events: Event[]) => {
+		const duplicates = await store.happened(events);
+		collecting?.wake();
+		return { duplicates };
+	};
+
+	return defineService({
+		name: "payment",
+		// The action's name is the payments'.
+		settings: { $noServiceNamePrefix: true },
+		mixins,
+
+		actions: {
+			async "payments.get"(ctx) {
+				const found = await deadlineIn(TIMEOUT_MS).bound(store.find(ctx.params.orderId), "Postgres");
+				const answer = maySee(found?.buyerId, ctx.meta) && found && shown(found);
+				if (!answer) throw notFound("There is no payment for such an order");
+				return answer;
+			}
+		},
+
+		topics: {
+			"order.created": {
+				batch: ({ received }) => happened(received.map(({ message, requestID }) => orderedIn(message, requestID)))
+			},
+			"order.cancelled": {
+				batch: ({ received }) =>
+					happened(received.map(({ message: { orderId }, requestID }) => ({ orderId, happening: "cancelled", requestID })))
+			}
+		},
+
+		started() {
+			if (!collects) return;
+			this.logger.info(`payments are made by provider ${provider.name}`);
+			collecting = startCollecting(store, provider, this.logger, collector);
+		},
+
+		async stopped() {
+			await collecting?.stop();
+		}
+	});
+}
+
+// Embedded, every commit is this process's own, and wakes the relay.
+const pollMs = embedded ? { least: 250, most: 1_000 } : undefined;
+
+export default payment(sqlPayments(postgres().knex, paymentOutbox()), testProvider(config.paymentTestLimit * 100), {
+	mixins: [
+		relay(paymentOutbox(), topicLog(), { works, pollMs }),
+		withTopics(),
+		database(postgres(), new URL("./migrations/", import.meta.url))
+	],
+	collects: works("payment")
+});
