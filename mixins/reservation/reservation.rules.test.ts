@@ -1,0 +1,83 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import fc from "fast-check";
+import { addedUp, decideDeduct, decideGiveBack, decideReserve, decideSet, type Known, type Level } from "./reservation.rules.ts";
+
+const level = (item: string, stock: number, reserved = 0): Level => ({ item, label: item, stock, reserved, version: 0 });
+const known = (...levels: Level[]): Known => ({ levels: new Map(levels.map(one => [one.item, one])), holdings: new Map() });
+const ask = (holder: string, quantity: number, item = "a") => ({ holder, lines: [{ item, quantity }] });
+
+describe("a batch of requests", () => {
+	it("is decided in order, each request on what those before it have left", () => {
+		const { answers, movements } = decideReserve([ask("1", 3), ask("2", 3), ask("3", 2), ask("1", 3)], known(level("a", 5)));
+		assert.deepEqual(answers, [
+			{ done: "reserved" },
+			{ refused: "OUT_OF_STOCK", item: "a", requested: 3, available: 2 },
+			{ done: "reserved" },
+			{ done: "again" }
+		]);
+		assert.deepEqual(
+			movements.map(({ holder, reserved }) => [holder, reserved]),
+			[
+				["1", 3],
+				["3", 5]
+			]
+		);
+	});
+
+	it("leaves what it was given as it was", () => {
+		const before = known(level("a", 5));
+		decideReserve([ask("1", 3)], before);
+		assert.deepEqual(before, known(level("a", 5)));
+	});
+
+	it("of holders to deduct from and to give back moves each once, of changes makes each once", () => {
+		const holdings = new Map([["1", { state: "reserved" as const, lines: [{ item: "a", quantity: 2 }] }]]);
+		const { levels } = known(level("a", 5, 2));
+		assert.deepEqual(decideDeduct(["1", "1", "2"], { levels, holdings }).answers, ["deducted", "again", "unknown"]);
+		assert.deepEqual(decideGiveBack(["1", "1", "2", "2"], { levels, holdings }).answers, [
+			"given back",
+			"again",
+			"noted",
+			"again"
+		]);
+		const changes = [7, 8].map(stock => ({ holder: "c", item: "a", stock }));
+		const set = decideSet(changes, { levels, holdings }, new Set());
+		assert.deepEqual(
+			set.movements.map(({ stock, version }) => [stock, version]),
+			[[7, 1]]
+		);
+	});
+});
+
+describe("lines that are added up", () => {
+	it("come to more than any stock, and never to less, however long the sum", () => {
+		const huge = Number.MAX_SAFE_INTEGER;
+		for (const quantities of [
+			[huge, 1],
+			[1, huge],
+			[huge, huge, 1, huge]
+		]) {
+			const lines = quantities.map(quantity => ({ item: "a", quantity }));
+			const [answer] = decideReserve([{ holder: "1", lines }], known(level("a", huge))).answers;
+			assert.ok("refused" in answer! && answer.refused === "OUT_OF_STOCK" && answer.requested > answer.available);
+		}
+	});
+
+	it("name each item once, with the exact sum of its quantities", () => {
+		const line = fc.record({ item: fc.constantFrom("a", "b", "c"), quantity: fc.integer({ min: 1, max: 10_000 }) });
+		fc.assert(
+			fc.property(fc.array(line, { maxLength: 100 }), lines => {
+				const sums = addedUp(lines);
+				assert.equal(new Set(sums.map(({ item }) => item)).size, sums.length);
+				for (const { item, quantity } of sums) {
+					const own = lines.filter(one => one.item === item);
+					assert.equal(
+						quantity,
+						own.reduce((sum, one) => sum + one.quantity, 0)
+					);
+				}
+			})
+		);
+	});
+});

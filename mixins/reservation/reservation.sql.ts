@@ -1,0 +1,172 @@
+// The statements of the reservations' store. Whoever changes anything locks the levels first, sorted; then looks at holders; then writes, in one statement.
+import type { Knex } from "knex";
+import { type Change, changeKey, EFFECTS, type Holding, type Level, type Movement } from "./reservation.rules.ts";
+import { tablesOf } from "./table.ts";
+
+/** The holder of every item's first stock. */
+const FIRST_STOCK = "first stock";
+
+type Row = Record<string, string>;
+
+const levelOf = ({ item, label, stock, reserved, version }: Row): Level => ({
+	item: item!,
+	label: label!,
+	stock: Number(stock),
+	reserved: Number(reserved),
+	version: Number(version)
+});
+
+/** By how much each level differs after these movements. */
+function shifts(movements: Movement[]) {
+	const sums = new Map<string, { stock: number; reserved: number; version: number }>();
+	for (const { item, kind, quantity, stock, previousStock } of movements) {
+		const sum = sums.get(item) ?? { stock: 0, reserved: 0, version: 0 };
+		sum.stock += EFFECTS[kind].stock * quantity;
+		sum.reserved += EFFECTS[kind].reserved * quantity;
+		if (stock !== previousStock) sum.version++;
+		sums.set(item, sum);
+	}
+	return [...sums].map(([item, sum]) => ({ item, ...sum }));
+}
+
+/** SQLSTATE unique_violation. */
+const UNIQUE_VIOLATION = "23505";
+
+export function statements(prefix: string) {
+	const tables = tablesOf(prefix);
+	const run = async (knex: Knex, sql: string, values: object): Promise<Row[]> =>
+		(await knex.raw(sql, { ...tables, ...values } as Record<string, Knex.Value>)).rows;
+	const byItem = (levels: Row[]) => new Map(levels.map(row => [row.item!, levelOf(row)]));
+
+	return {
+		/** Nobody else can change these levels, or what those hold who hold any of these items, until the transaction ends. */
+		lock: async (trx: Knex, items: string[]) =>
+			byItem(await run(trx, "select * from :levels: where item = any(:items::text[]) order by item for update", { items })),
+
+		levels: async (knex: Knex, items: string[]) =>
+			byItem(await run(knex, "select * from :levels: where item = any(:items::text[])", { items })),
+
+		/** The items that these holders have asked for. */
+		async itemsOf(trx: Knex, names: string[]) {
+			const sql = "select distinct item from :movements: where holder = any(:names::text[]) and kind = 'reserve'";
+			return (await run(trx, sql, { names })).map(({ item }) => item!);
+		},
+
+		async holdingsOf(trx: Knex, names: string[]) {
+			const sql = `
+				select known.holder, state, item, quantity
+				from :holders: as known left join :movements: as line on line.holder = known.holder and kind = 'reserve'
+				where known.holder = any(:names::text[])`;
+			const known = new Map<string, Holding>();
+			for (const { holder, state, item, quantity } of await run(trx, sql, { names })) {
+				const holding = known.get(holder!) ?? { state: state as Holding["state"], lines: [] };
+				if (item !== null) holding.lines.push({ item: item!, quantity: Number(quantity) });
+				known.set(holder!, holding);
+			}
+			return known;
+		},
+
+		/** Of these changes the keys of those that were made before. */
+		async madeOf(trx: Knex, changes: Change[]) {
+			const sql = "select holder, item from :movements: where holder = any(:names::text[]) and kind = 'set'";
+			const made = await run(trx, sql, { names: changes.map(({ holder }) => holder) });
+			return new Set(made.map(({ holder, item }) => changeKey({ holder: holder!, item: item! })));
+		},
+
+		/** Answers what was put in, for the items that are new. */
+		async open(trx: Knex, items: Pick<Level, "item" | "label" | "stock">[]) {
+			const sql = `
+				with opened as (
+					insert into :levels: (item, label, stock)
+					select distinct on (item) item, label, stock
+					from unnest(:items::text[], :labels::text[], :stocks::bigint[]) with ordinality as first (item, label, stock, n)
+					order by item, n
+					on conflict do nothing
+					returning *
+				), recorded as (
+					insert into :movements: (holder, item, kind, quantity) select :holder, item, 'open', stock from opened
+				)
+				select * from opened`;
+			const opened = await run(trx, sql, {
+				holder: FIRST_STOCK,
+				items: items.map(({ item }) => item),
+				labels: items.map(({ label }) => label),
+				stocks: items.map(({ stock }) => stock)
+			});
+			return new Map(
+				opened
+					.map(levelOf)
+					.map((level): [string, Movement] => [
+						level.item,
+						{ ...level, holder: FIRST_STOCK, kind: "open", quantity: level.stock, previousStock: 0 }
+					])
+			);
+		},
+
+		/** All that was decided. By differences, so that the table's check would still hold if a lock ever did not. */
+		async write(trx: Knex, movements: Movement[], holdings: Map<string, Holding>, known: ReadonlyMap<string, Holding>) {
+			const sql = `
+				with came as (
+					insert into :holders: (holder, state, expires_at)
+					select * from unnest(:new::text[], :states::text[], :ends::timestamptz[]) as next (holder, state, expires_at)
+					order by holder
+				), became as (
+					update :holders: as known set state = next.state
+					from unnest(:old::text[], :newStates::text[]) as next (holder, state)
+					where known.holder = next.holder
+				), shifted as (
+					update :levels: as level
+					set stock = level.stock + more.stock, reserved = level.reserved + more.reserved, version = level.version + more.version
+					from unnest(:items::text[], :stock::bigint[], :reserved::bigint[], :version::bigint[])
+						as more (item, stock, reserved, version)
+					where level.item = more.item
+				)
+				insert into :movements: (holder, item, kind, quantity)
+				select * from unnest(:movers::text[], :moved::text[], :kinds::text[], :quantities::bigint[])`;
+			const all = [...holdings].map(([holder, { state, expiresAt }]) => ({
+				holder,
+				state,
+				ends: expiresAt?.toISOString() ?? null
+			}));
+			const came = all.filter(({ holder }) => !known.has(holder));
+			const became = all.filter(({ holder }) => known.has(holder));
+			const shifted = shifts(movements);
+			await run(trx, sql, {
+				new: came.map(({ holder }) => holder),
+				states: came.map(({ state }) => state),
+				ends: came.map(({ ends }) => ends),
+				old: became.map(({ holder }) => holder),
+				newStates: became.map(({ state }) => state),
+				items: shifted.map(({ item }) => item),
+				stock: shifted.map(({ stock }) => stock),
+				reserved: shifted.map(({ reserved }) => reserved),
+				version: shifted.map(({ version }) => version),
+				movers: movements.map(({ holder }) => holder),
+				moved: movements.map(({ item }) => item),
+				kinds: movements.map(({ kind }) => kind),
+				quantities: movements.map(({ quantity }) => quantity)
+			});
+		},
+
+		/** Whether a write failed because a holder who was not known when it was looked up has come to be known meanwhile. */
+		isNewHolderKnown(error: unknown) {
+			const { code, constraint } = error as { code?: string; constraint?: string };
+			return code === UNIQUE_VIOLATION && constraint === `${tables.holders}_pkey`;
+		},
+
+		async ended(knex: Knex, now: Date, limit: number) {
+			const sql = `
+				select holder from :holders: where state = 'reserved' and expires_at <= :now::timestamptz
+				order by expires_at limit :limit::int`;
+			return (await run(knex, sql, { now: now.toISOString(), limit })).map(({ holder }) => holder!);
+		},
+
+		async waiting(knex: Knex, olderThanMs: number, limit: number) {
+			const sql = `
+				select holder from :holders:
+				where state = 'reserved' and expires_at is null and at <= now() - :olderThanMs::float * interval '1 ms'
+				order by at limit :limit::int`;
+			return (await run(knex, sql, { olderThanMs, limit })).map(({ holder }) => holder!);
+		}
+	};
+}

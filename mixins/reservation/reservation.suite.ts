@@ -1,0 +1,245 @@
+// What the reservations promise, on whichever Postgres stands behind them.
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import type { Knex } from "knex";
+import { holdsWhatever, id } from "./reservation.property.suite.ts";
+import type { Movement } from "./reservation.rules.ts";
+import { type Reservations, reservations } from "./reservation.store.ts";
+import { createReservations, dropReservations } from "./table.ts";
+
+/** `open`: two ways to one fresh database. */
+export const reservationSuite = (where: string, open: () => Promise<{ knexes: [Knex, Knex]; close: () => Promise<void> }>) =>
+	describe(`reservations, ${where}`, () => {
+		let close: () => Promise<void>;
+		let one: Reservations;
+		let two: Reservations;
+		let knex: Knex;
+		before(async () => {
+			const opened = await open();
+			({ close } = opened);
+			[knex] = opened.knexes;
+			await createReservations(knex, "stock");
+			[one, two] = opened.knexes.map(each => reservations(each, "stock")) as [Reservations, Reservations];
+		});
+		after(async () => {
+			await dropReservations(knex, "stock");
+			await close();
+		});
+
+		/** A new item with so much of it. */
+		const opened = async (stock: number) => {
+			const item = id("item");
+			assert.deepEqual(await one.open([{ item, label: "L", stock }]), [true]);
+			return item;
+		};
+		const levelOf = async (item: string) => {
+			const [level] = await two.levels([item]);
+			return level && [level.stock, level.reserved];
+		};
+		const reserve = async (holder: string, ...lines: [item: string, quantity: number][]) =>
+			(await one.reserve([{ holder, lines: lines.map(([item, quantity]) => ({ item, quantity })) }]))[0]!;
+		const nothingBroken = async () => assert.deepEqual((await one.equation()).broken, []);
+
+		it("opens an item once, whatever stock it comes with again", async () => {
+			const item = id("item");
+			const answers = await one.open([5, 6].map(stock => ({ item, label: "L", stock })));
+			assert.deepEqual(answers, [true, false]);
+			assert.deepEqual(await two.open([{ item, label: "M", stock: 7 }]), [false]);
+			assert.deepEqual(await one.levels([item]), [{ item, label: "L", stock: 5, reserved: 0, version: 0 }]);
+		});
+
+		it("knows nothing of an item that was never opened: none can be had, set or seen", async () => {
+			const item = id("item");
+			assert.deepEqual(await reserve(id("holder"), [item, 1]), {
+				refused: "OUT_OF_STOCK",
+				item,
+				requested: 1,
+				available: 0
+			});
+			assert.deepEqual(await one.set([{ holder: id("set"), item, stock: 1 }]), [{ refused: "UNKNOWN" }]);
+			assert.deepEqual(await one.levels([item]), [undefined]);
+		});
+
+		it("reserves, deducts and gives back, each once however often it is asked to", async () => {
+			const [item, holder] = [await opened(12), id("holder")];
+			assert.deepEqual(await reserve(holder, [item, 3]), { done: "reserved" });
+			assert.deepEqual(await reserve(holder, [item, 3]), { done: "again" });
+			assert.deepEqual(await levelOf(item), [12, 3]);
+			assert.deepEqual(await one.deduct([holder, holder]), ["deducted", "again"]);
+			assert.deepEqual(await reserve(holder, [item, 3]), { done: "again" }, "what it asked for it has had");
+			assert.deepEqual(await levelOf(item), [9, 0]);
+			assert.deepEqual(await two.giveBack([holder, holder]), ["given back", "again"]);
+			assert.deepEqual(await two.deduct([holder]), ["given back"]);
+			assert.deepEqual(await levelOf(item), [12, 0]);
+			await nothingBroken();
+		});
+
+		it("adds up the lines of one item, and reserves all lines or none", async () => {
+			const [scarce, plenty, holder] = [await opened(5), await opened(100), id("holder")];
+			assert.deepEqual(await reserve(holder, [plenty, 4], [scarce, 3], [scarce, 3]), {
+				refused: "OUT_OF_STOCK",
+				item: scarce,
+				requested: 6,
+				available: 5
+			});
+			assert.deepEqual(await levelOf(plenty), [100, 0]);
+			assert.deepEqual(
+				await reserve(holder, [plenty, 4], [scarce, 3], [scarce, 2]),
+				{ done: "reserved" },
+				"a refusal leaves nothing"
+			);
+			assert.deepEqual(
+				[await levelOf(scarce), await levelOf(plenty)],
+				[
+					[5, 5],
+					[100, 4]
+				]
+			);
+		});
+
+		it("refuses a holder's second request for something else", async () => {
+			const [item, other, holder] = [await opened(9), await opened(9), id("holder")];
+			await reserve(holder, [item, 2], [other, 1]);
+			for (const lines of [
+				[[item, 2]],
+				[
+					[item, 3],
+					[other, 1]
+				],
+				[
+					[item, 2],
+					[other, 1],
+					[id("item"), 1]
+				]
+			] as [string, number][][])
+				assert.deepEqual(await reserve(holder, ...lines), { refused: "OTHER_LINES" });
+			assert.deepEqual(await reserve(holder, [other, 1], [item, 1], [item, 1]), { done: "again" }, "the same, said otherwise");
+			assert.deepEqual(await levelOf(item), [9, 2]);
+		});
+
+		it("refuses what can be no quantity", async () => {
+			const item = await opened(9);
+			for (const quantity of [0, -1, 1.5, Number.NaN, 2 ** 60])
+				await assert.rejects(reserve(id("holder"), [item, quantity]), RangeError);
+			assert.deepEqual(await levelOf(item), [9, 0]);
+		});
+
+		it("moves nothing for a holder who was given back before it was seen", async () => {
+			const [item, holder] = [await opened(12), id("holder")];
+			assert.deepEqual(await one.deduct([holder]), ["unknown"]);
+			assert.deepEqual(await one.giveBack([holder, holder]), ["noted", "again"]);
+			assert.deepEqual(await reserve(holder, [item, 3]), { refused: "GIVEN_BACK" });
+			assert.deepEqual(await two.deduct([holder]), ["given back"]);
+			assert.deepEqual(await levelOf(item), [12, 0]);
+		});
+
+		it("sets what lies on the shelf, once a change, and never below what is reserved of it", async () => {
+			const [item, change] = [await opened(12), id("set")];
+			await reserve(id("holder"), [item, 3]);
+			const [refused] = await one.set([{ holder: id("set"), item, stock: 2 }]);
+			assert.deepEqual(refused, { refused: "BELOW_RESERVED", level: { item, label: "L", stock: 12, reserved: 3, version: 0 } });
+			const [set, again] = await one.set([4, 20].map(stock => ({ holder: change, item, stock })));
+			assert.deepEqual(set, { done: "set", level: { item, label: "L", stock: 4, reserved: 3, version: 1 } });
+			assert.equal(again && "done" in again && again.done, "again");
+			await two.set([{ holder: id("set"), item, stock: 4 }]);
+			assert.deepEqual(await two.levels([item]), [{ item, label: "L", stock: 4, reserved: 3, version: 1 }], "nothing changed");
+			await nothingBroken();
+		});
+
+		it("gives back what has ended, once over all nodes, and nothing else", async () => {
+			const [seat, other] = [await opened(1), await opened(1)];
+			const end = new Date("2026-01-31T12:00:00Z");
+			const [ended, sold] = [id("hold"), id("hold")];
+			await one.reserve([
+				{ holder: ended, lines: [{ item: seat, quantity: 1 }], expiresAt: end },
+				{ holder: sold, lines: [{ item: other, quantity: 1 }], expiresAt: end }
+			]);
+			assert.deepEqual(await one.expire(new Date(end.getTime() - 1)), []);
+			await one.deduct([sold]);
+			const expired = await Promise.all([one.expire(end), two.expire(end), one.expire(end)]);
+			assert.deepEqual(expired.flat(), [ended]);
+			assert.deepEqual(
+				[await levelOf(seat), await levelOf(other)],
+				[
+					[1, 0],
+					[0, 0]
+				]
+			);
+			assert.deepEqual(await one.deduct([ended]), ["given back"]);
+			assert.deepEqual(await reserve(id("hold"), [seat, 1]), { done: "reserved" }, "the seat can be had again");
+		});
+
+		it("names those who have waited for long, the oldest first, without those that end by themselves", async () => {
+			const [item, end] = [await opened(9), new Date(Date.now() + 3_600_000)];
+			const [old, young, hold] = [id("holder"), id("holder"), id("hold")];
+			await reserve(old, [item, 1]);
+			await one.reserve([{ holder: hold, lines: [{ item, quantity: 1 }], expiresAt: end }]);
+			await reserve(young, [item, 1]);
+			const ours = (waiting: string[]) => waiting.filter(holder => [old, young, hold].includes(holder));
+			assert.deepEqual(ours(await one.waiting(0, 1_000)), [old, young]);
+			assert.deepEqual(ours(await one.waiting(3_600_000, 1_000)), []);
+			await one.deduct([old]);
+			await one.giveBack([young]);
+			assert.deepEqual(ours(await one.waiting(0, 1_000)), []);
+		});
+
+		it("tells of what moved before it commits, and moves nothing if that fails", async () => {
+			const [item, holder] = [await opened(12), id("holder")];
+			const told: Movement[] = [];
+			const tell = async (_: unknown, movements: Movement[]) => void told.push(...movements);
+			await one.reserve([{ holder, lines: [{ item, quantity: 3 }] }], tell);
+			await assert.rejects(
+				one.deduct([holder], async () => Promise.reject(new Error("no"))),
+				/no/
+			);
+			assert.deepEqual(await levelOf(item), [12, 3]);
+			await one.deduct([holder, holder], tell);
+			await one.deduct([holder], tell);
+			await one.set([{ holder: "recount", item, stock: 7 }], tell);
+			await one.giveBack([holder], tell);
+			const common = { item, label: "L" };
+			assert.deepEqual(told, [
+				{ ...common, holder, kind: "reserve", quantity: 3, stock: 12, previousStock: 12, reserved: 3, version: 0 },
+				{ ...common, holder, kind: "deduct", quantity: 3, stock: 9, previousStock: 12, reserved: 0, version: 1 },
+				{ ...common, holder: "recount", kind: "set", quantity: -2, stock: 7, previousStock: 9, reserved: 0, version: 2 },
+				{ ...common, holder, kind: "return", quantity: 3, stock: 10, previousStock: 7, reserved: 0, version: 3 }
+			]);
+		});
+
+		it("says of which items the ledger does not explain the level", async () => {
+			const items = [await opened(5), await opened(5)].sort();
+			const before = await one.equation();
+			assert.deepEqual(before.broken, []);
+			await knex("stock_levels").whereIn("item", items).update({ stock: 6 });
+			const { broken, stock, putIn } = await one.equation();
+			assert.deepEqual({ broken, stock, putIn }, { broken: items, stock: before.stock + 2, putIn: before.putIn });
+			await knex("stock_levels").whereIn("item", items).update({ stock: 5 });
+		});
+
+		it("cannot hold more reserved than there is, or a movement twice, whoever writes it", async () => {
+			const item = await opened(5);
+			for (const level of [{ reserved: 6 }, { reserved: -1 }, { stock: -1 }])
+				await assert.rejects(knex("stock_levels").where({ item }).update(level), { code: "23514" });
+			const movement = { holder: id("holder"), item, kind: "deduct", quantity: 1 };
+			await knex("stock_movements").insert(movement);
+			await assert.rejects(knex("stock_movements").insert(movement), { code: "23505" });
+			await knex("stock_movements").where(movement).delete();
+		});
+
+		it("sells what there is and no more when 200 holders ask two nodes for it at once", async () => {
+			const item = await opened(12);
+			const holders = Array.from({ length: 200 }, () => id("holder"));
+			const answers = await Promise.all(
+				holders.map(
+					async (holder, n) => [await [one, two][n % 2]!.reserve([{ holder, lines: [{ item, quantity: 1 }] }]), holder] as const
+				)
+			);
+			const won = answers.filter(([[answer]]) => "done" in answer!).map(([, holder]) => holder);
+			assert.equal(won.length, 12);
+			await Promise.all(holders.map((holder, n) => [one, two][n % 2]!.deduct([holder])));
+			assert.deepEqual(await levelOf(item), [0, 0]);
+			await nothingBroken();
+		});
+
+		holdsWhatever(() => ({ stores: [one, two], knex }));
+	});
