@@ -51,3 +51,5 @@ export const withTopics = () =>
 export const purchaseOutbox = once((): Outbox => outbox(postgres().knex, { contracts: topics }));
 export const ordersOutbox = once((): Outbox => outbox(postgres().knex, { contracts: topics, table: "orders_outbox" }));
 export const paymentOutbox = once((): Outbox => outbox(postgres().knex, { contracts: topics, table: "payment_outbox" }));
+export const inventoryOutbox = once((): Outbox => outbox(postgres().knex, { contracts: topics, table: "inventory_outbox" }));
+export const productsOutbox = once((): Outbox => outbox(postgres().knex, { contracts: topics, table: "products_outbox" }));

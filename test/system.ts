@@ -56,6 +56,8 @@ const layouts: Record<Profile, Record<string, string | undefined>> = {
 		selections: "selections",
 		summary: "summary",
 		sync: "sync",
+		products: "products",
+		inventory: "inventory",
 		orders: "orders",
 		payment: "payment",
 		purchase: "purchase",

@@ -1,0 +1,160 @@
+import { randomUUID } from "node:crypto";
+import type { ServiceSchema } from "moleculer";
+import { type Caller, defineService } from "../../define.ts";
+import { database } from "../../mixins/database/database.ts";
+import { type Deadline, deadlineIn } from "../../mixins/deadline.ts";
+import { conflict, isAway, notFound, unavailable } from "../../mixins/errors.ts";
+import { microBatch } from "../../mixins/micro-batch.ts";
+import { relay } from "../../mixins/outbox/relay.ts";
+import type { Deducted, GivenBack, Request } from "../../mixins/reservation/reservation.rules.ts";
+import { embedded, inventoryOutbox, postgres, topicLog, withTopics, works } from "../../profile.ts";
+import { startSettling } from "./inventory.orphans.ts";
+import { refusalOf, requestOf, shown } from "./inventory.rules.ts";
+import { type InventoryStore, type Step, sqlInventory } from "./inventory.store.ts";
+
+export interface InventoryOptions {
+	mixins?: Partial<ServiceSchema>[];
+	/** Transactions of each kind under way at once; more than one pays only where the store has a connection for each. */
+	batches?: number;
+	/** How often this node looks for what was reserved by orders that were never stored, and how long ago; without it it does not. */
+	orphans?: { everyMs?: number; olderMs?: number };
+}
+
+const BATCH = { maxItems: 500, maxWaiting: 20_000, name: "Postgres" };
+/** A caller is answered within 5 s, whatever has become of Postgres. */
+const TIMEOUT_MS = 4_500;
+
+const inTime = <T>(work: Promise<T>): Promise<T> =>
+	deadlineIn(TIMEOUT_MS)
+		.bound(work, "Postgres")
+		.catch(error => Promise.reject(isAway(error) ? unavailable("Postgres", error) : error));
+
+/** Knows how much of everything there is, and promises nothing twice. What arrives together shares a transaction. */
+export function inventory(store: InventoryStore, { mixins = [], batches = 1, orphans }: InventoryOptions = {}) {
+	const together = { ...BATCH, concurrency: batches };
+	const reserve = microBatch<{ request: Request; deadline: Deadline }, null>(async waiting => {
+		// Of those who have been told already that Postgres is away nothing is reserved: they would leave it to nobody.
+		const inTimeStill = waiting.filter(({ deadline }) => !deadline.isOver());
+		const answers = await inTime(store.reserve(inTimeStill.map(({ request }) => request)));
+		const answerOf = new Map(inTimeStill.map((one, n) => [one, refusalOf(answers[n]!, one.request)]));
+		return waiting.map(one => {
+			const answer = answerOf.get(one);
+			return answer === undefined ? unavailable("Postgres") : answer;
+		});
+	}, together);
+	// The partitions of a topic share them too: a batch of each would stand in line for the same shelves.
+	const deduct = microBatch<Step, Deducted>(orders => store.deduct(orders), together);
+	const giveBack = microBatch<Step, GivenBack>(orders => store.giveBack(orders), together);
+	// Whoever asks while it is being added up shares the next sum.
+	const equation = microBatch(
+		async (asked: null[]) => {
+			const { items: products, ...sums } = await store.equation();
+			return asked.map(() => ({ products, ...sums }));
+		},
+		{ ...BATCH, maxItems: 10_000 }
+	);
+
+	let settling: ReturnType<typeof startSettling> | undefined;
+
+	return defineService({
+		name: "inventory",
+		mixins,
+
+		actions: {
+			async get(ctx) {
+				const [level] = await inTime(store.levels([ctx.params.productId]));
+				if (!level) throw notFound("There is no such product", { productId: ctx.params.productId });
+				return shown(level);
+			},
+
+			async levels(ctx) {
+				const levels = await inTime(store.levels(ctx.params.ids));
+				return ctx.params.ids.map((productId, n) => ({
+					productId,
+					stock: levels[n]?.stock ?? 0,
+					reserved: levels[n]?.reserved ?? 0
+				}));
+			},
+
+			async open(ctx) {
+				await inTime(store.open([ctx.params]));
+				return null;
+			},
+
+			async set(ctx) {
+				const { productId } = ctx.params;
+				const change = { ...ctx.params, id: randomUUID(), requestID: ctx.requestID ?? undefined };
+				const answer = await inTime(store.set(change));
+				if ("done" in answer) return shown(answer.level);
+				if (answer.refused === "UNKNOWN") throw notFound("There is no such product", { productId });
+				const { reserved } = answer.level;
+				throw conflict(`${reserved} of these are reserved: there cannot be fewer`, { field: "stock", productId, reserved });
+			},
+
+			equation: () => inTime(equation(null)),
+
+			async reserve(ctx) {
+				const { orderId, lines } = ctx.params;
+				const deadline = deadlineIn(TIMEOUT_MS);
+				return deadline.bound(reserve({ request: requestOf(orderId, lines), deadline }), "Postgres");
+			},
+
+			async release(ctx) {
+				await inTime(giveBack({ ...ctx.params, requestID: ctx.requestID ?? undefined }));
+				return null;
+			}
+		},
+
+		topics: {
+			// For products from elsewhere, and for one whose maker died before it could call.
+			"product.created": {
+				batch: ({ received }) => store.open(received.map(({ message }) => message))
+			},
+
+			// Of what was reserved, not of what the message says: others can write to the topic too.
+			"order.created": {
+				async batch({ received }) {
+					const answers = await Promise.all(
+						received.map(({ message: { orderId }, requestID }) => deduct({ orderId, requestID }))
+					);
+					for (const [n, answer] of answers.entries())
+						if (answer === "unknown")
+							this.logger.warn("nothing was reserved for an order", { order: received[n]!.message.orderId });
+					return { duplicates: answers.filter(answer => answer !== "deducted").length };
+				}
+			},
+
+			"order.cancelled": {
+				async batch({ received }) {
+					const answers = await Promise.all(
+						received.map(({ message: { orderId }, requestID }) => giveBack({ orderId, requestID }))
+					);
+					return { duplicates: answers.filter(answer => answer === "again").length };
+				}
+			}
+		},
+
+		started() {
+			const call = this.broker.call.bind(this.broker) as Caller["call"];
+			if (orphans) settling = startSettling(store, ids => call("orders.settle", { ids }), this.logger, orphans);
+		},
+
+		async stopped() {
+			await settling?.stop();
+		}
+	});
+}
+
+// Embedded, every commit is this process's own, and wakes the relay; and the one session can do one transaction at a time.
+const pollMs = embedded ? { least: 250, most: 1_000 } : undefined;
+const batches = embedded ? 1 : 2;
+
+export default inventory(sqlInventory(postgres().knex, inventoryOutbox()), {
+	mixins: [
+		relay(inventoryOutbox(), topicLog(), { works, pollMs }),
+		withTopics(),
+		database(postgres(), new URL("./migrations/", import.meta.url))
+	],
+	batches,
+	orphans: works("inventory") ? {} : undefined
+});

@@ -1,0 +1,13 @@
+import type { Knex } from "knex";
+import { createOutbox, dropOutbox } from "../../../mixins/outbox/table.ts";
+import { createReservations, dropReservations } from "../../../mixins/reservation/table.ts";
+
+export async function up(knex: Knex) {
+	await createReservations(knex, "stock");
+	await createOutbox(knex, "inventory_outbox");
+}
+
+export async function down(knex: Knex) {
+	await dropOutbox(knex, "inventory_outbox");
+	await dropReservations(knex, "stock");
+}
