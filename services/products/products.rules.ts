@@ -1,0 +1,41 @@
+// What is decided about products, without a store.
+import type { Message } from "../../define.ts";
+import type { Entry } from "../../mixins/outbox/outbox.ts";
+import type { Product } from "./products.contract.ts";
+
+/** What may be changed of a product. */
+export interface Details {
+	name: string;
+	description: string;
+	price: number;
+	category: string;
+}
+
+/** A product without what inventory knows of it. */
+export type Listed = Omit<Product, "stock">;
+
+/** A product as it is stored; its first version is 1, and every change makes one more. */
+export interface Stored extends Listed {
+	version: number;
+}
+
+/** The product after these changes; undefined if they change nothing. */
+export function changed(product: Stored, changes: Partial<Details>): Stored | undefined {
+	const next = { ...product, ...changes, version: product.version + 1 };
+	const fields = Object.keys(changes) as (keyof Details)[];
+	return fields.some(field => next[field] !== product[field]) ? next : undefined;
+}
+
+/** The message that tells of a product's newest version. */
+export function told({ version, ...product }: Stored, stock: number, requestID?: string): Entry {
+	const { productId, name, sku, price, category } = product;
+	const message: Message<"product.created"> = { productId, name, sku, price, stock, category };
+	return {
+		topic: version === 1 ? "product.created" : "product.updated",
+		message,
+		headers: { version: String(version) },
+		requestID
+	};
+}
+
+export const shown = ({ version: _, ...product }: Stored, stock: number): Product => ({ ...product, stock });

@@ -1,0 +1,78 @@
+// Products in Postgres: every change commits together with the message that tells of it.
+import type { Knex } from "knex";
+import type { Outbox } from "../../mixins/outbox/outbox.ts";
+import { fromCents, toCents } from "../../money.ts";
+import type { Page } from "../../page.ts";
+import { changed, type Details, type Stored, told } from "./products.rules.ts";
+
+export interface ProductStore {
+	/** Undefined if the sku is taken. `stock`: what is told of it; it is not kept here. */
+	add(product: Omit<Stored, "version" | "createdAt">, stock: number, requestID?: string): Promise<Stored | undefined>;
+	/** These products, in the order in which they were made; those that do not exist are left out. */
+	find(ids: string[]): Promise<Stored[]>;
+	/** A page in the order in which they were made; undefined if `after` is no product. */
+	list(page: Page): Promise<Stored[] | undefined>;
+	/** Undefined if there is no such product. What changes nothing is told to nobody. */
+	update(id: string, changes: Partial<Details>, stock: number, requestID?: string): Promise<Stored | undefined>;
+}
+
+interface Row {
+	product_id: string;
+	sku: string;
+	name: string;
+	description: string;
+	price_cents: string;
+	category: string;
+	version: string;
+	created_at: Date;
+}
+
+const stored = ({ product_id, sku, name, description, price_cents, category, version, created_at }: Row): Stored => ({
+	productId: product_id,
+	name,
+	description,
+	price: fromCents(Number(price_cents)),
+	category,
+	sku,
+	version: Number(version),
+	createdAt: created_at.toISOString()
+});
+
+/** The outbox must know the topics `product.created` and `product.updated`. */
+export function sqlProducts(knex: Knex, outbox: Outbox): ProductStore {
+	return {
+		add: ({ productId, price, ...texts }, stock, requestID) =>
+			knex.transaction(async trx => {
+				const row = { ...texts, product_id: productId, price_cents: toCents(price) };
+				const [added]: Row[] = await trx("products").insert(row).onConflict("sku").ignore().returning("*");
+				if (!added) return undefined;
+				await outbox.add(trx, [told(stored(added), stock, requestID)]);
+				return stored(added);
+			}),
+
+		async find(ids) {
+			const rows: Row[] = await knex("products").whereIn("product_id", ids).orderBy("n");
+			return rows.map(stored);
+		},
+
+		async list({ limit, after }) {
+			const from = after === undefined ? { n: 0 } : await knex("products").where({ product_id: after }).first("n");
+			if (!from) return undefined;
+			const rows: Row[] = await knex("products").where("n", ">", from.n).orderBy("n").limit(limit);
+			return rows.map(stored);
+		},
+
+		update: (id, changes, stock, requestID) =>
+			knex.transaction(async trx => {
+				const row: Row | undefined = await trx("products").where({ product_id: id }).forUpdate().first();
+				const next = row && changed(stored(row), changes);
+				if (!row || !next) return row && stored(row);
+				const { name, description, price, category, version } = next;
+				await trx("products")
+					.where({ product_id: id })
+					.update({ name, description, category, version, price_cents: toCents(price) });
+				await outbox.add(trx, [told(next, stock, requestID)]);
+				return next;
+			})
+	};
+}
