@@ -7,7 +7,7 @@ import { isRetryOf, linesOf, type NewOrder, orderIdOf, priced, type Request, typ
 import type { Found } from "./orders.store.ts";
 
 /** What placing needs of the store; both may share round trips with others. */
-export interface Shelf {
+export interface OrderBook {
 	find(id: string, deadline: Deadline): Promise<Found>;
 	/** What stands under the order's id then. */
 	create(order: NewOrder, deadline: Deadline): Promise<StoredOrder | "void">;
@@ -28,7 +28,7 @@ const awayAs = (what: string) => (error: Error) => Promise.reject(isAway(error) 
  * Places an order, or answers the one that the same key has placed. Errors: 404 `NOT_FOUND` and 409 `OUT_OF_STOCK` (`data.productId`), 409 `CONFLICT` (the key
  * stands for another order), 422, 503 `UNAVAILABLE`: then it may have been placed all the same, and with a key the same request will say so.
  */
-export async function place(placing: Placing, ctx: Caller, orders: Shelf, deadline: Deadline): Promise<StoredOrder> {
+export async function place(placing: Placing, ctx: Caller, orders: OrderBook, deadline: Deadline): Promise<StoredOrder> {
 	const { buyerId, idempotencyKey, items, shippingAddress, requestID } = placing;
 	const within = () => ({ timeout: deadline.leftMs() });
 
@@ -38,7 +38,7 @@ export async function place(placing: Placing, ctx: Caller, orders: Shelf, deadli
 	};
 
 	const price = async () => {
-		const ids = linesOf(items).map(({ productId }) => productId);
+		const ids = [...new Set(items.map(({ productId }) => productId))];
 		const catalogue = await ctx.call("products.pick", { ids }, within()).catch(awayAs("the catalogue"));
 		const answer = priced(items, catalogue);
 		if ("unknown" in answer) throw notFound("There is no such product", { productId: answer.unknown });

@@ -53,12 +53,8 @@ export function orderIdOf(buyerId: string, key: string | undefined, attempt: num
 	return bytes.toString("hex").replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
 }
 
-/** What is asked for of each product: the shelf knows nothing of lines. */
-export function linesOf(items: Line[]): Line[] {
-	const quantities = new Map<string, number>();
-	for (const { productId, quantity } of items) quantities.set(productId, (quantities.get(productId) ?? 0) + quantity);
-	return [...quantities].map(([productId, quantity]) => ({ productId, quantity }));
-}
+/** What is wanted, line by line: how many of one product that makes is added up where the stock is. */
+export const linesOf = (items: Line[]): Line[] => items.map(({ productId, quantity }) => ({ productId, quantity }));
 
 /** The lines as they were asked for, with what the catalogue says of each; or the id of a product that it does not know. */
 export function priced(
@@ -76,7 +72,7 @@ export function priced(
 }
 
 const asked = ({ items, shippingAddress }: Request): Request => ({
-	items: items.map(({ productId, quantity }) => ({ productId, quantity })),
+	items: linesOf(items),
 	shippingAddress
 });
 

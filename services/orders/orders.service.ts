@@ -9,9 +9,10 @@ import { relay } from "../../mixins/outbox/relay.ts";
 import { embedded, ordersOutbox, postgres, topicLog, withTopics, works } from "../../profile.ts";
 import type { Status } from "./orders.contract.ts";
 import { type Asker, decide, FIRST } from "./orders.machine.ts";
-import { place } from "./orders.place.ts";
+import { type OrderBook, place } from "./orders.place.ts";
 import { type NewOrder, type StoredOrder, shown } from "./orders.rules.ts";
 import { type Found, type OrderStore, sqlOrders } from "./orders.store.ts";
+import { startCancelling } from "./orders.unpaid.ts";
 
 export interface OrdersOptions {
 	mixins?: Partial<ServiceSchema>[];
@@ -24,8 +25,6 @@ export interface OrdersOptions {
 const BATCH = { maxItems: 500, maxWaiting: 20_000, name: "Postgres" };
 /** A caller is answered within 5 s, whatever has become of those whom it takes. */
 const TIMEOUT_MS = 4_500;
-const SWEEP_EVERY_MS = 5_000;
-const SWEEP_ORDERS = 100;
 
 interface Known {
 	asker: Asker;
@@ -54,7 +53,7 @@ export function orders(store: OrderStore, { mixins = [], batches = 1, unpaidMs }
 	);
 	const findTogether = microBatch<string, Found>(ids => deadlineIn(TIMEOUT_MS).bound(store.find(ids), "Postgres"), BATCH);
 	const find = (id: string, deadline: Deadline) => deadline.bound(findTogether(id), "Postgres");
-	const shelf = {
+	const book: OrderBook = {
 		find,
 		create: (order: NewOrder, deadline: Deadline) => deadline.bound(createTogether({ order, deadline }), "Postgres"),
 		settle: async (id: string, deadline: Deadline) => (await deadline.bound(store.settle([id]), "Postgres")).includes(id)
@@ -82,7 +81,7 @@ export function orders(store: OrderStore, { mixins = [], batches = 1, unpaidMs }
 		throw unavailable("Postgres");
 	};
 
-	let sweeping: NodeJS.Timeout | undefined;
+	let cancelling: ReturnType<typeof startCancelling> | undefined;
 
 	return defineService({
 		name: "orders",
@@ -94,8 +93,7 @@ export function orders(store: OrderStore, { mixins = [], batches = 1, unpaidMs }
 				if (!caller) throw unauthorized("Sign in, and send your token");
 				const requestID = ctx.requestID ?? undefined;
 				const placing = { ...ctx.params, buyerId: caller.id, requestID };
-				const deadline = deadlineIn(TIMEOUT_MS);
-				const order = await deadline.bound(place(placing, ctx, shelf, deadline), "the stock");
+				const order = await place(placing, ctx, book, deadlineIn(TIMEOUT_MS));
 				this.logger.debug("stored", { order: order.orderId, buyer: caller.id, requestID });
 				// A retry has the answer of the first time, whatever has become of the order.
 				return shown({ ...order, status: FIRST.status });
@@ -141,30 +139,12 @@ export function orders(store: OrderStore, { mixins = [], batches = 1, unpaidMs }
 			}
 		},
 
-		methods: {
-			/** Cancels what is still unpaid, a little at a time; what another node is cancelling at the same moment is left to it. */
-			async sweep(olderMs: number) {
-				for (let cancelled: string[] | undefined; cancelled === undefined || cancelled.length === SWEEP_ORDERS; ) {
-					cancelled = await store.cancelUnpaid(olderMs, SWEEP_ORDERS);
-					for (const order of cancelled) this.logger.info("cancelled, for nobody has paid", { order });
-				}
-			}
-		},
-
 		started() {
-			if (unpaidMs === undefined) return;
-			let isSweeping = false;
-			const sweep = async () => {
-				if (isSweeping) return;
-				isSweeping = true;
-				await this.sweep(unpaidMs).catch(error => this.logger.warn(`unpaid orders stay for now (${error.message})`));
-				isSweeping = false;
-			};
-			sweeping = setInterval(sweep, Math.min(SWEEP_EVERY_MS, unpaidMs)).unref();
+			if (unpaidMs !== undefined) cancelling = startCancelling(store, unpaidMs, this.logger);
 		},
 
-		stopped() {
-			clearInterval(sweeping);
+		async stopped() {
+			await cancelling?.stop();
 		}
 	});
 }

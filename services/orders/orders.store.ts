@@ -192,6 +192,7 @@ export function sqlOrders(knex: Knex, outbox: Outbox): OrderStore {
 			orAway(
 				knex.transaction(async trx => {
 					const steps = leadingTo("cancelled", "system");
+					// From wherever they come, all tell the same.
 					const { publishes } = steps[0]!;
 					type Cancelled = Row & { status_before: Status; seq_before: string; updated_at_before: Date };
 					const cancelled = await rows<Cancelled>(

@@ -1,5 +1,6 @@
 // Asks the provider what has to be asked, for as long as it takes: what is asked is written down before and answered after, so a node that dies in between
 // only asks again, and the provider knows the order by its id.
+import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "moleculer";
 import { deadlineIn } from "../../mixins/deadline.ts";
 import { microBatch } from "../../mixins/micro-batch.ts";
@@ -20,24 +21,19 @@ export interface CollectorOptions {
 const MAX_ASKING = 100;
 /** A node that lives answers, or postpones, well within this. */
 const MARGIN_MS = 5_000;
+const STOP_MS = 3_000;
 
-/** Starts to ask. `wake`: there is something new; `stop`: what has been asked is waited for, within `answerMs`. */
-export function startCollecting(
+/** Answers `look`, which begins to ask what is due and as much as may be out at once, and what is out. `whenAnswered`: there is room again. */
+export function questions(
 	store: PaymentStore,
 	provider: PaymentProvider,
 	logger: Pick<Logger, "debug" | "info" | "warn">,
-	{ answerMs = 10_000, pauseMs = { first: 200, longest: 60_000 }, pollMs = 1_000 }: CollectorOptions = {}
+	whenAnswered: () => void,
+	{ answerMs = 10_000, pauseMs = { first: 200, longest: 60_000 } }: CollectorOptions = {}
 ) {
 	const asking = new Set<Promise<void>>();
-	let stopping = false;
-	let woken = false;
 	let isFailing = false;
-	let rouse = () => {};
 
-	const wake = () => {
-		woken = true;
-		rouse();
-	};
 	const record = microBatch<Event, null>(
 		async events => {
 			await store.happened(events);
@@ -73,10 +69,37 @@ export function startCollecting(
 	const begin = (question: Question) => {
 		const asked = ask(question).finally(() => {
 			asking.delete(asked);
-			wake();
+			whenAnswered();
 		});
 		asking.add(asked);
 	};
+
+	return {
+		async look() {
+			const free = MAX_ASKING - asking.size;
+			if (free > 0) for (const question of await store.take(free, answerMs + MARGIN_MS)) begin(question);
+		},
+		out: () => Promise.all(asking)
+	};
+}
+
+/** Goes on asking. `wake`: there is something new; `stop` waits a moment for what is out, and leaves the rest to whoever asks next. */
+export function startCollecting(
+	store: PaymentStore,
+	provider: PaymentProvider,
+	logger: Pick<Logger, "debug" | "info" | "warn">,
+	options: CollectorOptions = {}
+) {
+	const { pollMs = 1_000 } = options;
+	let stopping = false;
+	let woken = false;
+	let rouse = () => {};
+
+	const wake = () => {
+		woken = true;
+		rouse();
+	};
+	const { look, out } = questions(store, provider, logger, wake, options);
 
 	const sleep = () =>
 		new Promise<void>(resolve => {
@@ -90,13 +113,10 @@ export function startCollecting(
 	const run = async () => {
 		while (!stopping) {
 			woken = false;
-			const free = MAX_ASKING - asking.size;
-			// While the store is away there is nothing to ask; its own line says so.
-			const due = free > 0 ? await store.take(free, answerMs + MARGIN_MS).catch(() => []) : [];
-			for (const question of due) begin(question);
+			// While the store is away there is nothing to ask; health says so.
+			await look().catch(() => {});
 			if (!woken && !stopping) await sleep();
 		}
-		await Promise.all(asking);
 	};
 
 	const running = run();
@@ -106,6 +126,7 @@ export function startCollecting(
 			stopping = true;
 			rouse();
 			await running;
+			await Promise.race([out(), delay(STOP_MS, undefined, { ref: false })]);
 		}
 	};
 }

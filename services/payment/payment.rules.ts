@@ -51,6 +51,8 @@ export interface StoredPayment {
 	/** Unknown for an order of which only the cancellation has been heard. */
 	buyerId?: string;
 	amountCents?: number;
+	/** The request that has set off the order: what is told of its payment belongs to it. */
+	requestID?: string;
 	state: State;
 }
 
@@ -70,7 +72,7 @@ export const shown = ({ orderId, amountCents, state }: StoredPayment): Payment |
 /** Every answer of the provider is told once, whatever becomes of the order. */
 const TOLD = { approved: "payment.succeeded", declined: "payment.failed" } as const satisfies Partial<Record<Happening, string>>;
 
-const told = ({ orderId, buyerId, amountCents }: StoredPayment, { happening, requestID }: Event): Entry[] => {
+const told = ({ orderId, buyerId, amountCents, requestID }: StoredPayment, { happening }: Event): Entry[] => {
 	const topic = TOLD[happening as keyof typeof TOLD];
 	if (!topic || buyerId === undefined || amountCents === undefined) return [];
 	const message: Message<typeof topic> = { orderId, buyerId, amount: fromCents(amountCents) };
@@ -101,8 +103,8 @@ export function happen(payments: StoredPayment[], events: Event[]): Outcome {
 			duplicates++;
 			continue;
 		}
-		const { buyerId, amountCents } = { ...before, ...(happening === "ordered" ? event : {}) };
-		const after: StoredPayment = { orderId, buyerId, amountCents, state: state ?? before!.state };
+		const { buyerId, amountCents, requestID } = happening === "ordered" ? event : (before ?? event);
+		const after: StoredPayment = { orderId, buyerId, amountCents, requestID, state: state ?? before!.state };
 		now.set(orderId, after);
 		changed.add(orderId);
 		entries.push(...told(after, event));

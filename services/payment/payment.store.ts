@@ -29,14 +29,16 @@ interface Row {
 	state: State;
 	buyer_id: string | null;
 	amount_cents: string | null;
+	request_id: string | null;
 	asked: number;
 }
 
-const paymentOf = ({ order_id, state, buyer_id, amount_cents }: Row): StoredPayment => ({
+const paymentOf = ({ order_id, state, buyer_id, amount_cents, request_id }: Row): StoredPayment => ({
 	orderId: order_id,
 	state,
 	buyerId: buyer_id ?? undefined,
-	amountCents: amount_cents === null ? undefined : Number(amount_cents)
+	amountCents: amount_cents === null ? undefined : Number(amount_cents),
+	requestID: request_id ?? undefined
 });
 
 /** A row to lock, for those that there are none of; nobody sees it as it is. Sorted, as all locks are, so that nobody waits in a ring. */
@@ -50,9 +52,11 @@ const DUE = `
 	order by ask_at limit ? for update skip locked`;
 /** A new question is due at once. */
 const WRITE = `
-	update payments set state = now.state, buyer_id = now.buyer_id, amount_cents = now.amount_cents, updated_at = clock_timestamp(),
+	update payments set state = now.state, buyer_id = now.buyer_id, amount_cents = now.amount_cents,
+		request_id = now.request_id, updated_at = clock_timestamp(),
 		ask_at = case when now.is_new then clock_timestamp() else ask_at end, asked = case when now.is_new then 0 else asked end
-	from unnest(?::text[], ?::text[], ?::text[], ?::bigint[], ?::boolean[]) as now (order_id, state, buyer_id, amount_cents, is_new)
+	from unnest(?::text[], ?::text[], ?::text[], ?::bigint[], ?::text[], ?::boolean[])
+		as now (order_id, state, buyer_id, amount_cents, request_id, is_new)
 	where payments.order_id = now.order_id`;
 const LEASE =
 	"update payments set asked = asked + 1, ask_at = clock_timestamp() + ? * interval '1 ms' where order_id = any(?::text[])";
@@ -73,6 +77,7 @@ export function sqlPayments(knex: Knex, outbox: Outbox): PaymentStore {
 				changed.map(({ state }) => state),
 				changed.map(({ buyerId }) => buyerId ?? null),
 				changed.map(({ amountCents }) => amountCents ?? null),
+				changed.map(({ requestID }) => requestID ?? null),
 				changed.map(({ orderId, state }) => ASKS[state] !== undefined && ASKS[state] !== askedBefore.get(orderId))
 			]);
 		await outbox.add(trx, told);

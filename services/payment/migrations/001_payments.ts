@@ -10,6 +10,7 @@ export async function up(knex: Knex) {
 			state text not null,
 			buyer_id text,
 			amount_cents bigint check (amount_cents >= 0),
+			request_id text,
 			asked integer not null default 0,
 			ask_at timestamptz not null default now(),
 			created_at timestamptz not null default now(),

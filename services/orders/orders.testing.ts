@@ -1,0 +1,173 @@
+// What the tests of orders and payments have in common: a market that behaves as products and inventory promise, in memory, and a way to hand a service
+// what its topics would.
+import { randomUUID } from "node:crypto";
+import type { Context, Service, ServiceBroker } from "moleculer";
+import { Errors } from "moleculer";
+import type { Caller, Identity, Message, Topics } from "../../define.ts";
+import { conflict } from "../../mixins/errors.ts";
+import type { Handled } from "../../mixins/topics/received.ts";
+import type { Line } from "../inventory/inventory.contract.ts";
+
+export interface Good {
+	productId: string;
+	sku: string;
+	name: string;
+	price: number;
+	stock: number;
+	reserved: number;
+}
+
+interface Hold {
+	lines: Map<string, number>;
+	state: "reserved" | "sold" | "over";
+}
+
+export const newGood = (price = 12.5, stock = 1_000_000): Good => {
+	const productId = randomUUID();
+	return { productId, sku: `SKU-${productId.slice(0, 8)}`, name: "Olive oil", price, stock, reserved: 0 };
+};
+
+const addedUp = (lines: Line[]) => {
+	const sums = new Map<string, number>();
+	for (const { productId, quantity } of lines) sums.set(productId, (sums.get(productId) ?? 0) + quantity);
+	return sums;
+};
+const same = (one: Map<string, number>, other: Map<string, number>) =>
+	one.size === other.size && [...one].every(([id, quantity]) => other.get(id) === quantity);
+
+/** The goods of a test, and services `products` and `inventory` to be made in its broker. */
+export function market(goods: Good[] = []) {
+	const shelf = new Map(goods.map(good => [good.productId, good]));
+	const holds = new Map<string, Hold>();
+	const move = ({ lines }: Hold, by: (good: Good, quantity: number) => void) => {
+		for (const [id, quantity] of lines) by(shelf.get(id)!, quantity);
+	};
+	const end = (orderId: string) => {
+		const hold = holds.get(orderId);
+		if (hold?.state === "reserved")
+			move(hold, (good, quantity) => {
+				good.reserved -= quantity;
+			});
+		if (hold?.state === "sold")
+			move(hold, (good, quantity) => {
+				good.stock += quantity;
+			});
+		holds.set(orderId, { lines: hold?.lines ?? new Map(), state: "over" });
+	};
+
+	return {
+		shelf,
+		holds,
+		/** Called before an answer of `products.pick`, and of `inventory.reserve` once it is done: for what may happen in between. */
+		whenPicked: async () => {},
+		whenReserved: async (_orderId: string) => {},
+
+		add(good: Good) {
+			shelf.set(good.productId, good);
+			return good;
+		},
+
+		reserve(orderId: string, lines: Line[]) {
+			const wanted = addedUp(lines);
+			const hold = holds.get(orderId);
+			if (hold && (hold.state === "over" || !same(hold.lines, wanted)))
+				throw conflict("reserved otherwise, or cancelled", { orderId });
+			if (hold) return;
+			for (const [productId, requested] of wanted) {
+				const { stock, reserved } = shelf.get(productId)!;
+				const available = stock - reserved;
+				if (available < requested)
+					throw new Errors.MoleculerClientError("out of stock", 409, "OUT_OF_STOCK", { productId, requested, available });
+			}
+			const made: Hold = { lines: wanted, state: "reserved" };
+			holds.set(orderId, made);
+			move(made, (good, quantity) => {
+				good.reserved += quantity;
+			});
+		},
+
+		/** As the consumer of `order.created`. */
+		created(orderId: string) {
+			const hold = holds.get(orderId);
+			if (hold?.state !== "reserved") return;
+			hold.state = "sold";
+			move(hold, (good, quantity) => {
+				good.reserved -= quantity;
+				good.stock -= quantity;
+			});
+		},
+
+		/** As the consumer of `order.cancelled`, and as `inventory.release`. */
+		end,
+
+		/** Gives back what is reserved for orders that will never be. */
+		async reconcile(call: Caller["call"]) {
+			const ids = [...holds].filter(([, { state }]) => state === "reserved").map(([id]) => id);
+			const stored = new Set(await call("orders.settle", { ids }));
+			for (const id of ids) if (!stored.has(id)) end(id);
+		},
+
+		createServices(broker: ServiceBroker) {
+			const market = this;
+			broker.createService({
+				name: "products",
+				actions: {
+					async pick(ctx: Context<{ ids: string[] }>) {
+						await market.whenPicked();
+						return ctx.params.ids.flatMap(id => {
+							const good = shelf.get(id);
+							return good ? [{ productId: id, sku: good.sku, name: good.name, price: good.price }] : [];
+						});
+					}
+				}
+			});
+			broker.createService({
+				name: "inventory",
+				actions: {
+					async reserve(ctx: Context<{ orderId: string; lines: Line[] }>) {
+						market.reserve(ctx.params.orderId, ctx.params.lines);
+						await market.whenReserved(ctx.params.orderId);
+						return null;
+					},
+					async release(ctx: Context<{ orderId: string }>) {
+						end(ctx.params.orderId);
+						return null;
+					}
+				}
+			});
+		}
+	};
+}
+
+export type Market = ReturnType<typeof market>;
+
+export const person = (role: Identity["role"] = "user"): Identity => ({
+	id: `acct_${randomUUID().replaceAll("-", "")}`,
+	role,
+	session: randomUUID(),
+	expiresAtMs: Date.now() + 900_000
+});
+
+/** Calls as somebody, or as nobody. */
+export const callAs =
+	(broker: ServiceBroker, caller?: Identity): Caller["call"] =>
+	(name, params, options) =>
+		broker.call(name, params, { ...options, meta: { caller } }) as never;
+
+/** Hands messages to a service's handler of a topic, as its subscription does: together where it takes them together. */
+export async function deliver<T extends keyof Topics & string>(service: Service, topic: T, ...messages: Message<T>[]) {
+	const received = messages.map((message, offset) => ({
+		message,
+		record: { topic, partition: 0, offset, key: null, value: null, headers: {}, timestampMs: 0 },
+		requestID: `request-${offset}`,
+		ctx: { call: (action: string, params: object) => service.broker.call(action, params) }
+	}));
+	type One = (received: object) => Promise<Handled | void>;
+	type Whole = { batch: (batch: object) => Promise<Handled | void> };
+	const handler = (service.schema as unknown as { topics: Record<T, One | Whole> }).topics[topic];
+	if (typeof handler !== "function")
+		return handler.batch.call(service, { received, topic, partition: 0, endOffset: received.length, first: false });
+	let duplicates = 0;
+	for (const one of received) duplicates += (await handler.call(service, one))?.duplicates ?? 0;
+	return { duplicates };
+}
