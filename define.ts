@@ -130,9 +130,13 @@ export interface Caller {
 	): Promise<z.output<Actions[A]["result"]>>;
 }
 
-/** `caller`: who asked from outside, if they are signed in; `$repl`: a person at the prompt, who acts as the operator. */
+/**
+ * `caller`: who asked from outside, if they are signed in; `address`: where the request came from, as limits count it (of IPv6 the /64 network);
+ * `$repl`: a person at the prompt, who acts as the operator.
+ */
 export interface Meta {
 	caller?: Identity;
+	address?: string;
 	$repl?: boolean;
 }
 

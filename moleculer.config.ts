@@ -3,7 +3,7 @@ import type { BrokerOptions } from "moleculer";
 import { config } from "./config.ts";
 import { frontDoor } from "./mixins/http/front-door.ts";
 import { KafkaTransporter } from "./mixins/transporter.ts";
-import { embedded } from "./profile.ts";
+import { embedded, limits } from "./profile.ts";
 import { actions } from "./services/contract.ts";
 import { health } from "./services/health/health.ts";
 import { MetricsText, nodePage } from "./services/health/node-page.ts";
@@ -48,5 +48,5 @@ export default {
 	// Read at METRICS_PORT. An instance is welcome too, which the type does not know.
 	metrics: { enabled: true, reporter: [new MetricsText({}) as never] },
 	// Both listen before the transporter is connected, so that health can say what is missing.
-	middlewares: [frontDoor(config, health), nodePage(config)]
+	middlewares: [frontDoor({ ...config, limits }, health), nodePage(config)]
 } satisfies BrokerOptions;

@@ -3,6 +3,8 @@
 import { config } from "./config.ts";
 import { type Cassandra, openCassandra } from "./mixins/cassandra.ts";
 import { type Database, openEmbedded, openPostgres } from "./mixins/database/database.ts";
+import { redisLimits } from "./mixins/limits/limits.redis.ts";
+import { type Limits, memoryLimits } from "./mixins/limits/limits.ts";
 import { type Outbox, outbox } from "./mixins/outbox/outbox.ts";
 import { openRedis, type Redis } from "./mixins/redis.ts";
 import { embeddedLog } from "./mixins/topics/embedded-log.ts";
@@ -30,6 +32,9 @@ export const cassandra = once(
 
 /** Cluster only. */
 export const redis = once((): Redis => openRedis(config.redisUrl));
+
+/** How often something may be done: counted together by all nodes. */
+export const limits = once((): Limits => (embedded ? memoryLimits() : redisLimits(redis())));
 
 export const topicLog = once(
 	(): TopicLog =>

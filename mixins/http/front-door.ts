@@ -12,9 +12,9 @@ import {
 import type { Duplex } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Middleware, ServiceBroker } from "moleculer";
+import { type Limits, rateOf } from "../limits/limits.ts";
 import { type HttpError, notFound, sendError, sendJson, tooManyRequests, unavailableHere } from "./http-error.ts";
 import { listen } from "./listen.ts";
-import { tokenBuckets } from "./token-bucket.ts";
 
 type UpgradeListener = (req: IncomingMessage, socket: Duplex, head: Buffer) => void;
 
@@ -40,6 +40,7 @@ export interface DoorConfig {
 	metricsHost: string;
 	metricsPort: number;
 	maxRequestsPerSecond: number;
+	limits: () => Limits;
 }
 
 const HEALTH_PATHS = new Set(["/health", "/health/live", "/health/ready"]);
@@ -78,8 +79,8 @@ const answerHealth = async (report: () => ReturnType<Health>, path: string, res:
 };
 
 function open(config: DoorConfig, report: () => ReturnType<Health>): Door {
-	const buckets = tokenBuckets(config.maxRequestsPerSecond);
-	const handle: RequestListener = (req, res) => {
+	const [limits, rate] = [config.limits(), rateOf(config.maxRequestsPerSecond)];
+	const handle: RequestListener = async (req, res) => {
 		const given = req.headers["x-request-id"];
 		const requestID = typeof given === "string" && REQUEST_ID.test(given) ? given : randomUUID();
 		req.headers["x-request-id"] = requestID;
@@ -87,7 +88,7 @@ function open(config: DoorConfig, report: () => ReturnType<Health>): Door {
 		delete req.headers["x-correlation-id"];
 		res.setHeader("X-Request-ID", requestID);
 
-		if (!buckets.take(req.socket.remoteAddress ?? "", performance.now())) return sendError(res, tooManyRequests);
+		if ((await limits.take(`address:${req.socket.remoteAddress}`, rate)) !== undefined) return sendError(res, tooManyRequests);
 		const path = req.url?.split("?", 1)[0] ?? "/";
 		if (HEALTH_PATHS.has(path)) return void answerHealth(report, path, res);
 		const own = door.requests.get(path);

@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import type { RawData, WebSocket } from "ws";
 import { mayActAs, mayCall } from "../../access.ts";
 import type { Actions, Caller } from "../../define.ts";
-import type { TokenBucket } from "../../mixins/http/token-bucket.ts";
+import type { TokenBucket } from "../../mixins/limits/token-bucket.ts";
 import type { Client } from "./client.ts";
 import { type ClientFrame, type codelessAction, errorFrame, parseFrame } from "./frames.ts";
 import { feedRoom, type Hub, userRoom } from "./hub.ts";

@@ -5,7 +5,7 @@ import SocketIO from "moleculer-io";
 import type { AddressLimit } from "../../mixins/http/address-limit.ts";
 import { doorOf } from "../../mixins/http/front-door.ts";
 import { isAllowedOrigin } from "../../mixins/http/origin.ts";
-import { tokenBucket } from "../../mixins/http/token-bucket.ts";
+import { tokenBucket } from "../../mixins/limits/token-bucket.ts";
 
 export interface SocketIoOptions {
 	guests: boolean;

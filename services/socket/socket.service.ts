@@ -3,7 +3,7 @@ import { config } from "../../config.ts";
 import { type Caller, defineService, type Received, type TopicContract } from "../../define.ts";
 import { addressLimit } from "../../mixins/http/address-limit.ts";
 import { doorOf } from "../../mixins/http/front-door.ts";
-import { tokenBucket } from "../../mixins/http/token-bucket.ts";
+import { tokenBucket } from "../../mixins/limits/token-bucket.ts";
 import { redis as redisMixin } from "../../mixins/redis.ts";
 import { embedded, redis, withTopics } from "../../profile.ts";
 import { actions, topics } from "../contract.ts";

@@ -6,7 +6,7 @@ import { after, describe, it } from "node:test";
 import { WebSocket } from "ws";
 import type { Caller } from "../../define.ts";
 import { addressLimit } from "../../mixins/http/address-limit.ts";
-import { tokenBucket } from "../../mixins/http/token-bucket.ts";
+import { tokenBucket } from "../../mixins/limits/token-bucket.ts";
 import { eventually } from "../../test/client.ts";
 import { actions, topics } from "../contract.ts";
 import { createClient } from "./client.ts";
