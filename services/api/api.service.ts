@@ -11,11 +11,13 @@ import { sendError, sendJson, toHttp } from "../../mixins/http/http-error.ts";
 import { isAllowedOrigin } from "../../mixins/http/origin.ts";
 import { actions } from "../contract.ts";
 import { toCookie } from "./cookies.ts";
+import { openapi } from "./openapi.ts";
 import { contractOf, paramsOf, routes } from "./routes.ts";
 
 type Gateway = Service & { express(): (req: IncomingMessage, res: ServerResponse) => void };
 type Request = IncomingMessage & { $params: Record<string, unknown>; $ctx: Context; $action: { name: string } };
 
+const document = openapi(actions, config);
 const BODY_LIMIT = "64kb";
 const PUBLIC = join(import.meta.dirname, "../../public");
 
@@ -99,6 +101,10 @@ const gateway = {
 export default defineService({
 	name: "api",
 	mixins: [gateway],
+
+	actions: {
+		openapi: async () => document
+	},
 
 	methods: {
 		/** In place of the gateway's own, which would log a warning for every 201 without a Location. */
