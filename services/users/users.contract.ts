@@ -9,8 +9,11 @@ export const AccountID = z.string().regex(ACCOUNT_ID).meta({ id: "AccountID" });
 
 const CONTROL = /\p{Cc}/u;
 
-/** Whether an address reaches anybody only a letter to it could say; this keeps out what is none. */
-const EMAIL = /^[^\s@"\p{Cc}]{1,64}@[^\s@"\p{Cc}]+\.[^\s@".\p{Cc}]{2,}$/u;
+/**
+ * Whether an address reaches anybody only a letter to it could say; this keeps out what is none. Of ASCII a domain has letters, digits, - and dots
+ * alone: what else a URL's host may have (`%41`, `/`, `:80`) would make two addresses one.
+ */
+const EMAIL = /^[^\s@"\p{Cc}]{1,64}@(?:[^\s\p{Cc}!-,./:-@[-`{-~]+\.)+[^\s\p{Cc}!-@[-`{-~][^\s\p{Cc}!-,./:-@[-`{-~]+$/u;
 
 /** Unique without regard to case: it is kept as it was normalised, and shown to its owner and to admins alone. */
 export const Email = z
