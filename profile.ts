@@ -27,7 +27,13 @@ export const postgres = once((): Database => (embedded ? openEmbedded(config.dat
 
 /** Cluster only. */
 export const cassandra = once(
-	(): Cassandra => openCassandra({ contactPoints: config.cassandraContactPoints, keyspace: "plaza" })
+	(): Cassandra =>
+		openCassandra({
+			contactPoints: config.cassandraContactPoints,
+			keyspace: "plaza",
+			tls: config.cassandraTls,
+			credentials: config.cassandraCredentials
+		})
 );
 
 /** Cluster only. */
@@ -36,11 +42,16 @@ export const redis = once((): Redis => openRedis(config.redisUrl));
 /** How often something may be done: counted together by all nodes. */
 export const limits = once((): Limits => (embedded ? memoryLimits() : redisLimits(redis())));
 
+/** Cluster only: how Kafka is reached, for topics and for calls. */
+export const kafka = {
+	brokers: config.kafkaBrokers,
+	replication: config.topicReplication,
+	tls: config.kafkaTls,
+	sasl: config.kafkaSasl
+};
+
 export const topicLog = once(
-	(): TopicLog =>
-		embedded
-			? embeddedLog(postgres().knex)
-			: kafkaLog({ brokers: config.kafkaBrokers, clientId: config.nodeID, replication: config.topicReplication })
+	(): TopicLog => (embedded ? embeddedLog(postgres().knex) : kafkaLog({ ...kafka, clientId: config.nodeID }))
 );
 
 /** Mixin: `topics: {…}` in the schema consumes, `this.publish` publishes. */
@@ -49,7 +60,7 @@ export const withTopics = () =>
 		contracts: topics,
 		partitions: config.topicPartitions,
 		consumes: works,
-		...(embedded ? { name: "topics", where: config.dataDir } : { name: "kafka", where: config.kafkaBrokers.join() })
+		...(embedded ? { name: "topics", where: config.dataDir } : { name: "kafka", where: kafka.brokers.join() })
 	});
 
 /** Messages that leave if, and only if, the transaction that made them commits. */

@@ -50,6 +50,7 @@ export function openRedis(url: string): Redis {
 		name: "redis",
 		where: new URL(url).host,
 		advice: "start it, or set REDIS_URL",
+		access: "the user and the password in REDIS_URL",
 		client,
 		get losses() {
 			return losses;

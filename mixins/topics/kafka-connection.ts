@@ -1,7 +1,8 @@
 // How the log reaches Kafka: kafkajs with the retries that suit it, on sockets that can be cut.
-import { connect as openSocket, type Socket } from "node:net";
+import { isIP, connect as openSocket, type Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
-import { Kafka, logLevel } from "kafkajs";
+import { connect as openTls } from "node:tls";
+import { Kafka, logLevel, type SASLOptions } from "kafkajs";
 import { unavailable } from "../errors.ts";
 
 export interface KafkaOptions {
@@ -9,7 +10,20 @@ export interface KafkaOptions {
 	brokers: string[];
 	/** How this process is named in Kafka's own logs and figures. */
 	clientId: string;
+	/**
+	 * Speaks TLS, and believes certificates for the server's own name alone, from authorities that Node believes (NODE_EXTRA_CA_CERTS adds some).
+	 * Default: plain text.
+	 */
+	tls?: boolean;
+	/** What Kafka lets this process in with. `plain` hands the password over as it is: give it over TLS alone. Default: nothing. */
+	sasl?: KafkaCredentials;
 	logger?: Log;
+}
+
+export interface KafkaCredentials {
+	mechanism: "plain" | "scram-sha-256" | "scram-sha-512";
+	username: string;
+	password: string;
 }
 
 export interface Log {
@@ -21,7 +35,7 @@ export interface Log {
 export interface Connection {
 	kafka: Kafka;
 	/** Why no server can be reached, as of the last attempt; undefined while one is. */
-	problem(): string | undefined;
+	problem(): Error | undefined;
 	/**
 	 * Ends everything that uses this connection, at once and for good. kafkajs alone cannot promise that: its `disconnect` waits for answers
 	 * that may never come, and a consumer left behind would rejoin its group and hold partitions that nobody handles.
@@ -36,15 +50,17 @@ const REQUEST_TIMEOUT_MS = 8_000;
 const RETRY = { initialRetryTime: 50, maxRetryTime: 250, multiplier: 2, factor: 0.2, retries: Number.MAX_SAFE_INTEGER };
 
 /** Opens nothing yet: kafkajs connects when it is first used. */
-export function kafkaConnection({ brokers, clientId, logger }: KafkaOptions): Connection {
+export function kafkaConnection({ brokers, clientId, tls = false, sasl, logger }: KafkaOptions): Connection {
 	const sockets = new Set<Socket>();
 	let isCut = false;
-	let problem: string | undefined;
+	let problem: Error | undefined;
 
 	const kafka = new Kafka({
 		// Without any broker to try, kafkajs gives up for good; nothing else makes it.
 		brokers: () => (isCut ? [] : brokers),
 		clientId,
+		ssl: tls,
+		sasl: sasl as SASLOptions | undefined,
 		connectionTimeout: CONNECT_TIMEOUT_MS,
 		requestTimeout: REQUEST_TIMEOUT_MS,
 		retry: RETRY,
@@ -54,15 +70,18 @@ export function kafkaConnection({ brokers, clientId, logger }: KafkaOptions): Co
 			() =>
 			({ namespace, log }) =>
 				logger?.debug(`kafkajs ${namespace}: ${log.message}`),
-		socketFactory: ({ host, port, onConnect }) => {
+		socketFactory: ({ host, port, ssl, onConnect }) => {
 			if (isCut) throw new Error("this connection was cut");
-			const socket = openSocket({ host, port, noDelay: true, keepAlive: true }, onConnect);
+			const way = { host, port, noDelay: true, keepAlive: true };
+			// Said to a server that has certificates for several names; an address is not a name.
+			const servername = isIP(host) ? undefined : host;
+			const socket = ssl ? openTls({ ...way, servername, rejectUnauthorized: true }, onConnect) : openSocket(way, onConnect);
 			sockets.add(socket);
-			socket.once("connect", () => {
+			socket.once(ssl ? "secureConnect" : "connect", () => {
 				problem = undefined;
 			});
-			socket.once("error", ({ message }) => {
-				problem = message;
+			socket.once("error", error => {
+				problem = error;
 			});
 			socket.once("close", () => sockets.delete(socket));
 			return socket;
@@ -100,9 +119,9 @@ export const rootCause = (error: unknown): Error & { type?: string } => {
 	return cause instanceof Error ? rootCause(cause) : (error as Error);
 };
 
-/** Why Kafka does not answer, for people. */
-export function reasonOf({ problem }: Connection, error: unknown): string {
+/** Why Kafka does not answer. */
+export function failureOf({ problem }: Connection, error: unknown): Error {
 	const cause = rootCause(error);
 	// When no server answers, kafkajs sometimes reads its answer from null.
-	return problem() ?? (cause instanceof TypeError ? "no server answered" : cause.message);
+	return problem() ?? (cause instanceof TypeError ? new Error("no server answered") : cause);
 }
