@@ -38,7 +38,8 @@ const isJson = ({ headers }: IncomingMessage) => /^application\/json\s*(;|$)/i.t
 
 /**
  * An action's params from a request: the body's fields, the headers and the cookie that may stand for a field, and the path's, which win.
- * Errors: 415 `UNSUPPORTED_MEDIA_TYPE` for a body that is not JSON, 422 `VALIDATION_ERROR` for JSON that is not an object.
+ * Errors: 415 `UNSUPPORTED_MEDIA_TYPE` for a body that is not JSON, 422 `VALIDATION_ERROR` for JSON that is not an object, or that says of a field
+ * something else than its header.
  */
 export function paramsOf(contract: ActionContract, req: IncomingMessage & { $params: Parsed }): Record<string, unknown> {
 	const { rest, restHeaders = {} } = contract;
@@ -49,8 +50,13 @@ export function paramsOf(contract: ActionContract, req: IncomingMessage & { $par
 	if (takesBody && hasBody(req) && (typeof body !== "object" || body === null || Array.isArray(body)))
 		throw invalid([{ field: "", message: "the body must be a JSON object" }]);
 
-	const fromHeaders = Object.entries(restHeaders).flatMap(([header, field]) =>
-		req.headers[header] === undefined ? [] : [[field, req.headers[header]]]
-	);
-	return { ...fromCookie(contract, req), ...Object.fromEntries(fromHeaders), ...(takesBody ? (body as object) : {}), ...params };
+	const fields: Record<string, unknown> = { ...(takesBody ? (body as object) : {}) };
+	for (const [header, field] of Object.entries(restHeaders)) {
+		const value = req.headers[header];
+		if (value === undefined) continue;
+		// Two ids for one thing: whichever were taken, a retry that sends the other alone would do it again.
+		if (field in fields && fields[field] !== value) throw invalid([{ field, message: `is not what the header ${header} says` }]);
+		fields[field] = value;
+	}
+	return { ...fromCookie(contract, req), ...fields, ...params };
 }
