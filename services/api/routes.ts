@@ -8,11 +8,12 @@ import { fromCookie } from "./cookies.ts";
 
 type Contracts = Record<string, ActionContract>;
 
-/** The gateway's aliases: `POST /api/purchases` → `purchase.create`. */
+/** The gateway's aliases: `POST /api/purchases` → `purchase.create`. Throws where a contract has a route and does not say whom it is for. */
 export const routes = (contracts: object): Record<string, string> =>
 	Object.fromEntries(
-		Object.entries(contracts as Contracts).flatMap(([name, { rest }]) => {
+		Object.entries(contracts as Contracts).flatMap(([name, { rest, who }]) => {
 			if (!rest) return [];
+			if (!who) throw new Error(`${name} has a route, and its contract does not say who may ask`);
 			// Whoever may GET may ask for the headers alone.
 			return rest.startsWith("GET ")
 				? [
