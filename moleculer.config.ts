@@ -3,6 +3,7 @@ import type { BrokerOptions } from "moleculer";
 import { config } from "./config.ts";
 import { frontDoor } from "./mixins/http/front-door.ts";
 import { KafkaTransporter } from "./mixins/transporter.ts";
+import { operatorDoor } from "./operator.ts";
 import { embedded, kafka, limits } from "./profile.ts";
 import { actions } from "./services/contract.ts";
 import { health } from "./services/health/health.ts";
@@ -41,6 +42,6 @@ export default {
 	validator: new ContractValidator(actions),
 	// Read at METRICS_PORT. An instance is welcome too, which the type does not know.
 	metrics: { enabled: true, reporter: [new MetricsText({}) as never] },
-	// Both listen before the transporter is connected, so that health can say what is missing.
-	middlewares: [frontDoor({ ...config, limits }, health), nodePage(config)]
+	// The first two listen before the transporter is connected, so that health can say what is missing.
+	middlewares: [frontDoor({ ...config, limits }, health), nodePage(config), operatorDoor(config)]
 } satisfies BrokerOptions;

@@ -20,8 +20,14 @@ const once = <T>(open: () => T) => {
 
 export const embedded = config.profile === "embedded";
 
+let isVisiting = false;
+/** For a process that only asks a question or two, before any service is loaded: it does no service's work. */
+export const visit = () => {
+	isVisiting = true;
+};
+
 /** Whether this node does a service's work (consumes, relays, listens), or only carries its answers. */
-export const works = (service: string) => config.services.includes(service);
+export const works = (service: string) => !isVisiting && config.services.includes(service);
 
 export const postgres = once((): Database => (embedded ? openEmbedded(config.dataDir) : openPostgres(config.databaseUrl)));
 
