@@ -7,6 +7,7 @@ import { mayCall } from "../../access.ts";
 import { config } from "../../config.ts";
 import { type ActionContract, defineService, type Identity, type Meta } from "../../define.ts";
 import { tooMany } from "../../mixins/errors.ts";
+import { bearerOf } from "../../mixins/http/bearer.ts";
 import { clientOf, trustedProxies } from "../../mixins/http/client-address.ts";
 import { doorOf } from "../../mixins/http/front-door.ts";
 import { sendError, sendJson, toHttp } from "../../mixins/http/http-error.ts";
@@ -58,17 +59,10 @@ async function limitAccount(caller: Identity | undefined) {
 	if (waitMs !== undefined) throw tooMany("Too many requests of this account, slow down", waitMs);
 }
 
-const BEARER = /^Bearer +([\w.~+/=-]+) *$/i;
-
 /** Whose token a request carries. Where anyone may ask, one that is not valid is as good as none; elsewhere it is refused, whatever guests may do. */
-async function callerOf(
-	ctx: Context<unknown, Meta>,
-	{ who }: ActionContract,
-	{ headers }: Request
-): Promise<Identity | undefined> {
-	const { authorization } = headers;
-	if (authorization === undefined) return undefined;
-	const token = BEARER.exec(authorization)?.[1] ?? "";
+async function callerOf(ctx: Context<unknown, Meta>, { who }: ActionContract, req: Request): Promise<Identity | undefined> {
+	const token = bearerOf(req);
+	if (token === undefined) return undefined;
 	const known = ctx.call<Identity, object>("users.authenticate", { token });
 	return who === "anyone" ? known.catch(() => undefined) : known;
 }
