@@ -113,7 +113,7 @@ export function socketIo({ guests, allowedOrigins, isTrusted }: SocketIoOptions)
 					maxHttpBufferSize: MAX_PACKET_BYTES,
 					httpCompression: false,
 					allowRequest: (req: IncomingMessage, decide: (error: null, isAllowed: boolean) => void) =>
-						decide(null, isAllowedOrigin(req, allowedOrigins)),
+						decide(null, isAllowedOrigin(req, allowedOrigins, clientOf(req, isTrusted).isSecure)),
 					cors: { origin: [...allowedOrigins], credentials: true }
 				},
 				namespaces: {

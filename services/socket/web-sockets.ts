@@ -70,8 +70,9 @@ export function webSockets({ allowedOrigins, isTrusted, peers, caller, onConnect
 		size: () => open.size,
 
 		async upgrade(req: IncomingMessage, duplex: Duplex, head: Buffer) {
-			if (!isAllowedOrigin(req, allowedOrigins)) return refuseUpgrade(duplex, foreignOrigin);
-			const peer = peers.arrive(clientOf(req, isTrusted).address);
+			const { address, isSecure } = clientOf(req, isTrusted);
+			if (!isAllowedOrigin(req, allowedOrigins, isSecure)) return refuseUpgrade(duplex, foreignOrigin);
+			const peer = peers.arrive(address);
 			if (!peer) return refuseUpgrade(duplex, tooManyRequests);
 			// A handshake that fails ends the connection and accepts nothing.
 			duplex.once("close", peer.leave);
