@@ -27,8 +27,6 @@ const document = openapi(actions, config);
 const BODY_LIMIT = "64kb";
 const PUBLIC = join(import.meta.dirname, "../../public");
 
-const METHODS = ["GET", "POST", "PATCH"];
-
 /** What the page lives under: its own scripts, styles, images and sockets, and nothing that turns text into code. */
 const PAGE_POLICY = [
 	"default-src 'none'",
@@ -93,7 +91,7 @@ const gateway = {
 				bodyParsers: { json: { limit: BODY_LIMIT, strict: false, verify: refuseBody } },
 				cors: {
 					origin: (origin: string) => config.allowedOrigins.includes(origin),
-					methods: METHODS,
+					methods: ["GET", "POST", "PATCH"],
 					allowedHeaders: ["Content-Type", "Authorization", "Idempotency-Key", "X-Request-ID"],
 					exposedHeaders: ["X-Request-ID", "Retry-After"],
 					credentials: true,
@@ -160,8 +158,8 @@ export default defineService({
 		doorOf(this.broker).answer = (req, res) => {
 			const isPreFlight = req.headers["access-control-request-method"] !== undefined;
 			if (req.method !== "OPTIONS" || isPreFlight) return answer(req, res);
-			// The gateway would look for a route of no method, and find the first that there is.
-			res.writeHead(204, { Allow: ["OPTIONS", "HEAD", ...METHODS].join(", ") }).end();
+			// The gateway would look for a route of no method, and find the first that there is. Which methods a path has is in the published document.
+			res.writeHead(204).end();
 		};
 	}
 });

@@ -21,7 +21,7 @@ interface Refused {
 const client = "MoleculerClientError";
 const REFUSALS: Record<number, Refused> = {
 	400: {
-		when: "The body is not JSON in UTF-8, or the path is badly encoded",
+		when: "The request cannot be read: above all, the body is not JSON in UTF-8, or nests too deep",
 		example: { name: "BadRequestError", message: "The body is not JSON", type: "UNREADABLE_JSON" }
 	},
 	401: {
@@ -95,13 +95,12 @@ const STATUS_OF: Record<string, number> = { UNAUTHORIZED: 401, NOT_FOUND: 404 };
 
 /** The statuses with which an action's route can refuse, as its contract says. */
 export function refusalsOf({ rest = "GET /", who, errors = [] }: ActionContract, takesInput: boolean): Set<number> {
-	const statuses = new Set([403, 429, 503]);
+	const statuses = new Set([400, 403, 429, 503]);
 	const add = (when: boolean, ...more: number[]) => {
 		if (when) for (const status of more) statuses.add(status);
 	};
-	add(!rest.startsWith("GET "), 400, 413, 415, 422);
+	add(!rest.startsWith("GET "), 413, 415, 422);
 	add(takesInput, 422);
-	add(rest.includes(":"), 400);
 	add(who !== "anyone", 401);
 	for (const type of errors) statuses.add(STATUS_OF[type] ?? 409);
 	return statuses;
