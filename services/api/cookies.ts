@@ -1,6 +1,7 @@
 // The one thing of a contract that travels in a cookie: for browsers, whose scripts are not to see it.
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { parseCookie, stringifySetCookie } from "cookie";
+import { z } from "zod";
 import type { ActionContract } from "../../define.ts";
 
 export const REFRESH_COOKIE = "plaza_refresh";
@@ -8,10 +9,11 @@ export const REFRESH_COOKIE = "plaza_refresh";
 const PATH = "/api/auth";
 const MAX_AGE_S = 30 * 24 * 60 * 60;
 
-/** The field that the request's cookie stands for, if the action's contract has one. */
-export function fromCookie({ restCookie }: ActionContract, { headers }: IncomingMessage): Record<string, unknown> {
-	const value = restCookie && headers.cookie ? parseCookie(headers.cookie)[REFRESH_COOKIE] : undefined;
-	return value ? { [restCookie as string]: value } : {};
+/** The field that the request's cookie stands for, if the action takes one: signing in only gives it, and must not mind an old one. */
+export function fromCookie({ restCookie, params }: ActionContract, { headers }: IncomingMessage): Record<string, unknown> {
+	if (!restCookie || !(params instanceof z.ZodObject) || !(restCookie in params.shape) || !headers.cookie) return {};
+	const value = parseCookie(headers.cookie)[REFRESH_COOKIE];
+	return value ? { [restCookie]: value } : {};
 }
 
 /**
