@@ -38,7 +38,7 @@ describe("the list of revoked sessions", () => {
 	});
 
 	it("learns within 5 s what another node revoked, however often it is asked", async () => {
-		for (const everyMs of [1, 100, 999, 1_001, 2_500, 2_999, 3_001, 4_900]) {
+		for (const everyMs of [1, 100, 999, 1_001, 2_500, 2_999, 3_001, 4_900, 5_001]) {
 			const { world, revoked } = open();
 			await revoked.has("s");
 			world.list.push("s");
