@@ -4,6 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { connect as openTls } from "node:tls";
 import { Kafka, logLevel, type SASLOptions } from "kafkajs";
 import { unavailable } from "../errors.ts";
+import { refusalOf } from "../refusal.ts";
 
 export interface KafkaOptions {
 	/** `host:port` of some of the servers; the others are found through them. */
@@ -44,6 +45,8 @@ export interface Connection {
 }
 
 const CONNECT_TIMEOUT_MS = 2_000;
+/** Its length and the request's number. A server that speaks TLS answers plain text with a shorter alert. */
+const SMALLEST_ANSWER_BYTES = 8;
 // Longer than any rebalance, in which Kafka answers late by design.
 const REQUEST_TIMEOUT_MS = 8_000;
 // Tried again four times a second until the connection is cut: a Kafka that is back is used at once. Who waits has a limit of its own.
@@ -77,11 +80,15 @@ export function kafkaConnection({ brokers, clientId, tls = false, sasl, logger }
 			const servername = isIP(host) ? undefined : host;
 			const socket = ssl ? openTls({ ...way, servername, rejectUnauthorized: true }, onConnect) : openSocket(way, onConnect);
 			sockets.add(socket);
-			socket.once(ssl ? "secureConnect" : "connect", () => {
-				problem = undefined;
+			socket.on("data", () => {
+				if (socket.bytesRead >= SMALLEST_ANSWER_BYTES) problem = undefined;
 			});
 			socket.once("error", error => {
 				problem = error;
+			});
+			socket.once("end", () => {
+				if (socket.bytesRead < SMALLEST_ANSWER_BYTES)
+					problem = new Error(`it closed the connection${ssl ? "" : ": it may want TLS"}`);
 			});
 			socket.once("close", () => sockets.delete(socket));
 			return socket;
@@ -122,6 +129,7 @@ export const rootCause = (error: unknown): Error & { type?: string } => {
 /** Why Kafka does not answer. */
 export function failureOf({ problem }: Connection, error: unknown): Error {
 	const cause = rootCause(error);
+	if (refusalOf(cause)) return cause;
 	// When no server answers, kafkajs sometimes reads its answer from null.
 	return problem() ?? (cause instanceof TypeError ? new Error("no server answered") : cause);
 }

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Admin } from "kafkajs";
 import { isAway, unavailable } from "../errors.ts";
+import { refusalOf } from "../refusal.ts";
 import { type Connection, failureOf, rootCause, within } from "./kafka-connection.ts";
 
 export const ANSWER_WITHIN_MS = 5_000;
@@ -45,7 +46,7 @@ export function kafkaQuestions(open: () => Connection) {
 				const reason = failureOf(connection, error);
 				if (!isCut) close();
 				if (cause.type === UNKNOWN_TOPIC) throw unavailable("Kafka", cause);
-				if (Date.now() + ASK_AGAIN_AFTER_MS > deadlineMs) throw unavailable("Kafka", reason);
+				if (refusalOf(reason) || Date.now() + ASK_AGAIN_AFTER_MS > deadlineMs) throw unavailable("Kafka", reason);
 				await delay(ASK_AGAIN_AFTER_MS);
 			}
 		}
