@@ -2,8 +2,8 @@
 import type { BrokerOptions } from "moleculer";
 import { config } from "./config.ts";
 import { frontDoor } from "./mixins/http/front-door.ts";
+import { operatorDoor } from "./mixins/operator-door.ts";
 import { KafkaTransporter } from "./mixins/transporter.ts";
-import { operatorDoor } from "./operator.ts";
 import { embedded, kafka, limits } from "./profile.ts";
 import { actions } from "./services/contract.ts";
 import { health } from "./services/health/health.ts";
@@ -43,5 +43,5 @@ export default {
 	// Read at METRICS_PORT. An instance is welcome too, which the type does not know.
 	metrics: { enabled: true, reporter: [new MetricsText({}) as never] },
 	// The first two listen before the transporter is connected, so that health can say what is missing.
-	middlewares: [frontDoor({ ...config, limits }, health), nodePage(config), operatorDoor(config)]
+	middlewares: [frontDoor({ ...config, limits }, health), nodePage(config), ...(embedded ? [operatorDoor(config.dataDir)] : [])]
 } satisfies BrokerOptions;

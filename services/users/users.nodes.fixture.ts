@@ -14,8 +14,6 @@ import { sqlUsers, type UserStore } from "./users.store.ts";
 
 export const PASSWORD = "correct horse battery";
 export const REFUSED = { code: 401, type: "UNAUTHORIZED" };
-/** What the contract gives a revocation to be known everywhere. */
-export const REVOKED_WITHIN_MS = 5_000;
 
 /** What the gateway would say of a call. */
 interface From {
