@@ -6,6 +6,8 @@ import type { Headers } from "./mixins/topics/topic-log.ts";
 import type { ActionsOf, actions, topics as declared } from "./services/contract.ts";
 
 const CONTROL = /\p{Cc}/u;
+/** The same for JSON Schema, whose readers do not all know Unicode's classes by name. */
+export const NO_CONTROL = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$";
 
 /** A text id from outside: opaque, 1 to 64 UTF-16 units, no control characters, no half of a surrogate pair (a store would make two ids of it one). */
 export const Id = z
@@ -14,7 +16,15 @@ export const Id = z
 	.refine(text => text.length > 0, "must not be empty")
 	.refine(text => text.length <= 64, "must be at most 64 characters long")
 	.refine(text => text.isWellFormed(), "must be well-formed Unicode")
-	.refine(text => !CONTROL.test(text), "must not contain control characters");
+	.refine(text => !CONTROL.test(text), "must not contain control characters")
+	// What the checks above say, as far as JSON Schema can: it counts characters.
+	.meta({
+		id: "Id",
+		description: "A text id: 1 to 64 UTF-16 units, well-formed, without control characters",
+		minLength: 1,
+		maxLength: 64,
+		pattern: NO_CONTROL
+	});
 
 /** `owner`: whoever may act as the action's `actor`; `account`: whoever is signed in. */
 export type Who = "anyone" | "owner" | "account" | "admin";
@@ -149,9 +159,13 @@ export interface Caller {
 	): Promise<z.output<Actions[A]["result"]>>;
 }
 
-/** `caller`: who asked from outside, if they are signed in; `$repl`: a person at the prompt, who acts as the operator. */
+/**
+ * `caller`: who asked from outside, if they are signed in; `address`: where the request came from, as limits count it (of IPv6 the /64 network);
+ * `$repl`: a person at the prompt, who acts as the operator.
+ */
 export interface Meta {
 	caller?: Identity;
+	address?: string;
 	$repl?: boolean;
 }
 

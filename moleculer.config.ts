@@ -2,8 +2,9 @@
 import type { BrokerOptions } from "moleculer";
 import { config } from "./config.ts";
 import { frontDoor } from "./mixins/http/front-door.ts";
+import { operatorDoor } from "./mixins/operator-door.ts";
 import { KafkaTransporter } from "./mixins/transporter.ts";
-import { embedded } from "./profile.ts";
+import { embedded, kafka, limits } from "./profile.ts";
 import { actions } from "./services/contract.ts";
 import { health } from "./services/health/health.ts";
 import { MetricsText, nodePage } from "./services/health/node-page.ts";
@@ -17,13 +18,7 @@ export default {
 	// What this node works at, beyond the answers it carries: health adds them up over all nodes.
 	metadata: { works: config.services },
 	// One process needs none. Ours hears again after a restart of Kafka.
-	transporter: embedded
-		? null
-		: new KafkaTransporter({
-				brokers: config.kafkaBrokers,
-				replication: config.topicReplication,
-				advice: "start it, or set KAFKA_BROKERS"
-			}),
+	transporter: embedded ? null : new KafkaTransporter({ ...kafka, advice: "start it, or set KAFKA_BROKERS" }),
 	// Moleculer's own start and registry lines are for those who look for them.
 	logger: {
 		type: "Console",
@@ -47,6 +42,6 @@ export default {
 	validator: new ContractValidator(actions),
 	// Read at METRICS_PORT. An instance is welcome too, which the type does not know.
 	metrics: { enabled: true, reporter: [new MetricsText({}) as never] },
-	// Both listen before the transporter is connected, so that health can say what is missing.
-	middlewares: [frontDoor(config, health), nodePage(config)]
+	// The first two listen before the transporter is connected, so that health can say what is missing.
+	middlewares: [frontDoor({ ...config, limits }, health), nodePage(config), ...(embedded ? [operatorDoor(config.dataDir)] : [])]
 } satisfies BrokerOptions;

@@ -17,7 +17,12 @@ export const Amount = z
 	.number("must be a number")
 	.positive("must be greater than 0")
 	.max(fromCents(MAX_AMOUNT_CENTS), "must be at most 1000000.00")
-	.refine(decimals, "must have at most 2 decimals");
+	.refine(decimals, "must have at most 2 decimals")
+	.meta({ id: "Amount", description: "Money: more than 0, at most 2 decimals", multipleOf: 0.01 });
 
 /** A sum of amounts: it may be larger than any of them. */
-export const Total = z.number().nonnegative().refine(decimals, "must have at most 2 decimals");
+export const Total = z
+	.number()
+	.nonnegative()
+	.refine(decimals, "must have at most 2 decimals")
+	.meta({ id: "Total", description: "A sum of money, with at most 2 decimals", multipleOf: 0.01 });

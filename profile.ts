@@ -3,6 +3,8 @@
 import { config } from "./config.ts";
 import { type Cassandra, openCassandra } from "./mixins/cassandra.ts";
 import { type Database, openEmbedded, openPostgres } from "./mixins/database/database.ts";
+import { redisLimits } from "./mixins/limits/limits.redis.ts";
+import { type Limits, memoryLimits } from "./mixins/limits/limits.ts";
 import { type Outbox, outbox } from "./mixins/outbox/outbox.ts";
 import { openRedis, type Redis } from "./mixins/redis.ts";
 import { embeddedLog } from "./mixins/topics/embedded-log.ts";
@@ -18,24 +20,44 @@ const once = <T>(open: () => T) => {
 
 export const embedded = config.profile === "embedded";
 
+let isVisiting = false;
+/** For a process that only asks a question or two, before any service is loaded: it does no service's work. */
+export const visit = () => {
+	isVisiting = true;
+};
+
 /** Whether this node does a service's work (consumes, relays, listens), or only carries its answers. */
-export const works = (service: string) => config.services.includes(service);
+export const works = (service: string) => !isVisiting && config.services.includes(service);
 
 export const postgres = once((): Database => (embedded ? openEmbedded(config.dataDir) : openPostgres(config.databaseUrl)));
 
 /** Cluster only. */
 export const cassandra = once(
-	(): Cassandra => openCassandra({ contactPoints: config.cassandraContactPoints, keyspace: "plaza" })
+	(): Cassandra =>
+		openCassandra({
+			contactPoints: config.cassandraContactPoints,
+			keyspace: "plaza",
+			tls: config.cassandraTls,
+			credentials: config.cassandraCredentials
+		})
 );
 
 /** Cluster only. */
 export const redis = once((): Redis => openRedis(config.redisUrl));
 
+/** How often something may be done: counted together by all nodes. */
+export const limits = once((): Limits => (embedded ? memoryLimits() : redisLimits(redis())));
+
+/** Cluster only: how Kafka is reached, for topics and for calls. */
+export const kafka = {
+	brokers: config.kafkaBrokers,
+	replication: config.topicReplication,
+	tls: config.kafkaTls,
+	sasl: config.kafkaSasl
+};
+
 export const topicLog = once(
-	(): TopicLog =>
-		embedded
-			? embeddedLog(postgres().knex)
-			: kafkaLog({ brokers: config.kafkaBrokers, clientId: config.nodeID, replication: config.topicReplication })
+	(): TopicLog => (embedded ? embeddedLog(postgres().knex) : kafkaLog({ ...kafka, clientId: config.nodeID }))
 );
 
 /** Mixin: `topics: {…}` in the schema consumes, `this.publish` publishes. */
@@ -44,7 +66,7 @@ export const withTopics = () =>
 		contracts: topics,
 		partitions: config.topicPartitions,
 		consumes: works,
-		...(embedded ? { name: "topics", where: config.dataDir } : { name: "kafka", where: config.kafkaBrokers.join() })
+		...(embedded ? { name: "topics", where: config.dataDir } : { name: "kafka", where: kafka.brokers.join() })
 	});
 
 /** Messages that leave if, and only if, the transaction that made them commits. */

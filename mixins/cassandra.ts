@@ -9,7 +9,9 @@
  *       actions: { get: ctx => connection.client.execute("select last from visits where page = ?", [ctx.params.page]) }
  *     };
  */
-import { Client, policies, types } from "cassandra-driver";
+import { isIP } from "node:net";
+import { type ConnectionOptions, checkServerIdentity } from "node:tls";
+import { auth, Client, policies, types } from "cassandra-driver";
 import type { Service, ServiceSchema } from "moleculer";
 import { type Dependency, dependency, reach } from "./dependency.ts";
 import { isAway, unavailable } from "./errors.ts";
@@ -39,6 +41,13 @@ export interface CassandraOptions {
 	keyspace: string;
 	/** Copies of each row in a data centre, where the keyspace is made. Default 1. */
 	replication?: number;
+	/**
+	 * Speaks TLS, and believes certificates from authorities that Node believes (NODE_EXTRA_CA_CERTS adds some), for the node's address or for
+	 * a name among the contact points. Default: plain text.
+	 */
+	tls?: boolean;
+	/** Handed over as they are: give them over TLS alone. Default: nothing. */
+	credentials?: { username: string; password: string };
 }
 
 export interface Cassandra extends Dependency {
@@ -69,6 +78,21 @@ class ContactedDataCenter extends policies.loadBalancing.DefaultLoadBalancingPol
 	}
 }
 
+/**
+ * The driver would believe any certificate unless told. It connects to addresses, from its own look-ups of the contact points and from what nodes
+ * say of each other; certificates are for names more often: one for a name that was given as a contact point is as good.
+ */
+function believing(contactPoints: string[]): ConnectionOptions {
+	const names = contactPoints.map(point => point.replace(/:\d+$/, "")).filter(host => !isIP(host));
+	return {
+		rejectUnauthorized: true,
+		checkServerIdentity: (address, certificate) => {
+			const wrong = checkServerIdentity(address, certificate);
+			return wrong && names.some(name => !checkServerIdentity(name, certificate)) ? undefined : wrong;
+		}
+	};
+}
+
 /** While it connects, a client takes no notice of being shut down. */
 async function shutdown(client: Client) {
 	if (client.connecting) await client.connect().catch(() => {});
@@ -76,7 +100,7 @@ async function shutdown(client: Client) {
 }
 
 /** A Cassandra cluster. */
-export function openCassandra({ contactPoints, keyspace, replication = 1 }: CassandraOptions): Cassandra {
+export function openCassandra({ contactPoints, keyspace, replication = 1, tls, credentials }: CassandraOptions): Cassandra {
 	let current: Client | undefined;
 	let isMade = false;
 
@@ -85,6 +109,8 @@ export function openCassandra({ contactPoints, keyspace, replication = 1 }: Cass
 		const client = new Client({
 			contactPoints,
 			keyspace: isMade ? keyspace : undefined,
+			sslOptions: tls ? believing(contactPoints) : undefined,
+			authProvider: credentials && new auth.PlainTextAuthProvider(credentials.username, credentials.password),
 			queryOptions: { prepare: true, consistency: types.consistencies.localQuorum, isIdempotent: true },
 			policies: { loadBalancing, reconnection: new policies.reconnection.ConstantReconnectionPolicy(RECONNECT_AFTER_MS) },
 			socketOptions: {
@@ -106,6 +132,7 @@ export function openCassandra({ contactPoints, keyspace, replication = 1 }: Cass
 		name: "cassandra",
 		where: contactPoints.join(),
 		advice: "start it, or set CASSANDRA_CONTACT_POINTS",
+		access: "CASSANDRA_USERNAME and CASSANDRA_PASSWORD",
 		get client() {
 			current ??= open();
 			return current;

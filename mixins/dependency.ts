@@ -8,6 +8,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Logger, Service, ServiceBroker, ServiceSchema } from "moleculer";
 import { isAway } from "./errors.ts";
+import { reasonOf, refusalOf } from "./refusal.ts";
 
 export interface Dependency {
 	/** Its name in health answers: `postgres`. */
@@ -16,6 +17,8 @@ export interface Dependency {
 	where: string;
 	/** What a person can do when it is not there. */
 	advice: string;
+	/** The variables that hold its credentials. */
+	access?: string;
 	/** Resolves when it answers; bounded by itself to a few seconds. */
 	check(): Promise<void>;
 	close(): Promise<void>;
@@ -55,12 +58,27 @@ export async function checksOf(broker: ServiceBroker): Promise<Record<string, st
 	return Object.fromEntries(await Promise.all(known.map(async ([name, check]) => [name, await bounded(check)] as const)));
 }
 
+type Reachable = Pick<Dependency, "name" | "where" | "advice" | "access" | "check">;
+
+/** What is wrong, and what a person can do about it. */
+function trouble({ name, where, advice, access = "its credentials" }: Reachable, error: unknown): string {
+	const reason = reasonOf(error);
+	switch (refusalOf(error)) {
+		case "certificate":
+			return `${name} at ${where} shows a certificate that is not trusted (${reason}): set NODE_EXTRA_CA_CERTS to its authority's PEM file, and name a host that it is for`;
+		case "credentials":
+			return `${name} at ${where} does not let us in (${reason}): set ${access}`;
+		default:
+			return `${name} does not answer at ${where} (${reason}): ${advice}`;
+	}
+}
+
 /**
  * Resolves with true once it answers and `then` has been done, however long that takes; says so in one line, and again every half minute. What
  * fails in `then` because the dependency has gone again is tried again; anything else it throws is thrown. False if the broker stopped meanwhile.
  */
 export async function reach(
-	{ name, where, advice, check }: Pick<Dependency, "name" | "where" | "advice" | "check">,
+	one: Reachable,
 	logger: Logger,
 	isStopping: () => boolean,
 	then: () => Promise<void> = async () => {}
@@ -70,18 +88,16 @@ export async function reach(
 	while (!isStopping()) {
 		let hasAnswered = false;
 		try {
-			await check();
+			await one.check();
 			hasAnswered = true;
 			await then();
-			if (saidAtMs > 0) logger.info(`${name} at ${where} answers`);
+			if (saidAtMs > 0) logger.info(`${one.name} at ${one.where} answers`);
 			return true;
 		} catch (error) {
 			if (hasAnswered && !isAway(error)) throw error;
 			if (performance.now() - saidAtMs > SAY_AGAIN_AFTER_MS) {
 				saidAtMs = performance.now();
-				// Some drivers put the stack into the message, and this is to be one line.
-				const [reason] = (error as Error).message.split("\n");
-				logger.warn(`${name} does not answer at ${where} (${reason}): ${advice}; trying again until it does`);
+				logger.warn(`${trouble(one, error)}; trying again until it does`);
 			}
 		}
 		// This keeps the process alive: a node without a port of its own would end while it waits.

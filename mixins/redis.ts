@@ -10,9 +10,12 @@
  *       actions: { get: ctx => cache.client.hgetall(`cart:${ctx.params.id}`) }
  *     };
  */
+
+import { isIP } from "node:net";
 import { Redis as Client } from "ioredis";
 import type { Service, ServiceSchema } from "moleculer";
 import { addCheck, type Dependency, dependency, hold, reach, release } from "./dependency.ts";
+import { unavailable } from "./errors.ts";
 
 export interface Redis extends Dependency {
 	/** While Redis is away its commands reject at once; one that gets no answer rejects after a second. None is ever sent twice. */
@@ -29,9 +32,16 @@ const COMMAND_TIMEOUT_MS = 1_000;
 const SILENCE_TIMEOUT_MS = 5_000;
 const LONGEST_PAUSE_MS = 2_000;
 
-/** A Redis server, from `redis://[[user]:password@]host[:port][/db]`. */
+/**
+ * A Redis server, from `redis://[[user]:password@]host[:port][/db]`, or over TLS from `rediss://…`: then its certificate must be for this host,
+ * from an authority that Node believes (NODE_EXTRA_CA_CERTS adds some).
+ */
 export function openRedis(url: string): Redis {
+	const { protocol, host, hostname } = new URL(url);
+	// Said to a server that has certificates for several names; an address is not a name.
+	const servername = isIP(hostname.replace(/^\[|\]$/g, "")) ? undefined : hostname;
 	const client = new Client(url, {
+		...(protocol === "rediss:" && { tls: { servername, rejectUnauthorized: true } }),
 		lazyConnect: true,
 		connectTimeout: CONNECT_TIMEOUT_MS,
 		commandTimeout: COMMAND_TIMEOUT_MS,
@@ -43,22 +53,34 @@ export function openRedis(url: string): Redis {
 	});
 	let losses = 0;
 	client.on("close", () => losses++);
+	let problem: Error | undefined;
+	client.on("ready", () => {
+		problem = undefined;
+	});
 	// Without a listener ioredis prints every failed attempt. Whoever asks is told: commands reject, and health says it.
-	client.on("error", () => {});
+	client.on("error", error => {
+		problem = error;
+	});
 
 	return {
 		name: "redis",
-		where: new URL(url).host,
+		where: host,
 		advice: "start it, or set REDIS_URL",
+		access: "user and password in REDIS_URL",
 		client,
 		get losses() {
 			return losses;
 		},
 		onReconnect: listener => void client.on("ready", listener),
 		async check() {
-			// The first command of all would only set the connection going, and reject.
-			if (client.status === "wait") await client.connect();
-			await client.ping();
+			try {
+				// The first command of all would only set the connection going, and reject.
+				if (client.status === "wait") await client.connect();
+				await client.ping();
+			} catch (error) {
+				// A command is only told that there is no connection, not why.
+				throw unavailable("Redis", problem ?? error);
+			}
 		},
 		async close() {
 			// What is under way is answered first.

@@ -13,14 +13,12 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Cluster } from "kafkajs";
 import { Transporters } from "moleculer";
 import { reach } from "./dependency.ts";
-import { type Connection, kafkaConnection, rootCause } from "./topics/kafka-connection.ts";
+import { type Connection, type KafkaOptions, kafkaConnection, rootCause } from "./topics/kafka-connection.ts";
 import { kafkaLog } from "./topics/kafka-log.ts";
 import { byLeader, clusterOf, fetchFrom, type Place } from "./topics/kafka-reader.ts";
 import type { TopicLog } from "./topics/topic-log.ts";
 
-export interface KafkaTransporterOptions {
-	/** `host:port` of some of Kafka's servers. */
-	brokers: string[];
+export interface KafkaTransporterOptions extends Pick<KafkaOptions, "brokers" | "tls" | "sasl"> {
 	/** Copies of each topic. */
 	replication: number;
 	/** What a person can do when Kafka does not answer. */
@@ -49,7 +47,8 @@ export class KafkaTransporter extends Transporters.Base {
 	#connection: Connection | undefined;
 
 	constructor(options: KafkaTransporterOptions) {
-		super(options);
+		// Moleculer keeps what it is given where anybody who asks for the broker's options sees it.
+		super();
 		this.#options = options;
 	}
 
@@ -59,7 +58,8 @@ export class KafkaTransporter extends Transporters.Base {
 	}
 
 	#kafka() {
-		return { brokers: this.#options.brokers, clientId: this.nodeID, logger: this.logger };
+		const { brokers, tls, sasl } = this.#options;
+		return { brokers, tls, sasl, clientId: this.nodeID, logger: this.logger };
 	}
 
 	/** Waits until Kafka answers, however long that takes. */
@@ -71,7 +71,7 @@ export class KafkaTransporter extends Transporters.Base {
 		const { signal } = this.#stopping;
 		this.#log ??= kafkaLog({ ...this.#kafka(), replication });
 		const log = this.#log;
-		const kafka = { name: "kafka", where: brokers.join(), advice, check: log.check, close: log.close };
+		const kafka = { name: "kafka", where: brokers.join(), advice, access: "KAFKA_USERNAME and KAFKA_PASSWORD", check: log.check };
 		if (!(await reach(kafka, this.logger, () => signal.aborted))) return;
 		const topic = { partitions: 1, retentionMs: RETENTION_MS, maxBytes: MAX_BYTES };
 		await log.create([this.#topicOf(), this.#topicOf(this.nodeID)].map(name => ({ name, ...topic })));

@@ -21,6 +21,8 @@ export interface Socket {
 	ask(frame: unknown): Promise<Frame>;
 	/** The code with which it was closed. */
 	closed(timeoutMs?: number): Promise<number>;
+	/** Why it was closed, as the other side said. */
+	readonly reason: string;
 	close(): void;
 	readonly open: boolean;
 }
@@ -41,15 +43,24 @@ export async function comingAgain<T>(act: () => Promise<T>): Promise<T> {
 	}
 }
 
-/** Opens a socket. Rejects with the HTTP status where the upgrade is refused. */
-export async function openSocket(url: string, options: { origin?: string } = {}): Promise<Socket> {
-	const ws = new WebSocket(url, { origin: options.origin, handshakeTimeout: WAIT_MS, perMessageDeflate: false });
+export interface SocketOptions {
+	origin?: string;
+	/** Sent as `Authorization: Bearer`. */
+	token?: string;
+}
+
+/** Opens a socket. Rejects with the HTTP status, and the answer's JSON, where the upgrade is refused. */
+export async function openSocket(url: string, { origin, token }: SocketOptions = {}): Promise<Socket> {
+	const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
+	const ws = new WebSocket(url, { origin, headers, handshakeTimeout: WAIT_MS, perMessageDeflate: false });
 	const frames: Frame[] = [];
 	const listeners = new Set<() => void>();
 	let closing = "";
+	let why = "";
 	const closed = new Promise<number>(resolve => {
 		ws.on("close", (code, reason) => {
-			closing = `${code} ${reason}`;
+			why = String(reason);
+			closing = `${code} ${why}`;
 			if (code === COME_AGAIN) timesAskedToComeAgain++;
 			resolve(code);
 		});
@@ -66,8 +77,16 @@ export async function openSocket(url: string, options: { origin?: string } = {})
 		ws.on("open", resolve);
 		ws.on("error", reject);
 		ws.on("unexpected-response", (sent, response) => {
-			reject(Object.assign(new Error(`upgrade refused with ${response.statusCode}`), { status: response.statusCode }));
-			sent.destroy();
+			const { statusCode: status } = response;
+			let text = "";
+			response.on("data", part => {
+				text += part;
+			});
+			response.on("end", () => {
+				const json = response.headers["content-type"]?.includes("json") ? JSON.parse(text) : undefined;
+				reject(Object.assign(new Error(`upgrade refused with ${status}: ${text}`), { status, json }));
+				sent.destroy();
+			});
 		});
 	});
 
@@ -96,6 +115,9 @@ export async function openSocket(url: string, options: { origin?: string } = {})
 			return socket.waitFor(() => true, `an answer to ${JSON.stringify(frame).slice(0, 200)}`, { from });
 		},
 		closed: (timeoutMs = WAIT_MS) => within(closed, timeoutMs, () => "the socket to be closed"),
+		get reason() {
+			return why;
+		},
 		close: () => ws.close(),
 		get open() {
 			return ws.readyState === WebSocket.OPEN;
@@ -104,10 +126,10 @@ export async function openSocket(url: string, options: { origin?: string } = {})
 	return socket;
 }
 
-/** Opens a socket and makes it this user's. */
-export async function openSocketAs(url: string, user: string): Promise<Socket> {
+/** Opens a socket and makes it this user's; with a token where the user has an account. */
+export async function openSocketAs(url: string, user: string, token?: string): Promise<Socket> {
 	const socket = await openSocket(url);
-	socket.send({ code: "connect", data: { ip: "127.0.0.1", user } });
+	socket.send({ code: "connect", data: { ip: "127.0.0.1", user, token } });
 	await socket.waitFor(frame => frame.code === "connected", `connected as ${user}`);
 	return socket;
 }

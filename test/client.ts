@@ -1,6 +1,8 @@
 // A small real HTTP client, and what every story needs beside it: ids of its own, and waiting for a condition.
 import { randomUUID } from "node:crypto";
+import { once } from "node:events";
 import { request } from "node:http";
+import { connect } from "node:net";
 
 export const WAIT_MS = 30_000;
 
@@ -63,3 +65,17 @@ export const rawRequest = (base: string, method: string, path: string, headers: 
 		sent.on("timeout", () => sent.destroy(new Error(`no answer to ${method} ${path} within ${WAIT_MS} ms`)));
 		sent.on("error", reject).end();
 	});
+
+/** What comes back for bytes that go out as they stand, until the other side hangs up. */
+export async function exchange(base: string, sent: string): Promise<string> {
+	const { hostname, port } = new URL(base);
+	const socket = connect(Number(port), hostname);
+	socket.setTimeout(WAIT_MS, () => socket.destroy(new Error(`not hung up within ${WAIT_MS} ms of silence`)));
+	let text = "";
+	socket.setEncoding("utf8").on("data", part => {
+		text += part;
+	});
+	socket.write(sent);
+	await once(socket, "close");
+	return text;
+}

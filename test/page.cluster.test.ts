@@ -2,6 +2,8 @@
 import { after, before, describe } from "node:test";
 import { noBrowser } from "./browser.ts";
 import { pageStory } from "./page.story.ts";
+import { pageAccountsStory } from "./page-accounts.story.ts";
+import { pageDialogsStory } from "./page-dialogs.story.ts";
 import { type System, startSystem } from "./system.ts";
 
 const profile = process.env.PROFILE === "embedded" ? "embedded" : "cluster";
@@ -13,5 +15,5 @@ describe(profile, { skip: noBrowser }, () => {
 	});
 	after(() => system?.stop());
 
-	pageStory(() => system);
+	for (const story of [pageStory, pageAccountsStory, pageDialogsStory]) story(() => system);
 });

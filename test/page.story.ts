@@ -1,69 +1,18 @@
 // The page in a real browser: what a person sees and does, at a desk, on a phone, with a keyboard, and while the server is gone.
 import assert from "node:assert/strict";
-import { after, before, describe, it } from "node:test";
-import type { Browser, BrowserContext, Page, WebSocketRoute } from "playwright-core";
-import { noBrowser, openBrowser } from "./browser.ts";
-import { eventually, fresh, httpClient, WAIT_MS } from "./client.ts";
+import { describe, it } from "node:test";
+import type { WebSocketRoute } from "playwright-core";
+import { noBrowser } from "./browser.ts";
+import { eventually, fresh, httpClient } from "./client.ts";
+import { allNamed, balance, browsing, complaints, count, fitsAFinger, follow, live, PHONE, row, shows } from "./page.ts";
 import { countOf } from "./selections.story.ts";
 import { ownName, type System } from "./system.ts";
 
-/** What must never be on a page's console: its own errors, what the policy has stopped, and what could not be loaded. */
-function complaints(page: Page): string[] {
-	const all: string[] = [];
-	page.on("pageerror", error => all.push(String(error)));
-	page.on("console", message => message.type() === "error" && all.push(message.text()));
-	return all;
-}
-
-const live = (page: Page) => page.waitForSelector("#connection[data-state=live]");
-const row = (page: Page, name: string) => page.locator(`[data-selection="${name}"]`);
-const count = async (page: Page, name: string) => Number(await row(page, name).locator(".count").textContent());
-const shows = (page: Page, name: string, expected: number) =>
-	eventually(async () => assert.equal(await count(page, name), expected), `the page to show ${name} ${expected}`);
-const balance = (page: Page, expected: string) =>
-	eventually(async () => assert.equal(await page.textContent("#balance"), expected), `the balance to be ${expected}`);
-
-interface Shown {
-	text: string;
-	atMs: number;
-}
-
-/** Every text that an element shows from now on, and when. */
-async function follow(page: Page, selector: string): Promise<() => Promise<Shown[]>> {
-	const texts = await page.evaluateHandle<Shown[]>(`(() => {
-		const element = document.querySelector(${JSON.stringify(selector)});
-		const texts = [{ text: element.textContent, atMs: performance.now() }];
-		new MutationObserver(() => texts.push({ text: element.textContent, atMs: performance.now() })).observe(element, { childList: true });
-		return texts;
-	})()`);
-	return () => texts.jsonValue();
-}
-
 export const pageStory = (plaza: () => System) =>
 	describe("the page", { skip: noBrowser }, () => {
-		let browser: Browser;
-		const contexts: BrowserContext[] = [];
-		before(async () => {
-			browser = await openBrowser();
-		});
-		after(() => browser?.close());
-
+		const { address, newPage, open, closeAll } = browsing(plaza);
 		const pick = (name: string, user_id = "test-user", id = fresh("pick")) =>
 			httpClient(plaza().url).post("/api/selections/async", { name, id, user_id });
-		const address = (user?: string, url = plaza().url) => `${url}/index.html${user ? `?user=${encodeURIComponent(user)}` : ""}`;
-		const newPage = async (options?: Parameters<Browser["newContext"]>[0]) => {
-			const context = await browser.newContext(options);
-			context.setDefaultTimeout(WAIT_MS);
-			contexts.push(context);
-			return context.newPage();
-		};
-		const open = async (user?: string, url?: string) => {
-			const page = await newPage();
-			await page.goto(address(user, url));
-			await live(page);
-			return page;
-		};
-		const closeAll = () => Promise.all(contexts.splice(0).map(context => context.close()));
 
 		it("shows 200 picks of which 20 are repeats as 180 more, in two tabs, without a reload", async () => {
 			const name = ownName();
@@ -313,28 +262,17 @@ export const pageStory = (plaza: () => System) =>
 		});
 
 		it("gives every control a name and a size for a finger, the table a caption, and news a live region", async () => {
-			const page = await newPage({ viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true });
+			const page = await newPage(PHONE);
 			await page.goto(address());
 			await live(page);
-			const devtools = await page.context().newCDPSession(page);
-			const { nodes } = await devtools.send("Accessibility.getFullAXTree");
-			const named = nodes.filter(
-				({ ignored, role }) => !ignored && ["button", "textbox", "meter", "table", "image"].includes(role?.value)
-			);
+			const named = await allNamed(page);
 			assert.ok(named.length > 3);
-			for (const { role, name } of named) assert.ok(name?.value.trim(), `a ${role?.value} without a name`);
 			const table = named.find(({ role }) => role?.value === "table");
 			assert.equal(table?.name?.value, "selection results via socket");
 			assert.equal(await page.textContent("caption"), "selection results via socket");
 			assert.ok((await page.locator("[aria-live=polite]").count()) > 0);
 			assert.equal(await page.getAttribute("html", "lang"), "en");
-
-			for (const control of await page.locator("button, input").all()) {
-				const box = await control.boundingBox();
-				assert.ok(box && box.height >= 44 && box.width >= 44, `${await control.textContent()} is ${box?.width} x ${box?.height}`);
-			}
-			const [wide, width] = await page.evaluate<number[]>("[document.documentElement.scrollWidth, innerWidth]");
-			assert.ok((wide as number) <= (width as number), `${wide} wide on a screen of ${width}`);
+			await fitsAFinger(page);
 			await closeAll();
 		});
 

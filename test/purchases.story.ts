@@ -239,6 +239,9 @@ export const purchasesStory = (plaza: () => System) =>
 			assert.deepEqual(json.data.map(({ field }: { field: string }) => field).sort(), ["amount", "id", "user_id"]);
 			const byHeader = await buy({ user_id: fresh("buyer"), amount: 1 }, { "idempotency-key": "x".repeat(65) });
 			assert.equal(byHeader.status, 422);
+			const byBoth = await buy({ user_id: fresh("buyer"), amount: 1, id: fresh() }, { "idempotency-key": fresh() });
+			assert.equal(byBoth.status, 422);
+			assert.deepEqual(byBoth.json.data, [{ field: "id", message: "is not what the header idempotency-key says" }]);
 		});
 
 		story("says 0 of a user who bought nothing", () => spent(fresh("nobody"), 0));

@@ -60,6 +60,7 @@ export function openPostgres(url: string, { maxConnections = 10 } = {}): Databas
 		name: "postgres",
 		where: host,
 		advice: "start it, or set DATABASE_URL",
+		access: "user, password and sslmode in DATABASE_URL",
 		knex: db,
 		check: check(db),
 		close: () => db.destroy()

@@ -1,5 +1,5 @@
 import { type ServerUnaryCall, type sendUnaryData, status } from "@grpc/grpc-js";
-import type { CallingOptions, Service } from "moleculer";
+import { type CallingOptions, Errors, type Service } from "moleculer";
 import type { Caller } from "../caller.ts";
 import { statusOf } from "./status.ts";
 
@@ -15,8 +15,10 @@ function callerOf({ broker }: Service, call: ServerUnaryCall<object, object>): C
 	const requestID = typeof given === "string" && REQUEST_ID.test(given) ? given : undefined;
 	const deadline = Number(call.getDeadline());
 	const invoke = (action: string, params: object, options?: CallingOptions) => {
-		// Past its deadline the client has its answer already; what is still under way for it should end too.
-		const timeout = Number.isFinite(deadline) ? { timeout: Math.max(1, deadline - Date.now()) } : undefined;
+		// Past its deadline the client has its answer already: nothing more is begun for it, here or in the calls that this one makes.
+		const leftMs = deadline - Date.now();
+		if (call.cancelled || leftMs <= 0) throw new Errors.RequestSkippedError({ action, nodeID: broker.nodeID });
+		const timeout = Number.isFinite(leftMs) ? { timeout: leftMs } : undefined;
 		return broker.call(action, params, { requestID, ...timeout, ...options });
 	};
 	return { call: invoke as Caller["call"] };

@@ -3,6 +3,7 @@ import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:net";
+import { basename, dirname } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { promisify } from "node:util";
 import {
@@ -160,6 +161,63 @@ describe("a service with a gRPC door", () => {
 		await assert.rejects(ring(shop.address, "never", { deadline: Date.now() + 300 }), { code: status.DEADLINE_EXCEEDED });
 	});
 
+	it("begins nothing more for a call whose deadline has passed", async () => {
+		const passed = Promise.withResolvers<void>();
+		const counting = Promise.withResolvers<unknown>();
+		behaviours.late = async ctx => {
+			await passed.promise;
+			const count = ctx.call("shop.ring", { name: "counted" });
+			count.then(counting.resolve, counting.reject);
+			await count;
+		};
+		let counted = 0;
+		behaviours.counted = () => counted++;
+		await assert.rejects(ring(shop.address, "late", { deadline: Date.now() + 200 }), { code: status.DEADLINE_EXCEEDED });
+		passed.resolve();
+		await assert.rejects(counting.promise, { type: "REQUEST_SKIPPED" });
+		assert.equal(counted, 0);
+	});
+
+	it("goes on after a thousand calls with a deadline of 1 ms", async () => {
+		const client = new loaded.shop.Till(shop.address, plain);
+		const hasty = () =>
+			new Promise<number>(resolve => {
+				const answered = (error: { code: status } | null) => resolve(error?.code ?? status.OK);
+				client.Ring!({ name: "never" }, { deadline: Date.now() + 1 }, answered);
+			});
+		behaviours.never = () => new Promise(() => {});
+		const codes = await Promise.all(Array.from({ length: 1000 }, hasty));
+		client.close();
+		assert.deepEqual([...new Set(codes)], [status.DEADLINE_EXCEEDED]);
+		await ring(shop.address, "apple");
+	});
+
+	it("has a thousand calls of one connection under way, and the rest of them wait", async () => {
+		const gate = Promise.withResolvers<void>();
+		const full = Promise.withResolvers<void>();
+		let entered = 0;
+		behaviours.crowded = () => {
+			if (++entered === 1000) full.resolve();
+			return gate.promise;
+		};
+		// grpc-js lets clients of one address share a connection.
+		const client = new loaded.shop.Till(shop.address, plain, { "grpc.use_local_subchannel_pool": 1 });
+		const one = () =>
+			new Promise((resolve, reject) => {
+				const answered = (error: Error | null, receipt: Receipt) => (error ? reject(error) : resolve(receipt));
+				client.Ring!({ name: "crowded" }, { deadline: Date.now() + WAIT_MS }, answered);
+			});
+		const all = Array.from({ length: 1200 }, one);
+		await full.promise;
+		// Another connection's call is answered meanwhile, which is time enough for one too many to come in.
+		await ring(shop.address, "apple");
+		assert.equal(entered, 1000);
+		gate.resolve();
+		await Promise.all(all);
+		assert.equal(entered, 1200);
+		client.close();
+	});
+
 	it("refuses a message of more than 64 KiB, and goes on", async () => {
 		await assert.rejects(ring(shop.address, "x".repeat(70_000)), { code: status.RESOURCE_EXHAUSTED });
 		await ring(shop.address, "apple");
@@ -223,6 +281,30 @@ async function reflect(address: string, version: string, questions: object[]): P
 	}
 }
 
+describe("a gRPC door without reflection", () => {
+	let shop: Awaited<ReturnType<typeof startShop>>;
+	before(async () => {
+		shop = await startShop({ reflection: false });
+	});
+	after(() => shop.broker.stop());
+
+	for (const version of ["v1", "v1alpha"])
+		it(`does not describe itself over reflection ${version}`, async () => {
+			await assert.rejects(reflect(shop.address, version, [{ list_services: "" }]), { code: status.UNIMPLEMENTED });
+		});
+
+	it("answers who brings the proto file, as grpcurl can, and lists nothing", async t => {
+		assert.deepEqual((await ring(shop.address, "apple")).price_by_name, { apple: 1 });
+		if (!(await run("grpcurl", ["-version"]).catch(() => false))) return t.skip("grpcurl is not on the PATH");
+		await assert.rejects(run("grpcurl", ["-plaintext", shop.address, "list"], { timeout: WAIT_MS }), /reflection API/);
+		const proto = ["-import-path", dirname(protoFile), "-proto", basename(protoFile)];
+		const { stdout } = await run("grpcurl", ["-plaintext", ...proto, "-d", '{"name":"apple"}', shop.address, "shop.Till/Ring"], {
+			timeout: WAIT_MS
+		});
+		assert.deepEqual(JSON.parse(stdout).priceByName, { apple: 1 });
+	});
+});
+
 describe("a gRPC door with a token", () => {
 	let shop: Awaited<ReturnType<typeof startShop>>;
 	before(async () => {
@@ -254,6 +336,18 @@ describe("a gRPC door with a certificate", () => {
 		const channel = ChannelCredentials.createSsl(readFileSync(files.cert));
 		assert.ok(await ring(`localhost:${port}`, "apple", { channel }));
 		await assert.rejects(ring(address, "apple"), { code: status.UNAVAILABLE });
+	});
+
+	it("answers grpcurl that knows its authority, and not one that does not", async t => {
+		if (!files || !(await run("grpcurl", ["-version"]).catch(() => false)))
+			return t.skip("openssl or grpcurl is not on the PATH");
+		const { broker, port } = await startShop({ tls: files });
+		t.after(() => broker.stop());
+		const grpcurl = (...args: string[]) =>
+			run("grpcurl", [...args, `localhost:${port}`, "grpc.health.v1.Health/Check"], { timeout: WAIT_MS });
+		assert.deepEqual(JSON.parse((await grpcurl("-cacert", files.cert)).stdout), { status: "SERVING" });
+		await assert.rejects(grpcurl(), /certificate signed by unknown authority/);
+		await assert.rejects(grpcurl("-plaintext"));
 	});
 
 	it("does not open with half of what TLS takes, naming what is missing", async () => {

@@ -32,6 +32,8 @@ export interface GrpcOptions {
 	/** Without it everybody may call. Health checking is open to all either way: those who probe cannot send it. */
 	token?: string;
 	tls?: TlsFiles;
+	/** Whether it describes itself to whoever asks (and shows the token, where there is one). Default: yes. */
+	reflection?: boolean;
 	/** What to do when its port or its certificate cannot be had, with a line that says so. Default: the service does not start. */
 	onRefused?: (line: string) => never;
 	/** Whether this node listens at all. Default: yes. */
@@ -79,6 +81,7 @@ export function grpc({
 	services,
 	token,
 	tls = {},
+	reflection = true,
 	onRefused,
 	listens = true
 }: GrpcOptions): Partial<ServiceSchema> {
@@ -98,7 +101,7 @@ export function grpc({
 			}
 			const health = new HealthImplementation(Object.fromEntries(names.map(name => [name, "NOT_SERVING"])));
 			health.addToServer(server);
-			addReflection(server, { ...packages, ...loadSync(healthProtoFile, PROTO) });
+			if (reflection) addReflection(server, { ...packages, ...loadSync(healthProtoFile, PROTO) });
 			const bind = async () => listen(server, host, port, credentialsOf(tls));
 			this.grpc = {
 				server,

@@ -20,7 +20,8 @@ export type Status = Pick<StatusObject, "code" | "details"> & { metadata?: Metad
 export function statusOf(error: unknown): Status {
 	// Before the codes: Moleculer gives a service that is not there a 404, and one that is too slow a 504.
 	if (isAway(error)) return { code: status.UNAVAILABLE, details: "Not available right now, try again later" };
-	const { code, message } = error as { code?: unknown; message?: unknown };
+	const { code, type, message } = error as { code?: unknown; type?: unknown; message?: unknown };
+	if (type === "REQUEST_SKIPPED") return { code: status.DEADLINE_EXCEEDED, details: "The deadline has passed" };
 	const known = BY_CODE[Number(code)];
 	if (known === undefined) return { code: status.INTERNAL, details: "Internal error" };
 	return { code: known, details: String(message) };

@@ -1,20 +1,22 @@
 // The one HTTP server: open before the broker has its transporter, so that health can say what is missing, and handed to the gateway and the
 // sockets once they are there. What they are not there for yet is answered 503, never accepted.
 import { randomUUID } from "node:crypto";
-import {
-	createServer,
-	type IncomingMessage,
-	type RequestListener,
-	type Server,
-	type ServerResponse,
-	STATUS_CODES
-} from "node:http";
+import type { IncomingMessage, RequestListener, Server } from "node:http";
+import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Middleware, ServiceBroker } from "moleculer";
-import { type HttpError, notFound, sendError, sendJson, tooManyRequests, unavailableHere } from "./http-error.ts";
+import { type Limits, rateOf } from "../limits/limits.ts";
+import { clientOf, trustedProxies } from "./client-address.ts";
+import { healthPages, type Report } from "./health-pages.ts";
+import { notFound, sendError, tooManyRequests, unavailableHere } from "./http-error.ts";
 import { listen } from "./listen.ts";
-import { tokenBuckets } from "./token-bucket.ts";
+import { refuse } from "./refuse.ts";
+import { setSecurityHeaders } from "./security-headers.ts";
+import { faultOf, httpServer, TIMEOUTS, type Timeouts } from "./server.ts";
+import { endSlowReaders } from "./slow-readers.ts";
+
+export { refuse as refuseUpgrade } from "./refuse.ts";
 
 type UpgradeListener = (req: IncomingMessage, socket: Duplex, head: Buffer) => void;
 
@@ -30,7 +32,7 @@ export interface Door {
 	closing: Set<() => Promise<void>>;
 }
 
-type Health = (broker: ServiceBroker) => Promise<{ status: string; checks: Record<string, string> }>;
+type Health = (broker: ServiceBroker) => Promise<Report>;
 
 export interface DoorConfig {
 	services: readonly string[];
@@ -40,12 +42,11 @@ export interface DoorConfig {
 	metricsHost: string;
 	metricsPort: number;
 	maxRequestsPerSecond: number;
+	trustedProxies: readonly string[];
+	limits: () => Limits;
 }
 
-const HEALTH_PATHS = new Set(["/health", "/health/live", "/health/ready"]);
 const REQUEST_ID = /^[\w.:/+=-]{1,128}$/;
-const HEADERS_TIMEOUT_MS = 10_000;
-const REQUEST_TIMEOUT_MS = 30_000;
 const FINISH_WITHIN_MS = 3_000;
 const STOP_WITHIN_MS = 9_500;
 const ASK_AGAIN_AFTER_MS = 50;
@@ -59,59 +60,51 @@ export function doorOf(broker: ServiceBroker): Door {
 	return door;
 }
 
-/** Answers an upgrade that is not to be, as HTTP, and hangs up: the server no longer watches over a socket that it has handed over. */
-export function refuseUpgrade(socket: Duplex, { code, ...error }: HttpError) {
-	const body = JSON.stringify({ ...error, code, data: null });
-	const retry = code === 429 || code === 503 ? "Retry-After: 1\r\n" : "";
-	socket.on("error", () => {});
-	socket.end(
-		`HTTP/1.1 ${code} ${STATUS_CODES[code]}\r\nConnection: close\r\nX-Request-ID: ${randomUUID()}\r\n${retry}Content-Type: application/json; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
-		() => socket.destroy()
-	);
-}
-
-const answerHealth = async (report: () => ReturnType<Health>, path: string, res: ServerResponse) => {
-	// Alive is whoever answers: a restart would not bring Kafka back.
-	if (path === "/health/live") return sendJson(res, 200, { status: "ok" });
-	const { status, checks } = await report();
-	sendJson(res, status === "ok" ? 200 : 503, { status, checks });
+const idOf = (req: IncomingMessage) => {
+	const given = req.headers["x-request-id"];
+	return typeof given === "string" && REQUEST_ID.test(given) ? given : randomUUID();
 };
 
-function open(config: DoorConfig, report: () => ReturnType<Health>): Door {
-	const buckets = tokenBuckets(config.maxRequestsPerSecond);
-	const handle: RequestListener = (req, res) => {
-		const given = req.headers["x-request-id"];
-		const requestID = typeof given === "string" && REQUEST_ID.test(given) ? given : randomUUID();
+function open(config: DoorConfig, timeouts: Timeouts, health: () => Promise<Report>): Door {
+	const [limits, rate] = [config.limits(), rateOf(config.maxRequestsPerSecond)];
+	const isTrusted = trustedProxies(config.trustedProxies);
+	const pages = healthPages(health);
+
+	const handle: RequestListener = async (req, res) => {
+		const requestID = idOf(req);
 		req.headers["x-request-id"] = requestID;
 		// The gateway would prefer it to ours.
 		delete req.headers["x-correlation-id"];
 		res.setHeader("X-Request-ID", requestID);
+		const { address, isSecure } = clientOf(req, isTrusted);
+		setSecurityHeaders(res, isSecure);
 
-		if (!buckets.take(req.socket.remoteAddress ?? "", performance.now())) return sendError(res, tooManyRequests);
 		const path = req.url?.split("?", 1)[0] ?? "/";
-		if (HEALTH_PATHS.has(path)) return void answerHealth(report, path, res);
+		// Whoever watches over us must not be kept out by a flood from the same address.
+		const page = pages.get(path);
+		if (page) return page(req, res);
+		const retryAfterMs = await limits.take(`address:${address}`, rate);
+		if (retryAfterMs !== undefined) return sendError(res, { ...tooManyRequests, data: { retryAfterMs } });
+		const fault = faultOf(req);
+		if (fault) return sendError(res, fault);
 		const own = door.requests.get(path);
 		if (own) return own(req, res);
 		if (!door.answer) return sendError(res, unavailableHere);
 		return door.answer(req, res);
 	};
 
-	const server = createServer(
-		{
-			headersTimeout: HEADERS_TIMEOUT_MS,
-			requestTimeout: REQUEST_TIMEOUT_MS,
-			// Whoever offers h2c, as Java's client does, is answered in HTTP/1.1.
-			shouldUpgradeCallback: req => req.headers.upgrade?.toLowerCase() === "websocket"
-		},
-		handle
-	);
+	const server = httpServer(timeouts, handle);
+	const readers = endSlowReaders(server, timeouts);
 	const door: Door = { server, answer: undefined, requests: new Map(), upgrades: new Map(), closing: new Set() };
-	server.on("upgrade", (req, socket, head) => {
+	server.on("upgrade", (req, socket: Socket, head) => {
 		const path = req.url?.split("?", 1)[0] ?? "";
 		const take = door.upgrades.get(path);
-		if (take) return take(req, socket, head);
+		if (take) {
+			readers.forget(socket);
+			return take(req, socket, head);
+		}
 		const known = path === "/ws" || path === "/socket.io/";
-		refuseUpgrade(socket, known ? unavailableHere : notFound);
+		refuse(socket, known ? unavailableHere : notFound);
 	});
 	return door;
 }
@@ -143,12 +136,12 @@ const sayReady = async (
 };
 
 /** Middleware: opens the door before anything else on nodes that run `api`, and closes it before services stop. */
-export const frontDoor = (config: DoorConfig, health: Health): Middleware => ({
+export const frontDoor = (config: DoorConfig, health: Health, timeouts = TIMEOUTS): Middleware => ({
 	name: "FrontDoor",
 
 	async starting(broker: ServiceBroker) {
 		if (!config.services.includes("api")) return;
-		const door = open(config, () => health(broker));
+		const door = open(config, timeouts, () => health(broker));
 		doors.set(broker, door);
 		await listen(door.server, config.httpPort, config.host, "HTTP_PORT");
 	},

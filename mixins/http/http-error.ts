@@ -10,8 +10,6 @@ export interface HttpError {
 	data?: unknown;
 }
 
-const RETRY_AFTER_S = 1;
-
 export const notFound: HttpError = { name: "NotFoundError", message: "There is nothing here", code: 404, type: "NOT_FOUND" };
 export const unavailableHere: HttpError = {
 	name: "ServiceUnavailableError",
@@ -25,6 +23,19 @@ export const tooManyRequests: HttpError = {
 	code: 429,
 	type: "TOO_MANY_REQUESTS"
 };
+export const headersTooLarge: HttpError = {
+	name: "HeadersTooLargeError",
+	message: "Too many headers, or too large",
+	code: 431,
+	type: "HEADERS_TOO_LARGE"
+};
+export const tooSlow: HttpError = {
+	name: "RequestTimeoutError",
+	message: "The request did not arrive in time",
+	code: 408,
+	type: "REQUEST_TIMEOUT"
+};
+export const badRequest = (message: string): HttpError => ({ name: "BadRequestError", message, code: 400, type: "BAD_REQUEST" });
 export const foreignOrigin: HttpError = {
 	name: "ForbiddenError",
 	message: "This origin is not allowed",
@@ -36,6 +47,7 @@ export const foreignOrigin: HttpError = {
 const BODY: Record<string, HttpError> = {
 	"entity.parse.failed": { name: "BadRequestError", message: "The body is not JSON", code: 400, type: "UNREADABLE_JSON" },
 	"entity.verify.failed": { name: "BadRequestError", message: "The body is not UTF-8", code: 400, type: "UNREADABLE_JSON" },
+	"entity.too.deep": { name: "BadRequestError", message: "The body nests too deep", code: 400, type: "UNREADABLE_JSON" },
 	"entity.too.large": { name: "PayloadTooLargeError", message: "The body is too large", code: 413, type: "PAYLOAD_TOO_LARGE" },
 	"encoding.unsupported": {
 		name: "UnsupportedMediaTypeError",
@@ -49,13 +61,8 @@ const BODY: Record<string, HttpError> = {
 		code: 415,
 		type: "UNSUPPORTED_MEDIA_TYPE"
 	},
-	"request.size.invalid": {
-		name: "BadRequestError",
-		message: "The body is not as long as it says",
-		code: 400,
-		type: "BAD_REQUEST"
-	},
-	"request.aborted": { name: "BadRequestError", message: "The body ended early", code: 400, type: "BAD_REQUEST" }
+	"request.size.invalid": badRequest("The body is not as long as it says"),
+	"request.aborted": badRequest("The body ended early")
 };
 
 /** The answer to an error of whatever kind; undefined data is left out. */
@@ -64,20 +71,31 @@ export function toHttp(error: unknown): HttpError {
 	const body = BODY[type];
 	if (body) return body;
 	// zlib's, of a body that says it is compressed and is not.
-	if (String(code).startsWith("Z_"))
-		return { name: "BadRequestError", message: "The body cannot be read", code: 400, type: "BAD_REQUEST" };
+	if (String(code).startsWith("Z_")) return badRequest("The body cannot be read");
 	if (isAway(error) || code === 503 || code === 504) {
 		const { what } = (data ?? {}) as { what?: string };
 		return what ? { ...unavailableHere, message, data: { what } } : unavailableHere;
+	}
+	if (type === "TOO_MANY_REQUESTS") {
+		const { retryAfterMs } = (data ?? {}) as { retryAfterMs?: unknown };
+		return { ...tooManyRequests, message, data: Number.isFinite(retryAfterMs) ? { retryAfterMs } : undefined };
 	}
 	if (typeof code === "number" && code >= 400 && code < 500) return { name, message, code, type: type ?? "BAD_REQUEST", data };
 	return { name: "InternalServerError", message: "Something went wrong here", code: 500, type: "INTERNAL_ERROR" };
 }
 
+/** In whole seconds, when whoever got this error may come back: of 429 as its data says it, of 503 after one, of others never. */
+export function retryAfterOf({ code, data }: HttpError): number | undefined {
+	if (code !== 429 && code !== 503) return undefined;
+	const { retryAfterMs = 0 } = (data ?? {}) as { retryAfterMs?: number };
+	return Math.max(1, Math.ceil(retryAfterMs / 1000));
+}
+
 /** Writes an error as JSON; 429 and 503 say when to come back. */
 export function sendError(res: ServerResponse, error: HttpError) {
 	if (res.headersSent) return;
-	if (error.code === 429 || error.code === 503) res.setHeader("Retry-After", RETRY_AFTER_S);
+	const retryAfter = retryAfterOf(error);
+	if (retryAfter !== undefined) res.setHeader("Retry-After", retryAfter);
 	sendJson(res, error.code, { ...error, data: error.data ?? null });
 }
 

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { type Connection, type Log, reasonOf } from "./kafka-connection.ts";
+import { type Connection, failureOf, type Log } from "./kafka-connection.ts";
 import { openSession, type Session } from "./kafka-session.ts";
 import type { ConsumeOptions, Consumer } from "./topic-log.ts";
 
@@ -35,7 +35,7 @@ export function kafkaMember(options: ConsumeOptions, open: () => Connection, log
 			session = openSession({ ...options, connection, busy, leftBehind, heard, lost, logger });
 			const error = await session.ended;
 			if (stopping.signal.aborted) return;
-			lost(reasonOf(connection, error));
+			lost(failureOf(connection, error).message);
 			// A session that ended before it was under way cannot be stopped in good order.
 			await session.stop().catch(() => {});
 			await delay(pauseMs, undefined, { signal: stopping.signal }).catch(() => {});

@@ -1,7 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Admin } from "kafkajs";
 import { isAway, unavailable } from "../errors.ts";
-import { type Connection, reasonOf, rootCause, within } from "./kafka-connection.ts";
+import { refusalOf } from "../refusal.ts";
+import { type Connection, failureOf, rootCause, within } from "./kafka-connection.ts";
 
 export const ANSWER_WITHIN_MS = 5_000;
 const ASK_AGAIN_AFTER_MS = 100;
@@ -42,10 +43,10 @@ export function kafkaQuestions(open: () => Connection) {
 				// Another question may have failed first, and cut the connection that both were asked on.
 				const isCut = asking?.connection !== connection;
 				if (!(isCut || isAway(error) || isAway(cause) || cause instanceof TypeError)) throw error;
-				const reason = new Error(reasonOf(connection, error));
+				const reason = failureOf(connection, error);
 				if (!isCut) close();
 				if (cause.type === UNKNOWN_TOPIC) throw unavailable("Kafka", cause);
-				if (Date.now() + ASK_AGAIN_AFTER_MS > deadlineMs) throw unavailable("Kafka", reason);
+				if (refusalOf(reason) || Date.now() + ASK_AGAIN_AFTER_MS > deadlineMs) throw unavailable("Kafka", reason);
 				await delay(ASK_AGAIN_AFTER_MS);
 			}
 		}

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { type Broker, type Cluster, PartitionAssigners } from "kafkajs";
 import { Assignment } from "./kafka-assignment.ts";
-import { type Connection, type Log, reasonOf, rootCause, within } from "./kafka-connection.ts";
+import { type Connection, failureOf, type Log, rootCause, within } from "./kafka-connection.ts";
 import type { ConsumeOptions } from "./topic-log.ts";
 
 /** A member that was killed is missed after so long, and its partitions move. */
@@ -87,7 +87,7 @@ export function openSession(options: SessionOptions): Session {
 				await within(ANSWER_WITHIN_MS, "Kafka", admin.describeCluster());
 				if (Date.now() - beatAtMs > SILENT_MS) end(new Error("the consumer is silent although Kafka answers"));
 			} catch (error) {
-				lost(reasonOf(connection, error));
+				lost(failureOf(connection, error).message);
 			}
 		}
 	};

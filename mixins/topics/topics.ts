@@ -63,7 +63,8 @@ const dependencyOf = (
 	log: TopicLog,
 	{ where = "its address", name = "kafka", advice = "start it, or set KAFKA_BROKERS" }: TopicsOptions
 ): Dependency => {
-	const known = dependencies.get(log) ?? { name, where, advice, check: () => log.check(), close: () => log.close() };
+	const access = "KAFKA_USERNAME and KAFKA_PASSWORD";
+	const known = dependencies.get(log) ?? { name, where, advice, access, check: () => log.check(), close: () => log.close() };
 	dependencies.set(log, known);
 	return known;
 };

@@ -1,4 +1,4 @@
-// One WebSocket that notices when it is dead and comes back by itself.
+// One WebSocket that notices when it is dead and comes back by itself, until it is closed.
 import { backoffMs } from "./retry.js";
 
 /** After this much silence the server is asked for a sign of life: pings are answered by the browser, the page never sees them. */
@@ -11,10 +11,10 @@ const STEADY_MS = 5_000;
 /**
  * @param {object} options
  * @param {URL} options.url
- * @param {object[]} options.hello frames sent first on every connection
+ * @param {() => Promise<object[]>} options.hello frames sent first on every connection; where there are none to be had, it is opened again later
  * @param {object} options.probe a frame that the server always answers
  * @param {(frame: { code: string, data: any }) => void} options.onFrame
- * @param {() => void} options.onLost the connection is gone; it will be opened again
+ * @param {(code?: number) => void} options.onLost the connection is gone, and will be opened again; `code` is what the server closed it with
  */
 export function openConnection({ url, hello, probe, onFrame, onLost }) {
 	/** @type {WebSocket | undefined} */
@@ -41,14 +41,18 @@ export function openConnection({ url, hello, probe, onFrame, onLost }) {
 		schedule(lose, ANSWER_MS);
 		opened.onopen = () => {
 			openedAtMs = Date.now();
-			for (const frame of hello) send(frame);
+			hello().then(greet, () => socket === opened && lose());
+		};
+		const greet = frames => {
+			if (socket !== opened) return;
+			for (const frame of frames) send(frame);
 			schedule(lose, ANSWER_MS);
 		};
 		opened.onmessage = ({ data }) => {
 			schedule(ask, SILENCE_MS);
 			onFrame(JSON.parse(data));
 		};
-		opened.onclose = lose;
+		opened.onclose = ({ code }) => lose(code);
 	}
 
 	function ask() {
@@ -57,16 +61,19 @@ export function openConnection({ url, hello, probe, onFrame, onLost }) {
 	}
 
 	/** Gives the socket up without waiting for its closing handshake, which a dead peer never ends. */
-	function lose() {
-		if (socket) {
-			socket.onopen = socket.onmessage = socket.onclose = null;
-			socket.close();
-			socket = undefined;
-		}
+	function drop() {
+		if (!socket) return;
+		socket.onopen = socket.onmessage = socket.onclose = null;
+		socket.close();
+		socket = undefined;
+	}
+
+	function lose(code) {
+		drop();
 		if (openedAtMs > 0 && Date.now() - openedAtMs > STEADY_MS) failures = 0;
 		openedAtMs = 0;
 		schedule(open, backoffMs(failures++));
-		onLost();
+		onLost(code);
 	}
 
 	/** Something happened that makes the wait pointless, or the connection doubtful. */
@@ -75,14 +82,22 @@ export function openConnection({ url, hello, probe, onFrame, onLost }) {
 		else if (!socket) open();
 	}
 
-	for (const event of ["online", "offline", "pageshow"]) addEventListener(event, check);
-	document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && check());
+	const closing = new AbortController();
+	const { signal } = closing;
+	for (const event of ["online", "offline", "pageshow"]) addEventListener(event, check, { signal });
+	document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && check(), { signal });
 
 	open();
 	return {
 		/** Sends a frame; false where there is no connection to send it by. */
 		send,
 		/** Ends the connection, to be opened again after a pause. */
-		lose
+		lose: () => lose(),
+		/** Ends it for good. */
+		close: () => {
+			closing.abort();
+			clearTimeout(timer);
+			drop();
+		}
 	};
 }

@@ -6,31 +6,43 @@ const TIMEOUT_MS = 10_000;
 const LONGEST_RETRY_AFTER_MS = 10 * 60_000;
 const TOO_MANY_REQUESTS = 429;
 
+let aheadMs = 0;
+/** The server's time, to the second, by what it said last: this machine's clock may be hours off. */
+export const serverNowMs = () => Date.now() - aheadMs;
+
 /**
  * Answers the body of a 2xx. Rejects with `Refused` on a 4xx, and with `Away` on 429, 5xx, silence and a broken network.
  * @param {"GET" | "POST"} method
  * @param {string} path
- * @param {object} [body] sent as JSON
+ * @param {object} [options]
+ * @param {object} [options.body] sent as JSON
+ * @param {string} [options.token] of who asks
+ * @param {boolean} [options.keepalive] goes on, and its answer's cookies are kept, when the page is gone
+ * @param {AbortSignal} [options.signal] gives it up
+ * @param {number} [options.timeoutMs]
  */
-export async function request(method, path, body) {
-	const { status, ok, headers, text } = await exchange(method, path, body);
+export async function request(method, path, options = {}) {
+	const { status, ok, headers, text } = await exchange(method, path, options);
 	const answer = parse(text);
 	if (ok) return answer;
 	const message = answer?.message ?? `${method} ${path} answered ${status}`;
-	if (status >= 400 && status < 500 && status !== TOO_MANY_REQUESTS)
-		throw new Refused(message, Array.isArray(answer?.data) ? answer.data : []);
-	throw new Away(message, retryAfterMs(headers.get("Retry-After")));
+	if (status >= 400 && status < 500 && status !== TOO_MANY_REQUESTS) throw new Refused(message, faultsIn(answer), answer?.type);
+	throw new Away(message, retryAfterMs(headers.get("Retry-After")), answer?.type);
 }
 
-async function exchange(method, path, body) {
+async function exchange(method, path, { body, token, keepalive, signal, timeoutMs = TIMEOUT_MS }) {
 	try {
 		const response = await fetch(path, {
 			method,
 			cache: "no-store",
-			signal: AbortSignal.timeout(TIMEOUT_MS),
-			...(body && { headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) })
+			keepalive,
+			signal: AbortSignal.any([AbortSignal.timeout(timeoutMs), ...(signal ? [signal] : [])]),
+			headers: { ...(body && { "Content-Type": "application/json" }), ...(token && { Authorization: `Bearer ${token}` }) },
+			...(body && { body: JSON.stringify(body) })
 		});
 		const { status, ok, headers } = response;
+		const theirsMs = Date.parse(headers.get("Date"));
+		if (!Number.isNaN(theirsMs)) aheadMs = Date.now() - theirsMs;
 		return { status, ok, headers, text: await response.text() };
 	} catch (error) {
 		throw new Away(error.message);
@@ -44,6 +56,13 @@ function parse(text) {
 	} catch {
 		return undefined;
 	}
+}
+
+/** What a refusal says of single fields: a list after a failed validation, or the one field of a conflict. */
+function faultsIn(answer) {
+	const { data, message } = answer ?? {};
+	if (Array.isArray(data)) return data;
+	return typeof data?.field === "string" ? [{ field: data.field, message }] : [];
 }
 
 /** `Retry-After` is either seconds or a date (RFC 9110, 10.2.3). */

@@ -21,9 +21,11 @@ export function createOutbox({ store, send, concurrency, limit, onSettled, onCha
 	let backoffUntilMs = 0;
 	let askedUntilMs = 0;
 	let timer;
+	let stopped = false;
 
 	function pump() {
 		clearTimeout(timer);
+		if (stopped) return;
 		const restMs = Math.max(backoffUntilMs, askedUntilMs) - Date.now();
 		if (restMs > 0) {
 			timer = setTimeout(pump, restMs);
@@ -47,7 +49,7 @@ export function createOutbox({ store, send, concurrency, limit, onSettled, onCha
 			else pause(error);
 		} finally {
 			underWay.delete(item.id);
-			onChange();
+			changed();
 			pump();
 		}
 	}
@@ -64,11 +66,13 @@ export function createOutbox({ store, send, concurrency, limit, onSettled, onCha
 	function settle(item, refusal) {
 		waiting.delete(item.id);
 		store.remove(item.id);
-		onSettled(item, refusal);
+		if (!stopped) onSettled(item, refusal);
 	}
 
+	const changed = () => stopped || onChange();
+
 	// Another tab has brought an item to its end.
-	store.onRemoved(id => waiting.delete(id) && onChange());
+	const stopListening = store.onRemoved(id => waiting.delete(id) && changed());
 
 	return {
 		/** Gives what is to be sent its id, keeps it and sends it. Answers false, and does nothing, when too much waits already. */
@@ -77,7 +81,7 @@ export function createOutbox({ store, send, concurrency, limit, onSettled, onCha
 			const item = { ...content, id: freshId(), addedAtMs: Date.now() };
 			waiting.set(item.id, item);
 			store.save(item);
-			onChange();
+			changed();
 			pump();
 			return true;
 		},
@@ -86,8 +90,14 @@ export function createOutbox({ store, send, concurrency, limit, onSettled, onCha
 			for (const item of store.load()) if (waiting.size < limit && !waiting.has(item.id)) waiting.set(item.id, item);
 			failures = 0;
 			backoffUntilMs = 0;
-			onChange();
+			changed();
 			pump();
+		},
+		/** For good, and without another word: what is under way is still brought to its end, what waits stays in the store. */
+		stop: () => {
+			stopped = true;
+			clearTimeout(timer);
+			stopListening();
 		},
 		/** All that waits, the oldest first. */
 		waiting: () => [...waiting.values()],

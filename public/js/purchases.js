@@ -34,7 +34,7 @@ export function createPurchases(sendFrame) {
 		/** Takes an error frame. It carries the id of the purchase it answers; one that names none is taken for its own too. */
 		failed: ({ id, type, message, field }) => {
 			if (id !== undefined && id !== underWay?.id) return;
-			settle(FINAL.has(type) ? new Refused(message, [{ field, message }]) : new Away(message));
+			settle(FINAL.has(type) ? new Refused(message, [{ field, message }], type) : new Away(message));
 		},
 		/** The connection is gone, and with it the answer that was under way. */
 		lost: () => settle(new Away("connection lost"))

@@ -5,10 +5,12 @@ export class Refused extends Error {
 	/**
 	 * @param {string} message
 	 * @param {{ field?: string, message: string }[]} faults
+	 * @param {string} [type] as the server calls it
 	 */
-	constructor(message, faults = []) {
+	constructor(message, faults = [], type) {
 		super(message);
 		this.faults = faults;
+		this.type = type;
 	}
 }
 
@@ -17,10 +19,12 @@ export class Away extends Error {
 	/**
 	 * @param {string} message
 	 * @param {number} [retryAfterMs]
+	 * @param {string} [type] as the server calls it
 	 */
-	constructor(message, retryAfterMs) {
+	constructor(message, retryAfterMs, type) {
 		super(message);
 		this.retryAfterMs = retryAfterMs;
+		this.type = type;
 	}
 }
 

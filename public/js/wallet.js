@@ -47,6 +47,13 @@ export function createWallet({ balance, form, list, onBuy }) {
 		showBalance: total => {
 			balance.textContent = formatAmount(total);
 		},
+		/** Somebody else's wallet is about to be shown. What is being typed stays. */
+		clear: () => {
+			balance.textContent = "–";
+			settled.length = 0;
+			list.replaceChildren();
+			showFault("");
+		},
 		/** Says what is wrong beside the amount; empty: nothing is. */
 		showFault,
 		/** A purchase has come to its end: bought, or refused. */

@@ -1,3 +1,24 @@
-// The gateway offers nothing to other services: its routes are the `rest` lines of everybody's actions.
-export const actions = {};
+// The gateway's own: the description of all routes, which are the `rest` lines of everybody's actions.
+import { z } from "zod";
+import { action } from "../../define.ts";
+
+export const OpenApiDocument = z.looseObject({
+	openapi: z.string(),
+	info: z.looseObject({ title: z.string(), version: z.string() }),
+	paths: z.record(z.string(), z.unknown())
+});
+
+export const actions = {
+	"api.openapi": action({
+		summary: "Describes every route, in OpenAPI 3.1",
+		params: z.strictObject({}),
+		result: OpenApiDocument,
+		example: { params: {}, result: { openapi: "3.1.1", info: { title: "Plaza", version: "0.1.0" }, paths: {} } },
+		who: "anyone",
+		rest: "GET /api/openapi.json"
+	})
+};
+
 export const topics = {};
+
+export type OpenApiDocument = z.output<typeof OpenApiDocument>;

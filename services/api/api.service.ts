@@ -6,41 +6,61 @@ import ApiGateway from "moleculer-web";
 import { mayCall } from "../../access.ts";
 import { config } from "../../config.ts";
 import { type ActionContract, defineService, type Identity, type Meta } from "../../define.ts";
+import { tooMany } from "../../mixins/errors.ts";
+import { bearerOf } from "../../mixins/http/bearer.ts";
+import { clientOf, trustedProxies } from "../../mixins/http/client-address.ts";
 import { doorOf } from "../../mixins/http/front-door.ts";
 import { sendError, sendJson, toHttp } from "../../mixins/http/http-error.ts";
+import { isDeeperThan } from "../../mixins/http/json-depth.ts";
 import { isAllowedOrigin } from "../../mixins/http/origin.ts";
+import { rateOf } from "../../mixins/limits/limits.ts";
+import { limits } from "../../profile.ts";
 import { actions } from "../contract.ts";
 import { toCookie } from "./cookies.ts";
+import { openapi } from "./openapi.ts";
 import { contractOf, paramsOf, routes } from "./routes.ts";
 
 type Gateway = Service & { express(): (req: IncomingMessage, res: ServerResponse) => void };
 type Request = IncomingMessage & { $params: Record<string, unknown>; $ctx: Context; $action: { name: string } };
 
+const document = openapi(actions, config);
 const BODY_LIMIT = "64kb";
 const PUBLIC = join(import.meta.dirname, "../../public");
 
-/** What a page cannot say of itself: the rest of its policy stands in index.html. */
-const setHeaders = (res: ServerResponse) => {
-	res.setHeader("Content-Security-Policy", "frame-ancestors 'none'");
-	res.setHeader("X-Content-Type-Options", "nosniff");
+/** What the page lives under: its own scripts, styles, images and sockets, and nothing that turns text into code. */
+const PAGE_POLICY = [
+	"default-src 'none'",
+	...["script-src", "style-src", "img-src", "connect-src"].map(source => `${source} 'self'`),
+	...["base-uri", "form-action", "frame-ancestors"].map(never => `${never} 'none'`),
+	"require-trusted-types-for 'script'",
+	"trusted-types 'none'"
+].join("; ");
+
+const setPageHeaders = (res: ServerResponse) => {
+	res.setHeader("Content-Security-Policy", PAGE_POLICY);
+	// It may be kept, and is asked for again each time: its ETag says whether it still holds.
+	res.setHeader("Cache-Control", "no-cache");
 };
 
-/** Decoded, broken UTF-8 would become U+FFFD, and two ids could become one. */
-const refuseBrokenText = (_req: IncomingMessage, _res: ServerResponse, body: Buffer) => {
+const refuseBody = (_req: IncomingMessage, _res: ServerResponse, body: Buffer) => {
+	// Decoded, broken UTF-8 would become U+FFFD, and two ids could become one.
 	if (!isUtf8(body)) throw new Error("not UTF-8");
+	if (isDeeperThan(body.toString("latin1"))) throw Object.assign(new Error("too deep"), { type: "entity.too.deep" });
 };
 
-const BEARER = /^Bearer +([\w.~+/=-]+) *$/i;
+const isTrusted = trustedProxies(config.trustedProxies);
+const accountRate = rateOf(config.maxRequestsPerSecond);
+
+/** As often as an address, and however many addresses it has. Throws 429 `TOO_MANY_REQUESTS`. */
+async function limitAccount(caller: Identity | undefined) {
+	const waitMs = caller && (await limits().take(`account:${caller.id}`, accountRate));
+	if (waitMs !== undefined) throw tooMany("Too many requests of this account, slow down", waitMs);
+}
 
 /** Whose token a request carries. Where anyone may ask, one that is not valid is as good as none; elsewhere it is refused, whatever guests may do. */
-async function callerOf(
-	ctx: Context<unknown, Meta>,
-	{ who }: ActionContract,
-	{ headers }: Request
-): Promise<Identity | undefined> {
-	const { authorization } = headers;
-	if (authorization === undefined) return undefined;
-	const token = BEARER.exec(authorization)?.[1] ?? "";
+async function callerOf(ctx: Context<unknown, Meta>, { who }: ActionContract, req: Request): Promise<Identity | undefined> {
+	const token = bearerOf(req);
+	if (token === undefined) return undefined;
 	const known = ctx.call<Identity, object>("users.authenticate", { token });
 	return who === "anyone" ? known.catch(() => undefined) : known;
 }
@@ -58,7 +78,7 @@ const gateway = {
 		logRequestParams: null,
 		logResponse: null,
 		logRouteRegistration: null,
-		assets: { folder: PUBLIC, options: { maxAge: 0, etag: true, dotfiles: "ignore", setHeaders } },
+		assets: { folder: PUBLIC, options: { etag: true, dotfiles: "ignore", setHeaders: setPageHeaders } },
 		cors: undefined,
 		routes: [
 			{
@@ -68,7 +88,7 @@ const gateway = {
 				autoAliases: false,
 				logging: false,
 				mergeParams: false,
-				bodyParsers: { json: { limit: BODY_LIMIT, strict: false, verify: refuseBrokenText } },
+				bodyParsers: { json: { limit: BODY_LIMIT, strict: false, verify: refuseBody } },
 				cors: {
 					origin: (origin: string) => config.allowedOrigins.includes(origin),
 					methods: ["GET", "POST", "PATCH"],
@@ -86,7 +106,9 @@ const gateway = {
 				) {
 					const contract = contractOf(action);
 					const params = paramsOf(contract, req);
+					ctx.meta.address = clientOf(req, isTrusted).address;
 					ctx.meta.caller = await callerOf(ctx, contract, req);
+					await limitAccount(ctx.meta.caller);
 					mayCall(contract, params, ctx.meta.caller, config);
 					req.$params = params;
 				}
@@ -100,16 +122,20 @@ export default defineService({
 	name: "api",
 	mixins: [gateway],
 
+	actions: {
+		openapi: async () => document
+	},
+
 	methods: {
 		/** In place of the gateway's own, which would log a warning for every 201 without a Location. */
 		sendResponse(req: Request, res: ServerResponse, data: unknown) {
 			const contract = contractOf(req.$action.name);
-			sendJson(res, contract.status ?? 200, toCookie(contract, req, res, data, false));
+			sendJson(res, contract.status ?? 200, toCookie(contract, req, res, data, clientOf(req, isTrusted).isSecure));
 		},
 
 		/** The gateway's own refuses origins that are not listed, with 403; but it takes whatever has an Origin for foreign, and browsers send it to their own origin too. */
 		writeCorsHeaders(this: Service, route: unknown, req: Request, res: ServerResponse, isPreFlight: boolean) {
-			if (isAllowedOrigin(req, [])) return;
+			if (isAllowedOrigin(req, [], clientOf(req, isTrusted).isSecure)) return;
 			ApiGateway.methods!.writeCorsHeaders!.call(this, route, req, res, isPreFlight);
 		},
 
@@ -128,6 +154,12 @@ export default defineService({
 	},
 
 	started() {
-		doorOf(this.broker).answer = (this as unknown as Gateway).express();
+		const answer = (this as unknown as Gateway).express();
+		doorOf(this.broker).answer = (req, res) => {
+			const isPreFlight = req.headers["access-control-request-method"] !== undefined;
+			if (req.method !== "OPTIONS" || isPreFlight) return answer(req, res);
+			// The gateway would look for a route of no method, and find the first that there is. Which methods a path has is in the published document.
+			res.writeHead(204).end();
+		};
 	}
 });

@@ -1,17 +1,19 @@
 // The one thing of a contract that travels in a cookie: for browsers, whose scripts are not to see it.
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { parseCookie, stringifySetCookie } from "cookie";
+import { z } from "zod";
 import type { ActionContract } from "../../define.ts";
 
-const NAME = "plaza_refresh";
+export const REFRESH_COOKIE = "plaza_refresh";
 /** Where it is sent to, and nowhere else. */
 const PATH = "/api/auth";
 const MAX_AGE_S = 30 * 24 * 60 * 60;
 
-/** The field that the request's cookie stands for, if the action's contract has one. */
-export function fromCookie({ restCookie }: ActionContract, { headers }: IncomingMessage): Record<string, unknown> {
-	const value = restCookie && headers.cookie ? parseCookie(headers.cookie)[NAME] : undefined;
-	return value ? { [restCookie as string]: value } : {};
+/** The field that the request's cookie stands for, if the action takes one: signing in only gives it, and must not mind an old one. */
+export function fromCookie({ restCookie, params }: ActionContract, { headers }: IncomingMessage): Record<string, unknown> {
+	if (!restCookie || !(params instanceof z.ZodObject) || !(restCookie in params.shape) || !headers.cookie) return {};
+	const value = parseCookie(headers.cookie)[REFRESH_COOKIE];
+	return value ? { [restCookie]: value } : {};
 }
 
 /**
@@ -29,6 +31,6 @@ export function toCookie(
 	const { [restCookie]: value, ...rest } = answer as Record<string, unknown>;
 	const options = { path: PATH, httpOnly: true, secure: isSecure, sameSite: "strict" } as const;
 	const cookie = typeof value === "string" ? { value, maxAge: MAX_AGE_S } : { value: "", maxAge: 0 };
-	res.setHeader("Set-Cookie", stringifySetCookie({ name: NAME, ...cookie, ...options }));
+	res.setHeader("Set-Cookie", stringifySetCookie({ name: REFRESH_COOKIE, ...cookie, ...options }));
 	return req.headers.origin === undefined ? answer : rest;
 }

@@ -7,7 +7,7 @@ export const PurchaseRequest = z
 	.strictObject({ id: Id.optional(), user_id: Id, amount: Amount })
 	.describe("Buy. With an `id` a retry is safe: the same user and id again gets the same answer and buys nothing.");
 
-export const Purchase = z.strictObject({ id: Id, user_id: Id, amount: Amount });
+export const Purchase = z.strictObject({ id: Id, user_id: Id, amount: Amount }).meta({ id: "Purchase" });
 
 export const UserPurchase = z.object({ id: Id.optional(), user_id: Id, amount: Amount, created_at: z.string().optional() });
 
@@ -17,11 +17,16 @@ export const PurchaseTotal = z.strictObject({
 	total_cents: z.int().nonnegative()
 });
 
+const example = { id: "5b4a9ab4-7e0c-4f31-9a2c-0b7f0d2e8d5e", user_id: "123", amount: 49.99 };
+
 export const actions = {
-	/** Committed in Postgres, with its message for `user_purchase`, when it answers. Errors: `VALIDATION_ERROR`, `CONFLICT` (same id, other amount), `UNAVAILABLE`. */
+	/** With its message for `user_purchase`. `CONFLICT`: the same id with another amount. */
 	"purchase.create": action({
+		summary: "Buys: committed in Postgres when it answers, and once only where it comes again under the same id",
 		params: PurchaseRequest,
 		result: Purchase,
+		errors: ["CONFLICT"],
+		example: { params: example, result: example },
 		who: "owner",
 		rest: "POST /api/purchases",
 		status: 201,

@@ -12,7 +12,9 @@ export const Selection = z
 /** On the topic fields we do not know are let through and left out: foreign clients may send more than we ask for. */
 const SelectionMessage = z.object(Selection.shape);
 
-export const Accepted = z.strictObject({ accepted: z.literal(true) });
+export const Accepted = z
+	.strictObject({ accepted: z.literal(true) })
+	.meta({ id: "Accepted", description: "It is durable, and will be done" });
 
 export const SelectionSummary = z.object({ name: Id, count: z.int().nonnegative(), user_id: Id });
 
@@ -27,10 +29,15 @@ export const countsShown = {
 };
 
 export const actions = {
-	/** Durable on topic `Selections` when it answers. Errors: `VALIDATION_ERROR` (also a name that is not up for selection), `UNAVAILABLE`. */
+	/** A name that is not up for selection is a `VALIDATION_ERROR` too. */
 	"selections.pick": action({
+		summary: "Picks one of the names that are up for selection: durable on topic Selections when it answers",
 		params: Selection,
 		result: Accepted,
+		example: {
+			params: { name: "d", id: "e0fcd4e5-bdc2-4f4e-f6e8-920bfc07804a", user_id: "test-user" },
+			result: { accepted: true }
+		},
 		who: "owner",
 		rest: "POST /api/selections/async",
 		status: 202,

@@ -17,7 +17,7 @@ export interface Watched {
 	forget(): void;
 }
 
-export function watchedFeed({ code, apply, latest }: Feed<unknown>, watchers: () => Iterable<Client>): Watched {
+export function watchedFeed(room: string, { code, apply, latest }: Feed<unknown>, watchers: () => Iterable<Client>): Watched {
 	let list: unknown;
 	/** What was told while the first list was still being read. */
 	let early: unknown[] = [];
@@ -27,7 +27,7 @@ export function watchedFeed({ code, apply, latest }: Feed<unknown>, watchers: ()
 	const showAll = () => {
 		timer = undefined;
 		shownAtMs = performance.now();
-		const frame: Prepared = { code, data: list };
+		const frame: Prepared = { room, code, data: list };
 		for (const client of watchers()) client.push(frame, latest as never);
 	};
 
@@ -53,7 +53,7 @@ export function watchedFeed({ code, apply, latest }: Feed<unknown>, watchers: ()
 			const raised = latest.raise ? latest.raise(snapshot, key => known.get(key) ?? 0) : snapshot;
 			list = early.reduce((soFar, message) => apply(soFar, message as never), raised);
 			early = [];
-			client.push({ code, data: list }, { ...latest, always: true } as never);
+			client.push({ room, code, data: list }, { ...latest, always: true } as never);
 		},
 
 		forget() {

@@ -1,8 +1,10 @@
 // What a client may say on /ws, and what it is told when it says something else.
+import { Errors } from "moleculer";
 import { z } from "zod";
 import { type ActionContract, Id } from "../../define.ts";
 import { type Fault, invalid, isAway } from "../../mixins/errors.ts";
 import { faultsOf } from "../../mixins/faults.ts";
+import { isDeeperThan, MAX_JSON_DEPTH } from "../../mixins/http/json-depth.ts";
 
 /** `ip` is accepted and ignored: the peer's own address is what counts. */
 const Connect = z.strictObject({ user: Id, ip: z.unknown().optional(), token: z.string().optional() });
@@ -13,6 +15,9 @@ export type ClientFrame =
 	| { code: undefined; data: Record<string, unknown> };
 
 const refuse = (field: string, message: string) => invalid([{ field, message }]);
+
+/** Of a socket that would be one too many of its account's, or of its address's. */
+export const tooManySockets = () => new Errors.MoleculerClientError("You have too many sockets open", 429, "TOO_MANY_SOCKETS");
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
 	typeof value === "object" && value !== null && !Array.isArray(value);
@@ -26,6 +31,7 @@ function checked<S extends z.ZodType>(schema: S, data: unknown): z.output<S> {
 /** Reads a frame; undefined: it was not text. A frame without a code is a call of the action that takes those. Throws `VALIDATION_ERROR`. */
 export function parseFrame(text: string | undefined, feeds: Iterable<string>): ClientFrame {
 	if (text === undefined) throw refuse("", "send frames as text");
+	if (isDeeperThan(text)) throw refuse("", `the frame nests deeper than ${MAX_JSON_DEPTH} levels`);
 	let frame: unknown;
 	try {
 		frame = JSON.parse(text);

@@ -32,14 +32,16 @@ export function createHub(topics: Topics): Hub {
 	const rooms = new Map<string, Set<Client>>();
 	const clients = (room: string) => rooms.get(room) ?? nobody;
 	const feeds = new Map<string, Watched>();
-	for (const [name, feed] of feedsOf(topics))
+	for (const [name, feed] of feedsOf(topics)) {
+		const room = feedRoom(name);
 		feeds.set(
-			feedRoom(name),
-			watchedFeed(feed, () => clients(feedRoom(name)))
+			room,
+			watchedFeed(room, feed, () => clients(room))
 		);
+	}
 
 	const pushTo = ({ code, latest }: Push<unknown>, { room, message, headers }: Delivery) => {
-		const frame: Prepared = { code, data: message };
+		const frame: Prepared = { room, code, data: message };
 		for (const client of clients(room)) client.push(frame, latest as never, headers);
 	};
 
@@ -50,7 +52,9 @@ export function createHub(topics: Topics): Hub {
 
 		leave(room, client) {
 			const here = rooms.get(room);
-			if (!here?.delete(client) || here.size > 0) return false;
+			if (!here?.delete(client)) return false;
+			client.drop(room);
+			if (here.size > 0) return false;
 			rooms.delete(room);
 			feeds.get(room)?.forget();
 			return true;

@@ -3,10 +3,10 @@ import { randomUUID } from "node:crypto";
 import type { RawData, WebSocket } from "ws";
 import { mayActAs, mayCall } from "../../access.ts";
 import type { Actions, Caller } from "../../define.ts";
-import type { TokenBucket } from "../../mixins/http/token-bucket.ts";
 import type { Client } from "./client.ts";
-import { type ClientFrame, type codelessAction, errorFrame, parseFrame } from "./frames.ts";
+import { type ClientFrame, type codelessAction, errorFrame, parseFrame, tooManySockets } from "./frames.ts";
 import { feedRoom, type Hub, userRoom } from "./hub.ts";
+import { type Peer, SIGNED_OUT } from "./peers.ts";
 import type { Presence } from "./presence.ts";
 
 export interface SessionOptions {
@@ -16,15 +16,16 @@ export interface SessionOptions {
 	guests: boolean;
 	feeds: Map<string, { snapshot: string }>;
 	codeless: ReturnType<typeof codelessAction>;
-	flood: TokenBucket;
+	/** Who is at the other end. */
+	peer: Peer;
 }
 
 /** Calls of one client under way at once; one that sends more is not read from until some are answered. */
 const MAX_UNDER_WAY = 256;
 
 export function openSession(socket: WebSocket, client: Client, options: SessionOptions) {
-	const { hub, presence, caller, guests, feeds, codeless, flood } = options;
-	const underWay = new Set<Promise<void>>();
+	const { hub, presence, caller, guests, feeds, codeless, peer } = options;
+	const underWay = new Set<Promise<unknown>>();
 
 	const enter = async (room: string) => {
 		// Whoever has gone has left its rooms for good.
@@ -43,8 +44,10 @@ export function openSession(socket: WebSocket, client: Client, options: SessionO
 	};
 
 	const connect = async ({ user, token }: Extract<ClientFrame, { code: "connect" }>["data"]) => {
-		if (token !== undefined) client.caller = await caller.call("users.authenticate", { token });
-		mayActAs(user, client.caller, { guests });
+		const identity = token === undefined ? peer.identity : await caller.call("users.authenticate", { token });
+		// Nothing changes unless all of it does: the room of an account is only for sockets whose own token is that account's.
+		mayActAs(user, identity, { guests });
+		if (identity && !peer.identify(identity)) throw tooManySockets();
 		await become(user);
 		client.send({ code: "connected", data: { user } });
 	};
@@ -62,8 +65,8 @@ export function openSession(socket: WebSocket, client: Client, options: SessionO
 	};
 
 	const callCodeless = async (params: Record<string, unknown>) => {
-		mayCall(codeless.contract, params, client.caller, { guests });
-		const meta = { caller: client.caller };
+		mayCall(codeless.contract, params, peer.identity, { guests });
+		const meta = { caller: peer.identity };
 		const answer = await caller.call(codeless.name as keyof Actions, params as never, { requestID: randomUUID(), meta });
 		const owner = codeless.contract.actor?.(params as never);
 		if (client.user === undefined && owner !== undefined) await become(owner);
@@ -76,17 +79,19 @@ export function openSession(socket: WebSocket, client: Client, options: SessionO
 		else await callCodeless(frame.data);
 	};
 
-	const answerErrors = async (work: Promise<void>, id?: unknown) => {
+	const answer = async (frame: ClientFrame) => {
 		try {
-			await work;
+			await handle(frame);
 		} catch (error) {
-			client.send(errorFrame(error, id));
+			client.send(errorFrame(error, frame.code === undefined ? frame.data.id : undefined));
 		}
 	};
 
-	// Frames that change who one is or what one watches are taken in the order they came; calls need not wait for each other.
-	let inOrder = Promise.resolve();
-	const take = (data: RawData, isBinary: boolean): Promise<void> => {
+	// Frames that change who one is or what one watches are taken in the order they came; calls need not wait for each other. But what comes after
+	// a connect waits for it, and a connect for the answers to all that came before: those are the former user's, and go first.
+	let inOrder: Promise<unknown> = Promise.resolve();
+	let connected = inOrder;
+	const take = (data: RawData, isBinary: boolean): Promise<unknown> => {
 		let frame: ClientFrame;
 		try {
 			frame = parseFrame(isBinary ? undefined : String(data), feeds.keys());
@@ -94,14 +99,25 @@ export function openSession(socket: WebSocket, client: Client, options: SessionO
 			client.send(errorFrame(error));
 			return inOrder;
 		}
-		if (frame.code === undefined) return answerErrors(handle(frame), frame.data.id);
-		inOrder = inOrder.then(() => answerErrors(handle(frame)));
+		if (frame.code === undefined) return connected.then(() => answer(frame));
+		const before = frame.code === "connect" ? Promise.all(underWay) : inOrder;
+		inOrder = before.then(() => answer(frame));
+		if (frame.code === "connect") connected = inOrder;
 		return inOrder;
 	};
 
+	/** Whether a frame may still be taken. */
+	const counted = () => {
+		if (socket.readyState !== socket.OPEN) return false;
+		if (peer.take()) return true;
+		client.close(1008, "too many frames");
+		return false;
+	};
+
+	// A ping costs an answer, like any frame.
+	socket.on("ping", counted).on("pong", counted);
 	socket.on("message", (data: RawData, isBinary: boolean) => {
-		if (socket.readyState !== socket.OPEN) return;
-		if (!flood.take(performance.now())) return client.close(1008, "too many frames");
+		if (!counted()) return;
 		const work = take(data, isBinary);
 		underWay.add(work);
 		if (underWay.size >= MAX_UNDER_WAY) socket.pause();
@@ -111,6 +127,7 @@ export function openSession(socket: WebSocket, client: Client, options: SessionO
 		});
 	});
 
+	peer.over = reason => client.close(SIGNED_OUT, reason);
 	socket.on("close", () => {
 		if (client.user !== undefined) leave(userRoom(client.user));
 		for (const name of feeds.keys()) leave(feedRoom(name));

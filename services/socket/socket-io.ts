@@ -2,41 +2,101 @@
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { Service, ServiceSchema } from "moleculer";
 import SocketIO from "moleculer-io";
-import type { AddressLimit } from "../../mixins/http/address-limit.ts";
+import type { Caller, Identity } from "../../define.ts";
+import { unauthorized } from "../../mixins/errors.ts";
+import { clientOf, type Trusted } from "../../mixins/http/client-address.ts";
 import { doorOf } from "../../mixins/http/front-door.ts";
 import { isAllowedOrigin } from "../../mixins/http/origin.ts";
-import { tokenBucket } from "../../mixins/http/token-bucket.ts";
+import { tokenBucket } from "../../mixins/limits/token-bucket.ts";
+import { errorFrame, tooManySockets } from "./frames.ts";
+import { userRoom } from "./hub.ts";
+import type { Peer, Peers } from "./peers.ts";
 
 export interface SocketIoOptions {
 	guests: boolean;
 	allowedOrigins: readonly string[];
-	addresses: AddressLimit;
-	maxFramesPerSecond: number;
+	isTrusted: Trusted;
+}
+
+/** What carries a client's packets, by polling or by WebSocket: Engine.IO's socket. */
+interface Connection {
+	request: IncomingMessage;
+	readyState: string;
+	/** With `discard` at once; its client comes again by itself, and asks for a token then. Told to disconnect, it would stay away. */
+	close(discard: boolean): void;
+	on(event: "packet", listener: () => void): void;
+	once(event: "close", listener: () => void): void;
 }
 
 interface Socket {
-	handshake: { address: string; auth: { token?: unknown } };
-	use(middleware: (packet: unknown, next: () => void) => void): void;
+	conn: Connection;
+	handshake: { auth: { token?: unknown } };
+	/** Whoever adds events finds here who is behind the socket; undefined: a guest. */
+	data: { identity?: Identity };
+	join(room: string): void;
 	once(event: "disconnect", listener: () => void): void;
-	disconnect(close: boolean): void;
 }
 
 type Next = (error?: Error) => void;
-type Running = Service & { server: Server; io: { disconnectSockets(close: boolean): void } };
+type Running = Service & {
+	server: Server;
+	sockets: { peers: Peers };
+	io: {
+		engine: { on(event: "connection", listener: (connection: Connection) => void): void; close(): void };
+		on(event: "connection", listener: (socket: Socket) => void): void;
+	};
+};
 
-const refused = (type: string) => Object.assign(new Error(type), { data: { type } });
+const CONNECT_WITHIN_MS = 10_000;
+const MAX_PACKET_BYTES = 64 * 1024;
 
-export function socketIo({ guests, allowedOrigins, addresses, maxFramesPerSecond }: SocketIoOptions): Partial<ServiceSchema> {
-	const identify = ({ handshake }: Socket, next: Next) =>
-		next(handshake.auth.token || !guests ? refused("UNAUTHORIZED") : undefined);
+/** The client's `connect_error`. */
+const refusal = (error: unknown) => {
+	const { type } = errorFrame(error).data;
+	return Object.assign(new Error(type), { data: { type } });
+};
 
-	const limit = (socket: Socket, next: Next) => {
-		const countOut = addresses.take(socket.handshake.address);
-		if (!countOut) return next(refused("TOO_MANY_SOCKETS"));
-		socket.once("disconnect", countOut);
-		const bucket = tokenBucket(maxFramesPerSecond, performance.now());
-		socket.use((_, pass) => (bucket.take(performance.now()) ? pass() : socket.disconnect(true)));
-		next();
+export function socketIo({ guests, allowedOrigins, isTrusted }: SocketIoOptions): Partial<ServiceSchema> {
+	/** Those that were counted in: of an address that has its fill nobody is. */
+	const peers = new WeakMap<Connection, Peer>();
+	/** One connection is one socket: a second one on it could be somebody else's. */
+	const taken = new WeakSet<Connection>();
+
+	const arrive = (connection: Connection, here: Peers) => {
+		const peer = here.arrive(clientOf(connection.request, isTrusted).address);
+		// Whoever is not counted in stays only to be told so.
+		const few = tokenBucket(1, performance.now());
+		connection.on("packet", () => {
+			if (!(peer ? peer.take() : few.take(performance.now()))) connection.close(true);
+		});
+		if (!peer) return;
+		peers.set(connection, peer);
+		peer.over = () => connection.close(true);
+		connection.once("close", peer.leave);
+	};
+
+	const identify = async (conn: Connection, token: unknown, caller: Caller) => {
+		const peer = peers.get(conn);
+		if (!peer) throw tooManySockets();
+		if (token === undefined || token === null) {
+			if (guests) return undefined;
+			throw unauthorized("Guests are not let in here: sign in, and send your token");
+		}
+		if (typeof token !== "string") throw unauthorized("This token is not valid");
+		const identity = await caller.call("users.authenticate", { token });
+		if (!peer.identify(identity)) throw tooManySockets();
+		return identity;
+	};
+
+	const admit = async ({ conn, handshake, data }: Socket, caller: Caller) => {
+		if (taken.has(conn)) throw tooManySockets();
+		taken.add(conn);
+		try {
+			data.identity = await identify(conn, handshake.auth.token, caller);
+		} catch (error) {
+			taken.delete(conn);
+			throw error;
+		}
 	};
 
 	const schema = {
@@ -49,12 +109,25 @@ export function socketIo({ guests, allowedOrigins, addresses, maxFramesPerSecond
 					path: "/socket.io",
 					serveClient: false,
 					destroyUpgrade: false,
-					maxHttpBufferSize: 64 * 1024,
+					connectTimeout: CONNECT_WITHIN_MS,
+					maxHttpBufferSize: MAX_PACKET_BYTES,
+					httpCompression: false,
 					allowRequest: (req: IncomingMessage, decide: (error: null, isAllowed: boolean) => void) =>
-						decide(null, isAllowedOrigin(req, allowedOrigins)),
+						decide(null, isAllowedOrigin(req, allowedOrigins, clientOf(req, isTrusted).isSecure)),
 					cors: { origin: [...allowedOrigins], credentials: true }
 				},
-				namespaces: { "/": { middlewares: [identify, limit] } }
+				namespaces: {
+					"/": {
+						middlewares: [
+							function (this: Service, socket: Socket, next: Next) {
+								admit(socket, this.broker as unknown as Caller).then(
+									() => next(),
+									error => next(refusal(error))
+								);
+							}
+						]
+					}
+				}
 			}
 		},
 
@@ -69,10 +142,19 @@ export function socketIo({ guests, allowedOrigins, addresses, maxFramesPerSecond
 		},
 
 		started(this: Running) {
+			const { engine } = this.io;
+			engine.on("connection", connection => arrive(connection, this.sockets.peers));
+			this.io.on("connection", socket => {
+				const { identity } = socket.data;
+				if (identity) socket.join(userRoom(identity.id));
+				// Whoever leaves has nothing else to stay for.
+				socket.once("disconnect", () => socket.conn.close(true));
+			});
 			const door = doorOf(this.broker);
 			door.requests.set("/socket.io/", (req, res) => this.server.emit("request", req, res));
 			door.upgrades.set("/socket.io/", (req, socket, head) => this.server.emit("upgrade", req, socket, head));
-			door.closing.add(async () => this.io.disconnectSockets(true));
+			// Not by telling clients to disconnect: then they would not come again, to whichever node answers.
+			door.closing.add(async () => engine.close());
 		}
 	};
 	// Its settings and its server are more than Moleculer's type of a schema knows.

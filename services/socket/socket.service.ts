@@ -1,9 +1,8 @@
 import type { Service, ServiceSchema } from "moleculer";
 import { config } from "../../config.ts";
 import { type Caller, defineService, type Received, type TopicContract } from "../../define.ts";
-import { addressLimit } from "../../mixins/http/address-limit.ts";
+import { trustedProxies } from "../../mixins/http/client-address.ts";
 import { doorOf } from "../../mixins/http/front-door.ts";
-import { tokenBucket } from "../../mixins/http/token-bucket.ts";
 import { redis as redisMixin } from "../../mixins/redis.ts";
 import { embedded, redis, withTopics } from "../../profile.ts";
 import { actions, topics } from "../contract.ts";
@@ -12,6 +11,7 @@ import { feedsOf } from "./feeds.ts";
 import { forwarder } from "./forward.ts";
 import { codelessAction } from "./frames.ts";
 import { createHub, roomsOf } from "./hub.ts";
+import { createPeers } from "./peers.ts";
 import { redisPresence } from "./presence.redis.ts";
 import { localPresence, type Presence } from "./presence.ts";
 import { openSession } from "./session.ts";
@@ -23,8 +23,8 @@ const contracts = topics as unknown as Record<string, TopicContract>;
 /** The topics that some screen is to hear of: their contracts say which. */
 const shown = Object.keys(contracts).filter(name => contracts[name]?.push || contracts[name]?.feed);
 
-/** WebSocket and Socket.IO together. */
-const addresses = addressLimit(config.maxSocketsPerAddress);
+const isTrusted = trustedProxies(config.trustedProxies);
+const METER_EVERY_MS = 1_000;
 
 const COUNTERS = {
 	pushed: "frames for sockets",
@@ -32,11 +32,10 @@ const COUNTERS = {
 	slow: "sockets closed for not reading"
 };
 
-function figuresOf({ broker }: Service, connected: () => number): ClientFigures {
+function figuresOf({ broker }: Service): ClientFigures {
 	for (const [figure, description] of Object.entries(COUNTERS))
 		broker.metrics.register({ type: "counter", name: `plaza.sockets.${figure}`, description });
 	broker.metrics.register({ type: "gauge", name: "plaza.sockets.connected", description: "open sockets" });
-	setInterval(() => broker.metrics.set("plaza.sockets.connected", connected()), 1_000).unref();
 	const count = (figure: string) => () => broker.metrics.increment(`plaza.sockets.${figure}`);
 	return { pushed: count("pushed"), conflated: count("conflated"), slow: count("slow") };
 }
@@ -57,11 +56,14 @@ function open(service: Service, makePresence: typeof presenceOf) {
 	);
 	const feeds = feedsOf(contracts);
 	const codeless = codelessAction(actions);
-	const figures = figuresOf(service, () => server.size());
+	const figures = figuresOf(service);
+	const peers = createPeers({ ...config, caller });
 	const server = webSockets({
 		allowedOrigins: config.allowedOrigins,
-		addresses,
-		onConnection: socket =>
+		isTrusted,
+		peers,
+		caller,
+		onConnection: (socket, peer) =>
 			openSession(socket, createClient(socket, figures), {
 				hub,
 				presence,
@@ -69,12 +71,13 @@ function open(service: Service, makePresence: typeof presenceOf) {
 				guests: config.guests,
 				feeds,
 				codeless,
-				flood: tokenBucket(config.maxFramesPerSecond, performance.now())
+				peer
 			})
 	});
 	return {
 		hub,
 		presence,
+		peers,
 		server,
 		forward: forwarder({ nodeID: service.broker.nodeID, hub, presence, caller, logger: service.logger })
 	};
@@ -92,7 +95,7 @@ function presenceOf({ broker }: Service, rooms: () => Iterable<string>, onFrozen
 }
 
 type Open = ReturnType<typeof open>;
-type Running = Service & { sockets: Open };
+type Running = Service & { sockets: Open; meter: NodeJS.Timeout };
 
 /** WebSocket and Socket.IO: who is connected where, and the frames that topics' contracts say they get. Has no line about any service. */
 export const socket = (mixins: Partial<ServiceSchema>[]) =>
@@ -126,20 +129,29 @@ export const socket = (mixins: Partial<ServiceSchema>[]) =>
 		},
 
 		started() {
-			const { presence, server } = (this as unknown as Running).sockets;
+			const running = this as unknown as Running;
+			const { presence, peers, server } = running.sockets;
 			const door = doorOf(this.broker);
 			presence.start();
+			peers.start();
+			running.meter = setInterval(
+				() => this.broker.metrics.set("plaza.sockets.connected", server.size()),
+				METER_EVERY_MS
+			).unref();
 			door.upgrades.set("/ws", server.upgrade);
 			door.closing.add(server.stop);
 		},
 
 		stopped() {
-			return (this as unknown as Running).sockets.presence.stop();
+			const { sockets, meter } = this as unknown as Running;
+			clearInterval(meter);
+			sockets.peers.stop();
+			return sockets.presence.stop();
 		}
 	});
 
 export default socket([
 	withTopics(),
-	socketIo({ ...config, addresses }),
+	socketIo({ ...config, isTrusted }),
 	...(embedded ? [] : [redisMixin(redis(), { required: false })])
 ]);

@@ -4,34 +4,54 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { after, describe, it } from "node:test";
 import { WebSocket } from "ws";
-import type { Caller } from "../../define.ts";
-import { addressLimit } from "../../mixins/http/address-limit.ts";
-import { tokenBucket } from "../../mixins/http/token-bucket.ts";
+import type { Caller, Meta } from "../../define.ts";
+import { unauthorized } from "../../mixins/errors.ts";
 import { eventually } from "../../test/client.ts";
 import { actions, topics } from "../contract.ts";
 import { createClient } from "./client.ts";
 import { feedsOf } from "./feeds.ts";
 import { codelessAction } from "./frames.ts";
 import { createHub, userRoom } from "./hub.ts";
+import { createPeers } from "./peers.ts";
 import { localPresence } from "./presence.ts";
 import { openSession } from "./session.ts";
 import { webSockets } from "./web-sockets.ts";
 
 const contracts = topics as never;
 
+const ANN = `acct_${"a".repeat(32)}`;
+const BEN = `acct_${"b".repeat(32)}`;
+/** Here a token is what it says. */
+const tokenOf = (id: string) => `token of ${id}`.replaceAll(" ", ".");
+const identityIn = (token: string) => {
+	const [, id] = /^token\.of\.(.+)$/.exec(token) ?? [];
+	if (!id) throw unauthorized("This token is not valid");
+	return { id, role: "user", session: id, expiresAtMs: Date.now() + 60_000 };
+};
+
 /** A WebSocket server with everything but the rest of the system behind it. */
 async function open({
 	maxSocketsPerAddress = 0,
+	maxSocketsPerAccount = 0,
 	framesPerSecond = 0,
-	snapshot = async (): Promise<unknown> => [{ name: "a", count: 1 }]
+	snapshot = async (): Promise<unknown> => [{ name: "a", count: 1 }],
+	buy = async (bought: object, _meta: Meta): Promise<unknown> => bought
 } = {}) {
 	const hub = createHub(contracts);
 	const figures = { pushed: 0, conflated: 0, slow: 0 };
-	const caller = { call: snapshot } as unknown as Caller;
+	const caller = {
+		async call(name: string, params: { token: string }, options?: { meta: Meta }) {
+			if (name === "users.authenticate") return identityIn(params.token);
+			return name === "purchase.create" ? buy(params, options!.meta) : snapshot();
+		}
+	} as unknown as Caller;
+	const peers = createPeers({ caller, maxSocketsPerAddress, maxSocketsPerAccount, maxFramesPerSecond: framesPerSecond });
 	const sockets = webSockets({
 		allowedOrigins: ["https://shop.example"],
-		addresses: addressLimit(maxSocketsPerAddress),
-		onConnection: socket =>
+		isTrusted: () => false,
+		peers,
+		caller,
+		onConnection: (socket, peer) =>
 			openSession(
 				socket,
 				createClient(socket, {
@@ -46,7 +66,7 @@ async function open({
 					guests: true,
 					feeds: feedsOf(contracts),
 					codeless: codelessAction(actions),
-					flood: tokenBucket(framesPerSecond, performance.now())
+					peer
 				}
 			)
 	});
@@ -58,14 +78,16 @@ async function open({
 		server.close();
 	});
 
-	const connect = async (user: string, options = {}) => {
+	const connect = async (user: string, options = {}, token?: string) => {
 		const socket = new WebSocket(url, options);
 		const frames: { code: string; data: unknown }[] = [];
 		socket.on("message", data => frames.push(JSON.parse(String(data))));
 		await once(socket, "open");
-		socket.send(JSON.stringify({ code: "connect", data: { user } }));
+		const say = (frame: object) => socket.send(JSON.stringify(frame));
+		const be = (id: string, its?: string) => say({ code: "connect", data: { user: id, token: its } });
+		be(user, token);
 		await eventually(() => assert.equal(frames[0]?.code, "connected"), `${user} to be connected`);
-		return { socket, frames };
+		return { socket, frames, say, be };
 	};
 	const deliver = (user: string, count: number, name = "a") =>
 		hub.deliver({ topic: "SelectionSummary", room: userRoom(user), message: { name, count, user_id: user }, headers: {} });
@@ -182,6 +204,105 @@ describe("sockets", () => {
 		assert.equal(figures.slow, 1);
 		deliver("reader", 1);
 		await eventually(() => assert.equal(other.frames[1]?.code, "SelectionSummary"), "the other one's frame");
+	});
+
+	it("knows before the 101 who comes with a token, and answers 401 to one that is not valid", async () => {
+		const { url, connect } = await open();
+		for (const authorization of ["Bearer forged", "Bearer", "Basic YTpi", ""]) {
+			const [, response] = await once(new WebSocket(url, { headers: { authorization } }), "unexpected-response");
+			assert.equal(response.statusCode, 401, authorization);
+			const { type, code } = JSON.parse(String((await response.toArray())[0]));
+			assert.deepEqual([type, code], ["UNAUTHORIZED", 401], authorization);
+		}
+		await connect(ANN, { headers: { authorization: `Bearer ${tokenOf(ANN)}` } });
+	});
+
+	it("stays whose it is when it may not become somebody else's", async () => {
+		const { connect, deliver } = await open();
+		const { frames, be } = await connect(ANN, {}, tokenOf(ANN));
+		be(BEN);
+		be(BEN, "forged");
+		be(`acct_${"c".repeat(32)}`, tokenOf(BEN));
+		await eventually(() => assert.equal(frames.length, 4), "the refusals");
+		const types = frames.slice(1).map(({ data }) => (data as { type: string }).type);
+		assert.deepEqual(types, ["FORBIDDEN", "UNAUTHORIZED", "FORBIDDEN"]);
+		deliver(BEN, 1);
+		deliver(ANN, 2);
+		await eventually(() => assert.equal(frames.length, 5), "a frame");
+		assert.deepEqual(frames[4]!.data, { name: "a", count: 2, user_id: ANN });
+		be(ANN);
+		await eventually(
+			() => assert.equal(frames.at(-1)!.code, "connected"),
+			"it to be Ann's still, without saying the token again"
+		);
+	});
+
+	it("answers what was asked before it became somebody else's first, and takes what comes after as the new one's", async () => {
+		const committed = Promise.withResolvers<void>();
+		const asked: (string | undefined)[] = [];
+		const buy = async (bought: object, { caller }: Meta) => {
+			asked.push(caller?.id);
+			if (caller?.id === ANN) await committed.promise;
+			return bought;
+		};
+		const { connect } = await open({ buy });
+		const { frames, say, be } = await connect(ANN, {}, tokenOf(ANN));
+		say({ user_id: ANN, amount: 1 });
+		be(BEN, tokenOf(BEN));
+		say({ user_id: BEN, amount: 2 });
+		say({ code: "nothing" });
+		await eventually(() => assert.equal(frames.length, 2), "the answer to what is no frame");
+		assert.deepEqual(asked, [ANN]);
+		committed.resolve();
+		await eventually(() => assert.equal(frames.length, 5), "all answers");
+		assert.deepEqual(
+			frames
+				.slice(2)
+				.map(({ code, data }) => [
+					code,
+					(data as { user?: string; user_id?: string }).user ?? (data as { user_id: string }).user_id
+				]),
+			[
+				["purchase", ANN],
+				["connected", BEN],
+				["purchase", BEN]
+			]
+		);
+		assert.deepEqual(asked, [ANN, BEN]);
+	});
+
+	it("sends nothing of the former user that was still waiting for a slow peer, and the new one what both were told", async () => {
+		const { connect, deliver, hub, figures } = await open();
+		const { socket, frames, be } = await connect(ANN, {}, tokenOf(ANN));
+		socket.pause();
+		const name = "n".repeat(60);
+		let count = 0;
+		while (figures.conflated < 100 && count < 500_000) {
+			for (let burst = 0; burst < 2_000; burst++) deliver(ANN, ++count, name);
+			await new Promise(setImmediate);
+		}
+		assert.ok(figures.conflated >= 100, `${figures.conflated} frames were replaced`);
+		deliver(ANN, 1, "a secret");
+		be(BEN, tokenOf(BEN));
+		await eventually(() => assert.equal(hub.clients(userRoom(BEN)).size, 1), "the socket to be Ben's");
+		deliver(BEN, count, name);
+		socket.resume();
+		await eventually(() => assert.deepEqual(frames.at(-1)!.data, { name, count, user_id: BEN }), "Ben's frame");
+		assert.deepEqual(frames.at(-2), { code: "connected", data: { user: BEN } });
+		assert.ok(!frames.some(({ data }) => (data as { name?: string }).name === "a secret"));
+	});
+
+	it("opens no more sockets of an account than it may have, at either door to being its", async () => {
+		const { url, connect } = await open({ maxSocketsPerAccount: 1 });
+		await connect(ANN, {}, tokenOf(ANN));
+		const { frames, be } = await connect("guest");
+		be(ANN, tokenOf(ANN));
+		await eventually(() => assert.equal((frames[1]?.data as { type?: string })?.type, "TOO_MANY_SOCKETS"), "the refusal");
+		const [, response] = await once(
+			new WebSocket(url, { headers: { authorization: `Bearer ${tokenOf(ANN)}` } }),
+			"unexpected-response"
+		);
+		assert.equal(response.statusCode, 429);
 	});
 
 	it("closes a flood with 1008 and a frame above 64 KiB with 1009", async () => {

@@ -2,17 +2,23 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
-import { type WebSocket, WebSocketServer } from "ws";
-import type { AddressLimit } from "../../mixins/http/address-limit.ts";
+import { type ServerOptions, type WebSocket, WebSocketServer } from "ws";
+import type { Caller } from "../../define.ts";
+import { bearerOf } from "../../mixins/http/bearer.ts";
+import { clientOf, type Trusted } from "../../mixins/http/client-address.ts";
 import { refuseUpgrade } from "../../mixins/http/front-door.ts";
-import { foreignOrigin, tooManyRequests } from "../../mixins/http/http-error.ts";
+import { foreignOrigin, toHttp, tooManyRequests, unavailableHere } from "../../mixins/http/http-error.ts";
 import { isAllowedOrigin } from "../../mixins/http/origin.ts";
+import { tooManySockets } from "./frames.ts";
+import type { Peer, Peers } from "./peers.ts";
 
 export interface WebSocketsOptions {
 	allowedOrigins: readonly string[];
-	addresses: AddressLimit;
+	isTrusted: Trusted;
+	peers: Peers;
+	caller: Caller;
 	/** Called for each connection; answers how to let it finish. */
-	onConnection: (socket: WebSocket) => { drain(): Promise<void> };
+	onConnection: (socket: WebSocket, peer: Peer) => { drain(): Promise<void> };
 }
 
 const MAX_FRAME_BYTES = 64 * 1024;
@@ -20,29 +26,36 @@ const MAX_FRAME_BYTES = 64 * 1024;
 const PING_EVERY_MS = 10_000;
 const DRAIN_WITHIN_MS = 3_000;
 const CLOSE_WITHIN_MS = 1_000;
+/** A peer that does not answer our goodbye is hung up on: by then it must have gone. */
+const CLOSING_TIMEOUT_MS = 2_000;
 
 const within = (promise: Promise<unknown>, ms: number) => Promise.race([promise, delay(ms, undefined, { ref: false })]);
 
-export function webSockets({ allowedOrigins, addresses, onConnection }: WebSocketsOptions) {
-	// No deflate: its memory a socket is many times a frame's size.
+export function webSockets({ allowedOrigins, isTrusted, peers, caller, onConnection }: WebSocketsOptions) {
+	// No deflate: its memory a socket is many times a frame's size. Its types do not know closeTimeout yet.
 	const server = new WebSocketServer({
 		noServer: true,
 		maxPayload: MAX_FRAME_BYTES,
 		perMessageDeflate: false,
+		closeTimeout: CLOSING_TIMEOUT_MS,
 		clientTracking: false
-	});
+	} as ServerOptions);
 	const open = new Map<WebSocket, { drain(): Promise<void> }>();
 	const silent = new WeakSet<WebSocket>();
+	let isStopped = false;
 
-	const accept = (socket: WebSocket, countOut: () => void) => {
-		open.set(socket, onConnection(socket));
+	const accept = (socket: WebSocket, peer: Peer) => {
+		open.set(socket, onConnection(socket, peer));
 		socket.on("pong", () => silent.delete(socket));
 		// What goes wrong is told by the close that follows.
 		socket.on("error", () => {});
-		socket.on("close", () => {
-			countOut();
-			open.delete(socket);
-		});
+		socket.on("close", () => open.delete(socket));
+	};
+
+	/** A client that can send its token with the upgrade is known before it is let in. Rejects with what the token's check says. */
+	const identify = async (req: IncomingMessage, peer: Peer) => {
+		const token = bearerOf(req);
+		if (token !== undefined && !peer.identify(await caller.call("users.authenticate", { token }))) throw tooManySockets();
 	};
 
 	const ping = setInterval(() => {
@@ -56,13 +69,22 @@ export function webSockets({ allowedOrigins, addresses, onConnection }: WebSocke
 	return {
 		size: () => open.size,
 
-		upgrade(req: IncomingMessage, duplex: Duplex, head: Buffer) {
-			if (!isAllowedOrigin(req, allowedOrigins)) return refuseUpgrade(duplex, foreignOrigin);
-			const countOut = addresses.take(req.socket.remoteAddress ?? "");
-			if (!countOut) return refuseUpgrade(duplex, tooManyRequests);
+		async upgrade(req: IncomingMessage, duplex: Duplex, head: Buffer) {
+			const { address, isSecure } = clientOf(req, isTrusted);
+			if (!isAllowedOrigin(req, allowedOrigins, isSecure)) return refuseUpgrade(duplex, foreignOrigin);
+			const peer = peers.arrive(address);
+			if (!peer) return refuseUpgrade(duplex, tooManyRequests);
 			// A handshake that fails ends the connection and accepts nothing.
-			duplex.once("close", countOut);
-			server.handleUpgrade(req, duplex, head, socket => accept(socket, countOut));
+			duplex.once("close", peer.leave);
+			// The server does not listen any more, the WebSocket not yet: a reset meanwhile would end the process.
+			duplex.on("error", () => {});
+			try {
+				await identify(req, peer);
+			} catch (error) {
+				return refuseUpgrade(duplex, toHttp(error));
+			}
+			if (isStopped) return refuseUpgrade(duplex, unavailableHere);
+			server.handleUpgrade(req, duplex, head, socket => accept(socket, peer));
 		},
 
 		/** Asks every client to come again, to whichever node answers then. */
@@ -72,6 +94,7 @@ export function webSockets({ allowedOrigins, addresses, onConnection }: WebSocke
 
 		/** Answers what was taken, says goodbye (1001), and hangs up on who does not. */
 		async stop() {
+			isStopped = true;
 			clearInterval(ping);
 			await within(Promise.all([...open.values()].map(session => session.drain())), DRAIN_WITHIN_MS);
 			const gone = [...open.keys()].map(socket => new Promise(resolve => socket.once("close", resolve)));

@@ -2,14 +2,26 @@
 import { z } from "zod";
 import { action, Id } from "../../define.ts";
 
-export const Count = z.strictObject({ name: Id, count: z.int().nonnegative() });
+export const Count = z.strictObject({ name: Id, count: z.int().nonnegative() }).meta({ id: "Count" });
 
 /** Every configured name, in the configured order, zeros too. */
 export const Counts = z.array(Count);
 
 export const actions = {
-	/** Errors: `UNAVAILABLE`. */
-	"summary.list": action({ params: z.strictObject({}), result: Counts, who: "anyone", rest: "GET /selections" }),
+	"summary.list": action({
+		summary: "Lists how often each name has been picked: every configured name, in order, zeros too",
+		params: z.strictObject({}),
+		result: Counts,
+		example: {
+			params: {},
+			result: [
+				{ name: "a", count: 0 },
+				{ name: "d", count: 10 }
+			]
+		},
+		who: "anyone",
+		rest: "GET /selections"
+	}),
 	/** Raises counts; a count below what is stored changes nothing. For the counter alone: no door leads here from outside. */
 	"summary.raise": action({ params: z.strictObject({ counts: Counts }), result: z.null() })
 };

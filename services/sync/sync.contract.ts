@@ -11,10 +11,11 @@ const SynchronizationMessage = z.object(Synchronization.shape);
 export const SynchronizationResults = z.object({ user_id: Id, selections: Counts });
 
 export const actions = {
-	/** Durable on topic `Synchronizations` when it answers. Errors: `VALIDATION_ERROR`, `UNAVAILABLE`. */
 	"sync.request": action({
+		summary: "Asks for all counts on all sockets of a user: durable on topic Synchronizations when it answers",
 		params: Synchronization,
 		result: Accepted,
+		example: { params: { user_id: "test-user" }, result: { accepted: true } },
 		who: "owner",
 		rest: "POST /api/selections/synchronization",
 		status: 202,

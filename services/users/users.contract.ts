@@ -1,16 +1,19 @@
 // All that the rest of the system may know about accounts: who people are, and how they show it.
 import { z } from "zod";
-import { action, type Identity } from "../../define.ts";
+import { action, type Identity, NO_CONTROL } from "../../define.ts";
 
 /** Ids of accounts are made here and have a form of their own, so that no guest can have used one, or ever use one. */
 const ACCOUNT_ID = /^acct_[0-9a-f]{32}$/;
 export const isAccountID = (id: string) => ACCOUNT_ID.test(id);
-export const AccountID = z.string().regex(ACCOUNT_ID);
+export const AccountID = z.string().regex(ACCOUNT_ID).meta({ id: "AccountID" });
 
 const CONTROL = /\p{Cc}/u;
 
-/** Whether an address reaches anybody only a letter to it could say; this keeps out what is none. */
-const EMAIL = /^[^\s@"\p{Cc}]{1,64}@[^\s@"\p{Cc}]+\.[^\s@".\p{Cc}]{2,}$/u;
+/**
+ * Whether an address reaches anybody only a letter to it could say; this keeps out what is none. Of ASCII a domain has letters, digits, - and dots
+ * alone: what else a URL's host may have (`%41`, `/`, `:80`) would make two addresses one.
+ */
+const EMAIL = /^[^\s@"\p{Cc}]{1,64}@(?:[^\s\p{Cc}!-,./:-@[-`{-~]+\.)+[^\s\p{Cc}!-@[-`{-~][^\s\p{Cc}!-,./:-@[-`{-~]+$/u;
 
 /** Unique without regard to case: it is kept as it was normalised, and shown to its owner and to admins alone. */
 export const Email = z
@@ -19,14 +22,23 @@ export const Email = z
 	.max(254, "must be at most 254 characters long")
 	.regex(EMAIL, "must be an e-mail address")
 	.refine(text => text.isWellFormed(), "must be well-formed Unicode")
-	.meta({ examples: ["ann@example.org"] });
+	.meta({
+		id: "Email",
+		examples: ["ann@example.org"],
+		pattern: EMAIL.source.replaceAll("\\p{Cc}", "\\u0000-\\u001f\\u007f-\\u009f")
+	});
 
 /** 10 to 128 characters; that it is not one of the commonest is seen to by the rules. */
 export const Password = z
 	.string()
 	.min(10, "must be at least 10 characters long")
 	.max(128, "must be at most 128 characters long")
-	.refine(text => text.isWellFormed(), "must be well-formed Unicode");
+	.refine(text => text.isWellFormed(), "must be well-formed Unicode")
+	.meta({
+		id: "Password",
+		description: "None of the commonest, not made of three characters or fewer, and neither the address nor the name",
+		format: "password"
+	});
 
 /** What others call a person. */
 export const Name = z
@@ -34,28 +46,27 @@ export const Name = z
 	.trim()
 	.min(1, "must not be empty")
 	.max(64, "must be at most 64 characters long")
-	.refine(text => text.isWellFormed() && !CONTROL.test(text), "must be well-formed Unicode without control characters");
+	.refine(text => text.isWellFormed() && !CONTROL.test(text), "must be well-formed Unicode without control characters")
+	.meta({ id: "Name", description: "Space around it is left out; what remains is not empty", pattern: NO_CONTROL });
 
 export const Role = z.enum(["user", "admin"]);
 
-export const User = z.strictObject({
-	id: AccountID,
-	email: z.string(),
-	name: z.string(),
-	role: Role,
-	createdAt: z.iso.datetime()
-});
+export const User = z
+	.strictObject({ id: AccountID, email: z.string(), name: z.string(), role: Role, createdAt: z.iso.datetime() })
+	.meta({ id: "User" });
 
 /** A token for 15 minutes, and one that gets the next: each refresh token works once. */
-export const SignedIn = z.strictObject({
-	user: User,
-	/** JWT, to be sent as `Authorization: Bearer`. */
-	token: z.string(),
-	/** When `token` ends. */
-	expiresAt: z.iso.datetime(),
-	/** Left out of an answer to a browser, which keeps it in a cookie that scripts cannot read. */
-	refreshToken: z.string().optional()
-});
+export const SignedIn = z
+	.strictObject({
+		user: User,
+		token: z.string().describe("JWT, to be sent as `Authorization: Bearer`"),
+		expiresAt: z.iso.datetime().describe("When `token` ends"),
+		refreshToken: z
+			.string()
+			.optional()
+			.describe("Left out of an answer to a browser, which keeps it in a cookie that scripts cannot read")
+	})
+	.meta({ id: "SignedIn" });
 
 /** At most what a token of ours can be long: nothing longer is worth looking at. */
 const Token = z.string().max(4096, "must be at most 4096 characters long");
@@ -92,9 +103,8 @@ export const actions = {
 		status: 201,
 		restCookie: "refreshToken"
 	}),
-	/** The same refusal, after about the same time, for a wrong password and an unknown address. */
 	"users.login": action({
-		summary: "Signs in",
+		summary: "Signs in: the same refusal, after about the same time, for a wrong password and an unknown address",
 		// Not held to the rules of today: an address or a password that could not be made any more is simply not right.
 		params: z.strictObject({ email: z.string().max(1024), password: z.string().max(1024) }),
 		result: SignedIn,
@@ -104,7 +114,7 @@ export const actions = {
 		rest: "POST /api/auth/login",
 		restCookie: "refreshToken"
 	}),
-	/** Each refresh token works once: one that comes a second time was stolen from somebody, and its whole family is revoked. */
+	/** One that comes a second time was stolen from somebody: its whole family is revoked. */
 	"users.refresh": action({
 		summary: "Trades a refresh token, from the cookie or the body, for a new token and the next refresh token",
 		params: MaybeRefresh,
@@ -115,9 +125,9 @@ export const actions = {
 		rest: "POST /api/auth/refresh",
 		restCookie: "refreshToken"
 	}),
-	/** Ends the session of the refresh token, or of the caller's own token where none is given. */
 	"users.logout": action({
-		summary: "Signs out: the session's tokens are worth nothing any more, and its sockets are closed",
+		summary:
+			"Ends the session of the refresh token, or of the caller's token where none is given: its tokens are worth nothing any more, and its sockets are closed",
 		params: MaybeRefresh,
 		result: z.strictObject({ ended: z.boolean() }),
 		errors: ["UNAUTHORIZED"],

@@ -1,25 +1,26 @@
 // Which sign-ins have been revoked while tokens of theirs could still be valid: a short list, read again when it is asked for and a second old.
+import { unavailable } from "../../mixins/errors.ts";
 
 export interface Revoked {
-	/** Whether a session has been revoked: known here at once if this node did it, else within about a second. */
+	/** Whether a session has been revoked: known here at once if this node did it, else within 5 s. Rejects only where no list was ever read. */
 	has(session: string): Promise<boolean>;
-	/** This node revokes it. */
+	/** This node has revoked it. */
 	add(session: string): void;
 }
 
 const FRESH_MS = 1_000;
-/** A list that could not be read again for so long is waited for. */
-const STALE_MS = 4_000;
+/** Up to this age a list does while the next is being read; an older one is waited for. */
+const STALE_MS = 3_000;
 
 /**
- * `read` answers all sessions revoked within the lifetime of a token. While it fails the last list stands: nobody can be revoked either while the
- * store is away, and a token ends by itself.
+ * `read` answers all sessions revoked within the lifetime of a token. While it fails the last list stands: to do what a token is for must not need
+ * the store that the list is in, and every token ends by itself.
  */
 export function revokedSessions(read: () => Promise<string[]>, now: () => number = () => performance.now()): Revoked {
-	let list: ReadonlySet<string> = new Set();
+	let list: ReadonlySet<string> | undefined;
 	/** Revoked here since the list that stands was asked for. */
 	const own = new Map<string, number>();
-	let readAtMs = Number.NEGATIVE_INFINITY;
+	let triedAtMs = Number.NEGATIVE_INFINITY;
 	let reading: Promise<void> | undefined;
 
 	const load = async () => {
@@ -30,17 +31,18 @@ export function revokedSessions(read: () => Promise<string[]>, now: () => number
 		} catch {
 			// The last list stands.
 		}
-		readAtMs = now();
+		triedAtMs = now();
 	};
 
 	return {
 		async has(session) {
-			const ageMs = now() - readAtMs;
+			const ageMs = now() - triedAtMs;
 			if (ageMs > FRESH_MS)
 				reading ??= load().finally(() => {
 					reading = undefined;
 				});
 			if (ageMs > STALE_MS) await reading;
+			if (!list) throw unavailable("Postgres");
 			return own.has(session) || list.has(session);
 		},
 

@@ -1,19 +1,27 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import type { ServiceSchema } from "moleculer";
 import { config } from "../../config.ts";
-import { defineService } from "../../define.ts";
+import { defineService, type Identity } from "../../define.ts";
 import { database } from "../../mixins/database/database.ts";
 import { conflict, invalid, isAway, unauthorized, unavailable } from "../../mixins/errors.ts";
-import { embedded, postgres, works } from "../../profile.ts";
-import { Email, type Role, type User } from "./users.contract.ts";
+import type { Limits } from "../../mixins/limits/limits.ts";
+import { embedded, limits, postgres, works } from "../../profile.ts";
+import type { Role, User } from "./users.contract.ts";
+import { attempts } from "./users.limits.ts";
 import { hashPassword, isPassword } from "./users.passwords.ts";
 import { revokedSessions } from "./users.revoked.ts";
-import { faultOfPassword, normaliseEmail } from "./users.rules.ts";
+import { emailOf, faultOfPassword } from "./users.rules.ts";
 import { secretInFile, secretInTable } from "./users.secret.ts";
 import { sqlUsers, type UserStore } from "./users.store.ts";
 import { ACCESS_TTL_MS, REFRESH_TTL_MS, type Refresh, type Tokens, tokens } from "./users.tokens.ts";
+import { turns } from "./users.turns.ts";
 
 const SWEEP_EVERY_MS = 60 * 60_000;
+const SWEPT_AT_ONCE = 1_000;
+/** For the time between the decision to give a token out and the moment it is signed, and for clocks that differ. */
+const REVOKED_FOR_MS = ACCESS_TTL_MS + 60_000;
+/** What no gateway has brought, as from the prompt, comes from here. */
+const INSIDE = "inside";
 
 const orAway = async <T>(work: Promise<T>): Promise<T> =>
 	work.catch(error => Promise.reject(isAway(error) ? unavailable("Postgres", error) : error));
@@ -22,21 +30,29 @@ export interface UsersOptions {
 	mixins?: Partial<ServiceSchema>[];
 	/** Asked for once, when the service has started. */
 	secret: () => Promise<string> | string;
+	/** What counts the tries of those who sign in, for all nodes together. */
+	limits: Limits;
 	/** Whether this node forgets old sessions. */
 	sweeps?: boolean;
 }
 
+/** All that compute passwords, whoever asks. */
+const inTurn = turns();
+
 /** Accounts: who people are, and how they show it. */
-export function users(store: UserStore, { secret, mixins = [], sweeps = false }: UsersOptions) {
-	const revoked = revokedSessions(() => store.revokedWithin(ACCESS_TTL_MS));
+export function users(store: UserStore, { secret, limits, mixins = [], sweeps = false }: UsersOptions) {
+	const revoked = revokedSessions(() => store.revokedWithin(REVOKED_FOR_MS));
+	const attempt = attempts(limits);
 	const newUserID = () => `acct_${randomUUID().replaceAll("-", "")}`;
 
 	const create = async (account: { email: string; password: string; name: string; role: Role }) => {
-		const email = normaliseEmail(account.email);
-		const fault = faultOfPassword(account.password, { ...account, email });
+		const { name, role, password } = account;
+		const email = emailOf(account.email);
+		if (!email) throw invalid([{ field: "email", message: "must be an e-mail address" }]);
+		const fault = faultOfPassword(password, { name, email });
 		if (fault) throw invalid([fault]);
-		const passwordHash = await hashPassword(account.password);
-		const user = await orAway(store.add({ id: newUserID(), email, name: account.name, role: account.role, passwordHash }));
+		const passwordHash = await inTurn(() => hashPassword(password));
+		const user = await orAway(store.add({ id: newUserID(), email, name, role, passwordHash }));
 		if (!user) throw conflict("This address has an account already", { field: "email" });
 		return user;
 	};
@@ -51,10 +67,21 @@ export function users(store: UserStore, { secret, mixins = [], sweeps = false }:
 		return { user, token, expiresAt: new Date(expiresAtMs).toISOString(), refreshToken };
 	};
 
-	const openSession = async (user: User) => {
+	const openSession = async (user: User, address: string) => {
 		const session = randomBytes(16).toString("base64url");
-		await orAway(store.open({ id: session, userID: user.id, expiresInMs: REFRESH_TTL_MS }));
+		await orAway(store.open({ id: session, userID: user.id, address, expiresInMs: REFRESH_TTL_MS }));
 		return signIn(user, { session, generation: 0 });
+	};
+
+	/** The session that a refresh token ends, or else the caller's. */
+	const sessionOf = async (refreshToken: string | undefined, caller: Identity | undefined) => {
+		if (!refreshToken) return caller?.session;
+		const { session } = await signing.whichOf(refreshToken).catch(error => (caller ? caller : Promise.reject(error)));
+		return session;
+	};
+
+	const sweep = async () => {
+		while ((await store.sweep(SWEPT_AT_ONCE)) === SWEPT_AT_ONCE);
 	};
 
 	return defineService({
@@ -63,17 +90,26 @@ export function users(store: UserStore, { secret, mixins = [], sweeps = false }:
 
 		actions: {
 			async register(ctx) {
+				const { address = INSIDE } = ctx.meta;
+				await attempt.work(address);
 				const user = await create({ ...ctx.params, role: "user" });
 				this.logger.info("registered", { user: user.id, requestID: ctx.requestID });
-				return openSession(user);
+				return openSession(user, address);
 			},
 
 			async login(ctx) {
-				const { email, password } = ctx.params;
-				const address = Email.safeParse(email);
-				const found = address.success ? await orAway(store.byEmail(normaliseEmail(address.data))) : undefined;
-				if (!(await isPassword(password, found?.passwordHash)) || !found) throw unauthorized("Wrong e-mail address or password");
-				return openSession(found.user);
+				const { password } = ctx.params;
+				const { address = INSIDE } = ctx.meta;
+				const email = emailOf(ctx.params.email);
+				await attempt.work(address);
+				// Looked up and counted in turn too: of many tries at once only those under way do not know yet how the others ended.
+				return inTurn(async () => {
+					const found = email === undefined ? undefined : await orAway(store.byEmail(email, address));
+					await attempt.signIn({ address, email: email ?? ctx.params.email, lastHere: found?.lastHere });
+					const isRight = await isPassword(password, found?.passwordHash);
+					if (!found || !isRight) throw unauthorized("Wrong e-mail address or password");
+					return openSession(found.user, address);
+				});
 			},
 
 			async refresh(ctx) {
@@ -90,8 +126,7 @@ export function users(store: UserStore, { secret, mixins = [], sweeps = false }:
 			},
 
 			async logout(ctx) {
-				const { refreshToken } = ctx.params;
-				const session = refreshToken ? (await signing.whichOf(refreshToken)).session : ctx.meta.caller?.session;
+				const session = await sessionOf(ctx.params.refreshToken, ctx.meta.caller);
 				if (!session) throw unauthorized("Send the token or the refresh token of the session to end");
 				const ended = await orAway(store.revoke(session));
 				revoked.add(session);
@@ -117,15 +152,15 @@ export function users(store: UserStore, { secret, mixins = [], sweeps = false }:
 			},
 
 			async create(ctx) {
-				const { email, name = email.slice(0, email.indexOf("@")).slice(0, 64) } = ctx.params;
+				const { email, name = email.slice(0, email.lastIndexOf("@")) } = ctx.params;
 				return { user: await create({ ...ctx.params, name }) };
 			}
 		},
 
 		async started() {
 			signing = tokens(await secret());
-			const sweep = () => store.sweep().catch(error => this.logger.warn(`old sessions stay for now (${error.message})`));
-			if (sweeps) sweeping = setInterval(sweep, SWEEP_EVERY_MS).unref();
+			const sweepLater = () => sweep().catch(error => this.logger.warn(`old sessions stay for now (${error.message})`));
+			if (sweeps) sweeping = setInterval(sweepLater, SWEEP_EVERY_MS).unref();
 		},
 
 		stopped() {
@@ -138,6 +173,7 @@ const secret = () => config.jwtSecret ?? (embedded ? secretInFile(config.dataDir
 
 export default users(sqlUsers(postgres().knex), {
 	secret,
+	limits: limits(),
 	mixins: [database(postgres(), new URL("./migrations/", import.meta.url))],
 	sweeps: works("users")
 });

@@ -15,13 +15,22 @@ export interface NewUser {
 export interface Session {
 	id: string;
 	userID: string;
+	/** Where its owner signed in from. */
+	address: string;
 	expiresInMs: number;
+}
+
+export interface Account {
+	user: User;
+	passwordHash: string;
+	/** The last session that was opened from the address that asks. */
+	lastHere: string | undefined;
 }
 
 export interface UserStore {
 	/** Undefined if the address has an account already. */
 	add(user: NewUser): Promise<User | undefined>;
-	byEmail(email: string): Promise<{ user: User; passwordHash: string } | undefined>;
+	byEmail(email: string, address: string): Promise<Account | undefined>;
 	byID(id: string): Promise<User | undefined>;
 	/** Starts a session, with generation 0. */
 	open(session: Session): Promise<void>;
@@ -34,8 +43,8 @@ export interface UserStore {
 	revoke(session: string): Promise<boolean>;
 	/** Sessions revoked within this time. */
 	revokedWithin(ms: number): Promise<string[]>;
-	/** Forgets sessions whose last token has ended. */
-	sweep(): Promise<number>;
+	/** Forgets sessions whose last token has ended, so many at most; answers how many. */
+	sweep(most: number): Promise<number>;
 }
 
 /** Whoever signs in is answered within the 5 s that every request has. */
@@ -72,9 +81,13 @@ export function sqlUsers(db: Knex): UserStore {
 			return row && userOf(row);
 		},
 
-		async byEmail(email) {
-			const [row] = await rows<Row>("select * from users where email = ?", [email]);
-			return row && { user: userOf(row), passwordHash: row.password_hash };
+		async byEmail(email, address) {
+			const [row] = await rows<Row & { last_here: string | null }>(
+				`select *, (select sessions.id from sessions where user_id = users.id and address = ? order by sessions.created_at desc limit 1) as last_here
+				 from users where email = ?`,
+				[address, email]
+			);
+			return row && { user: userOf(row), passwordHash: row.password_hash, lastHere: row.last_here ?? undefined };
 		},
 
 		async byID(id) {
@@ -82,10 +95,11 @@ export function sqlUsers(db: Knex): UserStore {
 			return row && userOf(row);
 		},
 
-		async open({ id, userID, expiresInMs }) {
-			await rows("insert into sessions (id, user_id, expires_at) values (?, ?, now() + ? * interval '1 ms')", [
+		async open({ id, userID, address, expiresInMs }) {
+			await rows("insert into sessions (id, user_id, address, expires_at) values (?, ?, ?, now() + ? * interval '1 ms')", [
 				id,
 				userID,
+				address,
 				expiresInMs
 			]);
 		},
@@ -120,8 +134,11 @@ export function sqlUsers(db: Knex): UserStore {
 			return ended.map(({ id }) => id);
 		},
 
-		async sweep() {
-			const swept = await rows("delete from sessions where expires_at < now() returning id", []);
+		async sweep(most) {
+			const swept = await rows(
+				"delete from sessions where id in (select id from sessions where expires_at < now() limit ?) returning id",
+				[most]
+			);
 			return swept.length;
 		}
 	};

@@ -1,7 +1,9 @@
 // The two kinds of tokens, both JWT (RFC 7519) signed with HS256 and nothing else: one says who asks, the other gets the next pair.
-import { errors, jwtVerify, SignJWT } from "jose";
+import { errors, type JWTPayload, jwtVerify, SignJWT } from "jose";
+import { z } from "zod";
 import type { Identity } from "../../define.ts";
 import { unauthorized } from "../../mixins/errors.ts";
+import { AccountID, Role } from "./users.contract.ts";
 
 export const ACCESS_TTL_MS = 15 * 60_000;
 export const REFRESH_TTL_MS = 30 * 24 * 60 * 60_000;
@@ -9,8 +11,17 @@ export const REFRESH_TTL_MS = 30 * 24 * 60 * 60_000;
 const ALGORITHM = "HS256";
 const ISSUER = "plaza";
 /** Each kind has its own type and audience (RFC 8725, 3.11 and 3.9): one is never taken for the other. */
-const ACCESS = { typ: "at+jwt", audience: "plaza" };
-const REFRESH = { typ: "rt+jwt", audience: "plaza/refresh" };
+const ACCESS = {
+	typ: "at+jwt",
+	audience: "plaza",
+	claims: z.object({ sub: AccountID, role: Role, sid: z.string().min(1), iat: z.int(), exp: z.int() })
+};
+const REFRESH = {
+	typ: "rt+jwt",
+	audience: "plaza/refresh",
+	claims: z.object({ sid: z.string().min(1), gen: z.int32().nonnegative(), iat: z.int(), exp: z.int() })
+};
+type Kind = typeof ACCESS | typeof REFRESH;
 
 /** One refresh token of a session: the newest has the highest generation. */
 export interface Refresh {
@@ -28,30 +39,30 @@ export interface Tokens {
 	whichOf(token: string): Promise<Refresh>;
 }
 
+/** Decoders forgive padding, spaces and stray last bits, so that many texts would be one token: only the text that was given out is. */
+const isCanonical = (token: string) =>
+	token.split(".").every(part => Buffer.from(part, "base64url").toString("base64url") === part);
+
 export function tokens(secret: string): Tokens {
 	const key = new TextEncoder().encode(secret);
 	const seconds = (ms: number) => Math.floor(ms / 1000);
 
-	const sign = (kind: typeof ACCESS, claims: Record<string, unknown>, expiresAtMs: number) =>
+	const sign = ({ typ, audience }: Kind, claims: JWTPayload, expiresAtMs: number) =>
 		new SignJWT(claims)
-			.setProtectedHeader({ alg: ALGORITHM, typ: kind.typ })
+			.setProtectedHeader({ alg: ALGORITHM, typ })
 			.setIssuer(ISSUER)
-			.setAudience(kind.audience)
+			.setAudience(audience)
 			.setIssuedAt()
 			.setExpirationTime(seconds(expiresAtMs))
 			.sign(key);
 
-	const verify = async (kind: typeof ACCESS, token: string) => {
+	const verify = async <K extends Kind>({ typ, audience, claims }: K, token: string): Promise<z.output<K["claims"]>> => {
 		try {
-			const { payload } = await jwtVerify(token, key, {
-				algorithms: [ALGORITHM],
-				issuer: ISSUER,
-				requiredClaims: ["exp", "iat", "sid"],
-				...kind
-			});
-			return payload;
+			if (!isCanonical(token)) throw new errors.JWTInvalid();
+			const { payload } = await jwtVerify(token, key, { algorithms: [ALGORITHM], issuer: ISSUER, typ, audience });
+			return claims.parse(payload) as z.output<K["claims"]>;
 		} catch (error) {
-			if (error instanceof errors.JOSEError || error instanceof TypeError) throw unauthorized("This token is not valid");
+			if (error instanceof errors.JOSEError || error instanceof z.ZodError) throw unauthorized("This token is not valid");
 			throw error;
 		}
 	};
@@ -66,12 +77,12 @@ export function tokens(secret: string): Tokens {
 
 		async whoHas(token) {
 			const { sub, role, sid, exp } = await verify(ACCESS, token);
-			return { id: String(sub), role: role as Identity["role"], session: String(sid), expiresAtMs: Number(exp) * 1000 };
+			return { id: sub, role, session: sid, expiresAtMs: exp * 1000 };
 		},
 
 		async whichOf(token) {
 			const { sid, gen } = await verify(REFRESH, token);
-			return { session: String(sid), generation: Number(gen) };
+			return { session: sid, generation: gen };
 		}
 	};
 }

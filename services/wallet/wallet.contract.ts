@@ -5,16 +5,20 @@ import { action, Id, topic } from "../../define.ts";
 export const needs = ["purchase"] as const;
 
 export const BalanceRequest = z.strictObject({ user_id: Id });
-export const Balances = z.strictObject({ balances: z.strictObject({ total: z.number().nonnegative() }) });
+export const Balances = z
+	.strictObject({ balances: z.strictObject({ total: z.number().nonnegative() }) })
+	.meta({ id: "Balances" });
 
 /** A user's new balance, published once the total in the balance store is up to date. Header `seq` is its version. */
 export const WalletBalance = z.object({ user_id: Id, balances: z.object({ total: z.number().nonnegative() }) });
 
 export const actions = {
-	/** What a user has spent: 0 for one who never bought. Errors: `VALIDATION_ERROR`; `UNAVAILABLE` when neither store answers, never a wrong figure. */
+	/** `UNAVAILABLE` when neither store answers, never a wrong figure. */
 	"wallet.getBalance": action({
+		summary: "Answers what a user has spent: 0 for one who never bought",
 		params: BalanceRequest,
 		result: Balances,
+		example: { params: { user_id: "123" }, result: { balances: { total: 49.99 } } },
 		who: "owner",
 		rest: "GET /api/wallet/:user_id",
 		actor: request => request.user_id

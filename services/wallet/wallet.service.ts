@@ -129,6 +129,7 @@ const door = () =>
 		port: config.grpcPort,
 		token: config.grpcToken,
 		tls: { cert: config.grpcTlsCert, key: config.grpcTlsKey },
+		reflection: config.grpcReflection,
 		onRefused: cannotStart,
 		listens: works("wallet")
 	});

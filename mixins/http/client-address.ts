@@ -1,0 +1,95 @@
+/**
+ * Where a request comes from: the peer itself, or whom trusted proxies say that it comes from.
+ *
+ *     const trusted = trustedProxies(["10.0.0.0/8", "fd00::/8"]);
+ *     const { address, isSecure } = clientOf(req, trusted);        // { address: "203.0.113.7", isSecure: true }
+ */
+import type { IncomingMessage } from "node:http";
+import { BlockList, isIP } from "node:net";
+
+export interface Client {
+	/** By which a client is told from others: an IPv4 address, or the /64 network of an IPv6 address, all of which is one client's own. */
+	address: string;
+	/** It came by TLS, up to the proxy that ended it. */
+	isSecure: boolean;
+}
+
+/** Whether an address is one of our proxies. */
+export type Trusted = (address: string) => boolean;
+
+const familyOf = (address: string) => (isIP(address) === 6 ? "ipv6" : "ipv4");
+
+/** The proxies with these addresses, or in these networks (`10.0.0.0/8`). */
+export function trustedProxies(networks: readonly string[]): Trusted {
+	if (networks.length === 0) return () => false;
+	const list = new BlockList();
+	for (const network of networks) {
+		const [address = "", bits] = network.split("/");
+		if (bits === undefined) list.addAddress(address, familyOf(address));
+		else list.addSubnet(address, Number(bits), familyOf(address));
+	}
+	return address => isIP(address) > 0 && list.check(address, familyOf(address));
+}
+
+/** Its eight groups in hexadecimal, without leading zeros: RFC 4291, 2.2. */
+function groupsOf(address: string): string[] {
+	const [head = "", tail] = address.split("::");
+	const read = (part = "") =>
+		part
+			.split(":")
+			.filter(Boolean)
+			.flatMap(group => {
+				if (!group.includes(".")) return [Number.parseInt(group, 16)];
+				const [a = 0, b = 0, c = 0, d = 0] = group.split(".").map(Number);
+				return [a * 256 + b, c * 256 + d];
+			});
+	const [first, last] = [read(head), read(tail)];
+	const zeros = new Array<number>(8 - first.length - last.length).fill(0);
+	return [...first, ...zeros, ...last].map(group => group.toString(16));
+}
+
+/** An address as it is compared: without a zone, and of IPv4 as IPv6 writes it (::ffff:192.0.2.1) the IPv4 address. */
+function plain(address: string): string {
+	if (!address.includes(":")) return address;
+	const [bare = ""] = address.split("%", 1);
+	const groups = groupsOf(bare);
+	if (groups.slice(0, 6).join(":") !== "0:0:0:0:0:ffff") return bare;
+	const [high = 0, low = 0] = groups.slice(6).map(group => Number.parseInt(group, 16));
+	return [high >> 8, high & 255, low >> 8, low & 255].join(".");
+}
+
+const networkOf = (address: string) => (address.includes(":") ? `${groupsOf(address).slice(0, 4).join(":")}::/64` : address);
+
+const listed = (header: string | string[] | undefined) =>
+	header === undefined
+		? []
+		: String(header)
+				.split(",")
+				.map(entry => entry.trim());
+
+/** The address of an entry, which some proxies write with a port; undefined if it is none. */
+function addressIn(entry: string): string | undefined {
+	const bare = /^\[(.+)\](:\d+)?$/.exec(entry)?.[1] ?? /^([\d.]+):\d+$/.exec(entry)?.[1] ?? entry;
+	return isIP(bare) > 0 ? plain(bare) : undefined;
+}
+
+/**
+ * Each proxy adds whom it heard to the end of X-Forwarded-For, so it is read from its end for as long as who said it is trusted: the first who
+ * is not is the client. Whatever stands before, anybody may have made up. X-Forwarded-Proto is read likewise.
+ */
+export function clientOf({ socket, headers }: Pick<IncomingMessage, "socket" | "headers">, isTrusted: Trusted): Client {
+	let address = plain(socket.remoteAddress ?? "");
+	if (!isTrusted(address)) return { address: networkOf(address), isSecure: false };
+	let hops = 1;
+	const said = listed(headers["x-forwarded-for"]);
+	for (let at = said.length - 1; at >= 0; at--) {
+		const before = addressIn(said[at] as string);
+		if (before === undefined) break;
+		address = before;
+		if (!isTrusted(address)) break;
+		hops++;
+	}
+	// A proxy that replaces what it was told, as most do, leaves one value.
+	const protocols = listed(headers["x-forwarded-proto"]);
+	return { address: networkOf(address), isSecure: (protocols.at(-hops) ?? protocols[0])?.toLowerCase() === "https" };
+}

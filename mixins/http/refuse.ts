@@ -1,0 +1,21 @@
+import { randomUUID } from "node:crypto";
+import { STATUS_CODES } from "node:http";
+import type { Duplex } from "node:stream";
+import { type HttpError, retryAfterOf } from "./http-error.ts";
+import { SECURITY_HEADER_LINES } from "./security-headers.ts";
+
+/** Answers as HTTP where there is no response to answer with, a bad request or an upgrade that is not to be, and hangs up. */
+export function refuse(socket: Duplex, error: HttpError) {
+	const body = JSON.stringify({ ...error, data: error.data ?? null });
+	const retryAfter = retryAfterOf(error);
+	const head = [
+		`HTTP/1.1 ${error.code} ${STATUS_CODES[error.code]}`,
+		"Connection: close",
+		`X-Request-ID: ${randomUUID()}`,
+		...(retryAfter === undefined ? [] : [`Retry-After: ${retryAfter}`]),
+		"Content-Type: application/json; charset=utf-8",
+		`Content-Length: ${Buffer.byteLength(body)}`
+	];
+	socket.on("error", () => {});
+	socket.end(`${head.join("\r\n")}\r\n${SECURITY_HEADER_LINES}\r\n${body}`, () => socket.destroy());
+}

@@ -1,0 +1,150 @@
+// Real sockets against the server with short timeouts: clients that are slow, and clients that make no sense.
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import type { RequestListener, Server } from "node:http";
+import { type AddressInfo, connect, type Socket } from "node:net";
+import { after, before, describe, it } from "node:test";
+import { eventually, exchange } from "../../test/client.ts";
+import { httpServer, TIMEOUTS } from "./server.ts";
+import { endSlowReaders } from "./slow-readers.ts";
+
+const SHORT = { headersMs: 300, requestMs: 300, answerMs: 300, checkEveryMs: 50 };
+/** More than the system takes off our hands for a reader who does not read. */
+const LARGE = Buffer.alloc(32 * 1024 * 1024, "x");
+
+/** Answers what it was sent, or much more. */
+const echo: RequestListener = (req, res) => {
+	let body = "";
+	req.setEncoding("utf8").on("data", part => {
+		body += part;
+	});
+	req.on("error", () => {});
+	req.on("end", () => res.end(req.url === "/large" ? LARGE : body));
+};
+
+const serve = async (timeouts: typeof TIMEOUTS) => {
+	const server = httpServer(timeouts, echo);
+	endSlowReaders(server, timeouts);
+	server.listen(0, "127.0.0.1");
+	await once(server, "listening");
+	return server;
+};
+const urlOf = (server: Server) => `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+
+const isRefusal = (answer: string, status: number, about: string) => {
+	const [head = "", body = ""] = answer.split("\r\n\r\n");
+	assert.match(head, new RegExp(`^HTTP/1\\.1 ${status} `), `${about}: ${answer}`);
+	assert.match(head, /^X-Request-ID: \S+$/m);
+	assert.match(head, /^Content-Security-Policy: default-src 'none'/m);
+	assert.match(head, /^Connection: close$/m);
+	assert.deepEqual(Object.keys(JSON.parse(body)), ["name", "message", "code", "type", "data"], about);
+};
+
+describe("an HTTP server", () => {
+	let strict: Server;
+	let patient: Server;
+	before(async () => {
+		[strict, patient] = [await serve(SHORT), await serve(TIMEOUTS)];
+	});
+	after(() => {
+		for (const server of [strict, patient]) {
+			server?.close();
+			server?.closeAllConnections();
+		}
+	});
+	const connections = () =>
+		new Promise<number>((resolve, reject) => strict.getConnections((error, count) => (error ? reject(error) : resolve(count))));
+	const open = () => connect((strict.address() as AddressInfo).port, "127.0.0.1").on("error", () => {});
+
+	/** Sends on, a byte at a time, until the server hangs up; answers what it said. */
+	const trickle = async (start: string, bytes: string) => {
+		const socket = open();
+		let answer = "";
+		socket.setEncoding("utf8").on("data", part => {
+			answer += part;
+		});
+		socket.write(start);
+		const more = setInterval(() => socket.write(bytes), 20);
+		await once(socket, "close", { signal: AbortSignal.timeout(30_000) }).finally(() => clearInterval(more));
+		return answer;
+	};
+
+	it("ends a connection on which nothing is said, or whose headers do not come to an end", async () => {
+		isRefusal(await trickle("", ""), 408, "silence");
+		isRefusal(await trickle("GET / HTTP/1.1\r\nHost: x\r\n", "X-A: b\r\n"), 408, "endless headers");
+		isRefusal(await trickle("POST /", "/"), 408, "an endless path");
+	});
+
+	it("ends a connection whose body does not come to an end", async () => {
+		const post = "POST / HTTP/1.1\r\nHost: x\r\n";
+		isRefusal(await trickle(`${post}Content-Length: 1000000\r\n\r\n`, "x"), 408, "with a length");
+		isRefusal(await trickle(`${post}Transfer-Encoding: chunked\r\n\r\n`, "1\r\nx\r\n"), 408, "in chunks");
+	});
+
+	const readers: [how: string, read: (socket: Socket) => NodeJS.Timeout | undefined][] = [
+		["not at all", socket => void socket.pause()],
+		["a little now and then", socket => setInterval(() => socket.read(1024), 20)]
+	];
+	for (const [how, read] of readers)
+		it(`hangs up on who reads an answer ${how}`, async t => {
+			const connected = once(strict, "connection");
+			const socket = open().pause();
+			t.after(() => socket.destroy());
+			const reading = read(socket);
+			socket.on("readable", () => {});
+			socket.write("GET /large HTTP/1.1\r\nHost: x\r\n\r\n");
+			await connected;
+			await eventually(async () => assert.equal(await connections(), 0), "the server to hang up");
+			clearInterval(reading);
+		});
+
+	it("gives all of a large answer to who reads it", async () => {
+		const answer = await exchange(urlOf(patient), "GET /large HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+		assert.equal(answer.length - answer.indexOf("\r\n\r\n") - 4, LARGE.length);
+	});
+
+	it("refuses what does not say where it ends, or says it twice", async () => {
+		for (const fields of [
+			"Content-Length: 5\r\nContent-Length: 6",
+			"Content-Length: 5\r\nContent-Length: 5",
+			"Content-Length: 5, 5",
+			"Content-Length: +5",
+			"Content-Length: -5",
+			"Content-Length: 0x5",
+			"Content-Length: 5 5",
+			"Content-Length:",
+			"Content-Length: 99999999999999999999999",
+			"Content-Length: 5\r\nTransfer-Encoding: chunked",
+			"Transfer-Encoding: chunked\r\nContent-Length: 5",
+			"Transfer-Encoding: gzip",
+			"Transfer-Encoding: chunked, gzip",
+			"Transfer-Encoding: xchunked"
+		])
+			isRefusal(await exchange(urlOf(patient), `POST / HTTP/1.1\r\nHost: x\r\n${fields}\r\n\r\nhello`), 400, fields);
+	});
+
+	it("refuses what is no HTTP", async () => {
+		for (const text of [
+			"hello\r\n\r\n",
+			"\u0016\u0003\u0001\u0002",
+			"GET / HTTP/9.9\r\nHost: x\r\n\r\n",
+			"BREW / HTTP/1.1\r\nHost: x\r\n\r\n",
+			"GET / HTTP/1.1\r\nHost : x\r\n\r\n",
+			"GET / HTTP/1.1\r\nHost: x\r\n folded: y\r\n\r\n",
+			"GET / HTTP/1.1\r\nHost: x\r\nA: b\u0000c\r\n\r\n",
+			"GET / HTTP/1.1\r\nHost: x\r\nA: b\nC: d\r\n\r\n",
+			"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\nhello\r\n0\r\n\r\n"
+		])
+			isRefusal(await exchange(urlOf(patient), text), 400, JSON.stringify(text));
+	});
+
+	it("refuses headers that are too large", async () => {
+		isRefusal(await exchange(urlOf(patient), `GET / HTTP/1.1\r\nHost: x\r\nA: ${"x".repeat(17_000)}\r\n\r\n`), 431, "a header");
+	});
+
+	it("refuses to be a tunnel, and to expect what it does not know", async () => {
+		isRefusal(await exchange(urlOf(patient), "CONNECT example.org:443 HTTP/1.1\r\nHost: x\r\n\r\n"), 404, "CONNECT");
+		const answer = await exchange(urlOf(patient), "GET / HTTP/1.1\r\nHost: x\r\nExpect: cake\r\nConnection: close\r\n\r\n");
+		assert.match(answer, /^HTTP\/1\.1 417 /);
+	});
+});

@@ -1,0 +1,49 @@
+// The button by which people come and go, and the two dialogs behind it.
+import { openFormDialog } from "./form-dialog.js";
+
+/**
+ * @param {object} options
+ * @param {HTMLButtonElement} options.button
+ * @param {HTMLTemplateElement} options.signIn
+ * @param {HTMLTemplateElement} options.register
+ * @param {ReturnType<typeof import("./account.js").createAccount>} options.account
+ * @param {(text: string) => void} options.showNotice
+ */
+export function createDoor({ button, signIn, register, account, showNotice }) {
+	let leaving = false;
+	let close = () => {};
+
+	function openSignIn(filled) {
+		close = openFormDialog({ template: signIn, filled, submit: account.signIn, onOther: ({ email }) => openRegister({ email }) });
+	}
+	function openRegister(filled) {
+		close = openFormDialog({
+			template: register,
+			filled,
+			submit: account.register,
+			onOther: ({ email }) => openSignIn({ email })
+		});
+	}
+
+	async function signOut() {
+		if (leaving) return;
+		leaving = true;
+		try {
+			await account.signOut();
+		} catch {
+			showNotice("Signing out did not work, you are still signed in. Try again in a moment.");
+		} finally {
+			leaving = false;
+		}
+	}
+
+	button.addEventListener("click", () => (account.person() ? void signOut() : openSignIn({})));
+
+	return {
+		/** One button comes and goes, so that the focus is not lost when the one takes the other's place. */
+		show: person => {
+			button.textContent = person ? "Sign out" : "Sign in";
+			close();
+		}
+	};
+}

@@ -1,0 +1,132 @@
+// A dialog with one form that is sent to the server, and with what the server says of it beside its fields.
+import { Refused } from "./retry.js";
+
+const SLOW_DOWN = "TOO_MANY_REQUESTS";
+const WAIT_MS = 5_000;
+const AWAY = "Plaza cannot be reached right now. What you typed is still here: try again in a moment.";
+
+/**
+ * Made when it is opened and gone when it is closed, with all that was typed; the focus then returns to where it was before.
+ * @param {object} options
+ * @param {HTMLTemplateElement} options.template its fields are named as the server names them
+ * @param {Record<string, string>} options.filled what is in the fields already
+ * @param {(details: Record<string, string>, signal: AbortSignal) => Promise<void>} options.submit rejects with `Refused` or `Away`
+ * @param {(details: Record<string, string>) => void} options.onOther the person wants the other dialog
+ * @returns {() => void} closes it
+ */
+export function openFormDialog({ template, filled, submit, onOther }) {
+	const dialog = template.content.cloneNode(true).firstElementChild;
+	const form = dialog.querySelector("form");
+	const fields = [...form.querySelectorAll("input")];
+	const { password } = form.elements;
+	const problem = dialog.querySelector("[role=alert]");
+	const send = form.querySelector("[type=submit]");
+	const reveal = form.querySelector(".reveal");
+	const closed = new AbortController();
+	let busy = false;
+	let askedUntilMs = 0;
+
+	const details = () => Object.fromEntries(fields.map(({ name, value }) => [name, value]));
+
+	function showFault(field, message) {
+		form.querySelector(`#${field.id}-error`).textContent = message;
+		field.setAttribute("aria-invalid", String(message !== ""));
+	}
+
+	/** Marks the fields that these are about, and goes to the first; false if there is none. */
+	function showFaults(faults) {
+		const faulty = fields.filter(({ name }) => faults.some(({ field }) => field === name));
+		for (const field of faulty) showFault(field, sentence(faults.find(fault => fault.field === field.name).message));
+		faulty[0]?.focus();
+		return faulty.length > 0;
+	}
+
+	function showProblem(text) {
+		problem.textContent = text;
+	}
+
+	function showWait() {
+		const seconds = Math.ceil((askedUntilMs - Date.now()) / 1000);
+		showProblem(`Too many attempts. Wait ${seconds === 1 ? "a second" : `${seconds} seconds`}, then try again.`);
+	}
+
+	function showFailure(error) {
+		if (error instanceof Refused) {
+			if (showFaults(error.faults)) return;
+			showProblem(sentence(error.message));
+			password.focus();
+			password.select();
+		} else if (error.type === SLOW_DOWN) {
+			const waitMs = error.retryAfterMs ?? WAIT_MS;
+			askedUntilMs = Date.now() + waitMs;
+			showWait();
+			setTimeout(showProblem, waitMs, "You can try again now.");
+		} else showProblem(AWAY);
+	}
+
+	/** Not `disabled`, which would take the focus away from the button. */
+	function setBusy(now) {
+		busy = now;
+		form.setAttribute("aria-busy", String(now));
+		send.setAttribute("aria-disabled", String(now));
+	}
+
+	function setRevealed(now) {
+		password.type = now ? "text" : "password";
+		reveal.setAttribute("aria-pressed", String(now));
+	}
+
+	async function trySubmit() {
+		if (busy) return;
+		if (askedUntilMs > Date.now()) return showWait();
+		showProblem("");
+		for (const field of fields) showFault(field, "");
+		const empty = fields.filter(({ value }) => value === "");
+		if (showFaults(empty.map(({ name }) => ({ field: name, message: "must not be empty" })))) return;
+		// Or browsers would keep it among the texts that they offer to fill in.
+		setRevealed(false);
+		setBusy(true);
+		try {
+			await submit(details(), closed.signal);
+			close();
+		} catch (error) {
+			if (!closed.signal.aborted) showFailure(error);
+		} finally {
+			setBusy(false);
+		}
+	}
+
+	function end() {
+		closed.abort();
+		dialog.remove();
+	}
+
+	function close() {
+		// This is what gives the focus back.
+		dialog.close();
+		end();
+	}
+
+	form.addEventListener("submit", event => {
+		event.preventDefault();
+		void trySubmit();
+	});
+	reveal.addEventListener("click", () => setRevealed(reveal.getAttribute("aria-pressed") !== "true"));
+	for (const field of fields) {
+		field.value = filled[field.name] ?? "";
+		field.addEventListener("input", () => showFault(field, ""));
+	}
+	dialog.querySelector(".other").addEventListener("click", () => {
+		close();
+		onOther(details());
+	});
+	dialog.querySelector(".cancel").addEventListener("click", close);
+	// By the Escape key.
+	dialog.addEventListener("close", end);
+
+	document.body.append(dialog);
+	dialog.showModal();
+	return close;
+}
+
+const sentence = text => `${text.charAt(0).toUpperCase()}${text.slice(1).replace(/\.$/, "")}.`;

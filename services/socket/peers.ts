@@ -1,0 +1,129 @@
+// Who is at the other end of this node's sockets, /ws and Socket.IO alike: how many they may be, how much they may send, and until when they
+// are who they said.
+import type { Caller, Identity } from "../../define.ts";
+import { tokenBucket } from "../../mixins/limits/token-bucket.ts";
+import { type Share, shares } from "./shares.ts";
+
+export interface Peer {
+	/** Who is behind it, as its newest token says. */
+	readonly identity: Identity | undefined;
+	/** Takes one frame; false: it sends too many, or all of its address or of its account together do. */
+	take(): boolean;
+	/** From now on this is who is behind it. False: the account has its fill of sockets, and nothing has changed. */
+	identify(identity: Identity): boolean;
+	/** It has gone; what comes after that changes nothing. */
+	leave(): void;
+	/** Called when its token has ended or been revoked, with which of the two: it is to be closed. */
+	over: (reason: string) => void;
+}
+
+export interface Peers {
+	/** One more; undefined: its address has its fill of sockets. */
+	arrive(address: string): Peer | undefined;
+	start(): void;
+	stop(): void;
+}
+
+export interface PeersOptions {
+	caller: Caller;
+	maxSocketsPerAddress: number;
+	maxSocketsPerAccount: number;
+	/** Of one socket; 0: no limit. */
+	maxFramesPerSecond: number;
+}
+
+/** Of a WebSocket that is closed because its token is worth nothing any more: whoever still has a good one may come again with it. */
+export const SIGNED_OUT = 4401;
+
+/** So many busy sockets make an address or an account too busy. Behind one address there may be a whole office. */
+const BUSY_PER_ADDRESS = 20;
+const BUSY_PER_ACCOUNT = 5;
+/** Short enough for a revoked session's sockets to be closed within 5 s, as the list of those is a second old itself. */
+const SWEEP_EVERY_MS = 1_000;
+
+export function createPeers({ caller, maxSocketsPerAddress, maxSocketsPerAccount, maxFramesPerSecond }: PeersOptions): Peers {
+	const addresses = shares(maxSocketsPerAddress, maxFramesPerSecond * BUSY_PER_ADDRESS);
+	const accounts = shares(maxSocketsPerAccount, maxFramesPerSecond * BUSY_PER_ACCOUNT);
+	const signedIn = new Map<Peer, Identity>();
+	let timer: NodeJS.Timeout | undefined;
+	let isAsking = false;
+
+	const end = (isOver: (identity: Identity) => boolean, reason: string) => {
+		for (const [peer, identity] of signedIn) {
+			if (!isOver(identity)) continue;
+			signedIn.delete(peer);
+			peer.over(reason);
+		}
+	};
+
+	const endRevoked = async () => {
+		const sessions = [...new Set([...signedIn.values()].map(({ session }) => session))];
+		if (isAsking || sessions.length === 0) return;
+		isAsking = true;
+		try {
+			const revoked = new Set(await caller.call("users.revoked", { sessions }));
+			end(({ session }) => revoked.has(session), "the session was revoked");
+		} catch {
+			// While nobody can say what has been revoked, sockets stay until their tokens end.
+		} finally {
+			isAsking = false;
+		}
+	};
+
+	const sweep = () => {
+		addresses.sweep();
+		accounts.sweep();
+		const nowMs = Date.now();
+		end(({ expiresAtMs }) => expiresAtMs <= nowMs, "the token has ended");
+		void endRevoked();
+	};
+
+	return {
+		arrive(address) {
+			const own = tokenBucket(maxFramesPerSecond, performance.now());
+			const ofAddress = addresses.enter(address);
+			if (!ofAddress) return undefined;
+			let ofAccount: Share | undefined;
+			let identity: Identity | undefined;
+			let isHere = true;
+
+			const peer: Peer = {
+				get identity() {
+					return identity;
+				},
+
+				take: () => own.take(performance.now()) && (ofAccount?.take() ?? true) && ofAddress.take(),
+
+				identify(next) {
+					if (!isHere) return true;
+					if (next.id !== identity?.id) {
+						const share = accounts.enter(next.id);
+						if (!share) return false;
+						ofAccount?.leave();
+						ofAccount = share;
+					}
+					identity = next;
+					signedIn.set(peer, next);
+					return true;
+				},
+
+				leave() {
+					if (!isHere) return;
+					isHere = false;
+					signedIn.delete(peer);
+					ofAddress.leave();
+					ofAccount?.leave();
+				},
+
+				over: () => {}
+			};
+			return peer;
+		},
+
+		start() {
+			timer = setInterval(sweep, SWEEP_EVERY_MS).unref();
+		},
+
+		stop: () => clearInterval(timer)
+	};
+}

@@ -1,0 +1,14 @@
+import type { Knex } from "knex";
+
+export async function up(knex: Knex) {
+	// Whoever has signed in from somewhere before is not kept out by what strangers try elsewhere.
+	await knex.raw("alter table sessions add column address text");
+	await knex.raw("create index sessions_of_user_here on sessions (user_id, address, created_at)");
+	await knex.raw("drop index sessions_of_user");
+}
+
+export async function down(knex: Knex) {
+	await knex.raw("create index sessions_of_user on sessions (user_id)");
+	await knex.raw("drop index sessions_of_user_here");
+	await knex.raw("alter table sessions drop column address");
+}

@@ -1,0 +1,180 @@
+// What registering and signing in promise, on whatever Postgres they are given, with two nodes on it.
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import type { Scratch } from "../../test/scratch.ts";
+import { isAccountID } from "./users.contract.ts";
+import { attempts } from "./users.limits.ts";
+import { freshEmail, type Nodes, openNodes, PASSWORD, REFUSED } from "./users.nodes.fixture.ts";
+
+const CONFLICT = { code: 409, type: "CONFLICT" };
+
+export const accountsSuite = (where: string, open: () => Promise<Scratch>) =>
+	describe(`accounts on ${where}`, () => {
+		let nodes: Nodes;
+		before(async () => {
+			nodes = await openNodes(await open());
+		});
+		after(() => nodes?.stop());
+
+		describe("registering", () => {
+			it("makes an account under an id of its own form, signed in", async () => {
+				const email = freshEmail();
+				const { user, token, expiresAt } = await nodes.one.register(email, "  Ann ");
+				assert.ok(isAccountID(user.id));
+				assert.deepEqual(
+					{ ...user, id: "", createdAt: "" },
+					{
+						id: "",
+						email: email.toLowerCase(),
+						name: "Ann",
+						role: "user",
+						createdAt: ""
+					}
+				);
+				const { id, role, expiresAtMs } = await nodes.other.whoHas(token);
+				assert.deepEqual([id, role, new Date(expiresAtMs).toISOString()], [user.id, "user", expiresAt]);
+			});
+
+			it("keeps the password as an argon2id hash alone, another one each time", async () => {
+				const [a, b] = [await nodes.registered(), await nodes.registered()];
+				const rows = await nodes.knex("users").whereIn("id", [a.user.id, b.user.id]);
+				for (const row of rows) {
+					assert.match(row.password_hash, /^\$argon2id\$v=19\$m=19456,t=2,p=1\$[\w+/]{22}\$[\w+/]{43}$/);
+					assert.ok(!JSON.stringify(row).includes(PASSWORD));
+				}
+				assert.notEqual(rows[0].password_hash, rows[1].password_hash);
+			});
+
+			it("makes one account and refuses the others, of many that race for one address in whatever case", async () => {
+				const email = freshEmail();
+				const cases = [email, email.toUpperCase(), email.toLowerCase(), ` ${email} `];
+				const races = cases.flatMap(text => [nodes.one, nodes.other].map(({ register }) => register(text)));
+				const ends = await Promise.allSettled(races);
+				const lost = ends.filter(end => end.status === "rejected");
+				assert.equal(lost.length, races.length - 1);
+				for (const { reason } of lost)
+					assert.deepEqual([reason.code, reason.type, reason.data], [409, "CONFLICT", { field: "email" }]);
+				assert.equal(Number((await nodes.knex("users").where({ email: email.toLowerCase() }).count())[0]?.count), 1);
+				await assert.rejects(nodes.one.register(email), CONFLICT);
+			});
+
+			for (const [field, wrong] of [
+				["email", "ann@example"],
+				["email", "ann@\u0000.org"],
+				["password", "short"],
+				["password", "password123"],
+				["name", "A\u0000nn"],
+				["name", "\ud800"]
+			] as const)
+				it(`names what is wrong and shows none of it: ${field} ${JSON.stringify(wrong)}`, async () => {
+					const account = { email: freshEmail(), password: PASSWORD, name: "Ann", [field]: wrong };
+					await assert.rejects(
+						nodes.one.call("users.register", account),
+						(error: Error & { type: string; data: { field: string }[] }) => {
+							assert.deepEqual([error.type, error.data.map(fault => fault.field)], ["VALIDATION_ERROR", [field]]);
+							assert.ok(field !== "password" || !JSON.stringify([error.message, error.data]).includes(wrong));
+							return true;
+						}
+					);
+				});
+		});
+
+		describe("signing in", () => {
+			it("needs the address in whatever case, and the password exactly", async () => {
+				const { email, user } = await nodes.registered();
+				for (const text of [email, email.toUpperCase(), ` ${email}`])
+					assert.equal((await nodes.other.login(text)).user.id, user.id);
+				for (const password of [PASSWORD.toUpperCase(), ` ${PASSWORD}`, `${PASSWORD} `, `${PASSWORD}\u0000`, "", "\ud800"])
+					await assert.rejects(nodes.one.login(email, password), REFUSED);
+			});
+
+			it("is refused in the same words, whether the address or the password is the wrong one", async () => {
+				const { email } = await nodes.registered();
+				const refusal = async (text: string) => {
+					const error: Error = await nodes.one.login(text, "a wrong password").then(
+						() => assert.fail("let in"),
+						refused => refused
+					);
+					return { ...error, message: error.message, stack: "" };
+				};
+				const known = await refusal(email);
+				assert.ok("type" in known && known.type === "UNAUTHORIZED");
+				for (const text of [freshEmail(), "no address", "", "a\u0000b@example.org", "\udc00@example.org"])
+					assert.deepEqual(await refusal(text), known, text);
+			});
+
+			it("computes a password whether there is an account or not, so that both take as long", async () => {
+				const { email } = await nodes.registered();
+				const takes = async (text: string) => {
+					const startedAtMs = performance.now();
+					await assert.rejects(nodes.one.login(text, "a wrong password"), REFUSED);
+					return performance.now() - startedAtMs;
+				};
+				const [known, unknown]: [number[], number[]] = [[], []];
+				for (let n = 0; n < 10; n++) {
+					known.push(await takes(email));
+					unknown.push(await takes(freshEmail()));
+				}
+				// The shortest of each: what other processes take away only adds. Without the computation it would be a twentieth.
+				const [a, b] = [Math.min(...known), Math.min(...unknown)];
+				assert.ok(a < 3 * b && b < 3 * a, `${a} ms known, ${b} ms unknown`);
+			});
+
+			it("opens a session of its own each time", async () => {
+				const { email, token } = await nodes.registered();
+				const again = await nodes.one.login(email);
+				assert.notEqual((await nodes.one.whoHas(token)).session, (await nodes.one.whoHas(again.token)).session);
+			});
+
+			it("is refused with the time to wait after twenty failures, with the right password too, but not from elsewhere", async () => {
+				const { email } = await nodes.registered();
+				const stranger = { address: "6.6.6.6" };
+				const ends = await Promise.allSettled(
+					Array.from({ length: 40 }, (_, n) => (n % 2 ? nodes.one : nodes.other).login(email, "a wrong password", stranger))
+				);
+				const types = ends.map(end => (end.status === "rejected" ? end.reason.type : "let in"));
+				assert.equal(types.filter(type => type === "UNAUTHORIZED").length, 20);
+				assert.equal(types.filter(type => type === "TOO_MANY_REQUESTS").length, 20);
+				await assert.rejects(
+					nodes.other.login(email, PASSWORD, stranger),
+					({ code, data }: { code: number; data: { retryAfterMs: number } }) => code === 429 && data.retryAfterMs > 1_000
+				);
+				assert.ok((await nodes.one.login(email)).token);
+			});
+
+			it("is open to its owner where they have been before, whoever guesses elsewhere", async () => {
+				const { email } = await nodes.registered();
+				const { signIn } = attempts(nodes.limits);
+				for (let n = 0; n < 200; n++) await signIn({ address: `10.0.${n}.1`, email: email.toLowerCase(), lastHere: undefined });
+				await assert.rejects(nodes.one.login(email, PASSWORD, { address: "9.9.9.9" }), { type: "TOO_MANY_REQUESTS" });
+				assert.ok((await nodes.one.login(email)).token);
+			});
+
+			it("that succeeds is never counted against anybody, however often", async () => {
+				const { email } = await nodes.registered();
+				for (let n = 0; n < 25; n++) await nodes.one.login(email);
+			});
+		});
+
+		describe("the operator", () => {
+			it("makes an account of any role, named after its address where nobody says otherwise", async () => {
+				const email = freshEmail();
+				const { user } = await nodes.one.call("users.create", { email, password: PASSWORD, role: "admin" });
+				assert.deepEqual([user.role, user.name], ["admin", email.split("@")[0]]);
+				const { token } = await nodes.other.login(email);
+				assert.equal((await nodes.other.whoHas(token)).role, "admin");
+			});
+
+			it("changes nothing of an account that exists", async () => {
+				const { email } = await nodes.registered();
+				const again = { email, password: "another long password", role: "admin" } as const;
+				await assert.rejects(nodes.one.call("users.create", again), CONFLICT);
+				assert.equal((await nodes.one.login(email)).user.role, "user");
+			});
+
+			it("is held to the rules of passwords too", async () => {
+				const weak = { email: freshEmail(), password: "password123", role: "admin" } as const;
+				await assert.rejects(nodes.one.call("users.create", weak), { type: "VALIDATION_ERROR" });
+			});
+		});
+	});

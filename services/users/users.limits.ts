@@ -1,0 +1,42 @@
+// How often one may try to sign in: guessing is slow, and does not keep out whose account it is.
+import { createHash } from "node:crypto";
+import { tooMany } from "../../mixins/errors.ts";
+import type { Limits, Rate } from "../../mixins/limits/limits.ts";
+
+/** Tries that fail, of one address for one e-mail address. One that succeeds begins anew. */
+const HERE: Rate = { burst: 20, perSecond: 1 / 60 };
+/** The same from all addresses together. Those from which its owner has signed in before are not held to it: there nobody else's guesses count. */
+const ANYWHERE: Rate = { burst: 200, perSecond: 1 / 10 };
+/** What one address may have computed of all that passwords cost; one that many people share, or a test, has room. */
+const WORK: Rate = { burst: 3_000, perSecond: 10 };
+
+/** Who tries to sign in as whom, and from where. */
+export interface Attempt {
+	address: string;
+	/** As an account would have it, whether there is one or not. */
+	email: string;
+	/** The last sign-in of the account from this address. */
+	lastHere: string | undefined;
+}
+
+/** No list of those who are here can be had from what counts them. */
+const hidden = (email: string) => createHash("sha256").update(email).digest("base64url");
+
+export function attempts(limits: Limits) {
+	const take = async (message: string, key: string, rate: Rate) => {
+		const waitMs = await limits.take(key, rate);
+		if (waitMs !== undefined) throw tooMany(message, waitMs);
+	};
+
+	return {
+		/** Counts that a password is to be computed for this address. Rejects with 429 `TOO_MANY_REQUESTS`. */
+		work: (address: string) => take("Too many sign-ins from here, slow down", `password:${address}`, WORK),
+
+		/** Counts a try before it is known how it ends, so that many at once are no more than many in a row. Rejects like `work`. */
+		async signIn({ address, email, lastHere }: Attempt) {
+			const message = "Too many failed sign-ins, wait before the next";
+			await take(message, `sign-in:${address}:${hidden(email)}:${lastHere ?? ""}`, HERE);
+			if (lastHere === undefined) await take(message, `sign-in:${hidden(email)}`, ANYWHERE);
+		}
+	};
+}

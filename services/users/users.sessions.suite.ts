@@ -1,0 +1,186 @@
+// What the tokens of a sign-in promise, on whatever Postgres they are given, with two nodes on it.
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import { eventually } from "../../test/client.ts";
+import type { Scratch } from "../../test/scratch.ts";
+import type { SignedIn } from "./users.contract.ts";
+import { forgedTokens } from "./users.forged.fixture.ts";
+import { freshEmail, type Nodes, openNodes, REFUSED } from "./users.nodes.fixture.ts";
+import { tokens } from "./users.tokens.ts";
+
+export const sessionsSuite = (where: string, open: () => Promise<Scratch>) =>
+	describe(`sessions on ${where}`, () => {
+		let nodes: Nodes;
+		before(async () => {
+			nodes = await openNodes(await open());
+		});
+		after(() => nodes?.stop());
+
+		describe("a refresh token", () => {
+			it("gets the next pair at any node, again and again", async () => {
+				const { user, ...first } = await nodes.registered();
+				let { refreshToken } = first;
+				for (let n = 0; n < 3; n++) {
+					const next = await (n % 2 ? nodes.one : nodes.other).refresh(refreshToken);
+					assert.equal(next.user.id, user.id);
+					assert.equal((await nodes.one.whoHas(next.token)).id, user.id);
+					assert.notEqual(next.refreshToken, refreshToken);
+					refreshToken = next.refreshToken as string;
+				}
+			});
+
+			it("that comes a second time ends its whole family, at every node, and nobody else's", async () => {
+				const [stolen, bystander] = [await nodes.registered(), await nodes.registered()];
+				const elsewhere = await nodes.one.login(stolen.email);
+				const next = await nodes.one.refresh(stolen.refreshToken);
+				await nodes.other.whoHas(next.token);
+				await assert.rejects(nodes.one.refresh(stolen.refreshToken), REFUSED);
+				for (const token of [stolen.token, next.token]) await assert.rejects(nodes.one.whoHas(token), REFUSED);
+				await eventually(
+					() => Promise.all([stolen.token, next.token].map(token => assert.rejects(nodes.other.whoHas(token), REFUSED))),
+					"the other node to know"
+				);
+				await assert.rejects(nodes.other.refresh(next.refreshToken), REFUSED);
+				for (const { token } of [bystander, elsewhere]) await nodes.other.whoHas(token);
+				await nodes.other.refresh(bystander.refreshToken);
+			});
+
+			it("wins once of twenty at once, and then the family is over", async () => {
+				const { refreshToken } = await nodes.registered();
+				const ends = await Promise.allSettled(
+					Array.from({ length: 20 }, (_, n) => (n % 2 ? nodes.one : nodes.other).refresh(refreshToken))
+				);
+				const won = ends.filter(end => end.status === "fulfilled");
+				assert.equal(won.length, 1);
+				for (const end of ends) if (end.status === "rejected") assert.equal(end.reason.type, "UNAUTHORIZED");
+				await assert.rejects(nodes.one.refresh(won[0]?.value.refreshToken), REFUSED);
+				await eventually(
+					() =>
+						Promise.all(
+							[nodes.one, nodes.other].map(({ whoHas }) => assert.rejects(whoHas(won[0]?.value.token as string), REFUSED))
+						),
+					"both nodes to know"
+				);
+			});
+
+			it("is worth nothing once its session has ended by itself, and ends nothing else", async () => {
+				const { refreshToken, token } = await nodes.registered();
+				const { session } = await nodes.one.whoHas(token);
+				await nodes
+					.knex("sessions")
+					.where({ id: session })
+					.update({ expires_at: nodes.knex.raw("now() - interval '1 ms'") });
+				await assert.rejects(nodes.one.refresh(refreshToken), REFUSED);
+			});
+
+			it("must be there, and be one", async () => {
+				for (const token of [undefined, "", "x", (await nodes.registered()).token])
+					await assert.rejects(nodes.one.refresh(token), REFUSED);
+			});
+		});
+
+		describe("signing out", () => {
+			it("by the refresh token ends that session at every node, and no other of the same person", async () => {
+				const { email, token, refreshToken } = await nodes.registered();
+				const elsewhere = await nodes.one.login(email);
+				assert.deepEqual(await nodes.one.logout(refreshToken), { ended: true });
+				await assert.rejects(nodes.one.whoHas(token), REFUSED);
+				await eventually(() => assert.rejects(nodes.other.whoHas(token), REFUSED), "the other node to know");
+				await assert.rejects(nodes.one.refresh(refreshToken), REFUSED);
+				await nodes.other.whoHas(elsewhere.token);
+				assert.deepEqual(await nodes.one.logout(refreshToken), { ended: false });
+			});
+
+			it("by the token alone, or with a refresh token that is none, ends the caller's session", async () => {
+				for (const refreshToken of [undefined, "nonsense"]) {
+					const { token } = await nodes.registered();
+					const caller = await nodes.one.whoHas(token);
+					assert.deepEqual(await nodes.one.logout(refreshToken, { caller }), { ended: true });
+					await assert.rejects(nodes.one.whoHas(token), REFUSED);
+				}
+			});
+
+			it("is refused to whoever has neither", async () => {
+				for (const token of [undefined, "nonsense", (await nodes.registered()).token])
+					await assert.rejects(nodes.one.logout(token), REFUSED);
+			});
+
+			it("tells the sockets' question which sessions are over", async () => {
+				const [gone, stays] = [await nodes.registered(), await nodes.registered()];
+				const sessions = await Promise.all([gone, stays].map(async ({ token }) => (await nodes.one.whoHas(token)).session));
+				await nodes.one.logout(gone.refreshToken);
+				assert.deepEqual(await nodes.one.call("users.revoked", { sessions }), [sessions[0]]);
+				await eventually(
+					async () => assert.deepEqual(await nodes.other.call("users.revoked", { sessions }), [sessions[0]]),
+					"the other node to know"
+				);
+			});
+		});
+
+		describe("a token", () => {
+			it("answers whose it is", async () => {
+				const { user, token } = await nodes.registered();
+				const caller = await nodes.other.whoHas(token);
+				assert.deepEqual(await nodes.other.call("users.me", {}, { meta: { caller } }), { user });
+				await assert.rejects(nodes.one.call("users.me", {}), REFUSED);
+			});
+
+			it("of an account that is gone answers nobody", async () => {
+				const { user, token, refreshToken } = await nodes.registered();
+				const caller = await nodes.one.whoHas(token);
+				await nodes.knex("users").where({ id: user.id }).delete();
+				await assert.rejects(nodes.one.call("users.me", {}, { meta: { caller } }), REFUSED);
+				await assert.rejects(nodes.one.refresh(refreshToken), REFUSED);
+			});
+
+			it("is not accepted in any of its forgeries", async () => {
+				const { token, refreshToken, user } = await nodes.registered();
+				const secret = await nodes.secret();
+				for (const [wrong, forged] of Object.entries(forgedTokens({ token, refreshToken, secret, account: user.id })))
+					await assert.rejects(nodes.one.whoHas(forged), REFUSED, wrong);
+				await nodes.one.whoHas(token);
+			});
+
+			it("is accepted while the store is away, but a session that was revoked before is not", async () => {
+				const [stays, gone] = [await nodes.registered(), await nodes.registered()];
+				await nodes.one.logout(gone.refreshToken);
+				await eventually(() => assert.rejects(nodes.other.whoHas(gone.token), REFUSED), "the other node to know");
+				await nodes.whileAway(async () => {
+					await nodes.one.whoHas(stays.token);
+					await assert.rejects(nodes.other.whoHas(gone.token), REFUSED);
+					const refused = { code: 503, type: "UNAVAILABLE" };
+					await assert.rejects(nodes.one.login(stays.email), refused);
+					await assert.rejects(nodes.one.register(freshEmail()), refused);
+					await assert.rejects(nodes.one.refresh(stays.refreshToken), refused);
+					await assert.rejects(nodes.one.logout(stays.refreshToken), refused);
+				});
+				await nodes.one.refresh(stays.refreshToken);
+			});
+		});
+
+		it("shares the secret that one node made with all others", async () => {
+			const [a, b] = await Promise.all([nodes.secret(), nodes.secret()]);
+			assert.equal(a, b);
+			assert.ok(Buffer.byteLength(a) >= 32);
+		});
+
+		it("takes no token that another secret has signed", async () => {
+			const identity = { id: (await nodes.registered()).user.id, role: "user", session: "s" } as const;
+			const { token } = await tokens("another secret that is long enough").access(identity);
+			await assert.rejects(nodes.one.whoHas(token), REFUSED);
+		});
+
+		it("forgets sessions whose last token has ended, so many at once, and keeps the others", async () => {
+			const [ended, alsoEnded, lives] = await Promise.all([nodes.registered(), nodes.registered(), nodes.registered()]);
+			const sessionOf = async ({ token }: SignedIn) => (await nodes.one.whoHas(token)).session;
+			const ids = await Promise.all([ended, alsoEnded].map(sessionOf));
+			const { knex } = nodes;
+			await nodes.store.sweep(1_000);
+			await knex("sessions")
+				.whereIn("id", ids)
+				.update({ expires_at: knex.raw("now() - interval '1 ms'") });
+			assert.deepEqual([await nodes.store.sweep(1), await nodes.store.sweep(10), await nodes.store.sweep(10)], [1, 1, 0]);
+			assert.equal((await knex("sessions").whereIn("id", ids)).length, 0);
+			await nodes.one.refresh(lives.refreshToken);
+		});
+	});

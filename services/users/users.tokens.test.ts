@@ -1,0 +1,94 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import fc from "fast-check";
+import { forgedTokens } from "./users.forged.fixture.ts";
+import { tokens } from "./users.tokens.ts";
+
+const REFUSED = { code: 401, type: "UNAUTHORIZED" };
+const secret = "a secret of thirty-two bytes or more";
+const account = `acct_${"ab".repeat(16)}`;
+const identity = { id: account, role: "user", session: "session" } as const;
+const ours = tokens(secret);
+const genuine = {
+	token: (await ours.access(identity)).token,
+	refreshToken: await ours.refresh({ session: "session", generation: 3 }),
+	secret,
+	account
+};
+const forged = forgedTokens(genuine);
+
+describe("an access token", () => {
+	it("says whose it is and when it ends, 15 minutes from now", async () => {
+		const { token, expiresAtMs } = await ours.access(identity);
+		assert.deepEqual(await ours.whoHas(token), { ...identity, expiresAtMs });
+		const lifetimeMs = expiresAtMs - Date.now();
+		assert.ok(lifetimeMs > 14 * 60_000 && lifetimeMs <= 15 * 60_000, `${lifetimeMs}`);
+	});
+
+	it("counts at every node that has the secret", async () => {
+		assert.equal((await tokens(secret).whoHas(genuine.token)).id, account);
+	});
+
+	it("has at least thirty kinds of forgeries here, each another text", () => {
+		assert.ok(new Set(Object.values(forged)).size >= 30);
+		assert.equal(new Set(Object.values(forged)).size, Object.keys(forged).length);
+	});
+
+	for (const [wrong, token] of Object.entries(forged))
+		it(`is refused, and as any other: ${wrong}`, () =>
+			assert.rejects(ours.whoHas(token), { ...REFUSED, message: "This token is not valid" }));
+
+	it("is refused where any of its characters is another one", async () => {
+		const { token } = genuine;
+		const changed = fc.record({ at: fc.nat(token.length - 1), by: fc.string({ unit: "grapheme", minLength: 0, maxLength: 2 }) });
+		await fc.assert(
+			fc.asyncProperty(changed, async ({ at, by }) => {
+				const other = token.slice(0, at) + by + token.slice(at + 1);
+				if (other !== token) await assert.rejects(ours.whoHas(other), REFUSED);
+			}),
+			{ numRuns: 2_000, seed: 1 }
+		);
+	});
+
+	it("is refused as such, and not as a mistake of ours, whatever text it is", async () => {
+		const part = fc.oneof(
+			fc.base64String(),
+			fc.string({ unit: "binary" }),
+			fc.json().map(json => Buffer.from(json).toString("base64url"))
+		);
+		const anything = fc.oneof(
+			fc.string({ unit: "binary" }),
+			fc.array(part, { maxLength: 6 }).map(parts => parts.join("."))
+		);
+		await fc.assert(
+			fc.asyncProperty(anything, token => assert.rejects(ours.whoHas(token), REFUSED)),
+			{ numRuns: 2_000, seed: 1 }
+		);
+	});
+});
+
+describe("a refresh token", () => {
+	it("says which it is of which session", async () => {
+		assert.deepEqual(await ours.whichOf(genuine.refreshToken), { session: "session", generation: 3 });
+	});
+
+	it("is no access token, and no access token is one", async () => {
+		await assert.rejects(ours.whoHas(genuine.refreshToken), REFUSED);
+		await assert.rejects(ours.whichOf(genuine.token), REFUSED);
+	});
+
+	it("is refused where it is forged in any of the ways in which an access token can be", async () => {
+		const { token: access, refreshToken: token } = genuine;
+		const wrong = Object.entries(forgedTokens({ ...genuine, token, refreshToken: access })).filter(
+			// Those it has no part in: what it is the other kind of, and claims of access tokens alone.
+			([what]) => !/typ of a refresh|audience of refresh|nobody's|guest's|capitals|no role|role that|two roles/.test(what)
+		);
+		assert.ok(wrong.length > 30);
+		for (const [what, text] of wrong) await assert.rejects(ours.whichOf(text), REFUSED, what);
+	});
+
+	for (const generation of [-1, 0.5, 2 ** 31])
+		it(`is refused where its number is none that the store could hold: ${generation}`, async () => {
+			await assert.rejects(ours.whichOf(await ours.refresh({ session: "s", generation })), REFUSED);
+		});
+});

@@ -1,0 +1,130 @@
+// Every combination of where a client comes from, what token it brings and by which door: who is let in, and as whom.
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import { openSocket } from "./client.socket.ts";
+import { openSocketIo } from "./client.socket-io.ts";
+import { fresh } from "./client.ts";
+import { signingOutStory } from "./signing-out.story.ts";
+import { type System, startSystem } from "./system.ts";
+import { JWT_SECRET, mint, newAccount } from "./tokens.ts";
+
+const FRIEND = "https://friend.example";
+
+/** Where a browser says that it comes from, and whether that is let in. */
+const ORIGINS: [what: string, origin: (url: string) => string | undefined, isAllowed: boolean][] = [
+	["no origin", () => undefined, true],
+	["its own origin", url => url, true],
+	["a listed origin", () => FRIEND, true],
+	["a foreign origin", () => "https://evil.example", false],
+	["the origin null", () => "null", false],
+	["an origin that begins like a listed one", () => `${FRIEND}.evil.example`, false]
+];
+
+/** What it says of who it is, and whether that is true. */
+const TOKENS: [what: string, token: (account: string) => Promise<string | undefined>, isGood: boolean | undefined][] = [
+	["no token", async () => undefined, undefined],
+	["a good token", account => mint(account), true],
+	["a token that has ended", account => mint(account, { endsInMs: -60_000 }), false],
+	["a token that somebody else signed", account => mint(account, { secret: "s".repeat(64) }), false],
+	["a token whose signature was cut off", async account => (await mint(account)).replace(/\.[^.]*$/, "."), false],
+	["what is no token", async () => "letmein", false]
+];
+
+type Outcome = "in, as somebody" | "in, as nobody" | "UNAUTHORIZED" | "refused";
+
+const expected = (isAllowed: boolean, isGood: boolean | undefined, mayBeNobody: boolean): Outcome => {
+	if (!isAllowed) return "refused";
+	if (isGood) return "in, as somebody";
+	return isGood === undefined && mayBeNobody ? "in, as nobody" : "UNAUTHORIZED";
+};
+
+/** A WebSocket with the token in its upgrade: whether it is who it says shows when it asks for what is that account's alone. */
+async function byWebSocket(
+	system: System,
+	origin: string | undefined,
+	token: string | undefined,
+	account: string
+): Promise<Outcome> {
+	try {
+		const socket = await openSocket(system.wsUrl, { origin, token });
+		const { code, data } = await socket.ask({ code: "connect", data: { user: account } });
+		socket.close();
+		if (code === "connected") return "in, as somebody";
+		assert.deepEqual([code, data.type], ["error", "UNAUTHORIZED"]);
+		return "in, as nobody";
+	} catch (error) {
+		const { status, json } = error as { status?: number; json?: { name: string; type: string; code: number } };
+		if (status === undefined || !json) throw error;
+		assert.equal(json.code, status);
+		if (status === 401) return json.type as Outcome;
+		assert.deepEqual([status, json.type], [403, "ORIGIN_NOT_ALLOWED"]);
+		return "refused";
+	}
+}
+
+const bySocketIo =
+	(transport: "polling" | "websocket") =>
+	async (system: System, origin: string | undefined, token: string | undefined): Promise<Outcome> => {
+		const auth = token === undefined ? undefined : { token };
+		const { socket, outcome, refusal } = await openSocketIo(system.url, { transports: [transport], origin, auth });
+		socket.disconnect();
+		if (outcome === "connected") return token === undefined ? "in, as nobody" : "in, as somebody";
+		if (outcome !== "refused") assert.deepEqual(refusal, { type: outcome });
+		return outcome as Outcome;
+	};
+
+const DOORS: [door: string, knock: typeof byWebSocket, guestsOnly: boolean][] = [
+	// On /ws anybody may watch: who may act is asked when they do.
+	["/ws", byWebSocket, false],
+	["Socket.IO by polling", bySocketIo("polling"), true],
+	["Socket.IO by WebSocket", bySocketIo("websocket"), true]
+];
+
+for (const guests of ["on", "off"]) {
+	describe(`handshakes with GUESTS=${guests}`, () => {
+		let system: System;
+		before(async () => {
+			system = await startSystem({ profile: "embedded", env: { GUESTS: guests, JWT_SECRET, ALLOWED_ORIGINS: FRIEND } });
+		});
+		after(() => system?.stop());
+
+		for (const [door, knock, guestsOnly] of DOORS)
+			describe(door, { concurrency: 8 }, () => {
+				for (const [where, origin, isAllowed] of ORIGINS)
+					for (const [what, token, isGood] of TOKENS) {
+						const outcome = expected(isAllowed, isGood, guests === "on" || !guestsOnly);
+						it(`answers "${outcome}" to ${what} from ${where}`, async () => {
+							const account = newAccount();
+							assert.equal(await knock(system, origin(system.url), await token(account), account), outcome);
+						});
+					}
+			});
+
+		it(`${guests === "on" ? "lets in" : "refuses"} who says on /ws that they are a guest`, async () => {
+			const socket = await openSocket(system.wsUrl);
+			const user = fresh("guest");
+			const { code, data } = await socket.ask({ code: "connect", data: { user } });
+			assert.deepEqual([code, data.type ?? data.user], guests === "on" ? ["connected", user] : ["error", "UNAUTHORIZED"]);
+			socket.close();
+		});
+
+		if (guests === "on") signingOutStory(() => system);
+
+		it("takes no token from a URL", async () => {
+			const account = newAccount();
+			const token = await mint(account);
+			const socket = await openSocket(`${system.wsUrl}?token=${token}&access_token=${token}`);
+			const { data } = await socket.ask({ code: "connect", data: { user: account } });
+			assert.equal(data.type, "UNAUTHORIZED");
+			socket.close();
+		});
+
+		it("refuses on Socket.IO a token that is no text", async () => {
+			for (const token of [{}, [], 1, true, "", { toString: "x" }]) {
+				const { socket, outcome } = await openSocketIo(system.url, { transports: ["websocket"], auth: { token } });
+				socket.disconnect();
+				assert.equal(outcome, "UNAUTHORIZED", JSON.stringify(token));
+			}
+		});
+	});
+}

@@ -1,0 +1,79 @@
+// The published document: a validator that is not ours takes it, its examples are what its schemas say, and it tells of every route.
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { Validator } from "@seriousme/openapi-schema-validator";
+import { Ajv2020 } from "ajv/dist/2020.js";
+import formats from "ajv-formats";
+import { openapi } from "../services/api/openapi.ts";
+import { routes } from "../services/api/routes.ts";
+import { actions } from "../services/contract.ts";
+import { pages } from "../services/health/health.contract.ts";
+
+const document = openapi(actions, { guests: true });
+
+type Node = { schema?: object; example?: unknown; [key: string]: unknown };
+interface Operation extends Node {
+	operationId: string;
+	security: object[];
+	responses: Record<string, unknown>;
+}
+const operations = (paths: object) =>
+	Object.entries(paths).flatMap(([path, item]) =>
+		Object.entries(item as Record<string, Operation>).map(([method, operation]) => ({ path, method, operation }))
+	);
+
+/** Everything in the document that has a schema and an example of it. */
+function* exampled(node: unknown, where: string): Generator<[where: string, schema: object, example: unknown]> {
+	if (typeof node !== "object" || node === null) return;
+	const { schema, example } = node as Node;
+	if (schema && example !== undefined) yield [where, schema, example];
+	for (const [key, child] of Object.entries(node)) yield* exampled(child, `${where}/${key}`);
+}
+
+describe("the OpenAPI document", () => {
+	it("is valid OpenAPI 3.1", async () => {
+		const validator = new Validator();
+		const { valid, errors } = await validator.validate(structuredClone(document) as object as Record<string, unknown>);
+		assert.ok(valid, JSON.stringify(errors, null, 1));
+		assert.equal(validator.version, "3.1");
+	});
+
+	it("gives every body an example, and every example is what its schema says", () => {
+		// Decimals: 49.99 is a multiple of 0.01 to everybody but a machine.
+		const ajv = new Ajv2020({ strict: false, multipleOfPrecision: 6 });
+		formats.default(ajv);
+		ajv.addSchema({ $id: "plaza", components: document.components });
+		const absolute = (schema: object) => JSON.parse(JSON.stringify(schema).replaceAll('"#/', '"plaza#/'));
+		let count = 0;
+		for (const [where, schema, example] of exampled(document, "")) {
+			const isValid = ajv.validate(absolute(schema), example);
+			assert.ok(isValid, `${where}: ${ajv.errorsText()} ${JSON.stringify(example)}`);
+			count++;
+		}
+		const bodies = JSON.stringify(document).split('"application/json"').length - 1;
+		assert.ok(count >= bodies, `${count} examples for ${bodies} bodies`);
+	});
+
+	it("has every route of the gateway and no other, beside the pages that the front door answers by itself", () => {
+		const told = operations(document.paths).map(
+			({ path, method }) => `${method.toUpperCase()} ${path.replace(/\{(\w+)\}/g, ":$1")}`
+		);
+		// HEAD is GET without the body, and told in the document's description.
+		const are = Object.keys(routes(actions)).filter(route => !route.startsWith("HEAD "));
+		assert.deepEqual(told.sort(), [...are, ...Object.keys(pages).map(path => `GET ${path}`)].sort());
+	});
+
+	it("says of every action with a route what it does, and who may ask", () => {
+		const contracts = actions as Record<string, { who?: string; rest?: string }>;
+		for (const guests of [true, false])
+			for (const { operation } of operations(openapi(actions, { guests }).paths)) {
+				const { operationId, summary, security } = operation;
+				assert.ok(summary, `${operationId} has no summary`);
+				const who = contracts[operationId]?.who ?? "anyone";
+				const needsToken = who === "account" || who === "admin" || (who === "owner" && !guests);
+				const isOpen = security.length === 0 || security.some(one => Object.keys(one).length === 0);
+				assert.equal(isOpen, !needsToken, operationId);
+				assert.ok(who === "anyone" || "401" in operation.responses, operationId);
+			}
+	});
+});

@@ -1,0 +1,460 @@
+// Accounts on the page, in a real browser: who comes and goes, what is theirs, and what ends a session and what must not.
+import assert from "node:assert/strict";
+import { connect, createServer } from "node:net";
+import { describe, it } from "node:test";
+import type { BrowserContext, Page, Request, WebSocketRoute } from "playwright-core";
+import { noBrowser } from "./browser.ts";
+import { eventually, fresh, httpClient } from "./client.ts";
+import { balance, browsing, complaints, live, row, shows } from "./page.ts";
+import { countOf } from "./selections.story.ts";
+import { ownName, type System } from "./system.ts";
+
+interface Person {
+	email: string;
+	password: string;
+	name: string;
+}
+
+export const newPerson = (): Person => {
+	const email = `${fresh("ann")}@example.org`;
+	return { email, password: fresh("password"), name: `Ann ${email.slice(4, 10)}` };
+};
+
+export const submitWith = async (page: Page, details: Partial<Person>) => {
+	for (const [field, text] of Object.entries(details)) await page.locator(`dialog #${field}`).fill(text);
+	await page.locator("dialog [type=submit]").click();
+};
+export const is = (page: Page, name: string) => page.locator("#user", { hasText: name }).waitFor();
+
+const register = async (page: Page, person: Person) => {
+	await page.locator("#account").click();
+	await page.locator("dialog .other").click();
+	await submitWith(page, person);
+	await is(page, person.name);
+	await live(page);
+};
+export const signIn = async (page: Page, { email, password, name }: Person) => {
+	await page.locator("#account").click();
+	await submitWith(page, { email, password });
+	await is(page, name);
+	await live(page);
+};
+const signOut = async (page: Page) => {
+	await page.locator("#account", { hasText: "Sign out" }).click();
+	await is(page, "test-user");
+};
+const buy = async (page: Page, amount: string) => {
+	await page.getByLabel("amount").fill(amount);
+	await page.keyboard.press("Enter");
+};
+const notice = (page: Page, text: RegExp) => page.locator("#notice", { hasText: text }).waitFor();
+
+const REFRESH = "**/api/auth/refresh";
+const REFUSAL = { status: 401, json: { message: "This token is not valid", type: "UNAUTHORIZED" } };
+
+/** Which requests for accounts a page makes from now on, and the statuses of the answers. */
+function authOf(where: Page | BrowserContext) {
+	const asked: string[] = [];
+	const refused: string[] = [];
+	where.on("request", (request: Request) => {
+		const { pathname } = new URL(request.url());
+		if (pathname.startsWith("/api/auth/")) asked.push(pathname.slice("/api/auth/".length));
+	});
+	where.on("response", response => {
+		if (response.url().includes("/api/auth/") && response.status() >= 400) refused.push(`${response.status()} ${response.url()}`);
+	});
+	return { asked, refused };
+}
+
+/** Tokens that end sooner than the server says. */
+const shortLived = (page: Page, lifeMs: number) =>
+	page.route(REFRESH, async route => {
+		const response = await route.fetch();
+		const answer = await response.json();
+		await route.fulfill({ response, json: { ...answer, expiresAt: new Date(Date.now() + lifeMs).toISOString() } });
+	});
+
+/** The sockets of a page, oldest first, and what it sends over them; `block` may keep a frame from the server. */
+async function socketsOf(page: Page, block: (frame: Record<string, unknown>, socket: WebSocketRoute) => boolean = () => false) {
+	const sockets: { route: WebSocketRoute; sent: { code?: string; id?: string; data?: { token?: string } }[] }[] = [];
+	await page.routeWebSocket("**/ws", route => {
+		const socket = { route, sent: [] as never[] as (typeof sockets)[number]["sent"] };
+		sockets.push(socket);
+		const server = route.connectToServer();
+		route.onMessage(text => {
+			const frame = JSON.parse(String(text));
+			socket.sent.push(frame);
+			if (!block(frame, route)) server.send(text);
+		});
+	});
+	return sockets;
+}
+const tokensOf = ({ sent }: { sent: { code?: string; data?: { token?: string } }[] }) =>
+	sent.filter(({ code }) => code === "connect").map(({ data }) => data?.token);
+
+/** The same server, farther away: what it answers is under way for so long. */
+async function farAway(url: string, delayMs: number) {
+	const server = createServer(client => {
+		const upstream = connect(Number(new URL(url).port), "127.0.0.1");
+		client.pipe(upstream);
+		upstream.on("data", part => setTimeout(() => client.write(part), delayMs));
+		upstream.on("close", () => setTimeout(() => client.destroy(), delayMs));
+		client.on("close", () => upstream.destroy());
+		for (const socket of [client, upstream]) socket.on("error", () => {});
+	});
+	await new Promise<void>(resolve => server.listen(0, "127.0.0.1", resolve));
+	const { port } = server.address() as { port: number };
+	return { url: `http://127.0.0.1:${port}`, close: () => server.close() };
+}
+
+export const pageAccountsStory = (plaza: () => System) =>
+	describe("accounts on the page", { skip: noBrowser }, () => {
+		const { address, newPage, open, closeAll } = browsing(plaza);
+		const api = () => httpClient(plaza().url);
+		/** A page of somebody who has an account and is signed in. */
+		const openMember = async (url?: string) => {
+			const [page, person] = [await open(undefined, url), newPerson()];
+			const answered = page.waitForResponse("**/api/auth/register");
+			await register(page, person);
+			const { user, token } = await (await answered).json();
+			return { page, person, id: user.id as string, token: token as string };
+		};
+		const beside = async (page: Page) => {
+			const tab = await page.context().newPage();
+			await tab.goto(page.url());
+			await live(tab);
+			return tab;
+		};
+
+		it("registers, buys and shows the balance, is a guest again after signing out, and the same person in another browser", async () => {
+			const { page, person, id, token } = await openMember();
+			await balance(page, "0.00");
+			await buy(page, "49.99");
+			await balance(page, "49.99");
+			const { json } = await api().get(`/api/wallet/${id}`, { authorization: `Bearer ${token}` });
+			assert.deepEqual(json, { balances: { total: 49.99 } });
+
+			await signOut(page);
+			await live(page);
+			assert.equal(await page.locator("#purchases li").count(), 0);
+			assert.equal(await page.evaluate("localStorage.length"), 0);
+			const { balances } = (await api().get("/api/wallet/test-user")).json;
+			await balance(page, balances.total.toFixed(2));
+
+			const elsewhere = await open(undefined, plaza().urls.at(-1));
+			await signIn(elsewhere, person);
+			await balance(elsewhere, "49.99");
+			await closeAll();
+		});
+
+		it("moves every tab of the person, picks under their id, and leaves the guest of the same page alone", async () => {
+			const [name, { page, person, id }] = [ownName(), await openMember()];
+			const earlier = await countOf(plaza(), name);
+			const elsewhere = await open(undefined, plaza().urls.at(-1));
+			await signIn(elsewhere, person);
+			const picked = page.waitForRequest("**/api/selections/async");
+			await row(page, name).getByRole("button").click();
+			assert.equal((await picked).postDataJSON().user_id, id);
+			for (const one of [page, elsewhere]) await shows(one, name, earlier + 1);
+			await buy(elsewhere, "0.10");
+			for (const one of [page, elsewhere]) await balance(one, "0.10");
+			await closeAll();
+		});
+
+		it("lets no other browser act under an account's id, neither without a token nor with its own", async () => {
+			const [name, victim, other] = [ownName(), await openMember(), await openMember(plaza().urls.at(-1))];
+			const guest = await open();
+			const earlier = await countOf(plaza(), name);
+			const tries = (token?: string, own?: string) => `(async () => {
+				const [user_id, token, own] = ${JSON.stringify([victim.id, token ?? null, own ?? null])};
+				const headers = { "Content-Type": "application/json", ...(token && { Authorization: "Bearer " + token }) };
+				const post = (path, body) => fetch(path, { method: "POST", headers, body: JSON.stringify(body) });
+				const answers = await Promise.all([
+					post("/api/selections/async", { name: ${JSON.stringify(name)}, id: crypto.randomUUID(), user_id }),
+					post("/api/selections/synchronization", { user_id }),
+					post("/api/purchases", { user_id, amount: 1 }),
+					fetch("/api/wallet/" + user_id, { headers })
+				]);
+				const socket = new WebSocket(location.origin.replace("http", "ws") + "/ws");
+				await new Promise(resolve => { socket.onopen = resolve; });
+				const ask = frame => new Promise(resolve => {
+					socket.onmessage = ({ data }) => resolve(JSON.parse(data));
+					socket.send(JSON.stringify(frame));
+				});
+				const connect = user => ask({ code: "connect", data: { user, ...(token && { token }) } });
+				const refused = [await connect(user_id)];
+				if (own) await connect(own);
+				refused.push(await ask({ user_id, amount: 1 }));
+				socket.close();
+				return [...answers.map(({ status }) => status), ...refused.map(({ data }) => data.type)];
+			})()`;
+			const of = (status: number, type: string) => [status, status, status, status, type, type];
+			assert.deepEqual(await guest.evaluate(tries()), of(401, "UNAUTHORIZED"));
+			assert.deepEqual(await guest.evaluate(tries("made.up.token")), of(401, "UNAUTHORIZED"));
+			assert.deepEqual(await other.page.evaluate(tries(other.token, other.id)), of(403, "FORBIDDEN"));
+			await balance(victim.page, "0.00");
+			assert.equal(await countOf(plaza(), name), earlier);
+
+			await guest.goto(address(victim.id));
+			await guest.waitForSelector("#connection[data-state=refused]");
+			await closeAll();
+		});
+
+		it("asks for nothing more than before while one is a guest, and for one thing more when one is signed in", async () => {
+			const page = await newPage();
+			const { asked } = authOf(page);
+			await page.goto(address());
+			await live(page);
+			await page.reload();
+			await live(page);
+			assert.deepEqual(asked, []);
+			const person = newPerson();
+			await register(page, person);
+			await page.reload();
+			await live(page);
+			await is(page, person.name);
+			assert.deepEqual(asked, ["register", "refresh"]);
+			await closeAll();
+		});
+
+		it("keeps no token where a script or the next person could find it", async () => {
+			const { page } = await openMember();
+			const kept = await page.evaluate<string[]>(
+				"[...Object.entries(localStorage), ...Object.entries(sessionStorage)].flat().concat(document.cookie)"
+			);
+			assert.ok(kept.some(text => text.includes("acct_")));
+			for (const text of kept) assert.doesNotMatch(text, /ey[\w-]+\.[\w-]+\.|password-/);
+			const [cookie, ...others] = await page.context().cookies(`${plaza().url}/api/auth/refresh`);
+			assert.deepEqual(others, []);
+			assert.deepEqual([cookie?.httpOnly, cookie?.sameSite, cookie?.path], [true, "Strict", "/api/auth"]);
+			await closeAll();
+		});
+
+		for (const locks of [true, false])
+			it(`stays signed in when two tabs are reloaded together again and again${locks ? "" : ", also where browsers have no locks"}`, async () => {
+				const { page, person } = await openMember();
+				const context = page.context();
+				if (!locks) await context.addInitScript("Object.defineProperty(Navigator.prototype, 'locks', { value: undefined })");
+				const { refused } = authOf(context);
+				const tabs = [page, await beside(page)];
+				// Not waiting until a page has settled: most of these end in the middle of something.
+				for (let n = 0; n < 15; n++) await Promise.all(tabs.map(tab => tab.reload({ waitUntil: "domcontentloaded" })));
+				for (const tab of tabs) {
+					await live(tab);
+					await is(tab, person.name);
+				}
+				assert.deepEqual(refused, []);
+				await closeAll();
+			});
+
+		it("stays signed in when it is reloaded while the next token is on its way", async () => {
+			const far = await farAway(plaza().url, 500);
+			const { page, person } = await openMember(far.url);
+			const { refused, asked } = authOf(page.context());
+			for (let n = 0; n < 2; n++) {
+				const asking = page.waitForRequest(REFRESH);
+				await page.reload({ waitUntil: "commit" });
+				await asking;
+				// It has been sent; that it has arrived is known by nobody here. Its answer takes longer than the next page takes to ask.
+				await new Promise(resolve => setTimeout(resolve, 100));
+			}
+			await page.reload();
+			await live(page);
+			await is(page, person.name);
+			assert.equal(asked.filter(path => path === "refresh").length, 3);
+			assert.deepEqual(refused, []);
+			await closeAll();
+			far.close();
+		});
+
+		it("renews the token before it ends, and shows it on the open socket", async () => {
+			const { page, person } = await openMember();
+			const sockets = await socketsOf(page);
+			await shortLived(page, 6_000);
+			await page.reload();
+			await live(page);
+			await eventually(() => assert.ok(tokensOf(sockets[0] as never).length >= 3), "two more tokens on the first socket");
+			const tokens = tokensOf(sockets[0] as never);
+			assert.equal(tokens.every(Boolean), true);
+			assert.equal(sockets.length, 1);
+			await is(page, person.name);
+			await closeAll();
+		});
+
+		it("has a fresh token again after the machine has slept for longer than one lasts", async () => {
+			const { page, person } = await openMember();
+			await page.clock.install();
+			const sockets = await socketsOf(page);
+			await page.reload();
+			await live(page);
+			await balance(page, "0.00");
+			const { asked, refused } = authOf(page);
+			await page.clock.fastForward("20:00");
+			await eventually(() => assert.deepEqual(asked, ["refresh"]), "the page to ask for another token");
+			await buy(page, "3");
+			await balance(page, "3.00");
+			assert.deepEqual(refused, []);
+			assert.ok(sockets.length >= 1);
+			await is(page, person.name);
+			await closeAll();
+		});
+
+		it("believes the server's clock, not its own", async () => {
+			const { page, person } = await openMember();
+			await page.clock.install({ time: Date.now() + 24 * 60 * 60_000 });
+			const { asked } = authOf(page);
+			await page.reload();
+			await live(page);
+			await buy(page, "1");
+			await balance(page, "1.00");
+			await is(page, person.name);
+			assert.deepEqual(asked, ["refresh"]);
+			await closeAll();
+		});
+
+		it("gets another token and connects again when the socket is closed because its own has ended", async () => {
+			const { page, person } = await openMember();
+			const sockets = await socketsOf(page);
+			await page.reload();
+			await live(page);
+			const { asked } = authOf(page);
+			sockets[0]?.route.close({ code: 4401, reason: "token ended" });
+			await page.waitForSelector("#connection[data-state=waiting]");
+			await live(page);
+			await buy(page, "2.50");
+			await balance(page, "2.50");
+			assert.deepEqual(asked, ["refresh"]);
+			const [first, second] = sockets.map(socket => tokensOf(socket)[0]);
+			assert.ok(first && second);
+			await is(page, person.name);
+			await closeAll();
+		});
+
+		it("renews a token that is refused, and then picks and buys under the same ids", async () => {
+			const name = ownName();
+			const { page } = await openMember();
+			let refusals = 0;
+			const sockets = await socketsOf(page, ({ amount, id }, socket) => {
+				if (amount === undefined || refusals++ > 0) return false;
+				socket.send(JSON.stringify({ code: "error", data: { ...REFUSAL.json, id } }));
+				return true;
+			});
+			await page.reload();
+			await live(page);
+			const earlier = await countOf(plaza(), name);
+			const { asked } = authOf(page);
+
+			const picks: { id: string; token: string | undefined }[] = [];
+			await page.route("**/api/selections/async", route => {
+				picks.push({ id: route.request().postDataJSON().id, token: route.request().headers().authorization });
+				return picks.length === 1 ? route.fulfill(REFUSAL) : route.continue();
+			});
+			await row(page, name).getByRole("button").click();
+			await shows(page, name, earlier + 1);
+			assert.equal(picks[0]?.id, picks[1]?.id);
+			assert.deepEqual(asked, ["refresh"]);
+
+			await buy(page, "7");
+			await balance(page, "7.00");
+			const bought = sockets.flatMap(({ sent }) => sent).filter(frame => "amount" in frame);
+			assert.equal(bought.length, 2);
+			assert.equal(bought[0]?.id, bought[1]?.id);
+			assert.deepEqual(asked, ["refresh", "refresh"]);
+			assert.equal(await page.textContent("#problem"), "");
+			await closeAll();
+		});
+
+		it("says so when the session is over, and keeps what was not sent for the same person and nobody else", async () => {
+			const name = ownName();
+			const { page, person, id, token } = await openMember();
+			const earlier = await countOf(plaza(), name);
+			const users: string[] = [];
+			let away = true;
+			await page.route("**/api/selections/async", route => {
+				users.push(route.request().postDataJSON().user_id);
+				return away ? route.fulfill({ status: 503, json: { message: "away" } }) : route.continue();
+			});
+			await row(page, name).getByRole("button").click();
+			await page.locator("#waiting", { hasText: "1" }).waitFor();
+			assert.equal((await api().post("/api/auth/logout", undefined, { authorization: `Bearer ${token}` })).json.ended, true);
+			away = false;
+
+			await notice(page, /session has ended.*\(1\) is kept/);
+			await is(page, "test-user");
+			await live(page);
+			await row(page, name).getByRole("button").click();
+			await shows(page, name, earlier + 1);
+			const [first, ...others] = await page.evaluate<string[]>("Object.keys(localStorage)");
+			assert.match(first ?? "", new RegExp(`^plaza/${id}/picks/`));
+			assert.deepEqual(others, []);
+
+			const stranger = newPerson();
+			await register(page, stranger);
+			await balance(page, "0.00");
+			await signOut(page);
+			await signIn(page, person);
+			await shows(page, name, earlier + 2);
+			assert.equal(await page.textContent("#notice"), "");
+			assert.deepEqual(new Set(users), new Set([id, "test-user"]));
+			assert.deepEqual(await page.evaluate("Object.keys(localStorage)"), ["plaza/account"]);
+			await closeAll();
+		});
+
+		it("comes and goes in all tabs at once", async () => {
+			const one = await open();
+			const two = await beside(one);
+			const person = newPerson();
+			await two.locator("#account").click();
+			await two.locator("dialog").waitFor();
+			await register(one, person);
+			await is(two, person.name);
+			await live(two);
+			assert.equal(await two.locator("dialog").count(), 0);
+			await buy(two, "1.20");
+			for (const tab of [one, two]) await balance(tab, "1.20");
+
+			await signOut(two);
+			await is(one, "test-user");
+			await live(one);
+			assert.equal(await one.textContent("#notice"), "");
+			assert.equal(await one.locator("#account").textContent(), "Sign in");
+			await closeAll();
+		});
+
+		it("stays signed in when signing out does not reach the server, and when a refresh does not", async () => {
+			const { page, person } = await openMember();
+			await page.context().setOffline(true);
+			await page.locator("#account").click();
+			await notice(page, /still signed in/);
+			assert.equal(await page.textContent("#user"), person.name);
+			await page.context().setOffline(false);
+			await live(page);
+
+			let refreshes = 0;
+			await page.route(REFRESH, route => (refreshes++ < 2 ? route.abort() : route.continue()));
+			await page.reload();
+			await live(page);
+			await is(page, person.name);
+			assert.equal(refreshes, 3);
+			await signOut(page);
+			await closeAll();
+		});
+
+		it("lives under the strict policy also with its dialogs open, and what they do", async () => {
+			const page = await newPage();
+			const all = complaints(page);
+			await page.goto(address());
+			await live(page);
+			const person = newPerson();
+			await register(page, person);
+			await buy(page, "1");
+			await balance(page, "1.00");
+			await page.reload();
+			await live(page);
+			await signOut(page);
+			await signIn(page, person);
+			await balance(page, "1.00");
+			assert.deepEqual(all, []);
+			await closeAll();
+		});
+	});

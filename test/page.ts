@@ -1,0 +1,93 @@
+// What tests see of the page, and browsers to see it in.
+import assert from "node:assert/strict";
+import { after, before } from "node:test";
+import type { Browser, BrowserContext, Page } from "playwright-core";
+import { openBrowser } from "./browser.ts";
+import { eventually, WAIT_MS } from "./client.ts";
+import type { System } from "./system.ts";
+
+/** What must never be on a page's console: its own errors, what the policy has stopped, and what could not be loaded. */
+export function complaints(page: Page): string[] {
+	const all: string[] = [];
+	page.on("pageerror", error => all.push(String(error)));
+	page.on("console", message => message.type() === "error" && all.push(message.text()));
+	return all;
+}
+
+export const live = (page: Page) => page.waitForSelector("#connection[data-state=live]");
+export const row = (page: Page, name: string) => page.locator(`[data-selection="${name}"]`);
+export const count = async (page: Page, name: string) => Number(await row(page, name).locator(".count").textContent());
+export const shows = (page: Page, name: string, expected: number) =>
+	eventually(async () => assert.equal(await count(page, name), expected), `the page to show ${name} ${expected}`);
+export const balance = (page: Page, expected: string) =>
+	eventually(async () => assert.equal(await page.textContent("#balance"), expected), `the balance to be ${expected}`);
+
+/** Every control and picture that is not hidden has a name, as a screen reader gets it. Answers them. */
+export async function allNamed(page: Page) {
+	const devtools = await page.context().newCDPSession(page);
+	const { nodes } = await devtools.send("Accessibility.getFullAXTree");
+	const named = nodes.filter(
+		({ ignored, role }) => !ignored && ["button", "textbox", "meter", "table", "image", "dialog"].includes(role?.value)
+	);
+	for (const { role, name } of named) assert.ok(name?.value.trim(), `a ${role?.value} without a name`);
+	return named;
+}
+
+/** Every control is large enough for a finger, and nothing makes the page wider than the screen. */
+export async function fitsAFinger(page: Page) {
+	for (const control of await page.locator("button, input").all()) {
+		const box = await control.boundingBox();
+		assert.ok(box && box.height >= 44 && box.width >= 44, `${await control.textContent()} is ${box?.width} x ${box?.height}`);
+	}
+	const [wide, width] = await page.evaluate<number[]>("[document.documentElement.scrollWidth, innerWidth]");
+	assert.ok((wide as number) <= (width as number), `${wide} wide on a screen of ${width}`);
+}
+
+export const PHONE = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true };
+
+interface Shown {
+	text: string;
+	atMs: number;
+}
+
+/** Every text that an element shows from now on, and when. */
+export async function follow(page: Page, selector: string): Promise<() => Promise<Shown[]>> {
+	const texts = await page.evaluateHandle<Shown[]>(`(() => {
+		const element = document.querySelector(${JSON.stringify(selector)});
+		const texts = [{ text: element.textContent, atMs: performance.now() }];
+		new MutationObserver(() => texts.push({ text: element.textContent, atMs: performance.now() })).observe(element, { childList: true });
+		return texts;
+	})()`);
+	return () => texts.jsonValue();
+}
+
+/** A browser for the suite in which this is called. */
+export function browsing(plaza: () => System) {
+	let browser: Browser;
+	const contexts: BrowserContext[] = [];
+	before(async () => {
+		browser = await openBrowser();
+	});
+	after(() => browser?.close());
+
+	const address = (user?: string, url = plaza().url) => `${url}/index.html${user ? `?user=${encodeURIComponent(user)}` : ""}`;
+	const newPage = async (options?: Parameters<Browser["newContext"]>[0]) => {
+		const context = await browser.newContext(options);
+		context.setDefaultTimeout(WAIT_MS);
+		contexts.push(context);
+		return context.newPage();
+	};
+	return {
+		address,
+		/** A page that is still empty, of a person of its own: nobody else has its cookies or its storage. */
+		newPage,
+		/** A live page, of a person of its own. */
+		open: async (user?: string, url?: string) => {
+			const page = await newPage();
+			await page.goto(address(user, url));
+			await live(page);
+			return page;
+		},
+		closeAll: () => Promise.all(contexts.splice(0).map(context => context.close()))
+	};
+}
