@@ -29,8 +29,11 @@ function maySee(buyerId: string | undefined, { caller, $repl }: Meta) {
 }
 
 const orderedIn = ({ orderId, buyerId, total }: Message<"order.created">, requestID: string): Event => {
-	if (!Total.safeParse(total).success) throw invalid([{ field: "total", message: "is no amount that can be charged" }]);
-	return { orderId, happening: "ordered", buyerId, amountCents: toCents(total), requestID };
+	const amountCents = toCents(total);
+	// A foreign record may say anything.
+	if (!Total.safeParse(total).success || !Number.isSafeInteger(amountCents))
+		throw invalid([{ field: "total", message: "is no amount that can be charged" }]);
+	return { orderId, happening: "ordered", buyerId, amountCents, requestID };
 };
 
 /** Has orders paid: at most one charge and one refund each, whatever comes twice, late or in another order. */

@@ -1,0 +1,275 @@
+// What inventory promises, from a call or a message to what it tells others, on whichever Postgres stands behind it.
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { after, before, describe, it } from "node:test";
+import { type Context, type Logger, ServiceBroker } from "moleculer";
+import type { Caller } from "../../define.ts";
+import { migrate } from "../../mixins/database/database.ts";
+import { outbox } from "../../mixins/outbox/outbox.ts";
+import { relay } from "../../mixins/outbox/relay.ts";
+import { embeddedLog } from "../../mixins/topics/embedded-log.ts";
+import { topics as topicsMixin } from "../../mixins/topics/topics.ts";
+import { eventually } from "../../test/client.ts";
+import type { Scratch } from "../../test/scratch.ts";
+import { ContractValidator } from "../../validator.ts";
+import { actions, topics } from "../contract.ts";
+import { settleOrphans, startSettling } from "./inventory.orphans.ts";
+import { inventory } from "./inventory.service.ts";
+import { type InventoryStore, sqlInventory } from "./inventory.store.ts";
+
+export const inventorySuite = (where: string, open: () => Promise<Scratch>) =>
+	describe(`inventory, ${where}`, () => {
+		const broker = new ServiceBroker({ logger: false, validator: new ContractValidator(actions) });
+		const call = broker.call.bind(broker) as Caller["call"];
+		/** Orders that exist, to who asks. */
+		const exist = new Set<string>();
+		const orders = {
+			name: "orders",
+			actions: { settle: (ctx: Context<{ ids: string[] }>) => ctx.params.ids.filter(one => exist.has(one)) }
+		};
+		let scratch: Scratch;
+		let store: InventoryStore;
+		let log: ReturnType<typeof embeddedLog>;
+
+		before(async () => {
+			scratch = await open();
+			await migrate(scratch.db, new URL("./migrations/", import.meta.url));
+			const { knex } = scratch.db;
+			log = embeddedLog(knex);
+			const box = outbox(knex, { contracts: topics, table: "inventory_outbox" });
+			store = sqlInventory(knex, box);
+			// One partition: what is published after another thing shows that the other has been dealt with.
+			const mixins = [relay(box, log), topicsMixin(log, { contracts: topics, partitions: 1 })];
+			broker.createService(inventory(store, { mixins, orphans: { everyMs: 20, olderMs: 3_600_000 } }));
+			broker.createService(orders);
+			await broker.start();
+			await eventually(() => log.ends("inventory.updated"), "the topics to be made");
+		});
+		after(async () => {
+			await broker?.stop();
+			await scratch?.db.close();
+			await scratch?.remove();
+		});
+
+		const sku = "OIL-1";
+		const product = async (stock: number) => {
+			const productId = randomUUID();
+			await call("inventory.open", { productId, sku, stock });
+			return productId;
+		};
+		const reserve = async (productId: string, quantity: number, orderId: string = randomUUID()) => {
+			await call("inventory.reserve", { orderId, lines: [{ productId, quantity }] });
+			return orderId;
+		};
+		const level = async (productId: string) => {
+			const { stock, reserved } = await call("inventory.get", { productId });
+			return [stock, reserved];
+		};
+		const put = (topic: string, key: string, value: object, headers: Record<string, string> = {}) =>
+			log.append([{ topic, key, value: JSON.stringify(value), headers }]);
+		const created = (orderId: string, headers?: Record<string, string>, items: object[] = []) =>
+			put("order.created", orderId, { orderId, buyerId: "b", items, total: 1, status: "pending", createdAt: "" }, headers);
+		const cancelled = (orderId: string) => put("order.cancelled", orderId, { orderId, buyerId: "b", cancelledAt: "" });
+		/** What has been told of a product, once there is so much of it. */
+		const told = (productId: string, length: number) =>
+			eventually(async () => {
+				const records = await log.read("inventory.updated", 0, 0, 10_000);
+				const own = records.filter(({ key }) => String(key) === productId);
+				assert.ok(own.length >= length, `${own.length} of ${length}`);
+				return own.map(({ value, headers }) => ({ ...JSON.parse(String(value)), version: headers.version }));
+			}, `what is told of ${productId}`);
+		/** Waits until everything that lies on both topics has been dealt with. */
+		const quiet = () =>
+			eventually(async () => {
+				for (const topic of ["order.created", "order.cancelled", "product.created"]) {
+					const [end] = await log.ends(topic);
+					if (end! > 0) assert.deepEqual(await log.committed("inventory", topic), [end], topic);
+				}
+			}, "inventory to have read its topics");
+
+		it("answers what lies on the shelf and how much of it is reserved, and 404 for what it does not know", async () => {
+			const productId = await product(12);
+			await reserve(productId, 3);
+			assert.deepEqual(await call("inventory.get", { productId }), { productId, sku, stock: 12, reserved: 3 });
+			await assert.rejects(call("inventory.get", { productId: randomUUID() }), { code: 404, type: "NOT_FOUND" });
+		});
+
+		it("answers the levels of many in the order in which they were asked for, and none for those it does not know", async () => {
+			const [one, two, unknown] = [await product(1), await product(2), randomUUID()];
+			assert.deepEqual(
+				(await call("inventory.levels", { ids: [two, unknown, one] })).map(({ productId, stock }) => [productId, stock]),
+				[
+					[two, 2],
+					[unknown, 0],
+					[one, 1]
+				]
+			);
+		});
+
+		it("sets what lies on the shelf and tells of it, never below what is reserved, and not for what it does not know", async () => {
+			const productId = await product(12);
+			await reserve(productId, 3);
+			await assert.rejects(call("inventory.set", { productId, stock: 2 }), {
+				code: 409,
+				type: "CONFLICT",
+				data: { field: "stock", productId, reserved: 3 }
+			});
+			assert.deepEqual(await call("inventory.set", { productId, stock: 20 }), { productId, sku, stock: 20, reserved: 3 });
+			await call("inventory.set", { productId, stock: 20 });
+			await call("inventory.set", { productId, stock: 3 });
+			assert.deepEqual(await told(productId, 2), [
+				{ productId, stock: 20, previousStock: 12, sku, version: "1" },
+				{ productId, stock: 3, previousStock: 20, sku, version: "2" }
+			]);
+			await assert.rejects(call("inventory.set", { productId: randomUUID(), stock: 2 }), { code: 404, type: "NOT_FOUND" });
+		});
+
+		it("refuses an order for more than there is, with all its lines added up, and reserves nothing of it", async () => {
+			const [plenty, scarce, orderId] = [await product(100), await product(5), randomUUID()];
+			const lines = [
+				{ productId: plenty, quantity: 1 },
+				{ productId: scarce, quantity: 3 },
+				{ productId: scarce, quantity: 3 }
+			];
+			const data = { productId: scarce, requested: 6, available: 5 };
+			await assert.rejects(call("inventory.reserve", { orderId, lines }), { code: 409, type: "OUT_OF_STOCK", data });
+			assert.deepEqual(
+				[await level(plenty), await level(scarce)],
+				[
+					[100, 0],
+					[5, 0]
+				]
+			);
+			assert.equal(await call("inventory.reserve", { orderId, lines: lines.slice(0, 2) }), null, "a later attempt may succeed");
+		});
+
+		it("refuses an order that has reserved something else, or was given back", async () => {
+			const productId = await product(12);
+			const orderId = await reserve(productId, 3);
+			await reserve(productId, 3, orderId);
+			await assert.rejects(reserve(productId, 4, orderId), { code: 409, type: "CONFLICT" });
+			await call("inventory.release", { orderId });
+			await call("inventory.release", { orderId });
+			await assert.rejects(reserve(productId, 3, orderId), { code: 409, type: "CONFLICT" });
+			assert.deepEqual(await level(productId), [12, 0]);
+		});
+
+		it("refuses what can be no order, line by line", async () => {
+			const productId = await product(12);
+			for (const quantity of [0, -1, 1.5, 10_001])
+				await assert.rejects(reserve(productId, quantity), { code: 422, type: "VALIDATION_ERROR" }, String(quantity));
+			for (const count of [0, 101]) {
+				const lines = Array.from({ length: count }, () => ({ productId, quantity: 1 }));
+				await assert.rejects(call("inventory.reserve", { orderId: randomUUID(), lines }), { code: 422 }, `${count} lines`);
+			}
+			for (const stock of [-1, 1.5, 1_000_000_001])
+				await assert.rejects(call("inventory.set", { productId, stock }), { code: 422, type: "VALIDATION_ERROR" }, String(stock));
+			assert.deepEqual(await level(productId), [12, 0]);
+		});
+
+		it("deducts an order once and tells of it once, under its request id, however often its message comes", async () => {
+			const productId = await product(12);
+			const orderId = await reserve(productId, 3);
+			for (let n = 0; n < 3; n++) await created(orderId, { "request-id": "request-1" });
+			await quiet();
+			assert.deepEqual(await level(productId), [9, 0]);
+			assert.deepEqual(await told(productId, 1), [{ productId, stock: 9, previousStock: 12, sku, version: "1" }]);
+			const record = (await log.read("inventory.updated", 0, 0, 10_000)).find(({ key }) => String(key) === productId);
+			assert.equal(record?.headers["request-id"], "request-1");
+		});
+
+		it("gives back once what a cancelled order had been given, and tells of it once", async () => {
+			const productId = await product(12);
+			const orderId = await reserve(productId, 3);
+			await created(orderId);
+			await told(productId, 1);
+			for (let n = 0; n < 2; n++) await cancelled(orderId);
+			await created(orderId);
+			await quiet();
+			assert.deepEqual(await level(productId), [12, 0]);
+			assert.deepEqual(await told(productId, 2), [
+				{ productId, stock: 9, previousStock: 12, sku, version: "1" },
+				{ productId, stock: 12, previousStock: 9, sku, version: "2" }
+			]);
+		});
+
+		it("moves nothing on the shelf for an order whose cancellation comes first", async () => {
+			const productId = await product(12);
+			const orderId = await reserve(productId, 3);
+			await cancelled(orderId);
+			await eventually(async () => assert.deepEqual(await level(productId), [12, 0]), "the reservation to be given back");
+			await created(orderId);
+			await quiet();
+			assert.deepEqual(await level(productId), [12, 0]);
+			const unseen = randomUUID();
+			await cancelled(unseen);
+			await quiet();
+			await assert.rejects(reserve(productId, 1, unseen), { type: "CONFLICT" });
+			await call("inventory.set", { productId, stock: 1 });
+			assert.deepEqual(
+				(await told(productId, 1)).map(({ stock }) => stock),
+				[1]
+			);
+		});
+
+		it("takes nothing for an order that reserved nothing, whatever its message says", async () => {
+			const productId = await product(12);
+			await created(randomUUID(), {}, [{ productId, quantity: 3, sku, name: "n", price: 1 }]);
+			await quiet();
+			assert.deepEqual(await level(productId), [12, 0]);
+		});
+
+		it("takes in a product that it hears of, once, without a word", async () => {
+			const productId = randomUUID();
+			const message = { productId, name: "n", sku, price: 1, stock: 7, category: "c" };
+			await put("product.created", productId, message);
+			await put("product.created", productId, { ...message, stock: 8 });
+			await quiet();
+			assert.deepEqual(await level(productId), [7, 0]);
+			await call("inventory.set", { productId, stock: 6 });
+			assert.deepEqual(await told(productId, 1), [{ productId, stock: 6, previousStock: 7, sku, version: "1" }]);
+		});
+
+		it("gives back what was reserved for orders that never came to be, and deducts for those that did", async () => {
+			const productId = await product(12);
+			const [orphan, order] = [await reserve(productId, 3), await reserve(productId, 2)];
+			exist.add(order);
+			const settle = (ids: string[]) => call("orders.settle", { ids });
+			assert.deepEqual(await settleOrphans(store, settle, 3_600_000), { deducted: 0, givenBack: [] }, "it is too early to ask");
+			const said: object[] = [];
+			const logger = { info: (_: string, what: object) => void said.push(what), warn: () => {} } as unknown as Logger;
+			const nodes = [1, 2].map(() => startSettling(store, settle, logger, { everyMs: 10, olderMs: 0 }));
+			await eventually(async () => assert.deepEqual(await level(productId), [10, 0]), "both to be settled");
+			await Promise.all(nodes.map(node => node.stop()));
+			assert.equal(said.filter(what => (what as { order?: string })?.order === orphan).length, 1, "by one of two nodes");
+			await created(order);
+			await created(orphan);
+			await quiet();
+			assert.deepEqual(await level(productId), [10, 0]);
+			assert.equal((await told(productId, 1)).length, 1);
+		});
+
+		it("leaves reservations as they are while nobody can say what became of their orders", async () => {
+			const productId = await product(12);
+			await reserve(productId, 3);
+			const away = () => Promise.reject(new Error("away"));
+			await assert.rejects(settleOrphans(store, away, 0), /away/);
+			assert.deepEqual(await level(productId), [12, 3]);
+		});
+
+		it("sells 12 and no more when 200 ask for them at once, and the equation holds", async () => {
+			const productId = await product(12);
+			const answers = await Promise.allSettled(Array.from({ length: 200 }, () => reserve(productId, 1)));
+			const won = answers.flatMap(answer => (answer.status === "fulfilled" ? [answer.value] : []));
+			const types = answers.flatMap(answer => (answer.status === "rejected" ? [answer.reason.type] : []));
+			assert.deepEqual([won.length, new Set(types)], [12, new Set(["OUT_OF_STOCK"])]);
+			await Promise.all(won.map(orderId => created(orderId)));
+			const messages = await told(productId, 12);
+			assert.deepEqual(
+				messages.map(({ stock, previousStock, version }) => [stock, previousStock, version]),
+				Array.from({ length: 12 }, (_, n) => [11 - n, 12 - n, String(n + 1)])
+			);
+			const { broken, putIn, stock, sold, returned } = await call("inventory.equation", {});
+			assert.deepEqual([broken, putIn], [[], stock + sold - returned]);
+		});
+	});

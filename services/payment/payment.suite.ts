@@ -1,0 +1,224 @@
+// What the payment service promises, on whichever Postgres stands behind it.
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { after, before, beforeEach, describe, it } from "node:test";
+import { type Service, ServiceBroker } from "moleculer";
+import type { Identity, Message } from "../../define.ts";
+import { migrate } from "../../mixins/database/database.ts";
+import { reach } from "../../mixins/dependency.ts";
+import { outbox } from "../../mixins/outbox/outbox.ts";
+import { eventually } from "../../test/client.ts";
+import type { Scratch } from "../../test/scratch.ts";
+import { ContractValidator } from "../../validator.ts";
+import { actions, topics } from "../contract.ts";
+import { callAs, deliver, person } from "../orders/orders.testing.ts";
+import { startCollecting } from "./payment.collector.ts";
+import { payment } from "./payment.service.ts";
+import { type PaymentStore, sqlPayments } from "./payment.store.ts";
+import { bank } from "./payment.testing.ts";
+
+const LIMIT_CENTS = 100_000;
+
+export const paymentSuite = (where: string, open: () => Promise<Scratch>) =>
+	describe(`payment on ${where}`, () => {
+		const broker = new ServiceBroker({ logger: false, validator: new ContractValidator(actions) });
+		const money = bank({ limitCents: LIMIT_CENTS });
+		let scratch: Scratch;
+		let store: PaymentStore;
+		const service = () => broker.getLocalService("payment") as Service;
+
+		before(async () => {
+			scratch = await open();
+			await reach(scratch.db, broker.logger, () => false);
+			await migrate(scratch.db, new URL("./migrations/", import.meta.url));
+			store = sqlPayments(scratch.db.knex, outbox(scratch.db.knex, { contracts: topics, table: "payment_outbox" }));
+			const collector = { pauseMs: { first: 5, longest: 50 }, pollMs: 20, answerMs: 60_000 };
+			broker.createService(payment(store, money.provider, { collector }));
+			await broker.start();
+		});
+		after(async () => {
+			await broker.stop();
+			await scratch?.db.close();
+			await scratch?.remove();
+		});
+		beforeEach(() => {
+			money.before = async () => {};
+			money.after = async () => {};
+		});
+
+		const order = (total = 37.5, buyer = person()) => {
+			const [orderId, createdAt] = [randomUUID(), new Date().toISOString()];
+			const created: Message<"order.created"> = { orderId, buyerId: buyer.id, items: [], total, status: "pending", createdAt };
+			return { orderId, buyer, created, cancelled: { orderId, buyerId: buyer.id, cancelledAt: createdAt } };
+		};
+		const create = (...orders: { created: Message<"order.created"> }[]) =>
+			deliver(service(), "order.created", ...orders.map(({ created }) => created));
+		const cancel = (...orders: { cancelled: Message<"order.cancelled"> }[]) =>
+			deliver(service(), "order.cancelled", ...orders.map(({ cancelled }) => cancelled));
+		const get = (orderId: string, caller?: Identity) => callAs(broker, caller)("payments.get", { orderId });
+		const becomes = (orderId: string, status: string) =>
+			eventually(
+				async () => assert.equal((await get(orderId, person("admin"))).status, status),
+				`the payment for ${orderId} to be ${status}`
+			);
+		const told = async (orderId: string) => {
+			const rows = await scratch.db.knex("payment_outbox").where({ key: orderId }).orderBy("id");
+			return rows.map(({ topic, value, headers }) => ({ topic, message: JSON.parse(value), requestID: headers["request-id"] }));
+		};
+		const moved = (orderId: string) => [money.charges.get(orderId), money.refunds.get(orderId)];
+		const askedFor = (orderId: string) => money.asked.filter(one => one.orderId === orderId).map(({ ask }) => ask);
+		const gate = () => {
+			let open = () => {};
+			const opened = new Promise<void>(resolve => {
+				open = resolve;
+			});
+			return { opened, open };
+		};
+
+		it("charges an order, and tells of it once, with the order's request", async () => {
+			const one = order(49.99);
+			await create(one);
+			await becomes(one.orderId, "succeeded");
+			assert.deepEqual(moved(one.orderId), [4999, undefined]);
+			const message = { orderId: one.orderId, buyerId: one.buyer.id, amount: 49.99 };
+			assert.deepEqual(await told(one.orderId), [{ topic: "payment.succeeded", message, requestID: "request-0" }]);
+		});
+
+		it("charges an order once, however often it is told of it, together or later", async () => {
+			const one = order();
+			assert.deepEqual(await create(one, one), { duplicates: 1 });
+			await becomes(one.orderId, "succeeded");
+			assert.deepEqual(await create(one), { duplicates: 1 });
+			assert.deepEqual([askedFor(one.orderId), (await told(one.orderId)).length], [["charge"], 1]);
+		});
+
+		it("tells that a payment has failed when the provider declines it", async () => {
+			const one = order(1000.01);
+			await create(one);
+			await becomes(one.orderId, "failed");
+			assert.deepEqual((await told(one.orderId))[0]?.topic, "payment.failed");
+			await cancel(one);
+			await becomes(one.orderId, "failed");
+			assert.deepEqual([moved(one.orderId), (await told(one.orderId)).length], [[undefined, undefined], 1]);
+		});
+
+		it("gives the money of a cancelled order back, once, however often it is told of it", async () => {
+			const one = order();
+			await create(one);
+			await becomes(one.orderId, "succeeded");
+			assert.deepEqual(await cancel(one, one), { duplicates: 1 });
+			await becomes(one.orderId, "refunded");
+			assert.deepEqual(await cancel(one), { duplicates: 1 });
+			assert.deepEqual(
+				[moved(one.orderId), askedFor(one.orderId)],
+				[
+					[3750, 3750],
+					["charge", "refund"]
+				]
+			);
+		});
+
+		it("charges nothing for an order of which the cancellation came first", async () => {
+			const one = order();
+			await cancel(one);
+			await assert.rejects(get(one.orderId, person("admin")), { type: "NOT_FOUND" });
+			await create(one);
+			const after = order();
+			await create(after);
+			await becomes(after.orderId, "succeeded");
+			await becomes(one.orderId, "cancelled");
+			assert.deepEqual([askedFor(one.orderId), await told(one.orderId)], [[], []]);
+		});
+
+		it("gives a charge back whose success comes after the cancellation", async () => {
+			const [one, late] = [order(), gate()];
+			money.after = (_ask, orderId) => (orderId === one.orderId ? late.opened : Promise.resolve());
+			await create(one);
+			await eventually(() => assert.ok(money.charges.has(one.orderId)), "the charge to be made");
+			await cancel(one);
+			assert.equal((await get(one.orderId, one.buyer)).status, "pending");
+			late.open();
+			await becomes(one.orderId, "refunded");
+			assert.deepEqual([moved(one.orderId), (await told(one.orderId)).length], [[3750, 3750], 1]);
+		});
+
+		it("asks again under the same order until it is answered, and charges once", async () => {
+			const one = order();
+			let fails = 3;
+			money.after = async (_ask, orderId) => {
+				if (orderId === one.orderId && fails-- > 0) throw new Error("no answer");
+			};
+			await create(one);
+			await becomes(one.orderId, "succeeded");
+			const charges = money.asked.filter(({ orderId }) => orderId === one.orderId);
+			assert.deepEqual(charges, Array(4).fill({ ask: "charge", orderId: one.orderId, amountCents: 3750 }));
+			assert.equal((await told(one.orderId)).length, 1);
+		});
+
+		it("asks again for what a node that died has left, and no sooner than its time is over", async () => {
+			const [left, other] = [order(), order()];
+			const payments = () => scratch.db.knex("payments");
+			const row = { order_id: left.orderId, buyer_id: left.buyer.id, amount_cents: 3750, state: "charging", asked: 1 };
+			await payments().insert({ ...row, ask_at: new Date(Date.now() + 3_600_000) });
+			await create(other);
+			await becomes(other.orderId, "succeeded");
+			assert.deepEqual(askedFor(left.orderId), []);
+			await payments().where({ order_id: left.orderId }).update({ ask_at: new Date() });
+			await becomes(left.orderId, "succeeded");
+			assert.deepEqual([askedFor(left.orderId), (await told(left.orderId)).length], [["charge"], 1]);
+		});
+
+		it("is not held up by a provider that does not answer for another order", async () => {
+			const [slow, quick, late] = [order(), order(), gate()];
+			money.before = (_ask, orderId) => (orderId === slow.orderId ? late.opened : Promise.resolve());
+			await create(slow);
+			await create(quick);
+			await becomes(quick.orderId, "succeeded");
+			assert.equal((await get(slow.orderId, slow.buyer)).status, "pending");
+			late.open();
+			await becomes(slow.orderId, "succeeded");
+		});
+
+		it("charges each of many orders once when two nodes are at it", async () => {
+			const other = startCollecting(store, money.provider, broker.logger, { pollMs: 1 });
+			const orders = Array.from({ length: 250 }, () => order());
+			await Promise.all([
+				create(...orders.slice(0, 150)),
+				create(...orders.slice(100)),
+				cancel(...orders.slice(200).toReversed())
+			]);
+			await Promise.all(orders.slice(0, 200).map(({ orderId }) => becomes(orderId, "succeeded")));
+			await eventually(async () => {
+				const rows = await scratch.db.knex("payments").whereIn(
+					"order_id",
+					orders.slice(200).map(({ orderId }) => orderId)
+				);
+				for (const { state } of rows) assert.ok(["refunded", "cancelled"].includes(state), state);
+			}, "the cancelled ones to be settled");
+			await other.stop();
+			for (const [n, { orderId }] of orders.entries()) {
+				const [charge, refund] = moved(orderId);
+				if (n < 200) assert.deepEqual([charge, refund, askedFor(orderId)], [3750, undefined, ["charge"]]);
+				else assert.equal(charge, refund);
+			}
+		});
+
+		it("refuses an order whose total is no amount: nobody could charge it", async () => {
+			for (const total of [-1, 0.001, 1e300])
+				await assert.rejects(create(order(total)), { code: 422, type: "VALIDATION_ERROR" }, String(total));
+		});
+
+		it("shows a payment to its buyer and to admins; to anybody else there is none", async () => {
+			const one = order();
+			await create(one);
+			await becomes(one.orderId, "succeeded");
+			assert.deepEqual(await get(one.orderId, one.buyer), { orderId: one.orderId, amount: 37.5, status: "succeeded" });
+			for (const [id, caller] of [
+				[one.orderId, person()],
+				[randomUUID(), person()],
+				[randomUUID(), person("admin")]
+			] as const)
+				await assert.rejects(get(id, caller), { code: 404, type: "NOT_FOUND" });
+			await assert.rejects(get(one.orderId), { code: 401, type: "UNAUTHORIZED" });
+		});
+	});

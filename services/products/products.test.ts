@@ -1,0 +1,4 @@
+import { scratchEmbedded } from "../../test/scratch.ts";
+import { productsSuite } from "./products.suite.ts";
+
+productsSuite("embedded", scratchEmbedded);
