@@ -105,10 +105,13 @@ export interface Feed<Message> {
 	latest: Latest<any>;
 }
 
-/** One change of something that several topics tell of: its changes are numbered from 1 on. `afterMs`: how long after the one before it was made. */
+/** One change of something that topics tell of. */
 export interface Change {
+	/** The thing that changed. */
 	key: string;
+	/** Its changes are numbered from 1 on, without gaps. */
 	seq: number;
+	/** How long after the one before it this one was made. Only where another topic tells of that: those of one topic come in order anyway. */
 	afterMs?: number;
 }
 
@@ -125,7 +128,7 @@ export interface Live<Message> {
 		id: (message: Message) => string | undefined;
 		ask?: { action: string; params: (message: Message) => object; id: (answer: never) => string };
 	};
-	/** The event for the admins who watch the dashboard. */
+	/** The event for the admins who watch the dashboard. Without one they hear nothing of it, but what comes after it keeps its place. */
 	admins?: string;
 	/** What the admins are told beside it, as `admin:alert`. */
 	alert?: (message: Message) => object | undefined;

@@ -4,7 +4,6 @@ import { type Logger, ServiceBroker } from "moleculer";
 import type { Caller } from "../../define.ts";
 import { unavailable } from "../../mixins/errors.ts";
 import { forwarder } from "./forward.ts";
-import type { Hub } from "./hub.ts";
 import { localPresence, type Presence } from "./presence.ts";
 import type { Delivery } from "./socket.contract.ts";
 
@@ -28,9 +27,9 @@ function setUp(nodes: Record<string, string[]>, answer: (node: string) => Promis
 			return answer(nodeID);
 		}
 	} as unknown as Caller;
-	const hub = { deliver: (one: Delivery) => here.push(one) } as unknown as Hub;
+	const deliver = (one: Delivery) => here.push(one);
 	const logger = new ServiceBroker({ logger: false }).getLogger("test") as Logger;
-	return { forward: forwarder({ nodeID: "me", hub, presence, caller, logger }), here, calls };
+	return { forward: forwarder({ nodeID: "me", deliver, presence, caller, logger }), here, calls };
 }
 
 describe("forwarding", () => {

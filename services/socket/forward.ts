@@ -2,7 +2,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "moleculer";
 import type { Caller } from "../../define.ts";
-import type { Hub } from "./hub.ts";
 import { LEASE_MS } from "./presence.redis.ts";
 import type { Presence } from "./presence.ts";
 import type { Delivery } from "./socket.contract.ts";
@@ -12,14 +11,15 @@ const PAUSE_MS = 100;
 
 export interface ForwardOptions {
 	nodeID: string;
-	hub: Hub;
+	/** To the sockets of this node. */
+	deliver: (delivery: Delivery) => void;
 	presence: Presence;
 	caller: Caller;
 	logger: Logger;
 }
 
 /** Hands deliveries to all nodes that may hold sockets of their rooms; resolves once each has them, or has had its time. */
-export function forwarder({ nodeID, hub, presence, caller, logger }: ForwardOptions) {
+export function forwarder({ nodeID, deliver, presence, caller, logger }: ForwardOptions) {
 	/** Nodes that were given up while they may still have had sockets: tried once each time, and told so as soon as they answer again. */
 	const missed = new Set<string>();
 
@@ -48,7 +48,7 @@ export function forwarder({ nodeID, hub, presence, caller, logger }: ForwardOpti
 		const byNode = new Map<string, Delivery[]>();
 		for (const delivery of deliveries)
 			for (const node of nodes.get(delivery.room) ?? []) byNode.set(node, [...(byNode.get(node) ?? []), delivery]);
-		for (const delivery of byNode.get(nodeID) ?? []) hub.deliver(delivery);
+		for (const delivery of byNode.get(nodeID) ?? []) deliver(delivery);
 		byNode.delete(nodeID);
 		await Promise.all([...byNode].map(([node, some]) => send(node, some)));
 	};

@@ -8,7 +8,10 @@ const HOLD_MS = 1_000;
 const line = (options = {}) => {
 	const passed: string[] = [];
 	const take = inSequence<string>(item => passed.push(item), { holdMs: HOLD_MS, ...options });
-	return { passed, take: (key: string, seq: number, afterMs?: number) => take({ key, seq, afterMs }, `${key}${seq}`) };
+	return {
+		passed,
+		take: (key: string, seq: number, afterMs = 0, heardForMs?: number) => take({ key, seq, afterMs }, `${key}${seq}`, heardForMs)
+	};
 };
 
 describe("changes in sequence", () => {
@@ -63,6 +66,13 @@ describe("changes in sequence", () => {
 		assert.deepEqual(passed, ["a4"]);
 		take("b", 1);
 		assert.deepEqual(passed, ["a4", "b1", "b2", "b3"]);
+	});
+
+	it("are not waited for where those before were made before anybody listened, or where nobody says when", () => {
+		const { passed, take } = line();
+		take("a", 4, 500, 499);
+		take("b", 4, Number.POSITIVE_INFINITY);
+		assert.deepEqual(passed, ["a4", "b4"]);
 	});
 
 	it("are forgotten for the things that have not changed for longest, never with one that waits", t => {

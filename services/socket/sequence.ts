@@ -22,9 +22,10 @@ interface Line<Item> {
 
 /**
  * Answers a function that takes changes as they come, repeated and out of order, and calls `pass` for each once, in order. Topics keep the order
- * of one key among their own messages, but not among each other's: that is made here, by waiting for what is missing.
+ * of one key among their own messages, but not among each other's: that is made here, by waiting for what is missing. `heardForMs`: for how long
+ * changes have been taken here; what was made before that does not come.
  */
-export function inSequence<Item>(pass: (item: Item) => void, { holdMs = 5_000, maxKeys = 100_000 }: SequenceOptions = {}) {
+export function inSequence<Item>(pass: (item: Item) => void, { holdMs = 3_000, maxKeys = 100_000 }: SequenceOptions = {}) {
 	const lines = new Map<string, Line<Item>>();
 
 	const remember = (key: string, line: Line<Item>) => {
@@ -59,8 +60,8 @@ export function inSequence<Item>(pass: (item: Item) => void, { holdMs = 5_000, m
 		}
 	};
 
-	return ({ key, seq, afterMs = 0 }: Change, item: Item) => {
-		const isFirst = seq === 1 || afterMs > holdMs;
+	return ({ key, seq, afterMs = Number.POSITIVE_INFINITY }: Change, item: Item, heardForMs = Number.POSITIVE_INFINITY) => {
+		const isFirst = seq === 1 || afterMs > Math.min(holdMs, heardForMs);
 		const line: Line<Item> = lines.get(key) ?? {
 			next: isFirst ? seq : seq - 1,
 			isGuess: !isFirst,

@@ -10,13 +10,26 @@ import { isAllowedOrigin } from "../../mixins/http/origin.ts";
 import { tokenBucket } from "../../mixins/limits/token-bucket.ts";
 import { errorFrame, tooManySockets } from "./frames.ts";
 import { userRoom } from "./hub.ts";
+import { DASHBOARD, EVERYBODY, type LiveRooms } from "./live.ts";
 import type { Peer, Peers } from "./peers.ts";
 
 export interface SocketIoOptions {
 	guests: boolean;
 	allowedOrigins: readonly string[];
 	isTrusted: Trusted;
+	/** What clients may name in `subscribe:<name>`. What is theirs reaches them without it: it is there to be acknowledged. */
+	subscriptions: ReadonlySet<string>;
 }
+
+/** What the mixin gives to the service. */
+export interface SocketIoMethods {
+	/** To all clients of a room of this node. */
+	emitTo(room: string, event: string, payload: unknown): void;
+	/** Ends every connection, whose client comes again by itself. */
+	hangUp(): void;
+}
+
+type Acknowledge = (answer: { ok: true } | { ok: false; error: { type: string } }) => void;
 
 /** What carries a client's packets, by polling or by WebSocket: Engine.IO's socket. */
 interface Connection {
@@ -34,14 +47,18 @@ interface Socket {
 	/** Whoever adds events finds here who is behind the socket; undefined: a guest. */
 	data: { identity?: Identity };
 	join(room: string): void;
+	/** Without a listener for its event a packet does nothing. */
+	on(event: string, listener: (...values: unknown[]) => void): void;
 	once(event: "disconnect", listener: () => void): void;
 }
 
 type Next = (error?: Error) => void;
 type Running = Service & {
 	server: Server;
-	sockets: { peers: Peers };
+	sockets: { peers: Peers; live: LiveRooms };
 	io: {
+		sockets: { sockets: Map<string, Socket> };
+		to(room: string): { emit(event: string, payload: unknown): void };
 		engine: { on(event: "connection", listener: (connection: Connection) => void): void; close(): void };
 		on(event: "connection", listener: (socket: Socket) => void): void;
 	};
@@ -56,11 +73,18 @@ const refusal = (error: unknown) => {
 	return Object.assign(new Error(type), { data: { type } });
 };
 
-export function socketIo({ guests, allowedOrigins, isTrusted }: SocketIoOptions): Partial<ServiceSchema> {
+/** The client's acknowledgement, after whatever else it has sent. */
+const acknowledgeOf = (values: unknown[]): Acknowledge => {
+	const last = values.at(-1);
+	return typeof last === "function" ? (last as Acknowledge) : () => {};
+};
+
+export function socketIo({ guests, allowedOrigins, isTrusted, subscriptions }: SocketIoOptions): Partial<ServiceSchema> {
 	/** Those that were counted in: of an address that has its fill nobody is. */
 	const peers = new WeakMap<Connection, Peer>();
 	/** One connection is one socket: a second one on it could be somebody else's. */
 	const taken = new WeakSet<Connection>();
+	const rooms = new WeakMap<Connection, Set<string>>();
 
 	const arrive = (connection: Connection, here: Peers) => {
 		const peer = here.arrive(clientOf(connection.request, isTrusted).address);
@@ -88,14 +112,39 @@ export function socketIo({ guests, allowedOrigins, isTrusted }: SocketIoOptions)
 		return identity;
 	};
 
-	const admit = async ({ conn, handshake, data }: Socket, caller: Caller) => {
+	const admit = async (socket: Socket, caller: Caller, live: LiveRooms) => {
+		const { conn, handshake, data } = socket;
 		if (taken.has(conn)) throw tooManySockets();
 		taken.add(conn);
 		try {
 			data.identity = await identify(conn, handshake.auth.token, caller);
+			// Before it hears that it is connected: from then on it misses nothing.
+			await enter(socket, EVERYBODY, live);
+			if (data.identity) await enter(socket, userRoom(data.identity.id), live);
 		} catch (error) {
 			taken.delete(conn);
 			throw error;
+		}
+	};
+
+	/** Resolves once what is sent to the room reaches the socket, for as long as its connection lasts. */
+	const enter = async (socket: Socket, room: string, live: LiveRooms) => {
+		const { conn } = socket;
+		const entered = rooms.get(conn) ?? new Set();
+		if (entered.has(room) || conn.readyState !== "open") return;
+		rooms.set(conn, entered.add(room));
+		conn.once("close", () => live.leave(room));
+		socket.join(room);
+		await live.join(room);
+	};
+
+	const subscribeAdmin = async (socket: Socket, live: LiveRooms, acknowledge: Acknowledge) => {
+		if (socket.data.identity?.role !== "admin") return acknowledge({ ok: false, error: { type: "FORBIDDEN" } });
+		try {
+			await enter(socket, DASHBOARD, live);
+			acknowledge({ ok: true });
+		} catch (error) {
+			acknowledge({ ok: false, error: { type: errorFrame(error).data.type } });
 		}
 	};
 
@@ -119,8 +168,8 @@ export function socketIo({ guests, allowedOrigins, isTrusted }: SocketIoOptions)
 				namespaces: {
 					"/": {
 						middlewares: [
-							function (this: Service, socket: Socket, next: Next) {
-								admit(socket, this.broker as unknown as Caller).then(
+							function (this: Running, socket: Socket, next: Next) {
+								admit(socket, this.broker as unknown as Caller, this.sockets.live).then(
 									() => next(),
 									error => next(refusal(error))
 								);
@@ -136,6 +185,16 @@ export function socketIo({ guests, allowedOrigins, isTrusted }: SocketIoOptions)
 			merged.settings.io.namespaces["/"]!.events = {};
 		},
 
+		methods: {
+			emitTo(this: Running, room: string, event: string, payload: unknown) {
+				this.io.to(room).emit(event, payload);
+			},
+
+			hangUp(this: Running) {
+				for (const { conn } of this.io.sockets.sockets.values()) conn.close(true);
+			}
+		},
+
 		created(this: Running) {
 			// It wants a server to take upgrades from, and there is only one handler of those: this server never listens and is handed what is its own.
 			this.server = createServer();
@@ -145,8 +204,10 @@ export function socketIo({ guests, allowedOrigins, isTrusted }: SocketIoOptions)
 			const { engine } = this.io;
 			engine.on("connection", connection => arrive(connection, this.sockets.peers));
 			this.io.on("connection", socket => {
-				const { identity } = socket.data;
-				if (identity) socket.join(userRoom(identity.id));
+				for (const name of subscriptions) socket.on(`subscribe:${name}`, (...values) => acknowledgeOf(values)({ ok: true }));
+				socket.on("subscribe:admin", (...values) => {
+					void subscribeAdmin(socket, this.sockets.live, acknowledgeOf(values));
+				});
 				// Whoever leaves has nothing else to stay for.
 				socket.once("disconnect", () => socket.conn.close(true));
 			});

@@ -11,17 +11,18 @@ import { feedsOf } from "./feeds.ts";
 import { forwarder } from "./forward.ts";
 import { codelessAction } from "./frames.ts";
 import { createHub, roomsOf } from "./hub.ts";
+import { isLive, liveRooms, placesOf, subscriptionsOf } from "./live.ts";
 import { createPeers } from "./peers.ts";
 import { redisPresence } from "./presence.redis.ts";
 import { localPresence, type Presence } from "./presence.ts";
 import { openSession } from "./session.ts";
 import type { Delivery } from "./socket.contract.ts";
-import { socketIo } from "./socket-io.ts";
+import { type SocketIoMethods, socketIo } from "./socket-io.ts";
 import { webSockets } from "./web-sockets.ts";
 
 const contracts = topics as unknown as Record<string, TopicContract>;
 /** The topics that some screen is to hear of: their contracts say which. */
-const shown = Object.keys(contracts).filter(name => contracts[name]?.push || contracts[name]?.feed);
+const shown = Object.keys(contracts).filter(name => contracts[name]?.push || contracts[name]?.feed || contracts[name]?.live);
 
 const isTrusted = trustedProxies(config.trustedProxies);
 const METER_EVERY_MS = 1_000;
@@ -40,10 +41,14 @@ function figuresOf({ broker }: Service): ClientFigures {
 	return { pushed: count("pushed"), conflated: count("conflated"), slow: count("slow") };
 }
 
-const deliveriesOf = (topic: string, received: Received<unknown>[]): Delivery[] =>
-	received.flatMap(({ message, record: { headers } }) =>
-		roomsOf(contracts[topic]!, message as never).map(room => ({ topic, room, message, headers }))
-	);
+async function deliveriesOf(topic: string, received: Received<unknown>[]): Promise<Delivery[]> {
+	const contract = contracts[topic]!;
+	const deliveries = received.map(async ({ message, ctx, record: { headers } }) => {
+		const rooms = [...roomsOf(contract, message as never), ...(await placesOf(contract, message, ctx))];
+		return rooms.map(room => ({ topic, room, message, headers }));
+	});
+	return (await Promise.all(deliveries)).flat();
+}
 
 /** Everything that lives as long as the service runs. */
 function open(service: Service, makePresence: typeof presenceOf) {
@@ -51,9 +56,13 @@ function open(service: Service, makePresence: typeof presenceOf) {
 	const caller = service.broker as unknown as Caller;
 	const presence = makePresence(
 		service,
-		() => hub.rooms(),
-		() => server.closeAll(1012, "come again")
+		() => [...hub.rooms(), ...live.places()],
+		() => comeAgain()
 	);
+	const live = liveRooms(contracts, presence, (room, event, payload) => {
+		figures.pushed();
+		(service as Running).emitTo(room, event, payload);
+	});
 	const feeds = feedsOf(contracts);
 	const codeless = codelessAction(actions);
 	const figures = figuresOf(service);
@@ -74,12 +83,20 @@ function open(service: Service, makePresence: typeof presenceOf) {
 				peer
 			})
 	});
+	/** Sockets that have missed something catch up by coming anew. */
+	const comeAgain = () => {
+		server.closeAll(1012, "come again");
+		(service as Running).hangUp();
+	};
+	const deliver = (delivery: Delivery) => (isLive(delivery.room) ? live.deliver(delivery) : hub.deliver(delivery));
 	return {
-		hub,
+		live,
 		presence,
 		peers,
 		server,
-		forward: forwarder({ nodeID: service.broker.nodeID, hub, presence, caller, logger: service.logger })
+		comeAgain,
+		deliver,
+		forward: forwarder({ nodeID: service.broker.nodeID, deliver, presence, caller, logger: service.logger })
 	};
 }
 
@@ -95,7 +112,7 @@ function presenceOf({ broker }: Service, rooms: () => Iterable<string>, onFrozen
 }
 
 type Open = ReturnType<typeof open>;
-type Running = Service & { sockets: Open; meter: NodeJS.Timeout };
+type Running = Service & SocketIoMethods & { sockets: Open; meter: NodeJS.Timeout };
 
 /** WebSocket and Socket.IO: who is connected where, and the frames that topics' contracts say they get. Has no line about any service. */
 export const socket = (mixins: Partial<ServiceSchema>[]) =>
@@ -105,9 +122,9 @@ export const socket = (mixins: Partial<ServiceSchema>[]) =>
 
 		actions: {
 			async deliver(ctx) {
-				const { hub, server } = (this as unknown as Running).sockets;
-				if (ctx.params.missed) server.closeAll(1012, "come again");
-				for (const delivery of ctx.params.deliveries) hub.deliver(delivery as Delivery);
+				const { deliver, comeAgain } = (this as unknown as Running).sockets;
+				if (ctx.params.missed) comeAgain();
+				for (const delivery of ctx.params.deliveries) deliver(delivery as Delivery);
 				return null;
 			}
 		},
@@ -117,7 +134,7 @@ export const socket = (mixins: Partial<ServiceSchema>[]) =>
 				topic,
 				{
 					async batch(this: Running, { received }: { received: Received<unknown>[] }) {
-						await this.sockets.forward(deliveriesOf(topic, received));
+						await this.sockets.forward(await deliveriesOf(topic, received));
 						this.logger.debug("pushed", { topic, requestIDs: received.map(({ requestID }) => requestID) });
 					}
 				}
@@ -152,6 +169,6 @@ export const socket = (mixins: Partial<ServiceSchema>[]) =>
 
 export default socket([
 	withTopics(),
-	socketIo({ ...config, isTrusted }),
+	socketIo({ ...config, isTrusted, subscriptions: subscriptionsOf(contracts) }),
 	...(embedded ? [] : [redisMixin(redis(), { required: false })])
 ]);
