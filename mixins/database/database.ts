@@ -30,6 +30,9 @@ const SILENCE_TIMEOUT_MS = 60_000;
 /** The same on every node, so that two nodes that start together migrate one after the other. */
 const MIGRATION_LOCK = 7_529_265;
 
+/** Whoever asks is told by a rejection, and health says it; knex would print a stack for every failed attempt besides. */
+const SILENT = { warn() {}, error() {}, deprecate() {}, debug() {} };
+
 const check = (db: Knex) => async () => {
 	await db.raw("select 1").timeout(CHECK_TIMEOUT_MS);
 };
@@ -52,8 +55,7 @@ export function openPostgres(url: string, { maxConnections = 10 } = {}): Databas
 		pool: { min: 0, max: maxConnections, afterCreate: dropWhenSilent },
 		// A caller that finds no connection for so long is told 503.
 		acquireConnectionTimeout: 4_000,
-		// Whoever asks is told by a rejection, and health says it; knex would print a stack for every failed attempt besides.
-		log: { warn() {}, error() {}, deprecate() {}, debug() {} }
+		log: SILENT
 	});
 	const { host } = new URL(url);
 	return {
@@ -74,6 +76,7 @@ export function openEmbedded(dir: string): Database {
 	let maintenance: { stop(): Promise<void> } | undefined;
 	const db: Knex = knex({
 		client: "pg",
+		log: SILENT,
 		pool: { min: 1, max: 1, idleTimeoutMillis: 2 ** 30 },
 		acquireConnectionTimeout: 4_000,
 		connection: async () => {
@@ -114,8 +117,20 @@ export function database(db: Database, migrations?: URL, seed?: () => Promise<vo
 	});
 }
 
-/** Runs the migrations of a folder that have not run yet, all or none, one node at a time. Safe to be killed in the middle. */
-export async function migrate({ knex: db }: Pick<Database, "knex">, folder: URL) {
+/** What is migrating each database, in this process: who waited for the one connection there is instead would be told that Postgres is away. */
+const migrating = new WeakMap<Knex, Promise<void>>();
+
+/** Runs the migrations of a folder that have not run yet, all or none, one folder and one node at a time. Safe to be killed in the middle. */
+export function migrate({ knex: db }: Pick<Database, "knex">, folder: URL): Promise<void> {
+	const mine = (migrating.get(db) ?? Promise.resolve()).then(() => run(db, folder));
+	migrating.set(
+		db,
+		mine.catch(() => {})
+	);
+	return mine;
+}
+
+async function run(db: Knex, folder: URL) {
 	const owner = folder.pathname.split("/").at(-3);
 	await db.transaction(async trx => {
 		// Gone with the transaction, however that ends: knex's own lock is a row that a killed node leaves behind.
