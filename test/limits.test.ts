@@ -127,4 +127,71 @@ describe("a strict system", () => {
 		}
 		await eventually(async () => assert.equal((await http().get("/selections")).status, 200), "to be let in again");
 	});
+
+	it("tells its health whoever floods it", async () => {
+		const asked = ["/health", "/health/live", "/health/ready"].flatMap(path =>
+			Array.from({ length: 100 }, () => http().get(path))
+		);
+		const answers = await Promise.all([...asked, ...Array.from({ length: 200 }, () => http().get("/selections"))]);
+		assert.ok(answers.slice(0, asked.length).every(({ status }) => status === 200));
+	});
+});
+
+describe("a system behind a proxy that it trusts", () => {
+	let system: System;
+	before(async () => {
+		const env = { MAX_REQUESTS_PER_SECOND: "2", TRUSTED_PROXIES: "192.0.2.0/24,127.0.0.0/8", METRICS_PORT: "0" };
+		system = await startSystem({ profile: "embedded", env });
+	});
+	after(() => system?.stop());
+
+	const http = () => httpClient(system.url);
+	/** An address that nobody has come from yet. */
+	let hosts = 0;
+	const someone = () => `198.18.${++hosts >> 8}.${hosts & 255}`;
+	const refused = (answers: { status: number }[]) => answers.filter(({ status }) => status === 429).length;
+	const flood = (headers: () => Record<string, string>) =>
+		Promise.all(Array.from({ length: 100 }, () => http().get("/api/auth/me", headers())));
+	const register = (headers: Record<string, string>) =>
+		http().post("/api/auth/register", { email: `${fresh()}@example.org`, password: fresh("password"), name: "Ann" }, headers);
+
+	it("counts the requests of each of the proxy's clients by themselves, and believes no client about itself", async () => {
+		const [loud, quiet] = [someone(), someone()];
+		let n = 0;
+		const answers = await flood(() => ({ "x-forwarded-for": `198.51.100.${++n}, ${loud}, 192.0.2.7` }));
+		assert.ok(refused(answers) > 50, `${refused(answers)} were refused`);
+		assert.notEqual((await http().get("/selections", { "x-forwarded-for": quiet })).status, 429);
+		const [network, other] = ["2001:db8:1:2", "2001:db8:1:3"];
+		assert.ok(refused(await flood(() => ({ "x-forwarded-for": `${network}::${(++n).toString(16)}` }))) > 50);
+		assert.notEqual((await http().get("/selections", { "x-forwarded-for": `${other}::1` })).status, 429);
+	});
+
+	it("counts the requests of an account, whichever addresses they come from", async () => {
+		const answer = await register({ "x-forwarded-for": someone() });
+		assert.equal(answer.status, 201, answer.text);
+		const as = (token: string) => () => ({ authorization: `Bearer ${token}`, "x-forwarded-for": someone() });
+		const answers = await flood(as(answer.json.token));
+		assert.ok(refused(answers) > 50, `${refused(answers)} were refused`);
+		for (const one of answers.filter(({ status }) => status === 429)) isError(one, 429, "TOO_MANY_REQUESTS");
+		const other = await register({ "x-forwarded-for": someone() });
+		assert.equal((await http().get("/api/auth/me", as(other.json.token)())).status, 200);
+	});
+
+	it("tells browsers that came by TLS to stay with it, and gives them cookies for nothing else", async () => {
+		const by = (protocol: string) => ({ "x-forwarded-for": someone(), "x-forwarded-proto": protocol });
+		const [secure, plain] = [await register(by("https")), await register(by("http"))];
+		assert.match(secure.headers.get("set-cookie") ?? "", /; Secure/);
+		assert.match(secure.headers.get("strict-transport-security") ?? "", /^max-age=\d{8}$/);
+		assert.doesNotMatch(plain.headers.get("set-cookie") ?? "", /; Secure/);
+		assert.equal(plain.headers.get("strict-transport-security"), null);
+	});
+
+	it("takes the proxy's own origin for its own, by the protocol that the client came by", async () => {
+		const secure = system.url.replace("http:", "https:");
+		const ask = (protocol: string, origin: string) =>
+			http().get("/selections", { "x-forwarded-for": someone(), "x-forwarded-proto": protocol, origin });
+		assert.equal((await ask("https", secure)).status, 200);
+		isError(await ask("http", secure), 403, "ORIGIN_NOT_ALLOWED");
+		isError(await ask("https", system.url), 403);
+	});
 });
