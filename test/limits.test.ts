@@ -32,11 +32,16 @@ describe("a strict system", () => {
 		await Promise.all(sockets.map(socket => socket.closed()));
 	};
 
-	it("answers 401 to writes of people without an account, and none of them counts", async () => {
+	it("answers 401 to writes of people without an account and says why, and none of them counts", async () => {
 		const user_id = fresh("guest");
-		isError(await http().post("/api/selections/async", { name: "a", id: fresh(), user_id }), 401, "UNAUTHORIZED");
-		isError(await http().post("/api/selections/synchronization", { user_id }), 401, "UNAUTHORIZED");
-		isError(await http().post("/api/purchases", { user_id, amount: 1 }), 401, "UNAUTHORIZED");
+		for (const answer of [
+			await http().post("/api/selections/async", { name: "a", id: fresh(), user_id }),
+			await http().post("/api/selections/synchronization", { user_id }),
+			await http().post("/api/purchases", { user_id, amount: 1 })
+		]) {
+			isError(answer, 401, "UNAUTHORIZED");
+			assert.match(answer.json.message, /guests.*sign in/i);
+		}
 		const socket = await openSocket(system.wsUrl);
 		for (const frame of [
 			{ code: "connect", data: { user: user_id } },
