@@ -1,11 +1,14 @@
 // A system set to be strict: no guests, few requests, frames and sockets, a token for gRPC, and one foreign origin let in.
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { after, before, describe, it } from "node:test";
 import { status } from "@grpc/grpc-js";
+import { WebSocket } from "ws";
 import { grpcClient } from "./client.grpc.ts";
 import { openSocket, type Socket } from "./client.socket.ts";
-import { eventually, fresh, httpClient } from "./client.ts";
+import { eventually, fresh, httpClient, WAIT_MS } from "./client.ts";
 import { isError } from "./http.story.ts";
+import { within } from "./process.ts";
 import { type System, startSystem } from "./system.ts";
 
 const FRIEND = "https://friend.example";
@@ -107,6 +110,16 @@ describe("a strict system", () => {
 		assert.equal(await flood.closed(), 1008);
 		assert.equal((await calm.ask({ code: "watch", data: { selections: true } })).code, "Selections");
 		await closed(calm);
+	});
+
+	it("closes a Socket.IO transport that floods, before it is anybody's", async () => {
+		const transport = new WebSocket(`${system.url.replace("http", "ws")}/socket.io/?EIO=4&transport=websocket`);
+		await within(once(transport, "open"), WAIT_MS, () => "the transport to open");
+		const closed = once(transport, "close");
+		const startedAtMs = performance.now();
+		for (let n = 0; n < 200; n++) transport.send("6");
+		await within(closed, WAIT_MS, () => "the transport to be closed");
+		assert.ok(performance.now() - startedAtMs < 9_000, "it was closed because nobody connected by it");
 	});
 
 	it("lets a burst of five times the frames pass", async () => {
