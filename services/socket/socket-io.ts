@@ -2,39 +2,19 @@
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { Service, ServiceSchema } from "moleculer";
 import SocketIO from "moleculer-io";
-import type { Caller, Identity } from "../../define.ts";
-import { unauthorized } from "../../mixins/errors.ts";
+import type { Caller } from "../../define.ts";
 import { clientOf, type Trusted } from "../../mixins/http/client-address.ts";
 import { doorOf } from "../../mixins/http/front-door.ts";
 import { isAllowedOrigin } from "../../mixins/http/origin.ts";
-import { tokenBucket } from "../../mixins/limits/token-bucket.ts";
-import { errorFrame, tooManySockets } from "./frames.ts";
+import { admission, type Connection, type Socket } from "./admission.ts";
+import { errorFrame } from "./frames.ts";
 import { userRoom } from "./hub.ts";
-import type { Peer, Peers } from "./peers.ts";
+import type { Peers } from "./peers.ts";
 
 export interface SocketIoOptions {
 	guests: boolean;
 	allowedOrigins: readonly string[];
 	isTrusted: Trusted;
-}
-
-/** What carries a client's packets, by polling or by WebSocket: Engine.IO's socket. */
-interface Connection {
-	request: IncomingMessage;
-	readyState: string;
-	/** With `discard` at once; its client comes again by itself, and asks for a token then. Told to disconnect, it would stay away. */
-	close(discard: boolean): void;
-	on(event: "packet", listener: () => void): void;
-	once(event: "close", listener: () => void): void;
-}
-
-interface Socket {
-	conn: Connection;
-	handshake: { auth: { token?: unknown } };
-	/** Whoever adds events finds here who is behind the socket; undefined: a guest. */
-	data: { identity?: Identity };
-	join(room: string): void;
-	once(event: "disconnect", listener: () => void): void;
 }
 
 type Next = (error?: Error) => void;
@@ -57,47 +37,7 @@ const refusal = (error: unknown) => {
 };
 
 export function socketIo({ guests, allowedOrigins, isTrusted }: SocketIoOptions): Partial<ServiceSchema> {
-	/** Those that were counted in: of an address that has its fill nobody is. */
-	const peers = new WeakMap<Connection, Peer>();
-	/** One connection is one socket: a second one on it could be somebody else's. */
-	const taken = new WeakSet<Connection>();
-
-	const arrive = (connection: Connection, here: Peers) => {
-		const peer = here.arrive(clientOf(connection.request, isTrusted).address);
-		// Whoever is not counted in stays only to be told so.
-		const few = tokenBucket(1, performance.now());
-		connection.on("packet", () => {
-			if (!(peer ? peer.take() : few.take(performance.now()))) connection.close(true);
-		});
-		if (!peer) return;
-		peers.set(connection, peer);
-		peer.over = () => connection.close(true);
-		connection.once("close", peer.leave);
-	};
-
-	const identify = async (conn: Connection, token: unknown, caller: Caller) => {
-		const peer = peers.get(conn);
-		if (!peer) throw tooManySockets();
-		if (token === undefined || token === null) {
-			if (guests) return undefined;
-			throw unauthorized("Guests are not let in here: sign in, and send your token");
-		}
-		if (typeof token !== "string") throw unauthorized("This token is not valid");
-		const identity = await caller.call("users.authenticate", { token });
-		if (!peer.identify(identity)) throw tooManySockets();
-		return identity;
-	};
-
-	const admit = async ({ conn, handshake, data }: Socket, caller: Caller) => {
-		if (taken.has(conn)) throw tooManySockets();
-		taken.add(conn);
-		try {
-			data.identity = await identify(conn, handshake.auth.token, caller);
-		} catch (error) {
-			taken.delete(conn);
-			throw error;
-		}
-	};
+	const { arrive, admit } = admission({ guests, isTrusted });
 
 	const schema = {
 		mixins: [SocketIO as Partial<ServiceSchema>],
