@@ -51,6 +51,7 @@ describe("configuration", () => {
 		GUESTS: "yes",
 		LOG_LEVEL: "loud",
 		KAFKA_BROKERS: "local host",
+		CASSANDRA_CONTACT_POINTS: "localhost:99999",
 		DATABASE_URL: "mysql://x",
 		TOPIC_PARTITIONS: "0",
 		ALLOWED_ORIGINS: "example.org",

@@ -37,9 +37,11 @@ const isNetwork = (text: string) => {
 	const most = isIP(address) === 4 ? 32 : 128;
 	return isIP(address) > 0 && more.length === 0 && (bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= most));
 };
-const addresses = list
-	.refine(all => all.length > 0 && all.every(one => /^[^\s:]+(:\d{1,5})?$/.test(one)))
-	.describe("host:port, or several with commas");
+const isAddress = (text: string) => {
+	const [, port = "1"] = /^[^\s:]+(?::(\d{1,5}))?$/.exec(text) ?? ["", "0"];
+	return Number(port) > 0 && Number(port) <= 65_535;
+};
+const addresses = list.refine(all => all.length > 0 && all.every(isAddress)).describe("host:port, or several with commas");
 
 /** Name → what would do (its `description`), and how it is read. Those without a default are optional, or their default depends on others. */
 export const variables = {

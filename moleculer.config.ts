@@ -3,6 +3,7 @@ import type { BrokerOptions } from "moleculer";
 import { config } from "./config.ts";
 import { frontDoor } from "./mixins/http/front-door.ts";
 import { operatorDoor } from "./mixins/operator-door.ts";
+import { RedactingConsole } from "./mixins/redacting-console.ts";
 import { KafkaTransporter } from "./mixins/transporter.ts";
 import { embedded, kafka, limits } from "./profile.ts";
 import { actions } from "./services/contract.ts";
@@ -19,21 +20,19 @@ export default {
 	metadata: { works: config.services },
 	// One process needs none. Ours hears again after a restart of Kafka.
 	transporter: embedded ? null : new KafkaTransporter({ ...kafka, advice: "start it, or set KAFKA_BROKERS" }),
-	// Moleculer's own start and registry lines are for those who look for them.
-	logger: {
-		type: "Console",
-		options: {
-			level: {
-				BROKER: "warn",
-				REGISTRY: "warn",
-				TRANSIT: "warn",
-				TRANSPORTER: "warn",
-				DISCOVERY: "warn",
-				METRICS: "warn",
-				"**": config.logLevel
-			}
-		}
-	},
+	// Without tokens, passwords and e-mail addresses. Moleculer's own start and registry lines are for those who look for them.
+	logger: new RedactingConsole({
+		level: {
+			BROKER: "warn",
+			REGISTRY: "warn",
+			TRANSIT: "warn",
+			TRANSPORTER: "warn",
+			DISCOVERY: "warn",
+			METRICS: "warn",
+			"**": config.logLevel
+			// By module, which the type does not know.
+		} as never
+	}),
 	// Without one, a call to a node that has just been killed hangs for as long as its heartbeats are awaited.
 	requestTimeout: 5_000,
 	// What was accepted is finished before a service stops.

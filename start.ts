@@ -4,6 +4,7 @@ import { Runner, ServiceBroker } from "moleculer";
 import { config } from "./config.ts";
 import { cannotStart } from "./mixins/cannot-start.ts";
 import { DataDirError, takeDataDir } from "./mixins/database/data-dir.ts";
+import { redact } from "./mixins/redact.ts";
 import { carriedBy } from "./services/contract.ts";
 
 if (config.profile === "embedded") {
@@ -18,7 +19,7 @@ if (config.profile === "embedded") {
 // kafkajs sets timers in the past, thousands of them; each works as if it were set for now.
 process.removeAllListeners("warning");
 process.on("warning", ({ name, message }) => {
-	if (name !== "TimeoutNegativeWarning") console.warn(`${name}: ${message}`);
+	if (name !== "TimeoutNegativeWarning") console.warn(redact(`${name}: ${message}`));
 });
 
 // The runner reads the environment too: SERVICES, and variables named like Moleculer's options, or with MOL_ before, which would override

@@ -1,13 +1,15 @@
 // A small real gRPC client of the wallet and of its health check.
 import { fileURLToPath } from "node:url";
 import {
+	Client,
 	credentials,
 	type GrpcObject,
 	loadPackageDefinition,
 	Metadata,
 	makeClientConstructor,
 	type ServiceClientConstructor,
-	type ServiceError
+	type ServiceError,
+	status
 } from "@grpc/grpc-js";
 import { loadSync } from "@grpc/proto-loader";
 import { service as healthDefinition } from "grpc-health-check";
@@ -48,4 +50,30 @@ export function grpcClient(address: string, token?: string) {
 			health.close();
 		}
 	};
+}
+
+/**
+ * Sends one empty message to a method of whatever kind, for on the wire they are all the same: resolves with the status that ends the call, or with
+ * undefined where an answer comes first.
+ */
+export function callEmpty(address: string, method: string, token?: string): Promise<number | undefined> {
+	const client = new Client(address, credentials.createInsecure());
+	const metadata = new Metadata();
+	if (token) metadata.set("authorization", `Bearer ${token}`);
+	const asBytes = (bytes: Buffer) => bytes;
+	const outcome = new Promise<number | undefined>((resolve, reject) => {
+		const call = client.makeBidiStreamRequest(`/${method}`, asBytes, asBytes, metadata, { deadline: Date.now() + WAIT_MS });
+		// The status says it too.
+		call.on("error", () => {});
+		call.on("status", ({ code }) =>
+			code === status.DEADLINE_EXCEEDED ? reject(new Error(`no answer to ${method} within ${WAIT_MS} ms`)) : resolve(code)
+		);
+		call.on("data", () => {
+			resolve(undefined);
+			// Some go on answering for as long as anybody listens.
+			call.cancel();
+		});
+		call.end(Buffer.alloc(0));
+	});
+	return outcome.finally(() => client.close());
 }

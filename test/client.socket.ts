@@ -24,6 +24,8 @@ export interface Socket {
 	/** Why it was closed, as the other side said. */
 	readonly reason: string;
 	close(): void;
+	/** Goes without a goodbye. */
+	drop(): void;
 	readonly open: boolean;
 }
 
@@ -47,10 +49,12 @@ export interface SocketOptions {
 	origin?: string;
 	/** Sent as `Authorization: Bearer`. */
 	token?: string;
+	/** Looks at every frame when it comes. */
+	onFrame?: (frame: Frame) => void;
 }
 
 /** Opens a socket. Rejects with the HTTP status, and the answer's JSON, where the upgrade is refused. */
-export async function openSocket(url: string, { origin, token }: SocketOptions = {}): Promise<Socket> {
+export async function openSocket(url: string, { origin, token, onFrame }: SocketOptions = {}): Promise<Socket> {
 	const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
 	const ws = new WebSocket(url, { origin, headers, handshakeTimeout: WAIT_MS, perMessageDeflate: false });
 	const frames: Frame[] = [];
@@ -69,7 +73,9 @@ export async function openSocket(url: string, { origin, token }: SocketOptions =
 		for (const listener of listeners) listener();
 	};
 	ws.on("message", data => {
-		frames.push(JSON.parse(data.toString()));
+		const frame = JSON.parse(data.toString()) as Frame;
+		frames.push(frame);
+		onFrame?.(frame);
 		tell();
 	});
 	ws.on("close", tell);
@@ -119,6 +125,7 @@ export async function openSocket(url: string, { origin, token }: SocketOptions =
 			return why;
 		},
 		close: () => ws.close(),
+		drop: () => ws.terminate(),
 		get open() {
 			return ws.readyState === WebSocket.OPEN;
 		}

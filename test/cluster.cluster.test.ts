@@ -1,5 +1,6 @@
 // All stories on the cluster profile: seven processes over real Kafka, Cassandra, Postgres and Redis, which must be up.
 import { after, before, describe } from "node:test";
+import { accountsStory } from "./accounts.story.ts";
 import { doorsStory } from "./doors.story.ts";
 import { foreignRecordsStory } from "./foreign-records.story.ts";
 import { framesStory } from "./frames.story.ts";
@@ -18,6 +19,6 @@ describe("cluster", () => {
 	});
 	after(() => system?.stop());
 
-	const shared = [selectionsStory, purchasesStory, grpcStory, framesStory, httpStory, doorsStory, socketIoStory];
+	const shared = [selectionsStory, purchasesStory, grpcStory, framesStory, httpStory, doorsStory, socketIoStory, accountsStory];
 	for (const story of [...shared, readBackStory, foreignRecordsStory, quietStory]) story(() => system);
 });

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { openSocket } from "./client.socket.ts";
-import { fresh, httpClient, rawRequest } from "./client.ts";
+import { exchange, fresh, httpClient, rawRequest } from "./client.ts";
 import { isError, WRITES } from "./http.story.ts";
 import { ownName, type System } from "./system.ts";
 
@@ -102,6 +102,83 @@ export const doorsStory = (plaza: () => System) =>
 			const { status, headers, text } = await http().send("HEAD", "/index.html");
 			assert.deepEqual([status, text], [200, ""]);
 			assert.match(headers.get("content-type") ?? "", /^text\/html/);
+		});
+
+		it("tells browsers on every answer what to keep to, and nobody what it is made of", async () => {
+			const paths = [
+				"/",
+				"/css/base.css",
+				"/selections",
+				`/api/wallet/${fresh()}`,
+				"/nothing",
+				"/%",
+				"/health",
+				"/health/live",
+				"/health/ready"
+			];
+			const answers = await Promise.all(paths.map(path => http().get(path)));
+			answers.push(await http().post("/api/purchases", {}), await http().send("OPTIONS", "/selections"));
+			for (const { headers, text } of answers) {
+				const is = Object.fromEntries(headers);
+				assert.match(is["content-security-policy"] ?? "", /^default-src 'none';.*frame-ancestors 'none'/, text);
+				assert.deepEqual(
+					[
+						is["x-content-type-options"],
+						is["referrer-policy"],
+						is["cross-origin-opener-policy"],
+						is["cross-origin-resource-policy"]
+					],
+					["nosniff", "no-referrer", "same-origin", "same-origin"]
+				);
+				assert.match(is["permissions-policy"] ?? "", /camera=\(\)/);
+				for (const name of ["server", "x-powered-by", "strict-transport-security"]) assert.equal(is[name], undefined, name);
+			}
+			const [page, , counts] = answers;
+			assert.match(
+				page?.headers.get("content-security-policy") ?? "",
+				/script-src 'self'.*require-trusted-types-for 'script'; trusted-types 'none'$/
+			);
+			assert.doesNotMatch(page?.headers.get("content-security-policy") ?? "", /unsafe|data:|\*/);
+			assert.deepEqual([page?.headers.get("cache-control"), counts?.headers.get("cache-control")], ["no-cache", "no-store"]);
+		});
+
+		it("runs nothing for OPTIONS", async () => {
+			for (const path of ["/selections", "/api/purchases", "/nothing", "/"]) {
+				const { status, text } = await http().send("OPTIONS", path);
+				assert.deepEqual([status, text], [204, ""], path);
+			}
+		});
+
+		it("refuses what different readers would take for different things", async () => {
+			const ask = (start: string, body = "") => exchange(plaza().url, `${start}\r\nConnection: close\r\n\r\n${body}`);
+			const many = (count: number) => Array.from({ length: count }, (_, n) => `X-${n}: y`).join("\r\n");
+			for (const [start, body, status] of [
+				["GET /selections HTTP/1.1\r\nHost: x\r\nContent-Length: 2", "{}", 400],
+				["HEAD /selections HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked", "2\r\n{}\r\n0\r\n\r\n", 400],
+				["GET /selections HTTP/1.1\r\nHost: x\r\nContent-Length: 0", "", 200],
+				["GET /selections HTTP/1.1\r\nHost: x\r\nhOST: y", "", 400],
+				["GET /selections HTTP/1.1\r\nAccept: */*", "", 400],
+				["GET /selections HTTP/1.0", "", 200],
+				[`GET /selections HTTP/1.1\r\nHost: x\r\n${many(98)}`, "", 200],
+				[`GET /selections HTTP/1.1\r\nHost: x\r\n${many(99)}`, "", 431],
+				[`GET /selections HTTP/1.1\r\nHost: x\r\n${many(1_000)}`, "", 431],
+				[
+					"POST /api/purchases HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2\r\nContent-Length: 3",
+					"{}",
+					400
+				]
+			] as const) {
+				const answer = await ask(start, body);
+				assert.match(answer, new RegExp(`^HTTP/1\\.1 ${status} `), start);
+				assert.match(answer, /^X-Request-ID: \S+\r$/m, start);
+			}
+		});
+
+		it("hangs up on who takes longer than ten seconds to say what they want", async () => {
+			const start = performance.now();
+			const answer = await exchange(plaza().url, "GET /selections HTTP/1.1\r\nHost: x\r\n");
+			assert.match(answer, /^HTTP\/1\.1 408 /);
+			assert.ok(performance.now() - start > 9_000, "it hung up early");
 		});
 
 		it("answers 404 for everything that is not listed", async () => {

@@ -1,5 +1,6 @@
 // All stories on the embedded profile: one process, nothing but npm.
 import { after, before, describe } from "node:test";
+import { accountsStory } from "./accounts.story.ts";
 import { doorsStory } from "./doors.story.ts";
 import { framesStory } from "./frames.story.ts";
 import { grpcStory } from "./grpc.story.ts";
@@ -16,6 +17,15 @@ describe("embedded", () => {
 	});
 	after(() => system?.stop());
 
-	for (const story of [selectionsStory, purchasesStory, grpcStory, framesStory, httpStory, doorsStory, socketIoStory])
+	for (const story of [
+		selectionsStory,
+		purchasesStory,
+		grpcStory,
+		framesStory,
+		httpStory,
+		doorsStory,
+		socketIoStory,
+		accountsStory
+	])
 		story(() => system);
 });

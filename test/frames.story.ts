@@ -36,7 +36,9 @@ const BAD_FRAMES: [frame: string, field?: string][] = [
 	['{"code":"watch","data":{"selections":"yes"}}', "selections"],
 	['{"user_id":"u"}', "amount"],
 	['{"amount":1}', "user_id"],
-	['{"user_id":"u","amount":1,"id":7}', "id"]
+	['{"user_id":"u","amount":1,"id":7}', "id"],
+	[`{"code":"connect","data":{"user":"u","ip":${"[".repeat(31)}${"]".repeat(31)}}}`],
+	["[".repeat(30_000)]
 ];
 
 export const framesStory = (plaza: () => System) =>

@@ -32,6 +32,30 @@ export const httpStory = (plaza: () => System) =>
 			isError(await http().post(WRITES[1] as string, new Uint8Array(bytes)), 400);
 		});
 
+		it("answers 400 where the body nests deeper than 32, before anybody walks through it", async () => {
+			const deep = (levels: number) => `${'{"a":'.repeat(levels)}1${"}".repeat(levels)}`;
+			for (const path of WRITES) {
+				isError(await http().post(path, deep(33)), 400, "UNREADABLE_JSON");
+				isError(await http().post(path, "[".repeat(60_000)), 400, "UNREADABLE_JSON");
+				isError(await http().post(path, deep(32)), 422, "VALIDATION_ERROR");
+			}
+			assert.equal((await http().post(WRITES[1] as string, { user_id: `${"[".repeat(40)}"` })).status, 202);
+		});
+
+		it("takes nothing from what a body says of prototypes", async () => {
+			for (const body of [
+				'{"__proto__":{"user_id":"u","amount":1}}',
+				'{"constructor":{"prototype":{"user_id":"u","amount":1}}}',
+				'{"__proto__":{"toString":1},"constructor":1}'
+			]) {
+				const answer = await http().post("/api/purchases", body);
+				isError(answer, 422, "VALIDATION_ERROR", body);
+				const fields = answer.json.data.map(({ field }: { field: string }) => field);
+				for (const field of ["amount", "user_id"]) assert.ok(fields.includes(field), `${body}: ${fields}`);
+			}
+			isError(await http().post("/api/purchases", {}), 422, "VALIDATION_ERROR");
+		});
+
 		it("answers 415 where the body says that it is something else", async () => {
 			for (const path of WRITES) {
 				for (const type of [

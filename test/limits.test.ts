@@ -1,11 +1,14 @@
 // A system set to be strict: no guests, few requests, frames and sockets, a token for gRPC, and one foreign origin let in.
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { after, before, describe, it } from "node:test";
 import { status } from "@grpc/grpc-js";
+import { WebSocket } from "ws";
 import { grpcClient } from "./client.grpc.ts";
 import { openSocket, type Socket } from "./client.socket.ts";
-import { eventually, fresh, httpClient } from "./client.ts";
+import { eventually, fresh, httpClient, WAIT_MS } from "./client.ts";
 import { isError } from "./http.story.ts";
+import { within } from "./process.ts";
 import { type System, startSystem } from "./system.ts";
 
 const FRIEND = "https://friend.example";
@@ -32,11 +35,16 @@ describe("a strict system", () => {
 		await Promise.all(sockets.map(socket => socket.closed()));
 	};
 
-	it("answers 401 to writes of people without an account, and none of them counts", async () => {
+	it("answers 401 to writes of people without an account and says why, and none of them counts", async () => {
 		const user_id = fresh("guest");
-		isError(await http().post("/api/selections/async", { name: "a", id: fresh(), user_id }), 401, "UNAUTHORIZED");
-		isError(await http().post("/api/selections/synchronization", { user_id }), 401, "UNAUTHORIZED");
-		isError(await http().post("/api/purchases", { user_id, amount: 1 }), 401, "UNAUTHORIZED");
+		for (const answer of [
+			await http().post("/api/selections/async", { name: "a", id: fresh(), user_id }),
+			await http().post("/api/selections/synchronization", { user_id }),
+			await http().post("/api/purchases", { user_id, amount: 1 })
+		]) {
+			isError(answer, 401, "UNAUTHORIZED");
+			assert.match(answer.json.message, /guests.*sign in/i);
+		}
 		const socket = await openSocket(system.wsUrl);
 		for (const frame of [
 			{ code: "connect", data: { user: user_id } },
@@ -104,6 +112,16 @@ describe("a strict system", () => {
 		await closed(calm);
 	});
 
+	it("closes a Socket.IO transport that floods, before it is anybody's", async () => {
+		const transport = new WebSocket(`${system.url.replace("http", "ws")}/socket.io/?EIO=4&transport=websocket`);
+		await within(once(transport, "open"), WAIT_MS, () => "the transport to open");
+		const closed = once(transport, "close");
+		const startedAtMs = performance.now();
+		for (let n = 0; n < 200; n++) transport.send("6");
+		await within(closed, WAIT_MS, () => "the transport to be closed");
+		assert.ok(performance.now() - startedAtMs < 9_000, "it was closed because nobody connected by it");
+	});
+
 	it("lets a burst of five times the frames pass", async () => {
 		const socket = await openSocket(system.wsUrl);
 		for (let n = 0; n < 49; n++) socket.send("{}");
@@ -126,5 +144,72 @@ describe("a strict system", () => {
 			assert.ok(headers.get("x-request-id"));
 		}
 		await eventually(async () => assert.equal((await http().get("/selections")).status, 200), "to be let in again");
+	});
+
+	it("tells its health whoever floods it", async () => {
+		const asked = ["/health", "/health/live", "/health/ready"].flatMap(path =>
+			Array.from({ length: 100 }, () => http().get(path))
+		);
+		const answers = await Promise.all([...asked, ...Array.from({ length: 200 }, () => http().get("/selections"))]);
+		assert.ok(answers.slice(0, asked.length).every(({ status }) => status === 200));
+	});
+});
+
+describe("a system behind a proxy that it trusts", () => {
+	let system: System;
+	before(async () => {
+		const env = { MAX_REQUESTS_PER_SECOND: "2", TRUSTED_PROXIES: "192.0.2.0/24,127.0.0.0/8", METRICS_PORT: "0" };
+		system = await startSystem({ profile: "embedded", env });
+	});
+	after(() => system?.stop());
+
+	const http = () => httpClient(system.url);
+	/** An address that nobody has come from yet. */
+	let hosts = 0;
+	const someone = () => `198.18.${++hosts >> 8}.${hosts & 255}`;
+	const refused = (answers: { status: number }[]) => answers.filter(({ status }) => status === 429).length;
+	const flood = (headers: () => Record<string, string>) =>
+		Promise.all(Array.from({ length: 100 }, () => http().get("/api/auth/me", headers())));
+	const register = (headers: Record<string, string>) =>
+		http().post("/api/auth/register", { email: `${fresh()}@example.org`, password: fresh("password"), name: "Ann" }, headers);
+
+	it("counts the requests of each of the proxy's clients by themselves, and believes no client about itself", async () => {
+		const [loud, quiet] = [someone(), someone()];
+		let n = 0;
+		const answers = await flood(() => ({ "x-forwarded-for": `198.51.100.${++n}, ${loud}, 192.0.2.7` }));
+		assert.ok(refused(answers) > 50, `${refused(answers)} were refused`);
+		assert.notEqual((await http().get("/selections", { "x-forwarded-for": quiet })).status, 429);
+		const [network, other] = ["2001:db8:1:2", "2001:db8:1:3"];
+		assert.ok(refused(await flood(() => ({ "x-forwarded-for": `${network}::${(++n).toString(16)}` }))) > 50);
+		assert.notEqual((await http().get("/selections", { "x-forwarded-for": `${other}::1` })).status, 429);
+	});
+
+	it("counts the requests of an account, whichever addresses they come from", async () => {
+		const answer = await register({ "x-forwarded-for": someone() });
+		assert.equal(answer.status, 201, answer.text);
+		const as = (token: string) => () => ({ authorization: `Bearer ${token}`, "x-forwarded-for": someone() });
+		const answers = await flood(as(answer.json.token));
+		assert.ok(refused(answers) > 50, `${refused(answers)} were refused`);
+		for (const one of answers.filter(({ status }) => status === 429)) isError(one, 429, "TOO_MANY_REQUESTS");
+		const other = await register({ "x-forwarded-for": someone() });
+		assert.equal((await http().get("/api/auth/me", as(other.json.token)())).status, 200);
+	});
+
+	it("tells browsers that came by TLS to stay with it, and gives them cookies for nothing else", async () => {
+		const by = (protocol: string) => ({ "x-forwarded-for": someone(), "x-forwarded-proto": protocol });
+		const [secure, plain] = [await register(by("https")), await register(by("http"))];
+		assert.match(secure.headers.get("set-cookie") ?? "", /; Secure/);
+		assert.match(secure.headers.get("strict-transport-security") ?? "", /^max-age=\d{8}$/);
+		assert.doesNotMatch(plain.headers.get("set-cookie") ?? "", /; Secure/);
+		assert.equal(plain.headers.get("strict-transport-security"), null);
+	});
+
+	it("takes the proxy's own origin for its own, by the protocol that the client came by", async () => {
+		const secure = system.url.replace("http:", "https:");
+		const ask = (protocol: string, origin: string) =>
+			http().get("/selections", { "x-forwarded-for": someone(), "x-forwarded-proto": protocol, origin });
+		assert.equal((await ask("https", secure)).status, 200);
+		isError(await ask("http", secure), 403, "ORIGIN_NOT_ALLOWED");
+		isError(await ask("https", system.url), 403);
 	});
 });

@@ -77,6 +77,7 @@ describe("the page's outbox", () => {
 				remove: (id: string) => kept.delete(id),
 				onRemoved: (callback: typeof removedElsewhere) => {
 					removedElsewhere = callback;
+					return () => {};
 				}
 			},
 			send: (item: Item) => {
@@ -174,6 +175,24 @@ describe("the page's outbox", () => {
 		assert.deepEqual(
 			outbox.waiting().map(({ id }: Item) => id),
 			ids.slice(0, 2)
+		);
+	});
+
+	it("says and starts nothing more once it is stopped, brings what is under way to its end, and leaves the rest in the store", async t => {
+		t.mock.timers.enable({ apis: ["setTimeout", "Date"] });
+		const answers = [Promise.withResolvers<unknown>(), Promise.withResolvers<unknown>()];
+		const { outbox, sent, settled } = tab(({ name }) => answers[name === "a" ? 0 : 1]!.promise);
+		for (const name of ["a", "b", "c"]) outbox.add({ name });
+		outbox.stop();
+		answers[0]!.resolve(undefined);
+		answers[1]!.reject(new Away("no network"));
+		await turn();
+		t.mock.timers.tick(60_000);
+		await turn();
+		assert.deepEqual([sent.length, settled.length], [2, 0]);
+		assert.deepEqual(
+			Array.from(kept.values(), ({ name }) => name),
+			["b", "c"]
 		);
 	});
 });

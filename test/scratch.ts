@@ -12,6 +12,8 @@ import project from "../package.json" with { type: "json" };
 
 export interface Scratch {
 	db: Database;
+	/** Where another process finds it; undefined if none may. */
+	url?: string;
 	/** Removes it; whoever opened `db` closes that first. */
 	remove(): Promise<void>;
 }
@@ -60,5 +62,5 @@ export async function scratchPostgres(): Promise<Scratch> {
 		await admin.raw("drop database ?? with (force)", [name]);
 		await admin.destroy();
 	};
-	return { db: openPostgres(url.href), remove };
+	return { db: openPostgres(url.href), url: url.href, remove };
 }

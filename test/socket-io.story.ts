@@ -1,7 +1,10 @@
 // Socket.IO on the gateway's port, by both of its transports.
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { describe, it } from "node:test";
 import { io } from "socket.io-client";
+import { WebSocket } from "ws";
+import { openSocketIo } from "./client.socket-io.ts";
 import { httpClient } from "./client.ts";
 import { within } from "./process.ts";
 import type { System } from "./system.ts";
@@ -31,6 +34,39 @@ export const socketIoStory = (plaza: () => System) =>
 				}
 			});
 		}
+
+		it("hangs up on a transport by which nobody connects", async () => {
+			const transport = new WebSocket(`${plaza().url.replace("http", "ws")}/socket.io/?EIO=4&transport=websocket`);
+			await within(once(transport, "open"), 20_000, () => "the transport to open");
+			await within(once(transport, "close"), 40_000, () => "the transport to be closed");
+		});
+
+		it("gives one transport to one socket, and what is neither a packet nor an event harms nobody", async () => {
+			const url = `${plaza().url.replace("http", "ws")}/socket.io/?EIO=4&transport=websocket`;
+			for (const packets of [
+				["40", "40"],
+				["40/admin,", "40"],
+				["4"],
+				["41"],
+				["9"],
+				["40", '42["error"]'],
+				["40", '451-["x",{"_placeholder":true,"num":9}]'],
+				["40", `42${"[".repeat(30_000)}`]
+			]) {
+				const transport = new WebSocket(url);
+				const came: string[] = [];
+				transport.on("message", data => came.push(String(data)));
+				const closed = once(transport, "close");
+				await within(once(transport, "open"), 20_000, () => "the transport to open");
+				for (const packet of packets) transport.send(packet);
+				transport.close();
+				await within(closed, 20_000, () => "the transport to be closed");
+				assert.ok(came.filter(text => text.startsWith('40{"sid"')).length <= 1, packets.join());
+			}
+			const { socket, outcome } = await openSocketIo(plaza().url);
+			socket.disconnect();
+			assert.equal(outcome, "connected");
+		});
 
 		it("moves from polling to websocket by itself", async () => {
 			const socket = io(plaza().url, { reconnection: false, forceNew: true });

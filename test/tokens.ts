@@ -8,6 +8,7 @@ export const newAccount = () => `acct_${randomUUID().replaceAll("-", "")}`;
 export const newSession = () => randomBytes(16).toString("base64url");
 
 export interface Minted {
+	role?: "user" | "admin";
 	session?: string;
 	/** Default: 15 minutes. Below zero: it has ended. */
 	endsInMs?: number;
@@ -15,8 +16,11 @@ export interface Minted {
 }
 
 /** A token of an account. The system knows it by its signature alone: nobody needs to have registered. */
-export const mint = (account: string, { session = newSession(), endsInMs = 900_000, secret = JWT_SECRET }: Minted = {}) =>
-	new SignJWT({ sub: account, role: "user", sid: session })
+export const mint = (
+	account: string,
+	{ role = "user", session = newSession(), endsInMs = 900_000, secret = JWT_SECRET }: Minted = {}
+) =>
+	new SignJWT({ sub: account, role, sid: session })
 		.setProtectedHeader({ alg: "HS256", typ: "at+jwt" })
 		.setIssuer("plaza")
 		.setAudience("plaza")

@@ -16,8 +16,6 @@ import { setSecurityHeaders } from "./security-headers.ts";
 import { faultOf, httpServer, TIMEOUTS, type Timeouts } from "./server.ts";
 import { endSlowReaders } from "./slow-readers.ts";
 
-export { refuse as refuseUpgrade } from "./refuse.ts";
-
 type UpgradeListener = (req: IncomingMessage, socket: Duplex, head: Buffer) => void;
 
 export interface Door {

@@ -7,7 +7,7 @@ import type { IncomingMessage } from "node:http";
 export function isAllowedOrigin(
 	{ headers }: Pick<IncomingMessage, "headers">,
 	allowed: readonly string[],
-	isSecure = false
+	isSecure: boolean
 ): boolean {
 	const { origin, host } = headers;
 	if (origin === undefined) return true;

@@ -58,6 +58,13 @@ describe("error frames", () => {
 		);
 	});
 
+	it("name so many of ten thousand faults and no more", () => {
+		const faults = Array.from({ length: 10_000 }, (_, n) => ({ field: `f${n}`, message: "is not known here" }));
+		const { message, field } = errorFrame(invalid(faults)).data as { message: string; field: string };
+		assert.equal(field, "f0");
+		assert.ok(message.startsWith("f0: is not known here; f1: ") && message.length < 1_100);
+	});
+
 	it("say nothing of what is inside", () => {
 		const { data } = errorFrame(new Error("relation purchases does not exist at db-7.internal"));
 		assert.deepEqual(data, { type: "INTERNAL_ERROR", message: "Something went wrong here" });

@@ -57,6 +57,11 @@ export function codelessAction(contracts: object): { name: string; contract: Act
 	throw new Error("No action takes frames without a code");
 }
 
+/** A frame of 64 KiB can be wrong in ten thousand places: the first few do. */
+const MAX_MESSAGE_CHARACTERS = 1_000;
+const shortened = (text: string) =>
+	text.length <= MAX_MESSAGE_CHARACTERS ? text : `${text.slice(0, MAX_MESSAGE_CHARACTERS).toWellFormed()}…`;
+
 /** An error as a client may see it; `id` names the call it answers, where the client gave it one. */
 export function errorFrame(error: unknown, id?: unknown) {
 	const { type, message, code, data } = error as { type?: string; message: string; code?: number; data?: unknown };
@@ -66,5 +71,5 @@ export function errorFrame(error: unknown, id?: unknown) {
 	if (typeof code !== "number" || code >= 500 || !type)
 		return { code: "error", data: { type: "INTERNAL_ERROR", message: "Something went wrong here", ...answers } };
 	const field = type === "VALIDATION_ERROR" && Array.isArray(data) ? { field: (data as Fault[])[0]?.field } : {};
-	return { code: "error", data: { type, message, ...field, ...answers } };
+	return { code: "error", data: { type, message: shortened(message), ...field, ...answers } };
 }

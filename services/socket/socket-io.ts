@@ -2,23 +2,22 @@
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { Service, ServiceSchema } from "moleculer";
 import SocketIO from "moleculer-io";
-import type { Caller, Identity } from "../../define.ts";
-import { unauthorized } from "../../mixins/errors.ts";
+import type { Caller } from "../../define.ts";
 import { clientOf, type Trusted } from "../../mixins/http/client-address.ts";
 import { doorOf } from "../../mixins/http/front-door.ts";
 import { isAllowedOrigin } from "../../mixins/http/origin.ts";
-import { tokenBucket } from "../../mixins/limits/token-bucket.ts";
-import { errorFrame, tooManySockets } from "./frames.ts";
-import { userRoom } from "./hub.ts";
-import { DASHBOARD, EVERYBODY, type LiveRooms } from "./live.ts";
-import type { Peer, Peers } from "./peers.ts";
+import { admission, type Connection, type Socket } from "./admission.ts";
+import { errorFrame } from "./frames.ts";
+import type { LiveRooms } from "./live.ts";
+import type { Peers } from "./peers.ts";
+import { subscriptions } from "./subscriptions.ts";
 
 export interface SocketIoOptions {
 	guests: boolean;
 	allowedOrigins: readonly string[];
 	isTrusted: Trusted;
-	/** What clients may name in `subscribe:<name>`. What is theirs reaches them without it: it is there to be acknowledged. */
-	subscriptions: ReadonlySet<string>;
+	/** What clients may name in `subscribe:<name>`. */
+	names: ReadonlySet<string>;
 }
 
 /** What the mixin gives to the service. */
@@ -27,29 +26,6 @@ export interface SocketIoMethods {
 	emitTo(room: string, event: string, payload: unknown): void;
 	/** Ends every connection, whose client comes again by itself. */
 	hangUp(): void;
-}
-
-type Acknowledge = (answer: { ok: true } | { ok: false; error: { type: string } }) => void;
-
-/** What carries a client's packets, by polling or by WebSocket: Engine.IO's socket. */
-interface Connection {
-	request: IncomingMessage;
-	readyState: string;
-	/** With `discard` at once; its client comes again by itself, and asks for a token then. Told to disconnect, it would stay away. */
-	close(discard: boolean): void;
-	on(event: "packet", listener: () => void): void;
-	once(event: "close", listener: () => void): void;
-}
-
-interface Socket {
-	conn: Connection;
-	handshake: { auth: { token?: unknown } };
-	/** Whoever adds events finds here who is behind the socket; undefined: a guest. */
-	data: { identity?: Identity };
-	join(room: string): void;
-	/** Without a listener for its event a packet does nothing. */
-	on(event: string, listener: (...values: unknown[]) => void): void;
-	once(event: "disconnect", listener: () => void): void;
 }
 
 type Next = (error?: Error) => void;
@@ -73,80 +49,9 @@ const refusal = (error: unknown) => {
 	return Object.assign(new Error(type), { data: { type } });
 };
 
-/** The client's acknowledgement, after whatever else it has sent. */
-const acknowledgeOf = (values: unknown[]): Acknowledge => {
-	const last = values.at(-1);
-	return typeof last === "function" ? (last as Acknowledge) : () => {};
-};
-
-export function socketIo({ guests, allowedOrigins, isTrusted, subscriptions }: SocketIoOptions): Partial<ServiceSchema> {
-	/** Those that were counted in: of an address that has its fill nobody is. */
-	const peers = new WeakMap<Connection, Peer>();
-	/** One connection is one socket: a second one on it could be somebody else's. */
-	const taken = new WeakSet<Connection>();
-	const rooms = new WeakMap<Connection, Set<string>>();
-
-	const arrive = (connection: Connection, here: Peers) => {
-		const peer = here.arrive(clientOf(connection.request, isTrusted).address);
-		// Whoever is not counted in stays only to be told so.
-		const few = tokenBucket(1, performance.now());
-		connection.on("packet", () => {
-			if (!(peer ? peer.take() : few.take(performance.now()))) connection.close(true);
-		});
-		if (!peer) return;
-		peers.set(connection, peer);
-		peer.over = () => connection.close(true);
-		connection.once("close", peer.leave);
-	};
-
-	const identify = async (conn: Connection, token: unknown, caller: Caller) => {
-		const peer = peers.get(conn);
-		if (!peer) throw tooManySockets();
-		if (token === undefined || token === null) {
-			if (guests) return undefined;
-			throw unauthorized("Guests are not let in here: sign in, and send your token");
-		}
-		if (typeof token !== "string") throw unauthorized("This token is not valid");
-		const identity = await caller.call("users.authenticate", { token });
-		if (!peer.identify(identity)) throw tooManySockets();
-		return identity;
-	};
-
-	const admit = async (socket: Socket, caller: Caller, live: LiveRooms) => {
-		const { conn, handshake, data } = socket;
-		if (taken.has(conn)) throw tooManySockets();
-		taken.add(conn);
-		try {
-			data.identity = await identify(conn, handshake.auth.token, caller);
-			// Before it hears that it is connected: from then on it misses nothing.
-			await enter(socket, EVERYBODY, live);
-			if (data.identity) await enter(socket, userRoom(data.identity.id), live);
-		} catch (error) {
-			taken.delete(conn);
-			throw error;
-		}
-	};
-
-	/** Resolves once what is sent to the room reaches the socket, for as long as its connection lasts. */
-	const enter = async (socket: Socket, room: string, live: LiveRooms) => {
-		const { conn } = socket;
-		const entered = rooms.get(conn) ?? new Set();
-		if (entered.has(room) || conn.readyState !== "open") return;
-		rooms.set(conn, entered.add(room));
-		conn.once("close", () => live.leave(room));
-		socket.join(room);
-		await live.join(room);
-	};
-
-	const subscribeAdmin = async (socket: Socket, live: LiveRooms, acknowledge: Acknowledge) => {
-		if (socket.data.identity?.role !== "admin") return acknowledge({ ok: false, error: { type: "FORBIDDEN" } });
-		try {
-			await enter(socket, DASHBOARD, live);
-			acknowledge({ ok: true });
-		} catch (error) {
-			acknowledge({ ok: false, error: { type: errorFrame(error).data.type } });
-		}
-	};
+export function socketIo({ guests, allowedOrigins, isTrusted, names }: SocketIoOptions): Partial<ServiceSchema> {
+	const { arrive, admit } = admission({ guests, isTrusted });
+	const { enterOwn, listen } = subscriptions(names);
 
 	const schema = {
 		mixins: [SocketIO as Partial<ServiceSchema>],
@@ -169,10 +74,12 @@ export function socketIo({ guests, allowedOrigins, isTrusted, subscriptions }: S
 					"/": {
 						middlewares: [
 							function (this: Running, socket: Socket, next: Next) {
-								admit(socket, this.broker as unknown as Caller, this.sockets.live).then(
-									() => next(),
-									error => next(refusal(error))
-								);
+								admit(socket, this.broker as unknown as Caller)
+									.then(() => enterOwn(socket, this.sockets.live))
+									.then(
+										() => next(),
+										error => next(refusal(error))
+									);
 							}
 						]
 					}
@@ -204,10 +111,7 @@ export function socketIo({ guests, allowedOrigins, isTrusted, subscriptions }: S
 			const { engine } = this.io;
 			engine.on("connection", connection => arrive(connection, this.sockets.peers));
 			this.io.on("connection", socket => {
-				for (const name of subscriptions) socket.on(`subscribe:${name}`, (...values) => acknowledgeOf(values)({ ok: true }));
-				socket.on("subscribe:admin", (...values) => {
-					void subscribeAdmin(socket, this.sockets.live, acknowledgeOf(values));
-				});
+				listen(socket, this.sockets.live);
 				// Whoever leaves has nothing else to stay for.
 				socket.once("disconnect", () => socket.conn.close(true));
 			});

@@ -169,6 +169,6 @@ export const socket = (mixins: Partial<ServiceSchema>[]) =>
 
 export default socket([
 	withTopics(),
-	socketIo({ ...config, isTrusted, subscriptions: subscriptionsOf(contracts) }),
+	socketIo({ ...config, isTrusted, names: subscriptionsOf(contracts) }),
 	...(embedded ? [] : [redisMixin(redis(), { required: false })])
 ]);

@@ -6,9 +6,9 @@ import { type ServerOptions, type WebSocket, WebSocketServer } from "ws";
 import type { Caller } from "../../define.ts";
 import { bearerOf } from "../../mixins/http/bearer.ts";
 import { clientOf, type Trusted } from "../../mixins/http/client-address.ts";
-import { refuseUpgrade } from "../../mixins/http/front-door.ts";
 import { foreignOrigin, toHttp, tooManyRequests, unavailableHere } from "../../mixins/http/http-error.ts";
 import { isAllowedOrigin } from "../../mixins/http/origin.ts";
+import { refuse } from "../../mixins/http/refuse.ts";
 import { tooManySockets } from "./frames.ts";
 import type { Peer, Peers } from "./peers.ts";
 
@@ -71,9 +71,9 @@ export function webSockets({ allowedOrigins, isTrusted, peers, caller, onConnect
 
 		async upgrade(req: IncomingMessage, duplex: Duplex, head: Buffer) {
 			const { address, isSecure } = clientOf(req, isTrusted);
-			if (!isAllowedOrigin(req, allowedOrigins, isSecure)) return refuseUpgrade(duplex, foreignOrigin);
+			if (!isAllowedOrigin(req, allowedOrigins, isSecure)) return refuse(duplex, foreignOrigin);
 			const peer = peers.arrive(address);
-			if (!peer) return refuseUpgrade(duplex, tooManyRequests);
+			if (!peer) return refuse(duplex, tooManyRequests);
 			// A handshake that fails ends the connection and accepts nothing.
 			duplex.once("close", peer.leave);
 			// The server does not listen any more, the WebSocket not yet: a reset meanwhile would end the process.
@@ -81,9 +81,9 @@ export function webSockets({ allowedOrigins, isTrusted, peers, caller, onConnect
 			try {
 				await identify(req, peer);
 			} catch (error) {
-				return refuseUpgrade(duplex, toHttp(error));
+				return refuse(duplex, toHttp(error));
 			}
-			if (isStopped) return refuseUpgrade(duplex, unavailableHere);
+			if (isStopped) return refuse(duplex, unavailableHere);
 			server.handleUpgrade(req, duplex, head, socket => accept(socket, peer));
 		},
 

@@ -68,8 +68,15 @@ const userOf = ({ id, email, name, role, created_at }: Row): User => ({
 });
 
 export function sqlUsers(db: Knex): UserStore {
-	const rows = async <R>(sql: string, values: unknown[]): Promise<R[]> =>
-		(await db.raw(sql, values as Knex.Value[]).timeout(TIMEOUT_MS)).rows;
+	const rows = async <R>(sql: string, values: unknown[]): Promise<R[]> => {
+		try {
+			return (await db.raw(sql, values as Knex.Value[]).timeout(TIMEOUT_MS)).rows;
+		} catch (error) {
+			// Of a statement that took too long knex tells the values too, and errors are logged.
+			delete (error as { bindings?: unknown }).bindings;
+			throw error;
+		}
+	};
 
 	return {
 		async add({ id, email, name, role, passwordHash }) {

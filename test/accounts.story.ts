@@ -1,0 +1,197 @@
+// Accounts over HTTP: who people are, how they show it, and that nobody else can.
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { openSocket } from "./client.socket.ts";
+import { type Answer, eventually, fresh, httpClient } from "./client.ts";
+import { isError } from "./http.story.ts";
+import { story } from "./story.ts";
+import type { System } from "./system.ts";
+import { mint, newAccount } from "./tokens.ts";
+
+const PASSWORD = "correct horse battery";
+/** Signs what looks like a token of ours. */
+const FORGED = { secret: "another secret that is long enough" };
+/** As a browser sends: its page is ours. */
+const COOKIE = /^plaza_refresh=([\w.-]*); Max-Age=(\d+); Path=\/api\/auth; HttpOnly; SameSite=Strict$/;
+
+const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
+const cookieOf = ({ headers }: Answer) => {
+	const [, value, maxAge] = COOKIE.exec(headers.get("set-cookie") ?? "") ?? [];
+	assert.ok(value !== undefined, `Set-Cookie: ${headers.get("set-cookie")}`);
+	return { value, maxAgeS: Number(maxAge) };
+};
+
+export const accountsStory = (plaza: () => System) =>
+	describe("accounts", { concurrency: 4 }, () => {
+		const http = () => httpClient(plaza().url);
+		/** The last gateway, where there are several: what one decides holds for all. */
+		const elsewhere = () => httpClient(plaza().urls.at(-1) as string);
+		const person = () => ({ email: `${fresh("Ann")}@Example.org`, password: PASSWORD, name: "Ann" });
+		const register = async () => {
+			const asked = person();
+			const { status, json, text } = await http().post("/api/auth/register", asked);
+			assert.equal(status, 201, text);
+			return { ...json, email: asked.email };
+		};
+
+		it("are made by registering, and answer who they are, on every gateway", async () => {
+			const asked = person();
+			const { status, json } = await http().post("/api/auth/register", asked);
+			assert.equal(status, 201);
+			assert.deepEqual(Object.keys(json).sort(), ["expiresAt", "refreshToken", "token", "user"]);
+			const { id, createdAt, ...user } = json.user;
+			assert.match(id, /^acct_[0-9a-f]{32}$/);
+			assert.match(createdAt, /^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
+			assert.deepEqual(user, { email: asked.email.toLowerCase(), name: "Ann", role: "user" });
+			const me = await elsewhere().get("/api/auth/me", bearer(json.token));
+			assert.deepEqual([me.status, me.json], [200, { user: json.user }]);
+		});
+
+		it("are signed in to with the address in whatever case, and the same refusal for a wrong password and an unknown address", async () => {
+			const { email, user } = await register();
+			const login = (address: string, password = PASSWORD) => elsewhere().post("/api/auth/login", { email: address, password });
+			for (const address of [email, email.toUpperCase()]) {
+				const { status, json } = await login(address);
+				assert.deepEqual([status, json.user], [200, user]);
+			}
+			const refused = [await login(email, "a wrong password"), await login(person().email)];
+			for (const answer of refused) isError(answer, 401, "UNAUTHORIZED");
+			assert.equal(refused[0]?.text, refused[1]?.text);
+		});
+
+		it("are one to an address: who registers it again gets 409, at once too", async () => {
+			const asked = person();
+			const again = { ...asked, email: asked.email.toUpperCase() };
+			const answers = await Promise.all(
+				[http(), elsewhere(), http()].map((one, n) => one.post("/api/auth/register", n ? again : asked))
+			);
+			assert.deepEqual(answers.map(({ status }) => status).sort(), [201, 409, 409]);
+			for (const answer of answers.filter(({ status }) => status === 409)) isError(answer, 409, "CONFLICT");
+		});
+
+		it("are refused with 422 and each field where what they are made of is none, and with 400 where it is no JSON", async () => {
+			for (const [body, fields] of [
+				[{}, ["email", "name", "password"]],
+				[{ ...person(), email: "ann" }, ["email"]],
+				[{ ...person(), email: "ann@exam\u0000ple.org" }, ["email"]],
+				[{ ...person(), password: "short" }, ["password"]],
+				[{ ...person(), password: "password123" }, ["password"]],
+				[{ ...person(), password: "half a pair \ud800" }, ["password"]],
+				[{ ...person(), name: "\u0000" }, ["name"]],
+				[{ ...person(), role: "admin" }, ["role"]],
+				[{ ...person(), id: newAccount() }, ["id"]]
+			] as [object, string[]][]) {
+				const answer = await http().post("/api/auth/register", body);
+				isError(answer, 422, "VALIDATION_ERROR", JSON.stringify(body));
+				assert.deepEqual(answer.json.data.map(({ field }: { field: string }) => field).sort(), fields);
+				assert.ok(!answer.text.includes(PASSWORD));
+			}
+			for (const path of ["register", "login", "refresh", "logout"]) isError(await http().post(`/api/auth/${path}`, "{"), 400);
+		});
+
+		it("know nobody without a token, and by none that is forged or cut", async () => {
+			const { token, refreshToken, user } = await register();
+			const [head, body] = token.split(".");
+			const unsigned = `${Buffer.from('{"alg":"none","typ":"at+jwt"}').toString("base64url")}.${body}.`;
+			const forged = await mint(user.id, FORGED);
+			isError(await http().get("/api/auth/me"), 401, "UNAUTHORIZED");
+			for (const wrong of ["", "x", token.slice(0, -1), `${token}=`, `${head}.${body}.`, unsigned, forged, refreshToken])
+				isError(await http().get("/api/auth/me", bearer(wrong)), 401, "UNAUTHORIZED", wrong);
+			for (const scheme of [`Basic ${token}`, token]) isError(await http().get("/api/auth/me", { authorization: scheme }), 401);
+		});
+
+		it("are refreshed by the token in the body, each once: a second time ends them all, on every gateway", async () => {
+			const first = await register();
+			const second = await elsewhere().post("/api/auth/refresh", { refreshToken: first.refreshToken });
+			assert.deepEqual([second.status, second.json.user], [200, first.user]);
+			assert.equal((await http().get("/api/auth/me", bearer(second.json.token))).status, 200);
+			isError(await http().post("/api/auth/refresh", { refreshToken: first.refreshToken }), 401, "UNAUTHORIZED");
+			isError(await elsewhere().post("/api/auth/refresh", { refreshToken: second.json.refreshToken }), 401, "UNAUTHORIZED");
+			for (const one of [http(), elsewhere()])
+				for (const { token } of [first, second.json])
+					await eventually(
+						async () => isError(await one.get("/api/auth/me", bearer(token)), 401, "UNAUTHORIZED"),
+						"the tokens of the family to end"
+					);
+		});
+
+		it("are refreshed by the cookie, which scripts cannot see and other sites cannot send", async () => {
+			const browser = { origin: plaza().url };
+			const registered = await http().post("/api/auth/register", person(), browser);
+			assert.equal(registered.json.refreshToken, undefined, "a script could read it");
+			const { value, maxAgeS } = cookieOf(registered);
+			assert.equal(maxAgeS, 30 * 24 * 60 * 60);
+			const refresh = (cookie: string) => http().send("POST", "/api/auth/refresh", { ...browser, cookie });
+			const refreshed = await refresh(`other=1; plaza_refresh=${value}`);
+			assert.deepEqual([refreshed.status, refreshed.json.refreshToken], [200, undefined]);
+			const next = cookieOf(refreshed).value;
+			assert.notEqual(next, value);
+			isError(await http().send("POST", "/api/auth/refresh", browser), 401, "UNAUTHORIZED");
+			isError(
+				await http().send("POST", "/api/auth/refresh", { origin: "https://evil.example", cookie: `plaza_refresh=${next}` }),
+				403
+			);
+			const out = await http().send("POST", "/api/auth/logout", { ...browser, cookie: `plaza_refresh=${next}` });
+			assert.deepEqual([out.status, out.json, cookieOf(out)], [200, { ended: true }, { value: "", maxAgeS: 0 }]);
+			isError(await refresh(`plaza_refresh=${next}`), 401, "UNAUTHORIZED");
+		});
+
+		it("are signed out of by either token, on every gateway, and the person's other sign-ins stay", async () => {
+			for (const by of ["token", "refreshToken"] as const) {
+				const { email, token, refreshToken } = await register();
+				const other = (await http().post("/api/auth/login", { email, password: PASSWORD })).json;
+				const { status, json } =
+					by === "token"
+						? await http().send("POST", "/api/auth/logout", bearer(token))
+						: await http().post("/api/auth/logout", { refreshToken });
+				assert.deepEqual([status, json], [200, { ended: true }]);
+				isError(await http().post("/api/auth/refresh", { refreshToken }), 401, "UNAUTHORIZED");
+				for (const one of [http(), elsewhere()])
+					await eventually(
+						async () => isError(await one.get("/api/auth/me", bearer(token)), 401, "UNAUTHORIZED"),
+						`the session to be over by its ${by}`
+					);
+				assert.equal((await elsewhere().get("/api/auth/me", bearer(other.token))).status, 200);
+			}
+			isError(await http().post("/api/auth/logout", {}), 401, "UNAUTHORIZED");
+		});
+
+		story("buy under their own id, and nobody else does", async () => {
+			const [ann, tom] = [await register(), await register()];
+			const guest = { user_id: fresh("guest"), amount: 1 };
+			const own = { user_id: ann.user.id, amount: 49.99 };
+			const buy = (headers: Record<string, string>, body: object = own) => elsewhere().post("/api/purchases", body, headers);
+			const bought = await buy(bearer(ann.token));
+			assert.deepEqual([bought.status, bought.json.user_id, bought.json.amount], [201, ann.user.id, 49.99]);
+			isError(await buy({}), 401, "UNAUTHORIZED");
+			isError(await buy(bearer(tom.token)), 403, "FORBIDDEN");
+			isError(await buy(bearer(await mint(ann.user.id, FORGED))), 401, "UNAUTHORIZED");
+			// A token that is none is refused where guests may act, too.
+			isError(await buy(bearer("nonsense"), guest), 401, "UNAUTHORIZED");
+			assert.equal((await buy({}, guest)).status, 201);
+
+			const socket = await openSocket(plaza().wsUrl);
+			for (const frame of [own, { code: "connect", data: { user: ann.user.id } }]) {
+				const { code, data } = await socket.ask(frame);
+				assert.deepEqual([code, data.type], ["error", "UNAUTHORIZED"]);
+			}
+			socket.send({ code: "connect", data: { user: ann.user.id, token: ann.token } });
+			await socket.waitFor(({ code }) => code === "connected", "connected with her token");
+			socket.send({ ...own, amount: 0.01 });
+			await socket.waitFor(({ code, data }) => code === "balance" && data.balances.total === 50, "her balance");
+			socket.close();
+			await eventually(
+				async () =>
+					assert.deepEqual((await http().get(`/api/wallet/${ann.user.id}`, bearer(ann.token))).json, { balances: { total: 50 } }),
+				"what she bought, and nothing else"
+			);
+		});
+
+		it("have ids that no guest can take: one of their form that nobody has is nobody's", async () => {
+			const id = newAccount();
+			isError(await http().post("/api/purchases", { user_id: id, amount: 1 }), 401, "UNAUTHORIZED");
+			isError(await http().post("/api/selections/synchronization", { user_id: id }), 401, "UNAUTHORIZED");
+			const pick = { name: plaza().selectionNames[0], id: fresh("pick"), user_id: id };
+			isError(await http().post("/api/selections/async", pick), 401, "UNAUTHORIZED");
+		});
+	});

@@ -1,0 +1,178 @@
+// The authorisation matrix: every door that the contracts and the proto files declare, with every kind of caller, under every kind of id, with guests
+// and without; each outcome is held against a real system.
+import assert from "node:assert/strict";
+import { after, before, describe, it, type TestContext } from "node:test";
+import { status } from "@grpc/grpc-js";
+import { callEmpty } from "./client.grpc.ts";
+import { openSocket, type Socket } from "./client.socket.ts";
+import { openSocketIo } from "./client.socket-io.ts";
+import { httpClient } from "./client.ts";
+import { type Case, casesOf, isTokenRefused, type Outcome, paramsOf, requestOf } from "./matrix.cases.ts";
+import { contracts, grpcMethods } from "./matrix.doors.ts";
+import { type People, peopleOf } from "./matrix.people.ts";
+import { type System, startSystem } from "./system.ts";
+import { JWT_SECRET } from "./tokens.ts";
+
+const GRPC_TOKEN = "only for those who know it";
+const AT_ONCE = 8;
+const OUTCOMES: Record<string, Outcome> = { "401": "401", UNAUTHORIZED: "401", "403": "403", FORBIDDEN: "403" };
+/** Of an HTTP status, or the type of a refusal. */
+const outcomeOf = (answer: number | string): Outcome => OUTCOMES[answer] ?? "in";
+
+const inner = contracts.flatMap(([name, { who }]) => (who ? [] : [name]));
+const isRoute = (method: string, path: string) =>
+	contracts.some(([, { rest }]) => rest && new RegExp(`^${rest.replace(/:\w+/g, "[^/]+")}$`).test(`${method} ${path}`));
+
+let total = 0;
+/** What tells a case from the others. */
+const inShort = (one: object) =>
+	JSON.stringify(one, (key, value) => (key !== "" && typeof value === "object" ? undefined : value));
+
+/** Tries all cases, a few at a time, and fails with a line for each that came out otherwise. */
+async function tryAll<C extends object>(
+	t: TestContext,
+	cases: (C & { expected: unknown })[],
+	attempt: (one: C) => Promise<unknown>
+) {
+	const wrong: string[] = [];
+	const left = [...cases];
+	const work = async () => {
+		for (let one = left.pop(); one; one = left.pop()) {
+			const got = await attempt(one).catch(error => `${error}`);
+			if (got !== one.expected) wrong.push(`${inShort(one)} came out as ${got}`);
+		}
+	};
+	await Promise.all(Array.from({ length: AT_ONCE }, work));
+	assert.deepEqual(wrong, []);
+	assert.ok(cases.length > 0, "there is no case to try");
+	total += cases.length;
+	t.diagnostic(`${cases.length} cases, ${total} so far`);
+}
+
+for (const guests of ["on", "off"] as const)
+	describe(`the authorisation matrix, guests ${guests}`, () => {
+		let system: System;
+		let people: People;
+		before(async () => {
+			const unlimited = { MAX_REQUESTS_PER_SECOND: "0", MAX_FRAMES_PER_SECOND: "0" };
+			const env = { GUESTS: guests, JWT_SECRET, ...unlimited, ...(guests === "off" && { GRPC_TOKEN }) };
+			system = await startSystem({ profile: "embedded", env });
+			people = await peopleOf(system.url);
+		});
+		after(() => system?.stop());
+
+		/** The action's contract beside each of its cases. */
+		const casesOfDoor = (door: "rest" | "replyCode") =>
+			contracts.flatMap(([name, contract]) => {
+				const { who, [door]: value } = contract;
+				return who && value ? casesOf(who, guests).map(one => ({ name, contract, value, ...one })) : [];
+			});
+
+		const onSocket = async (ask: (socket: Socket) => ReturnType<Socket["ask"]>): Promise<Outcome> => {
+			const socket = await openSocket(system.wsUrl);
+			const { code, data } = await ask(socket).finally(() => socket.close());
+			return code === "error" ? outcomeOf(data.type) : "in";
+		};
+
+		it("answers every route as the table says", t =>
+			tryAll(t, casesOfDoor("rest"), async ({ name, contract, value, under, caller }) => {
+				const { method, path, body } = requestOf(value, paramsOf(name, contract, people.idOf(under)));
+				const token = await people.tokenOf(caller);
+				const headers = {
+					...(body && { "content-type": "application/json" }),
+					...(token && { authorization: `Bearer ${token}` })
+				};
+				const { status } = await httpClient(system.url).send(method, path, headers, body);
+				// Where anyone may ask, a 401 is the action's own: of a wrong password, say.
+				const isItsOwn = contract.who === "anyone" && contract.errors?.includes("UNAUTHORIZED");
+				return status === 401 && isItsOwn ? "in" : outcomeOf(status);
+			}));
+
+		it("answers every frame without a code as the table says", t => {
+			// A socket whose token was refused is nobody's.
+			const cases = casesOfDoor("replyCode").map((one, _n, all) =>
+				isTokenRefused(one)
+					? { ...one, expected: all.find(({ under, caller }) => under === one.under && caller === "nobody")!.expected }
+					: one
+			);
+			return tryAll(t, cases, async ({ name, contract, under, caller }) => {
+				const token = await people.tokenOf(caller);
+				return onSocket(async socket => {
+					if (token) await socket.ask({ code: "connect", data: { user: people.accountOf(caller), token } });
+					return socket.ask(paramsOf(name, contract, people.idOf(under)));
+				});
+			});
+		});
+
+		it("answers connect as the table says", t =>
+			tryAll(t, casesOf("owner", guests), async ({ under, caller }) => {
+				const token = await people.tokenOf(caller);
+				return onSocket(socket => socket.ask({ code: "connect", data: { user: people.idOf(under), token } }));
+			}));
+
+		it("lets everybody watch, also whose connect was refused", t =>
+			tryAll(t, casesOf("anyone", guests), async ({ caller }) => {
+				const token = await people.tokenOf(caller);
+				return onSocket(async socket => {
+					await socket.ask({ code: "connect", data: { user: people.accountOf(caller), token } });
+					return socket.ask({ code: "watch", data: { selections: true } });
+				});
+			}));
+
+		it("lets sockets in by the token of their handshake, and to /ws without one", t => {
+			const doors = { "/ws": casesOf("visitor", "on"), "Socket.IO": casesOf("visitor", guests) };
+			const cases = Object.entries(doors).flatMap(([door, those]) => those.map((one: Case) => ({ door, ...one })));
+			return tryAll(t, cases, async ({ door, caller }) => {
+				const token = await people.tokenOf(caller);
+				if (door === "/ws")
+					return openSocket(system.wsUrl, { token }).then(
+						socket => {
+							socket.close();
+							return "in";
+						},
+						({ status }) => outcomeOf(status)
+					);
+				const { socket, outcome } = await openSocketIo(system.url, { auth: { token }, transports: ["websocket"] });
+				socket.disconnect();
+				return outcome === "connected" ? "in" : outcomeOf(outcome);
+			});
+		});
+
+		it("asks of every gRPC method for GRPC_TOKEN where it is set, and for nothing else", async t => {
+			const tokens = { none: undefined, another: "another", "an account's": await people.tokenOf("own"), right: GRPC_TOKEN };
+			const cases = [...grpcMethods].flatMap(([method, isGuarded]) =>
+				Object.entries(tokens).map(([whose, token]) => {
+					const isIn = guests === "on" || !isGuarded || whose === "right";
+					return { method, whose, token, expected: isIn ? "in" : "refused" };
+				})
+			);
+			const refusals: (number | undefined)[] = [status.UNAUTHENTICATED, status.PERMISSION_DENIED];
+			await tryAll(t, cases, async ({ method, token }) =>
+				refusals.includes(await callEmpty(system.grpc, method, token)) ? "refused" : "in"
+			);
+		});
+
+		it("has no route to an action without who, by whatever name, and no frame", async t => {
+			const authorization = `Bearer ${await people.tokenOf("admin")}`;
+			const paths = inner.flatMap(name => [name, name.replace(".", "/")].flatMap(path => [`/${path}`, `/api/${path}`]));
+			const routes = paths.flatMap(path => ["GET", "POST", "PATCH"].map(method => ({ method, path, expected: 404 })));
+			// `/api/wallet/getTotalSpent` is the wallet of a user of that name.
+			const cases = routes.filter(({ method, path }) => !isRoute(method, path));
+			await tryAll(t, cases, async ({ method, path }) => {
+				const body = method === "GET" ? undefined : {};
+				const headers = { authorization, "content-type": "application/json" };
+				return (await httpClient(system.url).send(method, path, headers, body)).status;
+			});
+			await tryAll(
+				t,
+				inner.map(code => ({ code, expected: "VALIDATION_ERROR" })),
+				async ({ code }) => {
+					const socket = await openSocket(system.wsUrl, { token: await people.tokenOf("admin") });
+					const { data } = await socket.ask({ code, data: {} }).finally(() => socket.close());
+					return data.type;
+				}
+			);
+			for (const [name, { rest, replyCode, who }] of contracts)
+				assert.ok(who || !(rest || replyCode), `${name} has a door and no who`);
+		});
+	});

@@ -1,0 +1,96 @@
+// What people and other systems trust us with is nowhere in what the system prints, at its most talkative.
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { after, before, it } from "node:test";
+import { grpcClient } from "./client.grpc.ts";
+import { openSocket } from "./client.socket.ts";
+import { openSocketIo } from "./client.socket-io.ts";
+import { eventually, fresh, httpClient, rawRequest } from "./client.ts";
+import { type System, startSystem } from "./system.ts";
+
+const random = () => randomBytes(16).toString("hex");
+const JWT_SECRET = random();
+const GRPC_TOKEN = random();
+
+let plaza: System;
+before(async () => {
+	plaza = await startSystem({ profile: "embedded", env: { LOG_LEVEL: "trace", JWT_SECRET, GRPC_TOKEN } });
+});
+after(() => plaza?.stop());
+
+it("prints no secret and no e-mail address, whatever is sent with them, right or wrong", async () => {
+	const http = httpClient(plaza.url);
+	const [email, password, wrongPassword] = [`ann.${random()}@example.org`, random(), random()];
+	const secrets: Record<string, string> = { JWT_SECRET, GRPC_TOKEN, email, password, wrongPassword };
+	const keep = <T extends { token: string; refreshToken: string }>(name: string, answer: T) => {
+		secrets[`${name}'s token`] = answer.token;
+		secrets[`${name}'s refresh token`] = answer.refreshToken;
+		return answer;
+	};
+
+	const registered = await http.post("/api/auth/register", { email, password, name: "Ann" });
+	assert.equal(registered.status, 201, registered.text);
+	keep("register", registered.json);
+	const login = await http.post("/api/auth/login", { email: email.toUpperCase(), password });
+	assert.equal(login.status, 200, login.text);
+	const { token, refreshToken, user } = keep("login", login.json);
+	const authorization = `Bearer ${token}`;
+
+	// Right and wrong, by header, cookie and body, read or not.
+	const told = [
+		await http.post("/api/auth/register", { email, password, name: "Ann" }),
+		await http.post("/api/auth/register", { email: { $ne: email }, password: [password], name: "Ann" }),
+		await http.post("/api/auth/login", { email, password: wrongPassword }),
+		await http.post("/api/auth/login", `{"email":"${email}","password":"${password}"`),
+		await http.post("/api/auth/login", `{"email":${email},"password":${password}}`),
+		await http.post("/api/auth/login", { email, password }, { "content-type": "text/plain" }),
+		await http.get(`/api/auth/me?token=${token}&email=${email}`, { authorization }),
+		await http.get("/api/auth/me", { authorization: `${authorization}x` }),
+		await http.get("/api/auth/me", { authorization: `Basic ${Buffer.from(`${email}:${password}`).toString("base64")}` }),
+		await http.get(`/api/nothing/${email}/${token}`, { authorization }),
+		await http.post("/api/purchases", { user_id: user.id, amount: 49.99 }, { authorization }),
+		await http.post("/api/purchases", { user_id: email, amount: password }, { authorization }),
+		await http.post("/api/purchases", { user_id: user.id, amount: 1, token, password }, { authorization })
+	];
+	assert.deepEqual(
+		told.map(({ status }) => status),
+		[409, 422, 401, 400, 400, 415, 200, 401, 401, 404, 201, 422, 422],
+		told.map(({ text }) => text).join("\n")
+	);
+	await rawRequest(plaza.url, "GET", `/${token}/../${email}`, {
+		authorization,
+		cookie: `refreshToken=${refreshToken}; ${email}`
+	});
+
+	const refreshed = await http.post("/api/auth/refresh", { refreshToken });
+	keep("refresh", refreshed.json);
+	// The old one once more: its session is over, which is worth a warning.
+	assert.equal((await http.post("/api/auth/refresh", { refreshToken })).status, 401);
+	await http.post("/api/auth/logout", { refreshToken: registered.json.refreshToken });
+
+	const again = keep("second login", (await http.post("/api/auth/login", { email, password })).json);
+	for (const given of [again.token, `${again.token}x`, GRPC_TOKEN, { token: again.token }]) {
+		const socket = await openSocket(plaza.wsUrl);
+		socket.send({ code: "connect", data: { user: user.id, token: given, password } });
+		socket.send(`{"code":"connect","data":{"token":"${again.token}"`);
+		socket.send({ code: "connect", data: { user: user.id, token: given } });
+		await eventually(() => assert.ok(socket.frames.length >= 2 || !socket.open), "the socket's answers");
+		socket.close();
+		(await openSocketIo(plaza.url, { auth: { token: given } })).socket.disconnect();
+	}
+
+	for (const given of [GRPC_TOKEN, wrongPassword, `${again.token}`, undefined]) {
+		const grpc = grpcClient(plaza.grpc, given);
+		await grpc.getBalance(given ? email : fresh("user")).catch(() => {});
+		grpc.close();
+	}
+
+	const requestID = fresh("request");
+	await http.post("/api/selections/async", { name: "a", id: fresh(), user_id: "u" }, { "x-request-id": requestID });
+	await eventually(() => assert.match(plaza.logs(), new RegExp(`consumed.*${requestID}`)), "the last request in the log");
+	const printed = plaza.logs().toLowerCase();
+	for (const [name, secret] of Object.entries(secrets)) assert.ok(!printed.includes(secret.toLowerCase()), `${name} was printed`);
+	// Nor a part of one, of the sort that is cut short.
+	for (const part of [email.slice(0, 20), token.split(".")[2]]) assert.ok(!printed.includes(part.toLowerCase()), part);
+	assert.match(plaza.logs(), /registered/);
+});
