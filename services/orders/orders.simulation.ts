@@ -141,7 +141,7 @@ export async function run(history: Command[], knex: Knex) {
 
 	const broker = new ServiceBroker({ logger: false });
 	goods.createServices(broker);
-	broker.createService(orders(orderStore));
+	broker.createService(orders(orderStore, { timeoutMs: 600_000 }));
 	broker.createService(payment(paymentStore, money.provider, { collects: false }));
 	await broker.start();
 	const { look } = questions(paymentStore, gated(money.provider), quiet, () => {}, { pauseMs: { first: 0, longest: 0 } });
