@@ -54,6 +54,8 @@ describe("configuration", () => {
 		CASSANDRA_CONTACT_POINTS: "localhost:99999",
 		DATABASE_URL: "mysql://x",
 		TOPIC_PARTITIONS: "0",
+		ORDER_TIMEOUT_MINUTES: "0",
+		PAYMENT_TEST_LIMIT: "99.50",
 		ALLOWED_ORIGINS: "example.org",
 		NODE_ID: "a.b"
 	}))

@@ -29,6 +29,14 @@ function shifts(movements: Movement[]) {
 	return [...sums].map(([item, sum]) => ({ item, ...sum }));
 }
 
+/**
+ * Holder by holder, by the key. Joined freely (`offset 0` forbids it), a ledger whose statistics were never made, as they never are in the embedded
+ * Postgres, is read as a whole.
+ */
+const LINES = `lateral (
+	select item, quantity from :movements: as line where line.holder = asked.holder and kind = 'reserve' offset 0
+) as line`;
+
 /** SQLSTATE unique_violation. */
 const UNIQUE_VIOLATION = "23505";
 
@@ -48,15 +56,14 @@ export function statements(prefix: string) {
 
 		/** The items that these holders have asked for. */
 		async itemsOf(trx: Knex, names: string[]) {
-			const sql = "select distinct item from :movements: where holder = any(:names::text[]) and kind = 'reserve'";
+			const sql = `select distinct item from unnest(:names::text[]) as asked (holder) cross join ${LINES}`;
 			return (await run(trx, sql, { names })).map(({ item }) => item!);
 		},
 
 		async holdingsOf(trx: Knex, names: string[]) {
 			const sql = `
-				select known.holder, state, item, quantity
-				from :holders: as known left join :movements: as line on line.holder = known.holder and kind = 'reserve'
-				where known.holder = any(:names::text[])`;
+				select holder, state, item, quantity
+				from unnest(:names::text[]) as asked (holder) join :holders: using (holder) left join ${LINES} on true`;
 			const known = new Map<string, Holding>();
 			for (const { holder, state, item, quantity } of await run(trx, sql, { names })) {
 				const holding = known.get(holder!) ?? { state: state as Holding["state"], lines: [] };

@@ -18,13 +18,13 @@ export interface OrdersOptions {
 	mixins?: Partial<ServiceSchema>[];
 	/** Transactions that store orders, under way at once; more than one pays only where the store has a connection for each. */
 	batches?: number;
+	/** Who asks is answered within so long, whatever has become of those whom it takes. Default 4.5 s: a client waits 5. */
+	timeoutMs?: number;
 	/** An order that is unpaid for so long is cancelled by this node; without it by none. */
 	unpaidMs?: number;
 }
 
 const BATCH = { maxItems: 500, maxWaiting: 20_000, name: "Postgres" };
-/** A caller is answered within 5 s, whatever has become of those whom it takes. */
-const TIMEOUT_MS = 4_500;
 
 interface Known {
 	asker: Asker;
@@ -40,18 +40,18 @@ function askerOf({ caller, $repl }: Meta): Known {
 }
 
 /** Takes orders, and takes them through their life. */
-export function orders(store: OrderStore, { mixins = [], batches = 1, unpaidMs }: OrdersOptions = {}) {
+export function orders(store: OrderStore, { mixins = [], batches = 1, timeoutMs = 4_500, unpaidMs }: OrdersOptions = {}) {
 	const createTogether = microBatch(
 		async (waiting: { order: NewOrder; deadline: Deadline }[]) => {
 			// Who has been told that Postgres is away should not find later that they have bought.
 			const inTime = waiting.filter(({ deadline }) => !deadline.isOver());
-			const answers = await deadlineIn(TIMEOUT_MS).bound(store.create(inTime.map(({ order }) => order)), "Postgres");
+			const answers = await deadlineIn(timeoutMs).bound(store.create(inTime.map(({ order }) => order)), "Postgres");
 			const answerOf = new Map(inTime.map((one, index) => [one, answers[index]!]));
 			return waiting.map(one => answerOf.get(one) ?? unavailable("Postgres"));
 		},
 		{ ...BATCH, concurrency: batches }
 	);
-	const findTogether = microBatch<string, Found>(ids => deadlineIn(TIMEOUT_MS).bound(store.find(ids), "Postgres"), BATCH);
+	const findTogether = microBatch<string, Found>(ids => deadlineIn(timeoutMs).bound(store.find(ids), "Postgres"), BATCH);
 	const find = (id: string, deadline: Deadline) => deadline.bound(findTogether(id), "Postgres");
 	const book: OrderBook = {
 		find,
@@ -69,7 +69,7 @@ export function orders(store: OrderStore, { mixins = [], batches = 1, unpaidMs }
 
 	/** Takes the order there, unless it is there already; whoever changes it meanwhile goes first, and it is decided anew. */
 	const bring = async (id: string, to: Status, by: Known, requestID: string | undefined) => {
-		const deadline = deadlineIn(TIMEOUT_MS);
+		const deadline = deadlineIn(timeoutMs);
 		while (!deadline.isOver()) {
 			const order = await see(id, by, deadline);
 			const step = decide(order.status, to, by.asker);
@@ -93,7 +93,7 @@ export function orders(store: OrderStore, { mixins = [], batches = 1, unpaidMs }
 				if (!caller) throw unauthorized("Sign in, and send your token");
 				const requestID = ctx.requestID ?? undefined;
 				const placing = { ...ctx.params, buyerId: caller.id, requestID };
-				const order = await place(placing, ctx, book, deadlineIn(TIMEOUT_MS));
+				const order = await place(placing, ctx, book, deadlineIn(timeoutMs));
 				this.logger.debug("stored", { order: order.orderId, buyer: caller.id, requestID });
 				// A retry has the answer of the first time, whatever has become of the order.
 				return shown({ ...order, status: FIRST.status });
@@ -111,18 +111,18 @@ export function orders(store: OrderStore, { mixins = [], batches = 1, unpaidMs }
 
 			async list(ctx) {
 				const { buyerId } = askerOf(ctx.meta);
-				const page = await deadlineIn(TIMEOUT_MS).bound(store.list({ ...ctx.params, buyerId }), "Postgres");
+				const page = await deadlineIn(timeoutMs).bound(store.list({ ...ctx.params, buyerId }), "Postgres");
 				return page.map(shown);
 			},
 
-			get: async ctx => shown(await see(ctx.params.id, askerOf(ctx.meta), deadlineIn(TIMEOUT_MS))),
+			get: async ctx => shown(await see(ctx.params.id, askerOf(ctx.meta), deadlineIn(timeoutMs))),
 
 			async buyer(ctx) {
-				const { buyerId } = await see(ctx.params.orderId, {}, deadlineIn(TIMEOUT_MS));
+				const { buyerId } = await see(ctx.params.orderId, {}, deadlineIn(timeoutMs));
 				return { buyerId };
 			},
 
-			settle: ctx => deadlineIn(TIMEOUT_MS).bound(store.settle(ctx.params.ids), "Postgres")
+			settle: ctx => deadlineIn(timeoutMs).bound(store.settle(ctx.params.ids), "Postgres")
 		},
 
 		topics: {
