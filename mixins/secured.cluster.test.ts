@@ -2,11 +2,12 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { after, before, describe, it } from "node:test";
+import { after, before, describe, it, type TestContext } from "node:test";
 import { getCACertificates, setDefaultCACertificates } from "node:tls";
 import { type Logger, ServiceBroker } from "moleculer";
 import { readConfig } from "../config.ts";
-import { eventually, fresh } from "../test/client.ts";
+import { eventually, fresh, httpClient } from "../test/client.ts";
+import { freePorts, startProcess } from "../test/process.ts";
 import { openCassandra } from "./cassandra.ts";
 import { openPostgres } from "./database/database.ts";
 import { type Dependency, reach } from "./dependency.ts";
@@ -16,6 +17,8 @@ import { kafkaLog } from "./topics/kafka-log.ts";
 import { topicOn } from "./topics/topic-log.suite.ts";
 import { KafkaTransporter } from "./transporter.ts";
 
+/** A busy machine may take so long to start a system. */
+const START_MS = 120_000;
 const MECHANISMS = ["plain", "scram-sha-256", "scram-sha-512"] as const;
 const hasOpenssl = spawnSync("openssl", ["version"]).status === 0;
 
@@ -80,10 +83,53 @@ describe("servers that speak TLS and want a password", { skip: hasOpenssl ? fals
 			assert.ok(!lines[0]!.includes("\n") && !lines[0]!.includes(PASSWORD), lines[0]);
 		}
 	};
+	/** The whole system, in one process of the cluster profile. */
+	const start = async (t: TestContext, env: Record<string, string>) => {
+		const [http, grpc] = (await freePorts(2)).map(String) as [string, string];
+		const own = {
+			PROFILE: "cluster",
+			HOST: "127.0.0.1",
+			HTTP_PORT: http,
+			GRPC_PORT: grpc,
+			METRICS_PORT: "0",
+			NODE_ID: fresh("node")
+		};
+		const plaza = startProcess("plaza", { ...own, GUESTS: "on", ...servers.environment, ...env });
+		t.after(() => plaza.ended ?? plaza.kill("SIGKILL"));
+		return { plaza, client: httpClient(`http://127.0.0.1:${http}`) };
+	};
 	const all = (pattern: RegExp) => ({ kafka: pattern, postgres: pattern, redis: pattern, cassandra: pattern });
 
 	it("are not believed while nobody has told Node of their authority, in one line each", () =>
 		refused(open(), all(/shows a certificate that is not trusted \(.*\): set NODE_EXTRA_CA_CERTS/)));
+
+	it("are waited for by a system that does not believe them, which says so in one line", async t => {
+		const { plaza } = await start(t, {});
+		const line = await plaza.printed(/^.*NODE_EXTRA_CA_CERTS.*$/m, START_MS);
+		assert.match(line, /kafka at localhost:\d+ shows a certificate that is not trusted/);
+		assert.equal(plaza.ended, undefined);
+		assert.equal(plaza.output().trim().split("\n").length, 1, plaza.output());
+	});
+
+	it("serve the whole system once its NODE_EXTRA_CA_CERTS names their authority, and it prints no password", async t => {
+		const { plaza, client } = await start(t, { NODE_EXTRA_CA_CERTS: servers.authority, LOG_LEVEL: "debug" });
+		await plaza.printed(/Plaza is ready/, START_MS);
+		const user_id = fresh("buyer");
+		const [pick, purchase] = [fresh("pick"), fresh("purchase")];
+		// With ids of their own they count once, however often a busy machine makes them come.
+		const send = async () => {
+			assert.equal((await client.post("/api/selections/async", { name: "a", id: pick, user_id })).status, 202);
+			assert.equal((await client.post("/api/purchases", { user_id, id: purchase, amount: 49.99 })).status, 201);
+		};
+		await eventually(send, "a pick and a purchase to be taken");
+		const balance = async () =>
+			assert.deepEqual((await client.get(`/api/wallet/${user_id}`)).json, { balances: { total: 49.99 } });
+		await eventually(balance, "the balance");
+		const counts = async () => assert.deepEqual((await client.get("/selections")).json[0], { name: "a", count: 1 });
+		await eventually(counts, "the count");
+		await plaza.kill("SIGTERM");
+		for (const secret of [PASSWORD, encodeURIComponent(PASSWORD)]) assert.ok(!plaza.output().includes(secret));
+	});
 
 	describe("by an authority that Node knows", () => {
 		const known = getCACertificates("default");
