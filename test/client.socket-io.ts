@@ -8,6 +8,8 @@ export interface SocketIoOptions {
 	origin?: string;
 	auth?: object | ((say: (auth: object) => void) => void);
 	reconnection?: boolean;
+	/** Called with every event, from the first on. */
+	onEvent?: (event: string, payload: unknown) => void;
 }
 
 /** What came of it: `connected`; the `message` of the `connect_error` where the server gave one; or `refused`, where it did not get so far. */
@@ -21,10 +23,12 @@ export interface SocketIoClient {
 }
 
 /** Opens a connection of its own and waits for what comes of it. Whoever opens it disconnects it. */
-export async function openSocketIo(url: string, { transports, origin, auth, reconnection = false }: SocketIoOptions = {}) {
+export async function openSocketIo(url: string, options: SocketIoOptions = {}) {
+	const { transports, origin, auth, reconnection = false, onEvent } = options;
 	const extraHeaders = origin === undefined ? undefined : { origin };
 	const upgrade = transports === undefined;
 	const socket = io(url, { transports, upgrade, extraHeaders, auth, reconnection, forceNew: true });
+	if (onEvent) socket.onAny(onEvent);
 	const outcome = new Promise<SocketIoClient>(resolve => {
 		socket.once("connect", () => resolve({ socket, outcome: "connected", refusal: undefined }));
 		socket.once("connect_error", (error: Error & { data?: unknown }) =>

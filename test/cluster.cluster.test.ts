@@ -1,6 +1,7 @@
 // All stories on the cluster profile: seven processes over real Kafka, Cassandra, Postgres and Redis, which must be up.
 import { after, before, describe } from "node:test";
 import { accountsStory } from "./accounts.story.ts";
+import { commerceStory } from "./commerce.story.ts";
 import { doorsStory } from "./doors.story.ts";
 import { foreignRecordsStory } from "./foreign-records.story.ts";
 import { framesStory } from "./frames.story.ts";
@@ -11,14 +12,25 @@ import { quietStory, readBackStory } from "./read-back.story.ts";
 import { selectionsStory } from "./selections.story.ts";
 import { socketIoStory } from "./socket-io.story.ts";
 import { type System, startSystem } from "./system.ts";
+import { JWT_SECRET } from "./tokens.ts";
 
 describe("cluster", () => {
 	let system: System;
 	before(async () => {
-		system = await startSystem({ profile: "cluster" });
+		system = await startSystem({ profile: "cluster", env: { JWT_SECRET } });
 	});
 	after(() => system?.stop());
 
-	const shared = [selectionsStory, purchasesStory, grpcStory, framesStory, httpStory, doorsStory, socketIoStory, accountsStory];
+	const shared = [
+		selectionsStory,
+		purchasesStory,
+		grpcStory,
+		framesStory,
+		httpStory,
+		doorsStory,
+		socketIoStory,
+		accountsStory,
+		commerceStory
+	];
 	for (const story of [...shared, readBackStory, foreignRecordsStory, quietStory]) story(() => system);
 });

@@ -1,6 +1,7 @@
 // All stories on the embedded profile: one process, nothing but npm.
 import { after, before, describe } from "node:test";
 import { accountsStory } from "./accounts.story.ts";
+import { commerceStory } from "./commerce.story.ts";
 import { doorsStory } from "./doors.story.ts";
 import { framesStory } from "./frames.story.ts";
 import { grpcStory } from "./grpc.story.ts";
@@ -9,11 +10,12 @@ import { purchasesStory } from "./purchases.story.ts";
 import { selectionsStory } from "./selections.story.ts";
 import { socketIoStory } from "./socket-io.story.ts";
 import { type System, startSystem } from "./system.ts";
+import { JWT_SECRET } from "./tokens.ts";
 
 describe("embedded", () => {
 	let system: System;
 	before(async () => {
-		system = await startSystem({ profile: "embedded" });
+		system = await startSystem({ profile: "embedded", env: { JWT_SECRET } });
 	});
 	after(() => system?.stop());
 
@@ -25,7 +27,8 @@ describe("embedded", () => {
 		httpStory,
 		doorsStory,
 		socketIoStory,
-		accountsStory
+		accountsStory,
+		commerceStory
 	])
 		story(() => system);
 });

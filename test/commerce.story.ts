@@ -1,0 +1,303 @@
+// Buying, live: products, stock, orders and payments over HTTP, and what the buyer's and the admins' screens hear of it.
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { type LiveClient, openLive } from "./client.live.ts";
+import { eventually, fresh, httpClient } from "./client.ts";
+import { isError } from "./http.story.ts";
+import type { System } from "./system.ts";
+import { mint, newAccount } from "./tokens.ts";
+
+const ADDRESS = { street: "1 Main Street", city: "Athens" };
+
+/** The system must have been given the tests' JWT_SECRET. */
+export const commerceStory = (plaza: () => System) =>
+	describe("commerce", { concurrency: 4 }, () => {
+		const as = async (role: "user" | "admin" = "user") => {
+			const id = newAccount();
+			const token = await mint(id, { role });
+			const headers = { authorization: `Bearer ${token}` };
+			const http = httpClient(plaza().url);
+			return {
+				id,
+				token,
+				get: (path: string) => http.get(path, headers),
+				post: (path: string, body?: object, more: Record<string, string> = {}) => http.post(path, body, { ...headers, ...more }),
+				patch: (path: string, body: object) => http.send("PATCH", path, { "content-type": "application/json", ...headers }, body)
+			};
+		};
+		type Person = Awaited<ReturnType<typeof as>>;
+
+		const product = async (stock: number, price = 12.5) => {
+			const asked = { name: "Olive oil", description: "Cold pressed", price, sku: fresh("sku"), stock };
+			const { status, json, text } = await (await as("admin")).post("/api/products", asked);
+			assert.equal(status, 201, text);
+			return json as { productId: string; sku: string; price: number };
+		};
+		const ordering = (productId: string, quantity: number) => ({ items: [{ productId, quantity }], shippingAddress: ADDRESS });
+		const order = async (buyer: Person, productId: string, quantity: number) => {
+			const { status, json, text } = await buyer.post("/api/orders", ordering(productId, quantity));
+			assert.equal(status, 201, text);
+			return json;
+		};
+		const level = async (productId: string) => (await httpClient(plaza().url).get(`/api/inventory/${productId}`)).json;
+		const reaches = (productId: string, stock: number) =>
+			eventually(async () => {
+				const { stock: now, reserved } = await level(productId);
+				assert.deepEqual([now, reserved], [stock, 0]);
+			}, `the stock to be ${stock}`);
+
+		/** A dashboard and two screens of the buyer, on two gateways where there are two. */
+		const screens = async (buyer: Person) => {
+			const admin = await as("admin");
+			const last = plaza().urls.at(-1) as string;
+			const opened = await Promise.all([
+				openLive(last, admin.token),
+				openLive(plaza().url, buyer.token),
+				openLive(last, buyer.token)
+			]);
+			const [dashboard, here, there] = opened as [LiveClient, LiveClient, LiveClient];
+			assert.deepEqual(await dashboard.ask("subscribe:admin"), { ok: true });
+			assert.deepEqual(await here.ask("subscribe:orders", { userId: "somebody else" }), { ok: true });
+			assert.deepEqual(await there.ask("subscribe:inventory"), { ok: true });
+			const close = () => {
+				for (const one of opened) one.close();
+			};
+			return { admin, dashboard, here, there, close };
+		};
+		const ofOrder = (screen: LiveClient, orderId: string) =>
+			screen.heard.filter(({ payload }) => payload?.orderId === orderId).map(({ event }) => event);
+		const hears = (screen: LiveClient, orderId: string, events: string[]) =>
+			screen.until(() => assert.deepEqual(ofOrder(screen, orderId), events), `${events.join(", ")} of ${orderId}`);
+
+		it("takes an order of 3 from 12 on the shelf, and shows every screen the 9 that are left, once", async () => {
+			const buyer = await as();
+			const { here, there, dashboard, close } = await screens(buyer);
+			const guest = await openLive(plaza().url);
+			const { productId, sku } = await product(12);
+			const { orderId, ...placed } = await order(buyer, productId, 3);
+			const { createdAt, ...rest } = placed;
+			assert.match(createdAt, /^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
+			const items = [{ productId, quantity: 3, sku, name: "Olive oil", price: 12.5 }];
+			assert.deepEqual(rest, { buyerId: buyer.id, items, total: 37.5, status: "pending", shippingAddress: ADDRESS });
+
+			const updated = { productId, stock: 9, previousStock: 12, sku };
+			const mine = (payload: { productId?: string }) => payload.productId === productId;
+			for (const screen of [here, there, guest, dashboard])
+				await screen.until(() => assert.deepEqual(screen.of("inventory:updated", mine), [updated]), "the new stock");
+			await dashboard.until(() => {
+				assert.deepEqual(dashboard.of("admin:inventory:updated", mine), [updated]);
+				const alert = { type: "inventory", severity: "warning", message: "Low stock alert", productId, sku, stock: 9 };
+				assert.deepEqual(dashboard.of("admin:alert", mine), [alert]);
+				const made = { productId, name: "Olive oil", sku, price: 12.5, stock: 12, category: "general" };
+				assert.deepEqual(dashboard.of("admin:product:created", mine), [made]);
+			}, "the dashboard to hear of all");
+			const created = { orderId, buyerId: buyer.id, items, total: 37.5, status: "pending", createdAt };
+			await here.until(() => assert.deepEqual(here.of("order:created"), [created]), "order:created");
+			await dashboard.until(
+				() =>
+					assert.deepEqual(
+						dashboard.of("admin:order:created", ({ orderId: id }) => id === orderId),
+						[created]
+					),
+				"admin:order:created"
+			);
+			assert.deepEqual(
+				guest.heard.filter(({ event }) => event !== "inventory:updated"),
+				[]
+			);
+
+			const cancels = [await buyer.post(`/api/orders/${orderId}/cancel`), await buyer.post(`/api/orders/${orderId}/cancel`)];
+			assert.deepEqual(
+				cancels.map(({ status, json }) => [status, json.status]),
+				[
+					[200, "cancelled"],
+					[200, "cancelled"]
+				]
+			);
+			await reaches(productId, 12);
+			for (const screen of [here, there]) await hears(screen, orderId, ["order:created", "order:cancelled"]);
+			await hears(dashboard, orderId, ["admin:order:created", "admin:order:cancelled"]);
+			const { cancelledAt, ...cancelled } = here.of("order:cancelled")[0];
+			assert.match(cancelledAt, /Z$/);
+			assert.deepEqual(cancelled, { orderId, buyerId: buyer.id });
+			guest.close();
+			close();
+		});
+
+		it("takes an order through its life, tells each step once and in order, and refuses what is no step", async () => {
+			const buyer = await as();
+			const { admin, here, there, dashboard, close } = await screens(buyer);
+			const { productId } = await product(50);
+			const { orderId } = await order(buyer, productId, 1);
+			const bring = (status: string) => admin.patch(`/api/orders/${orderId}/status`, { status });
+			isError(await bring("delivered"), 409, "BAD_TRANSITION");
+			for (const status of ["processing", "processing", "shipped", "delivered"]) {
+				const { status: code, json } = await bring(status);
+				assert.deepEqual([code, json.status, json.orderId], [200, status, orderId]);
+			}
+			for (const status of ["pending", "processing", "cancelled"]) isError(await bring(status), 409, "BAD_TRANSITION");
+			isError(await buyer.post(`/api/orders/${orderId}/cancel`), 409, "BAD_TRANSITION");
+			isError(await bring("lost"), 422, "VALIDATION_ERROR");
+
+			const [created, updated] = ["order:created", "order:updated"];
+			for (const screen of [here, there])
+				await hears(screen, orderId, [created, updated, updated, "order:shipped", updated, "order:delivered"] as string[]);
+			await hears(dashboard, orderId, [`admin:${created}`, ...Array<string>(3).fill(`admin:${updated}`)]);
+			assert.deepEqual(
+				here.of("order:updated").map(({ status, previousStatus, buyerId }) => [previousStatus, status, buyerId]),
+				[
+					["pending", "processing", buyer.id],
+					["processing", "shipped", buyer.id],
+					["shipped", "delivered", buyer.id]
+				]
+			);
+			close();
+		});
+
+		it("lets a dashboard and an order's own buyer hear of it, and nobody else", async () => {
+			const [buyer, other] = [await as(), await as()];
+			const stranger = await openLive(plaza().url, other.token);
+			assert.deepEqual(await stranger.ask("subscribe:admin"), { ok: false, error: { type: "FORBIDDEN" } });
+			assert.deepEqual(await stranger.ask("subscribe:orders", buyer.id), { ok: true });
+			const { productId } = await product(20);
+			const { orderId } = await order(buyer, productId, 1);
+			await reaches(productId, 19);
+			await stranger.until(
+				() => assert.equal(stranger.of("inventory:updated", ({ productId: id }) => id === productId).length, 1),
+				"what everybody hears"
+			);
+			const { orderId: own } = await order(other, productId, 1);
+			await hears(stranger, own, ["order:created"]);
+			assert.deepEqual(ofOrder(stranger, orderId), []);
+			assert.deepEqual(
+				stranger.heard.filter(({ event }) => event.startsWith("admin:")),
+				[]
+			);
+			for (const path of [`/api/orders/${orderId}`, `/api/payments/${orderId}`]) isError(await other.get(path), 404, "NOT_FOUND");
+			isError(await other.post(`/api/orders/${orderId}/cancel`), 404, "NOT_FOUND");
+			assert.deepEqual(
+				(await other.get("/api/orders")).json.map(({ orderId: id }: { orderId: string }) => id),
+				[own]
+			);
+			stranger.close();
+		});
+
+		it("makes one order of a hundred retries under one Idempotency-Key, and refuses another order under it", async () => {
+			const buyer = await as();
+			const { productId } = await product(1_000);
+			const key = fresh("key");
+			const ask = (quantity = 2) => buyer.post("/api/orders", ordering(productId, quantity), { "idempotency-key": key });
+			const answers = await Promise.all(Array.from({ length: 100 }, () => ask()));
+			assert.deepEqual([...new Set(answers.map(({ status, text }) => `${status} ${text}`))].length, 1, answers[0]?.text);
+			assert.equal(answers[0]?.status, 201);
+			isError(await ask(3), 409, "CONFLICT");
+			await reaches(productId, 998);
+			assert.equal((await buyer.get("/api/orders")).json.length, 1);
+		});
+
+		it("sells what there is and no more to 200 buyers at once, and tells the others which product has run out", async () => {
+			const { productId } = await product(12);
+			const buyers = await Promise.all(Array.from({ length: 200 }, () => as()));
+			const answers = await Promise.all(buyers.map(buyer => buyer.post("/api/orders", ordering(productId, 1))));
+			const refused = answers.filter(({ status }) => status !== 201);
+			assert.equal(answers.length - refused.length, 12);
+			for (const answer of refused) {
+				isError(answer, 409, "OUT_OF_STOCK");
+				assert.equal(answer.json.data.productId, productId);
+			}
+			await reaches(productId, 0);
+			const { json } = await (await as("admin")).get("/api/inventory");
+			assert.deepEqual(json.broken, []);
+		});
+
+		it("cancels an order whose payment is declined, and gives back what it had", async () => {
+			const buyer = await as();
+			const { here, close } = await screens(buyer);
+			const { productId } = await product(5, 60_000);
+			const { orderId } = await order(buyer, productId, 2);
+			await eventually(
+				async () => assert.equal((await buyer.get(`/api/orders/${orderId}`)).json.status, "cancelled"),
+				"the order to be cancelled"
+			);
+			await reaches(productId, 5);
+			assert.deepEqual((await buyer.get(`/api/payments/${orderId}`)).json, { orderId, amount: 120_000, status: "failed" });
+			await hears(here, orderId, ["order:created", "order:cancelled"]);
+			close();
+		});
+
+		it("refunds a paid order that is cancelled", async () => {
+			const buyer = await as();
+			const { productId } = await product(5);
+			const { orderId } = await order(buyer, productId, 1);
+			const isNow = (status: string) =>
+				eventually(
+					async () => assert.deepEqual((await buyer.get(`/api/payments/${orderId}`)).json, { orderId, amount: 12.5, status }),
+					`the payment to be ${status}`
+				);
+			await isNow("succeeded");
+			assert.equal((await buyer.post(`/api/orders/${orderId}/cancel`)).status, 200);
+			await isNow("refunded");
+		});
+
+		it("answers each kind of bad input clearly, and reserves nothing", async () => {
+			const [buyer, admin] = [await as(), await as("admin")];
+			const { productId, sku } = await product(10);
+			const refuses = async (body: object, code: number, type: string, field?: string) => {
+				const answer = await buyer.post("/api/orders", body);
+				isError(answer, code, type, JSON.stringify(body));
+				if (field)
+					assert.ok(
+						answer.json.data.some((fault: { field: string }) => fault.field.startsWith(field)),
+						answer.text
+					);
+			};
+			for (const quantity of [0, -1, 1.5, 10_001, "1", null])
+				await refuses({ items: [{ productId, quantity }], shippingAddress: ADDRESS }, 422, "VALIDATION_ERROR", "items");
+			await refuses({ ...ordering(productId, 1), items: [] }, 422, "VALIDATION_ERROR", "items");
+			await refuses({ ...ordering(productId, 1), shippingAddress: {} }, 422, "VALIDATION_ERROR", "shippingAddress");
+			await refuses(
+				{ ...ordering(productId, 1), shippingAddress: { a: "x".repeat(1000) } },
+				422,
+				"VALIDATION_ERROR",
+				"shippingAddress"
+			);
+			await refuses({ ...ordering(productId, 1), total: 1 }, 422, "VALIDATION_ERROR", "total");
+			await refuses({ ...ordering(productId, 1), buyerId: admin.id }, 422, "VALIDATION_ERROR", "buyerId");
+			await refuses(ordering(fresh("nothing"), 1), 404, "NOT_FOUND");
+			const twice = { items: [6, 5].map(quantity => ({ productId, quantity })), shippingAddress: ADDRESS };
+			await refuses(twice, 409, "OUT_OF_STOCK");
+			assert.deepEqual(await level(productId), { productId, sku, stock: 10, reserved: 0 });
+
+			const made = { name: "Oil", description: "x", price: 1, sku: fresh("sku"), stock: 1 };
+			for (const [change, field] of [
+				[{ price: 1.005 }, "price"],
+				[{ price: -1 }, "price"],
+				[{ stock: -1 }, "stock"],
+				[{ stock: 1.5 }, "stock"],
+				[{ name: "" }, "name"]
+			] as const) {
+				const answer = await admin.post("/api/products", { ...made, ...change });
+				isError(answer, 422, "VALIDATION_ERROR");
+				assert.equal(answer.json.data[0].field, field);
+			}
+			isError(await admin.post("/api/products", { ...made, sku }), 409, "CONFLICT");
+			isError(await buyer.post("/api/products", made), 403, "FORBIDDEN");
+			isError(await httpClient(plaza().url).post("/api/orders", ordering(productId, 1)), 401, "UNAUTHORIZED");
+			isError(await buyer.patch(`/api/inventory/${productId}`, { stock: 1 }), 403, "FORBIDDEN");
+		});
+
+		it("lists products with their stock in pages, and shows a change of stock or price to whoever looks", async () => {
+			const admin = await as("admin");
+			const [first, second] = [await product(3), await product(4)];
+			const { status, json } = await admin.patch(`/api/inventory/${first.productId}`, { stock: 30 });
+			assert.deepEqual([status, json.stock], [200, 30]);
+			const changed = await admin.patch(`/api/products/${first.productId}`, { price: 9.99 });
+			assert.deepEqual([changed.status, changed.json.price, changed.json.stock], [200, 9.99, 30]);
+			const http = httpClient(plaza().url);
+			const page = await http.get(`/api/products?limit=1&after=${first.productId}`);
+			assert.equal(page.json.length, 1);
+			assert.notEqual(page.json[0].productId, first.productId);
+			assert.equal((await http.get(`/api/products/${second.productId}`)).json.stock, 4);
+			isError(await http.get("/api/products?limit=201"), 422, "VALIDATION_ERROR");
+		});
+	});
