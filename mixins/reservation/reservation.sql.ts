@@ -65,7 +65,8 @@ export function statements(prefix: string) {
 				select holder, state, item, quantity
 				from unnest(:names::text[]) as asked (holder) join :holders: using (holder) left join ${LINES} on true`;
 			const known = new Map<string, Holding>();
-			for (const { holder, state, item, quantity } of await run(trx, sql, { names })) {
+			// One that is asked for twice would have its lines twice.
+			for (const { holder, state, item, quantity } of await run(trx, sql, { names: [...new Set(names)] })) {
 				const holding = known.get(holder!) ?? { state: state as Holding["state"], lines: [] };
 				if (item !== null) holding.lines.push({ item: item!, quantity: Number(quantity) });
 				known.set(holder!, holding);

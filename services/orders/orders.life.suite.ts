@@ -2,8 +2,10 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, it } from "node:test";
+import { eventually } from "../../test/client.ts";
 import { ADDRESS, type OrdersNode } from "./orders.suite.ts";
 import { deliver, newGood, person } from "./orders.testing.ts";
+import { startCancelling } from "./orders.unpaid.ts";
 
 export const lifeSuite = ({ market, store, service, db, as, told, ordered }: OrdersNode) => {
 	const admin = person("admin");
@@ -173,8 +175,11 @@ export const lifeSuite = ({ market, store, service, db, as, told, ordered }: Ord
 				.whereIn("id", all)
 				.update({ created_at: new Date(Date.now() - 2 * hour) });
 
-			const cancelled = (await Promise.all(Array.from({ length: 4 }, () => store().cancelUnpaid(hour, 1)))).flat();
-			cancelled.push(...(await store().cancelUnpaid(hour, 100)));
+			const cancelled: string[] = [];
+			const lines = { info: (_line: string, { order }: { order: string }) => cancelled.push(order), warn: assert.fail };
+			const nodes = Array.from({ length: 2 }, () => startCancelling(store(), hour, lines as never, 1));
+			await eventually(() => assert.ok(cancelled.length >= 2), "the unpaid orders to be cancelled");
+			await Promise.all(nodes.map(one => one.stop()));
 			assert.deepEqual(cancelled.toSorted(), [pending!.orderId, processing!.orderId].toSorted());
 			assert.deepEqual(await topicsOf(pending!.orderId), ["1 order.created", "2 order.cancelled"]);
 			assert.deepEqual(await topicsOf(processing!.orderId), ["1 order.created", "2 order.updated", "3 order.cancelled"]);
