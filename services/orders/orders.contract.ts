@@ -36,6 +36,19 @@ export const Order = z.strictObject({
 	createdAt: z.iso.datetime()
 });
 
+const Count = z.int().nonnegative();
+
+/** What all orders add up to. */
+export const Figures = z.strictObject({
+	statuses: z.strictObject({ pending: Count, processing: Count, shipped: Count, delivered: Count, cancelled: Count }),
+	since: z.iso.datetime(),
+	orders: Count.describe("Made since then, and not cancelled"),
+	revenue: Total.describe("What those add up to"),
+	minutes: z
+		.array(z.strictObject({ at: z.iso.datetime(), orders: Count }))
+		.describe("Orders made in each of the last 60 minutes, the oldest first")
+});
+
 // What a foreign client puts on the topics beside these fields is let through: who is shown a message is shown all of it.
 const message = <Fields extends z.ZodRawShape>(fields: Fields) => z.looseObject({ orderId: Id, ...fields });
 
@@ -137,6 +150,25 @@ export const actions = {
 		who: "account",
 		rest: "GET /api/orders/:id"
 	}),
+	"orders.figures": action({
+		summary:
+			"Adds up all orders: how many stand at each status, and what was ordered since a moment, by default the day's beginning in UTC",
+		params: z.strictObject({ since: z.iso.datetime({ offset: true }).optional() }),
+		result: Figures,
+		example: {
+			params: { since: "2026-01-31T00:00:00.000Z" },
+			result: {
+				statuses: { pending: 1, processing: 2, shipped: 0, delivered: 4, cancelled: 1 },
+				since: "2026-01-31T00:00:00.000Z",
+				orders: 3,
+				revenue: 112.5,
+				minutes: [{ at: "2026-01-31T12:00:00.000Z", orders: 1 }]
+			}
+		},
+		who: "admin",
+		// Below /api/orders it would be an order's.
+		rest: "GET /api/order-figures"
+	}),
 	/** Whose order it is. For who shows a record that does not say. Errors: `NOT_FOUND`, `UNAVAILABLE`. */
 	"orders.buyer": action({ params: z.strictObject({ orderId: Id }), result: z.strictObject({ buyerId: Id }) }),
 	/**
@@ -167,4 +199,5 @@ export const topics = {
 };
 
 export type Order = z.output<typeof Order>;
+export type Figures = z.output<typeof Figures>;
 export type Status = z.output<typeof Status>;

@@ -93,6 +93,41 @@ export const lifeSuite = ({ market, store, service, db, as, told, ordered }: Ord
 		});
 	});
 
+	describe("the figures", () => {
+		const figures = async (since?: string) => asAdmin()("orders.figures", { since });
+
+		it("count every order at its status, and those that were not cancelled since a moment", async () => {
+			const beginning = await figures();
+			const [first, second, third] = [await ordered(), await ordered(), await ordered()];
+			await move(first.orderId, "processing");
+			await third.call("orders.cancel", { id: third.orderId });
+			const now = await figures();
+			const more = Object.entries(now.statuses).map(([status, count]) => [
+				status,
+				count - beginning.statuses[status as "pending"]
+			]);
+			assert.deepEqual(Object.fromEntries(more), { pending: 1, processing: 1, shipped: 0, delivered: 0, cancelled: 1 });
+			assert.deepEqual([now.orders - beginning.orders, now.revenue - beginning.revenue], [2, 25]);
+
+			const { createdAt } = await second.call("orders.get", { id: second.orderId });
+			const since = await figures(createdAt);
+			assert.deepEqual([since.since, since.orders, since.revenue], [createdAt, 1, 12.5]);
+		});
+
+		it("have an entry for each of the last 60 minutes, and leave out ids under which nothing is to be stored", async () => {
+			await ordered();
+			const before = await figures();
+			await store().settle([randomUUID()]);
+			const after = await figures();
+			assert.deepEqual(after.statuses, before.statuses);
+			const times = after.minutes.map(({ at }) => Date.parse(at));
+			assert.equal(times.length, 60);
+			for (const [n, at] of times.entries()) assert.equal(at, times[0]! + n * 60_000);
+			const sum = after.minutes.reduce((sum, { orders }) => sum + orders, 0);
+			assert.ok(sum >= 1 && sum <= Object.values(after.statuses).reduce((all, count) => all + count, 0));
+		});
+	});
+
 	describe("a list", () => {
 		const page = async (call: ReturnType<typeof as>, asked: { limit?: number; after?: string } = {}) =>
 			(await call("orders.list", asked)).map(({ orderId }) => orderId);

@@ -5,7 +5,8 @@ import type { Message } from "../../define.ts";
 import type { Entry } from "../../mixins/outbox/outbox.ts";
 import { fromCents, toCents } from "../../money.ts";
 import type { Line } from "../inventory/inventory.contract.ts";
-import type { Order, Status } from "./orders.contract.ts";
+import type { Figures, Order, Status } from "./orders.contract.ts";
+import type { OrderFigures } from "./orders.figures.ts";
 import type { OrderTopic } from "./orders.machine.ts";
 
 export interface Item extends Line {
@@ -90,6 +91,17 @@ export const shown = ({ orderId, buyerId, items, totalCents, status, shippingAdd
 	status,
 	shippingAddress,
 	createdAt: createdAt.toISOString()
+});
+
+const NONE = { pending: 0, processing: 0, shipped: 0, delivered: 0, cancelled: 0 } satisfies Record<Status, number>;
+
+/** The figures as admins see them. */
+export const figuresShown = ({ statuses, since, orders, totalCents, minutes }: OrderFigures): Figures => ({
+	statuses: { ...NONE, ...statuses },
+	since: since.toISOString(),
+	orders,
+	revenue: fromCents(totalCents),
+	minutes: minutes.map(({ at, orders }) => ({ at: at.toISOString(), orders }))
 });
 
 /** What an order was before a change of it. */

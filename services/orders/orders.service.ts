@@ -10,7 +10,7 @@ import { embedded, ordersOutbox, postgres, topicLog, withTopics, works } from ".
 import type { Status } from "./orders.contract.ts";
 import { type Asker, decide, FIRST } from "./orders.machine.ts";
 import { type OrderBook, place } from "./orders.place.ts";
-import { type NewOrder, type StoredOrder, shown } from "./orders.rules.ts";
+import { figuresShown, type NewOrder, type StoredOrder, shown } from "./orders.rules.ts";
 import { type Found, type OrderStore, sqlOrders } from "./orders.store.ts";
 import { startCancelling } from "./orders.unpaid.ts";
 
@@ -113,6 +113,11 @@ export function orders(store: OrderStore, { mixins = [], batches = 1, timeoutMs 
 				const { buyerId } = askerOf(ctx.meta);
 				const page = await deadlineIn(timeoutMs).bound(store.list({ ...ctx.params, buyerId }), "Postgres");
 				return page.map(shown);
+			},
+
+			async figures({ params: { since } }) {
+				const found = await deadlineIn(timeoutMs).bound(store.figures(since ? new Date(since) : undefined), "Postgres");
+				return figuresShown(found);
 			},
 
 			get: async ctx => shown(await see(ctx.params.id, askerOf(ctx.meta), deadlineIn(timeoutMs))),

@@ -3,6 +3,7 @@ import type { Knex } from "knex";
 import { invalid, isAway, unavailable } from "../../mixins/errors.ts";
 import type { Outbox } from "../../mixins/outbox/outbox.ts";
 import type { Status } from "./orders.contract.ts";
+import { figuresOf, type OrderFigures } from "./orders.figures.ts";
 import { FIRST, leadingTo, type Step } from "./orders.machine.ts";
 import { type Before, type Item, type NewOrder, type StoredOrder, told } from "./orders.rules.ts";
 
@@ -34,6 +35,8 @@ export interface OrderStore {
 	cancelUnpaid(waitedMs: number, limit: number): Promise<string[]>;
 	/** Remembers that they are paid; answers how many were not known to be. */
 	paid(ids: string[]): Promise<number>;
+	/** What all of them add up to; `since`: by default the beginning of the day, UTC. */
+	figures(since?: Date): Promise<OrderFigures>;
 	/** Of these ids those of orders; under the others none will be stored any more. */
 	settle(ids: string[]): Promise<string[]>;
 }
@@ -220,6 +223,8 @@ export function sqlOrders(knex: Knex, outbox: Outbox): OrderStore {
 			);
 			return changed.length;
 		},
+
+		figures: since => orAway(figuresOf(knex, since)),
 
 		async settle(ids) {
 			await orAway(rows(VOID, [ids]));

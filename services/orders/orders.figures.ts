@@ -1,0 +1,45 @@
+// What all orders add up to, in Postgres.
+import type { Knex } from "knex";
+import type { Status } from "./orders.contract.ts";
+
+export interface OrderFigures {
+	/** How many stand at each status; those at which none stands may be left out. */
+	statuses: Partial<Record<Status, number>>;
+	since: Date;
+	/** Made since then, and not cancelled. */
+	orders: number;
+	totalCents: number;
+	/** Made in each of the last 60 minutes, the oldest first; the last one is not over yet. */
+	minutes: { at: Date; orders: number }[];
+}
+
+/** One statement sees one moment. By the database's clock, as the times of orders are. */
+const FIGURES = `
+	with chosen as (select coalesce(?::timestamptz, date_trunc('day', now(), 'UTC')) as since),
+	counted as (select status, count(*) as orders from orders where status <> 'void' group by status),
+	made as (
+		select count(*) as orders, coalesce(sum(total_cents), 0) as total_cents
+		from orders, chosen where status not in ('void', 'cancelled') and created_at >= since
+	),
+	minutes as (
+		select at, (
+			select count(*) from orders where status <> 'void' and created_at >= at and created_at < at + interval '1 minute'
+		) as orders
+		from generate_series(date_trunc('minute', now()) - interval '59 minutes', date_trunc('minute', now()), interval '1 minute') as at
+	)
+	select since, orders, total_cents,
+		(select coalesce(json_object_agg(status, counted.orders), '{}') from counted) as statuses,
+		(select json_agg(json_build_object('at', at, 'orders', minutes.orders) order by at) from minutes) as minutes
+	from made, chosen`;
+
+/** `since`: by default the beginning of the day, UTC. */
+export async function figuresOf(knex: Knex, since?: Date): Promise<OrderFigures> {
+	const [row] = (await knex.raw(FIGURES, [since ?? null] as Knex.Value[])).rows;
+	return {
+		statuses: row.statuses,
+		since: row.since,
+		orders: Number(row.orders),
+		totalCents: Number(row.total_cents),
+		minutes: row.minutes.map(({ at, orders }: { at: string; orders: number }) => ({ at: new Date(at), orders }))
+	};
+}
