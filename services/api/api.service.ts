@@ -18,6 +18,8 @@ import { limits } from "../../profile.ts";
 import { actions } from "../contract.ts";
 import { toCookie } from "./cookies.ts";
 import { openapi } from "./openapi.ts";
+import { packageFiles } from "./package-files.ts";
+import { withinPublic } from "./page-paths.ts";
 import { contractOf, paramsOf, routes } from "./routes.ts";
 
 type Gateway = Service & { express(): (req: IncomingMessage, res: ServerResponse) => void };
@@ -155,8 +157,11 @@ export default defineService({
 
 	started() {
 		const answer = (this as unknown as Gateway).express();
-		doorOf(this.broker).answer = (req, res) => {
+		const door = doorOf(this.broker);
+		for (const [path, file] of packageFiles(setPageHeaders)) door.requests.set(path, file);
+		door.answer = (req, res) => {
 			const isPreFlight = req.headers["access-control-request-method"] !== undefined;
+			req.url = withinPublic(req.url ?? "/");
 			if (req.method !== "OPTIONS" || isPreFlight) return answer(req, res);
 			// The gateway would look for a route of no method, and find the first that there is. Which methods a path has is in the published document.
 			res.writeHead(204).end();

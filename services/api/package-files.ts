@@ -1,0 +1,36 @@
+// What the pages use of packages: these files alone, each under a path of its own. Read once, so that no request ever leads into node_modules.
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import type { RequestListener, ServerResponse } from "node:http";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { notFound, sendError } from "../../mixins/http/http-error.ts";
+
+const SCRIPT = "text/javascript; charset=utf-8";
+const STYLE = "text/css; charset=utf-8";
+const FILES = [
+	{ path: "/vendor/socket.io.js", of: "socket.io-client", file: "dist/socket.io.esm.min.js", type: SCRIPT },
+	{ path: "/vendor/uplot.js", of: "uplot", file: "dist/uPlot.esm.js", type: SCRIPT },
+	{ path: "/vendor/uplot.css", of: "uplot", file: "dist/uPlot.min.css", type: STYLE }
+];
+
+const read = (name: string, file: string) =>
+	readFileSync(join(dirname(fileURLToPath(import.meta.resolve(`${name}/package.json`))), file));
+
+/** Answers each of these files, by its path; `setHeaders` adds what all files of the pages say. Throws where a package is missing. */
+export function packageFiles(setHeaders: (res: ServerResponse) => void): [path: string, answer: RequestListener][] {
+	return FILES.map(({ path, of, file, type }) => {
+		const text = read(of, file);
+		const etag = `"${createHash("sha256").update(text).digest("base64url")}"`;
+		return [
+			path,
+			(req, res) => {
+				if (req.method !== "GET" && req.method !== "HEAD") return sendError(res, notFound);
+				setHeaders(res);
+				res.setHeader("ETag", etag);
+				if (req.headers["if-none-match"]?.includes(etag)) return res.writeHead(304).end();
+				res.writeHead(200, { "Content-Type": type, "Content-Length": text.length }).end(text);
+			}
+		];
+	});
+}
