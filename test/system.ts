@@ -104,14 +104,17 @@ export interface SystemOptions {
 	profile: Profile;
 	/** Added to every process's environment. */
 	env?: Record<string, string>;
+	/** Processes of a cluster and the services that each runs. Default: one a service, and two gateways. */
+	layout?: Record<string, string>;
 	/** Where an embedded system keeps everything. Default: a fresh directory, which `stop` deletes. */
 	dataDir?: string;
 	/** False: answers at once, with processes that may not be ready for long. */
 	waitUntilReady?: boolean;
 }
 
-export async function startSystem({ profile, env = {}, dataDir, waitUntilReady = true }: SystemOptions): Promise<System> {
-	const layout = Object.entries(layouts[profile]);
+export async function startSystem(options: SystemOptions): Promise<System> {
+	const { profile, env = {}, dataDir, waitUntilReady = true } = options;
+	const layout = Object.entries(options.layout ?? layouts[profile]);
 	const made = profile === "embedded" && !dataDir ? await mkdtemp(join(tmpdir(), "plaza-test-")) : undefined;
 	const ports = await freePorts(layout.length * 2 + 1);
 	const grpcPort = String(ports.pop());

@@ -20,9 +20,9 @@ const remembered = () => {
 };
 
 /**
- * @typedef {{ id: string, name: string }} Person
+ * @typedef {{ id: string, name: string, role: "user" | "admin" }} Person
  * @param {object} options
- * @param {(person: Person | undefined, isOver: boolean) => void} options.onChange it is somebody else now, or a guest; `isOver`: because the server
+ * @param {(person: Person | undefined, isOver: boolean) => void} options.onChange it is somebody else now, or a guest, or in another role; `isOver`: because the server
  *   has ended the session
  * @param {() => void} options.onToken the same person has a new token
  */
@@ -40,14 +40,14 @@ export function createAccount({ onChange, onToken }) {
 		onChange(person, isOver);
 	}
 
-	function admit({ user: { id, name }, token, expiresAt }) {
+	function admit({ user: { id, name, role }, token, expiresAt }) {
 		const nowMs = serverNowMs();
 		const lifeMs = Math.max(Date.parse(expiresAt) - nowMs, SHORTEST_LIFE_MS);
 		pass = { token, endsAtMs: nowMs + lifeMs, renewAtMs: nowMs + Math.max(lifeMs - RENEW_BEFORE_MS, lifeMs / 2) };
 		look();
-		write(KEY, JSON.stringify({ id, name }));
-		if (id === person?.id) onToken();
-		else become({ id, name });
+		write(KEY, JSON.stringify({ id, name, role }));
+		if (id === person?.id && role === person.role) onToken();
+		else become({ id, name, role });
 	}
 
 	function leave(isOver) {

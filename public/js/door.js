@@ -1,24 +1,28 @@
 // The button by which people come and go, and the two dialogs behind it.
+import { registerDialog, signInDialog } from "./dialogs.js";
 import { openFormDialog } from "./form-dialog.js";
 
 /**
  * @param {object} options
  * @param {HTMLButtonElement} options.button
- * @param {HTMLTemplateElement} options.signIn
- * @param {HTMLTemplateElement} options.register
  * @param {ReturnType<typeof import("./account.js").createAccount>} options.account
  * @param {(text: string) => void} options.showNotice
  */
-export function createDoor({ button, signIn, register, account, showNotice }) {
+export function createDoor({ button, account, showNotice }) {
 	let leaving = false;
 	let close = () => {};
 
 	function openSignIn(filled) {
-		close = openFormDialog({ template: signIn, filled, submit: account.signIn, onOther: ({ email }) => openRegister({ email }) });
+		close = openFormDialog({
+			dialog: signInDialog(),
+			filled,
+			submit: account.signIn,
+			onOther: ({ email }) => openRegister({ email })
+		});
 	}
 	function openRegister(filled) {
 		close = openFormDialog({
-			template: register,
+			dialog: registerDialog(),
 			filled,
 			submit: account.register,
 			onOther: ({ email }) => openSignIn({ email })
@@ -40,6 +44,7 @@ export function createDoor({ button, signIn, register, account, showNotice }) {
 	button.addEventListener("click", () => (account.person() ? void signOut() : openSignIn({})));
 
 	return {
+		openSignIn: () => openSignIn({}),
 		/** One button comes and goes, so that the focus is not lost when the one takes the other's place. */
 		show: person => {
 			button.textContent = person ? "Sign out" : "Sign in";

@@ -1,4 +1,5 @@
 // A dialog with one form that is sent to the server, and with what the server says of it beside its fields.
+import { createFaults, sentence } from "./form-faults.js";
 import { Refused } from "./retry.js";
 
 const SLOW_DOWN = "TOO_MANY_REQUESTS";
@@ -6,18 +7,18 @@ const WAIT_MS = 5_000;
 const AWAY = "Plaza cannot be reached right now. What you typed is still here: try again in a moment.";
 
 /**
- * Made when it is opened and gone when it is closed, with all that was typed; the focus then returns to where it was before.
+ * Put into the page when it is opened and gone when it is closed, with all that was typed; the focus then returns to where it was before.
  * @param {object} options
- * @param {HTMLTemplateElement} options.template its fields are named as the server names them
+ * @param {HTMLDialogElement} options.dialog its fields are named as the server names them
  * @param {Record<string, string>} options.filled what is in the fields already
  * @param {(details: Record<string, string>, signal: AbortSignal) => Promise<void>} options.submit rejects with `Refused` or `Away`
  * @param {(details: Record<string, string>) => void} options.onOther the person wants the other dialog
  * @returns {() => void} closes it
  */
-export function openFormDialog({ template, filled, submit, onOther }) {
-	const dialog = template.content.cloneNode(true).firstElementChild;
+export function openFormDialog({ dialog, filled, submit, onOther }) {
 	const form = dialog.querySelector("form");
 	const fields = [...form.querySelectorAll("input")];
+	const faults = createFaults(form);
 	const { password } = form.elements;
 	const problem = dialog.querySelector("[role=alert]");
 	const send = form.querySelector("[type=submit]");
@@ -27,19 +28,6 @@ export function openFormDialog({ template, filled, submit, onOther }) {
 	let askedUntilMs = 0;
 
 	const details = () => Object.fromEntries(fields.map(({ name, value }) => [name, value]));
-
-	function showFault(field, message) {
-		form.querySelector(`#${field.id}-error`).textContent = message;
-		field.setAttribute("aria-invalid", String(message !== ""));
-	}
-
-	/** Marks the fields that these are about, and goes to the first; false if there is none. */
-	function showFaults(faults) {
-		const faulty = fields.filter(({ name }) => faults.some(({ field }) => field === name));
-		for (const field of faulty) showFault(field, sentence(faults.find(fault => fault.field === field.name).message));
-		faulty[0]?.focus();
-		return faulty.length > 0;
-	}
 
 	function showProblem(text) {
 		problem.textContent = text;
@@ -52,7 +40,7 @@ export function openFormDialog({ template, filled, submit, onOther }) {
 
 	function showFailure(error) {
 		if (error instanceof Refused) {
-			if (showFaults(error.faults)) return;
+			if (faults.show(error.faults)) return;
 			showProblem(sentence(error.message));
 			password.focus();
 			password.select();
@@ -80,9 +68,8 @@ export function openFormDialog({ template, filled, submit, onOther }) {
 		if (busy) return;
 		if (askedUntilMs > Date.now()) return showWait();
 		showProblem("");
-		for (const field of fields) showFault(field, "");
-		const empty = fields.filter(({ value }) => value === "");
-		if (showFaults(empty.map(({ name }) => ({ field: name, message: "must not be empty" })))) return;
+		faults.clear();
+		if (faults.showEmpty()) return;
 		// Or browsers would keep it among the texts that they offer to fill in.
 		setRevealed(false);
 		setBusy(true);
@@ -112,10 +99,7 @@ export function openFormDialog({ template, filled, submit, onOther }) {
 		void trySubmit();
 	});
 	reveal.addEventListener("click", () => setRevealed(reveal.getAttribute("aria-pressed") !== "true"));
-	for (const field of fields) {
-		field.value = filled[field.name] ?? "";
-		field.addEventListener("input", () => showFault(field, ""));
-	}
+	for (const field of fields) field.value = filled[field.name] ?? "";
 	dialog.querySelector(".other").addEventListener("click", () => {
 		close();
 		onOther(details());
@@ -128,5 +112,3 @@ export function openFormDialog({ template, filled, submit, onOther }) {
 	dialog.showModal();
 	return close;
 }
-
-const sentence = text => `${text.charAt(0).toUpperCase()}${text.slice(1).replace(/\.$/, "")}.`;

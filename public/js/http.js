@@ -12,11 +12,12 @@ export const serverNowMs = () => Date.now() - aheadMs;
 
 /**
  * Answers the body of a 2xx. Rejects with `Refused` on a 4xx, and with `Away` on 429, 5xx, silence and a broken network.
- * @param {"GET" | "POST"} method
+ * @param {"GET" | "POST" | "PATCH"} method
  * @param {string} path
  * @param {object} [options]
  * @param {object} [options.body] sent as JSON
  * @param {string} [options.token] of who asks
+ * @param {string} [options.idempotencyKey] sent again with the same one, it is done once
  * @param {boolean} [options.keepalive] goes on, and its answer's cookies are kept, when the page is gone
  * @param {AbortSignal} [options.signal] gives it up
  * @param {number} [options.timeoutMs]
@@ -30,14 +31,18 @@ export async function request(method, path, options = {}) {
 	throw new Away(message, retryAfterMs(headers.get("Retry-After")), answer?.type);
 }
 
-async function exchange(method, path, { body, token, keepalive, signal, timeoutMs = TIMEOUT_MS }) {
+async function exchange(method, path, { body, token, idempotencyKey, keepalive, signal, timeoutMs = TIMEOUT_MS }) {
 	try {
 		const response = await fetch(path, {
 			method,
 			cache: "no-store",
 			keepalive,
 			signal: AbortSignal.any([AbortSignal.timeout(timeoutMs), ...(signal ? [signal] : [])]),
-			headers: { ...(body && { "Content-Type": "application/json" }), ...(token && { Authorization: `Bearer ${token}` }) },
+			headers: {
+				...(body && { "Content-Type": "application/json" }),
+				...(token && { Authorization: `Bearer ${token}` }),
+				...(idempotencyKey && { "Idempotency-Key": idempotencyKey })
+			},
 			...(body && { body: JSON.stringify(body) })
 		});
 		const { status, ok, headers } = response;

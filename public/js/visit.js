@@ -5,8 +5,9 @@ import { openConnection } from "./connection.js";
 import { request } from "./http.js";
 import { createOutbox } from "./outbox.js";
 import { createPurchases } from "./purchases.js";
-import { Away, FINAL, spreadMs, untilAnswered } from "./retry.js";
+import { FINAL, spreadMs, untilAnswered } from "./retry.js";
 import { openStore } from "./store.js";
+import { withToken } from "./who.js";
 
 const KEPT_AT_MOST = 1_000;
 const WATCH_AGAIN_MS = 5_000;
@@ -20,27 +21,11 @@ const watch = { code: "watch", data: { selections: true } };
 
 /**
  * @param {object} options
- * @param {object} options.who
- * @param {string} options.who.id
- * @param {string} options.who.name
- * @param {() => Promise<string | undefined>} options.who.token a guest has none; rejects with `Away`
- * @param {(refused: string) => Promise<void>} options.who.renew gets another token than this one; rejects with `Away`
+ * @param {import("./who.js").Who} options.who
  * @param {object} options.view what shows it
  */
 export function openVisit({ who, view: { tally, wallet, announce, showProblem, showConnection, showWaiting } }) {
 	const user = who.id;
-
-	/** Does it with the token. One that was refused is renewed, and then whoever asked may try again. */
-	async function withToken(task) {
-		const token = await who.token();
-		try {
-			return await task(token);
-		} catch (error) {
-			if (token === undefined || error.type !== "UNAUTHORIZED") throw error;
-			await who.renew(token);
-			throw new Away(error.message);
-		}
-	}
 
 	// What goes out
 
@@ -51,7 +36,7 @@ export function openVisit({ who, view: { tally, wallet, announce, showProblem, s
 		limit: KEPT_AT_MOST,
 		concurrency: 6,
 		send: ({ id, name }) =>
-			withToken(token => request("POST", "/api/selections/async", { body: { name, id, user_id: user }, token })),
+			withToken(who, token => request("POST", "/api/selections/async", { body: { name, id, user_id: user }, token })),
 		onSettled: ({ name }, refusal) => refusal && showProblem(`The pick of ${name} was refused: ${refusal.message}`),
 		onChange: () => showWaiting(picks.troubled() ? picks.waiting().length : 0)
 	});
@@ -62,7 +47,7 @@ export function openVisit({ who, view: { tally, wallet, announce, showProblem, s
 		limit: KEPT_AT_MOST,
 		// One by one, so that they are bought in the order in which they were asked for.
 		concurrency: 1,
-		send: ({ id, amount }) => withToken(() => purchases.send({ id, user_id: user, amount })),
+		send: ({ id, amount }) => withToken(who, () => purchases.send({ id, user_id: user, amount })),
 		onSettled: (purchase, refusal) => {
 			wallet.settle(purchase, refusal);
 			announce(purchase.id, `${formatAmount(purchase.amount)} ${refusal ? `refused: ${refusal.message}` : "bought"}`);
@@ -141,7 +126,7 @@ export function openVisit({ who, view: { tally, wallet, announce, showProblem, s
 	/** Asks until there is an answer, or until `signal` says that it does not matter any more; shows a refusal. */
 	async function ask(task, signal) {
 		try {
-			return await untilAnswered(() => withToken(task), signal);
+			return await untilAnswered(() => withToken(who, task), signal);
 		} catch (error) {
 			if (!signal.aborted) showProblem(error.message);
 			return undefined;

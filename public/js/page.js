@@ -1,0 +1,61 @@
+// What all pages have: the header, the door by which people come and go, and a visit of whoever is there.
+import { createAccount } from "./account.js";
+import { createAnnouncer } from "./announcer.js";
+import { createDoor } from "./door.js";
+import { guest, member } from "./who.js";
+
+export const element = id => document.getElementById(id);
+
+/** Says something to a screen reader, at most once a second. */
+export const announce = createAnnouncer(element("announcements"), 1_000);
+
+/** @param {"connecting" | "live" | "waiting" | "refused" | "off"} state */
+export function showConnection(state, text) {
+	const pill = element("connection");
+	if (pill.dataset.state === state && pill.textContent === text) return;
+	pill.dataset.state = state;
+	pill.textContent = text;
+	announce("connection", text);
+}
+
+function showNotice(text) {
+	element("notice").textContent = text;
+	if (text) announce("account", text);
+}
+
+const ended = unsent =>
+	`Your session has ended: you are signed out.${unsent > 0 ? ` What was not sent yet (${unsent}) is kept until you sign in again.` : ""}`;
+
+/**
+ * @typedef {object} Visit
+ * @property {() => number} close ends it for good; answers how much is left that was not sent
+ * @property {() => void} [tokenRenewed]
+ *
+ * @param {object} options
+ * @param {string} options.guestName
+ * @param {(who: import("./who.js").Who) => Visit} options.enter somebody comes; whoever was there before has left
+ * @returns {{ askToSignIn: () => void }}
+ */
+export function openPage({ guestName, enter }) {
+	const account = createAccount({
+		onChange: (person, isOver) => {
+			const unsent = visit.close();
+			showNotice(isOver ? ended(unsent) : "");
+			if (!isOver) announce("account", person ? `signed in as ${person.name}` : `signed out, you are ${guestName}`);
+			visit = come(person);
+		},
+		onToken: () => visit.tokenRenewed?.()
+	});
+	const door = createDoor({ button: element("account"), account, showNotice });
+
+	function come(person) {
+		element("user").textContent = person?.name ?? guestName;
+		for (const link of document.querySelectorAll("nav .for-admins")) link.hidden = person?.role !== "admin";
+		door.show(person);
+		showConnection("connecting", "connecting");
+		return enter(person ? member(person, account) : guest(guestName));
+	}
+
+	let visit = come(account.person());
+	return { askToSignIn: door.openSignIn };
+}

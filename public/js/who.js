@@ -1,0 +1,35 @@
+// Whoever a visit is of: an account with its tokens, or a guest, who has none.
+import { Away } from "./retry.js";
+
+/**
+ * @typedef {object} Who
+ * @property {string} id
+ * @property {string} name
+ * @property {"user" | "admin" | undefined} role as the server said last; it is the server that decides. A guest has none
+ * @property {() => Promise<string | undefined>} token a guest has none; rejects with `Away`
+ * @property {(refused: string) => Promise<void>} renew gets another token than this one; rejects with `Away`
+ */
+
+/** @returns {Who} */
+export const guest = name => ({ id: name, name, role: undefined, token: async () => undefined, renew: async () => {} });
+
+/** @returns {Who} */
+export const member = ({ id, name, role }, account) => ({ id, name, role, token: () => account.tokenOf(id), renew: account.renew });
+
+/**
+ * Does it with the token. One that was refused is renewed, and then whoever asked may try again: that is an `Away`.
+ * @template Answer
+ * @param {Who} who
+ * @param {(token: string | undefined) => Promise<Answer>} task
+ * @returns {Promise<Answer>}
+ */
+export async function withToken(who, task) {
+	const token = await who.token();
+	try {
+		return await task(token);
+	} catch (error) {
+		if (token === undefined || error.type !== "UNAUTHORIZED") throw error;
+		await who.renew(token);
+		throw new Away(error.message);
+	}
+}
