@@ -134,8 +134,8 @@ export const actions = {
 		rest: "POST /api/orders/:id/cancel"
 	}),
 	"orders.list": action({
-		summary: "Lists one's own orders, the newest first; an admin sees all",
-		params: Page,
+		summary: "Lists one's own orders, the newest first; an admin sees all, or those of one buyer",
+		params: Page.extend({ buyerId: Id.optional() }),
 		result: z.array(Order),
 		example: { params: {}, result: [example] },
 		who: "account",

@@ -129,7 +129,7 @@ export const lifeSuite = ({ market, store, service, db, as, told, ordered }: Ord
 	});
 
 	describe("a list", () => {
-		const page = async (call: ReturnType<typeof as>, asked: { limit?: number; after?: string } = {}) =>
+		const page = async (call: ReturnType<typeof as>, asked: { limit?: number; after?: string; buyerId?: string } = {}) =>
 			(await call("orders.list", asked)).map(({ orderId }) => orderId);
 
 		it("is one's own, the newest first, page by page, and says the same as the order itself", async () => {
@@ -152,6 +152,13 @@ export const lifeSuite = ({ market, store, service, db, as, told, ordered }: Ord
 			const [first, second] = [await ordered(), await ordered()];
 			assert.deepEqual(await page(asAdmin(), { limit: 2 }), [second.orderId, first.orderId]);
 			assert.deepEqual(await page(asAdmin(), { limit: 1, after: second.orderId }), [first.orderId]);
+		});
+
+		it("is one buyer's where an admin asks for that, and one's own whomever one asks for", async () => {
+			const [mine, theirs] = [await ordered(), await ordered()];
+			const of = (call: ReturnType<typeof as>) => page(call, { buyerId: theirs.buyer.id });
+			assert.deepEqual(await of(asAdmin()), [theirs.orderId]);
+			assert.deepEqual(await of(mine.call), [mine.orderId]);
 		});
 
 		it("does not begin after an order that one cannot see", async () => {

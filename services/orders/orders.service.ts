@@ -110,7 +110,7 @@ export function orders(store: OrderStore, { mixins = [], batches = 1, timeoutMs 
 			},
 
 			async list(ctx) {
-				const { buyerId } = askerOf(ctx.meta);
+				const { buyerId = ctx.params.buyerId } = askerOf(ctx.meta);
 				const page = await deadlineIn(timeoutMs).bound(store.list({ ...ctx.params, buyerId }), "Postgres");
 				return page.map(shown);
 			},
