@@ -4,10 +4,21 @@ import { make, unseen } from "./element.js";
 const email = {
 	name: "email",
 	label: "e-mail",
-	input: { type: "email", autocomplete: "username", inputmode: "email", autocapitalize: "none", spellcheck: "false", autofocus: true }
+	input: {
+		type: "email",
+		autocomplete: "username",
+		inputmode: "email",
+		autocapitalize: "none",
+		spellcheck: "false",
+		autofocus: true
+	}
 };
 const name = { name: "name", label: "name", input: { type: "text", autocomplete: "nickname" } };
-const password = { name: "password", label: "password", input: { type: "password", autocapitalize: "none", spellcheck: "false" } };
+const password = {
+	name: "password",
+	label: "password",
+	input: { type: "password", autocapitalize: "none", spellcheck: "false" }
+};
 
 const reveal = () =>
 	make(

@@ -7,7 +7,8 @@
  */
 export function make(tag, attributes = {}, ...children) {
 	const element = document.createElement(tag);
-	for (const [name, value] of Object.entries(attributes)) if (value !== false) element.setAttribute(name, value === true ? "" : value);
+	for (const [name, value] of Object.entries(attributes))
+		if (value !== false) element.setAttribute(name, value === true ? "" : value);
 	element.append(...children);
 	return element;
 }

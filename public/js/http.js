@@ -27,7 +27,9 @@ export async function request(method, path, options = {}) {
 	const answer = parse(text);
 	if (ok) return answer;
 	const message = answer?.message ?? `${method} ${path} answered ${status}`;
-	if (status >= 400 && status < 500 && status !== TOO_MANY_REQUESTS) throw new Refused(message, faultsIn(answer), answer?.type);
+	if (status >= 400 && status < 500 && status !== TOO_MANY_REQUESTS) {
+		throw new Refused(message, faultsIn(answer), answer?.type, answer?.data);
+	}
 	throw new Away(message, retryAfterMs(headers.get("Retry-After")), answer?.type);
 }
 

@@ -6,11 +6,13 @@ export class Refused extends Error {
 	 * @param {string} message
 	 * @param {{ field?: string, message: string }[]} faults
 	 * @param {string} [type] as the server calls it
+	 * @param {object} [data] what else it says of it
 	 */
-	constructor(message, faults = [], type) {
+	constructor(message, faults = [], type, data) {
 		super(message);
 		this.faults = faults;
 		this.type = type;
+		this.data = data;
 	}
 }
 

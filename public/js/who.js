@@ -14,7 +14,14 @@ import { Away } from "./retry.js";
 export const guest = name => ({ id: name, name, role: undefined, token: async () => undefined, renew: async () => {} });
 
 /** @returns {Who} */
-export const member = ({ id, name, role }, account) => ({ id, name, role, token: () => account.tokenOf(id), renew: account.renew });
+export const member = ({ id, name, role }, account) => ({
+	id,
+	name,
+	// What was kept by an older page does not say.
+	role: role ?? "user",
+	token: () => account.tokenOf(id),
+	renew: account.renew
+});
 
 /**
  * Does it with the token. One that was refused is renewed, and then whoever asked may try again: that is an `Away`.

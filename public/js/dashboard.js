@@ -1,0 +1,55 @@
+// The figures of the dashboard, each read from the server: what this page has been told may be only the newest part.
+import { formatAmount } from "./amount.js";
+import { createChart } from "./chart.js";
+import { left } from "./product-row.js";
+import { createRows } from "./rows.js";
+import { LOW_STOCK } from "./shelf.js";
+
+const element = id => document.getElementById(id);
+const drawChart = createChart(element("chart"));
+
+/** @param {object} figures as `GET /api/order-figures` answers */
+export function showFigures({ statuses, revenue, minutes }) {
+	for (const shown of document.querySelectorAll("[data-status]")) shown.textContent = statuses[shown.dataset.status];
+	element("revenue").textContent = formatAmount(revenue);
+	drawChart(minutes);
+}
+
+function showLight(state, text) {
+	const light = element("light");
+	light.dataset.state = state;
+	if (light.textContent !== text) light.textContent = text;
+}
+
+/** @param {object | undefined} equation as `GET /api/inventory` answers; undefined: it could not be checked */
+export function showEquation(equation) {
+	if (!equation) return showLight("waiting", "cannot be checked right now");
+	for (const shown of document.querySelectorAll("[data-sum]")) shown.textContent = equation[shown.dataset.sum];
+	const { stock, sold, returned, putIn, reserved, broken } = equation;
+	const holds = broken.length === 0 && stock + sold - returned === putIn && reserved >= 0 && reserved <= stock;
+	showLight(holds ? "good" : "bad", holds ? "holds for every product" : `broken: ${broken.join(", ") || "the sums differ"}`);
+}
+
+const showRows = createRows({
+	list: element("low"),
+	idOf: ({ productId }) => productId,
+	make: ({ productId }) => {
+		const row = document.createElement("li");
+		const [name, stock] = [document.createElement("span"), document.createElement("strong")];
+		row.dataset.product = productId;
+		stock.className = "left";
+		row.append(name, stock);
+		return {
+			element: row,
+			show: product => {
+				name.textContent = `${product.name} (${product.sku})`;
+				stock.textContent = left(product.stock);
+				stock.dataset.stock = product.stock;
+			}
+		};
+	}
+});
+
+/** Those of which little is left, the least first. */
+export const showLow = products =>
+	showRows(products.filter(({ stock }) => stock < LOW_STOCK).sort((one, other) => one.stock - other.stock));

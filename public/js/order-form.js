@@ -1,0 +1,77 @@
+// The form that makes an order of what was chosen.
+import { createFaults, sentence } from "./form-faults.js";
+import { freshId } from "./id.js";
+import { Refused } from "./retry.js";
+
+const MOST_OF_ONE = 10_000;
+const SLOW_AFTER_MS = 3_000;
+const SLOW = "Plaza cannot be reached right now. Your order is being sent again, and counts once.";
+
+/**
+ * @param {object} options
+ * @param {HTMLFormElement} options.form
+ * @param {HTMLElement} options.problem
+ * @param {HTMLElement} options.waiting
+ * @param {() => { productId: string, text: string }[]} options.chosen how many of what, as it was typed
+ * @param {(productId: string) => string} options.nameOf
+ * @param {() => boolean} options.mayOrder false: whoever is there is asked to sign in
+ * @param {(order: object, idempotencyKey: string) => Promise<void>} options.place
+ * @param {() => void} options.onPlaced
+ */
+export function createOrderForm({ form, problem, waiting, chosen, nameOf, mayOrder, place, onPlaced }) {
+	const faults = createFaults(form);
+	const button = form.querySelector("[type=submit]");
+	let isBusy = false;
+
+	function showProblem(text) {
+		problem.textContent = text;
+	}
+
+	/** What was typed as lines of an order; undefined where it is none. */
+	function items() {
+		const lines = chosen().map(({ productId, text }) => ({ productId, quantity: Number(text) }));
+		const wrong = lines.find(({ quantity }) => !Number.isInteger(quantity) || quantity < 0 || quantity > MOST_OF_ONE);
+		const wanted = lines.filter(({ quantity }) => quantity > 0);
+		if (wrong) showProblem(`Of ${nameOf(wrong.productId)} order a whole number, at most ${MOST_OF_ONE}.`);
+		else if (wanted.length === 0) showProblem("Choose how many of what you want first.");
+		return wrong || wanted.length === 0 ? undefined : wanted;
+	}
+
+	function showRefusal({ type, message, data, faults: fields }) {
+		if (type === "OUT_OF_STOCK") showProblem(`Of ${nameOf(data.productId)} only ${data.available} can be ordered right now.`);
+		else if (!faults.show(fields.map(({ field, message }) => ({ field: field.replace("shippingAddress.", ""), message }))))
+			showProblem(sentence(message));
+	}
+
+	async function send(order) {
+		isBusy = true;
+		button.setAttribute("aria-disabled", "true");
+		const timer = setTimeout(() => {
+			waiting.textContent = SLOW;
+		}, SLOW_AFTER_MS);
+		try {
+			// One key for however often it has to be sent.
+			await place(order, freshId());
+			onPlaced();
+		} catch (error) {
+			// Anything else: whoever ordered has left meanwhile.
+			if (error instanceof Refused) showRefusal(error);
+		} finally {
+			clearTimeout(timer);
+			waiting.textContent = "";
+			button.removeAttribute("aria-disabled");
+			isBusy = false;
+		}
+	}
+
+	form.addEventListener("submit", event => {
+		event.preventDefault();
+		if (isBusy) return;
+		showProblem("");
+		faults.clear();
+		const wanted = items();
+		if (!wanted || faults.showEmpty() || !mayOrder()) return;
+		const shippingAddress = Object.fromEntries([...new FormData(form)].map(([name, text]) => [name, text.trim()]));
+		void send({ items: wanted, shippingAddress });
+	});
+}

@@ -1,0 +1,83 @@
+// One product as admins see it, with its price and its stock to be changed.
+import { formatAmount, parseAmount } from "./amount.js";
+import { sentence } from "./form-faults.js";
+import { parseStock } from "./product-form.js";
+import { left } from "./product-row.js";
+import { Refused } from "./retry.js";
+
+const AWAY = "Plaza cannot be reached right now. Try again in a moment.";
+
+/**
+ * @param {object} options
+ * @param {HTMLTemplateElement} options.template
+ * @param {(productId: string, changes: { price?: number, stock?: number }) => Promise<void>} options.save rejects with `Refused` or `Away`
+ */
+export const productEditor =
+	({ template, save }) =>
+	first => {
+		const element = template.content.cloneNode(true).firstElementChild;
+		const part = name => element.querySelector(`.${name}`);
+		const form = element.querySelector("form");
+		const { price, stock } = form.elements;
+		const problem = element.querySelector("[role=alert]");
+		const button = form.querySelector("button");
+		let product = first;
+
+		element.dataset.product = product.productId;
+		for (const of of element.querySelectorAll(".of")) of.textContent = product.sku;
+
+		/** What is being typed is not taken away by what is told meanwhile. */
+		const edited = new Set();
+		for (const field of [price, stock]) field.addEventListener("input", () => edited.add(field));
+
+		function refuse(field, message) {
+			field?.setAttribute("aria-invalid", "true");
+			field?.focus();
+			problem.textContent = message;
+			return undefined;
+		}
+
+		/** What was typed and is not so yet; undefined where it cannot be. */
+		function changes() {
+			const [asked, pieces] = [parseAmount(price.value), parseStock(stock.value)];
+			if (asked.fault) return refuse(price, asked.fault);
+			if (pieces === undefined) return refuse(stock, "Enter a whole number of pieces.");
+			return {
+				...(edited.has(price) && asked.amount !== product.price && { price: asked.amount }),
+				...(edited.has(stock) && pieces !== product.stock && { stock: pieces })
+			};
+		}
+
+		form.addEventListener("submit", async event => {
+			event.preventDefault();
+			if (button.getAttribute("aria-disabled") === "true") return;
+			problem.textContent = "";
+			for (const field of [price, stock]) field.setAttribute("aria-invalid", "false");
+			const asked = changes();
+			if (!asked) return;
+			button.setAttribute("aria-disabled", "true");
+			try {
+				await save(product.productId, asked);
+				edited.clear();
+				show(product);
+			} catch (error) {
+				const [fault] = error instanceof Refused ? error.faults : [];
+				refuse(fault && form.elements[fault.field], error instanceof Refused ? sentence(error.message) : AWAY);
+			} finally {
+				button.removeAttribute("aria-disabled");
+			}
+		});
+
+		function show(now) {
+			product = now;
+			part("name").textContent = product.name;
+			part("price").textContent = formatAmount(product.price);
+			part("left").textContent = left(product.stock);
+			part("left").dataset.stock = product.stock;
+			part("about").textContent = `${product.sku} · ${product.category}`;
+			if (!edited.has(price)) price.value = formatAmount(product.price);
+			if (!edited.has(stock)) stock.value = product.stock;
+		}
+
+		return { element, show };
+	};

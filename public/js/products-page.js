@@ -1,0 +1,88 @@
+// What is for sale, and the order that is made of it.
+import { formatAmount } from "./amount.js";
+import { buyerToasts } from "./buyer-toasts.js";
+import { openMarket } from "./market.js";
+import { createOrderBook } from "./order-book.js";
+import { createOrderForm } from "./order-form.js";
+import { element, openPage } from "./page.js";
+import { productRow } from "./product-row.js";
+import { createRows } from "./rows.js";
+import { createShelf } from "./shelf.js";
+
+/** How many of which product, as it was typed: it stays when somebody signs in. */
+const quantities = new Map();
+let market;
+let shelf;
+let isGuest;
+
+const list = element("products");
+const productOf = id => shelf.list().find(({ productId }) => productId === id);
+
+function showSum() {
+	const cents = Array.from(quantities, ([id, text]) => Math.round((productOf(id)?.price ?? 0) * 100) * Number(text));
+	const sum = cents.reduce((all, one) => all + one, 0) / 100;
+	element("sum").textContent = Number.isFinite(sum) ? formatAmount(sum) : "–";
+}
+
+const showRows = createRows({
+	list,
+	idOf: ({ productId }) => productId,
+	make: productRow(element("product"), (productId, text) => {
+		quantities.set(productId, text);
+		showSum();
+	})
+});
+
+function showProblem(text) {
+	element("problem").textContent = text;
+}
+
+const more = element("more");
+more.addEventListener("click", () => market.moreProducts().catch(({ message }) => showProblem(message)));
+
+const page = openPage({
+	guestName: "guest",
+	enter: who => {
+		isGuest = who.role === undefined;
+		showProblem("");
+		shelf = createShelf({
+			onChange: () => {
+				showRows(shelf.list());
+				showSum();
+			}
+		});
+		market = openMarket({
+			who,
+			isDashboard: false,
+			// For the toasts.
+			book: isGuest ? undefined : createOrderBook({ ...buyerToasts, onChange: () => {} }),
+			shelf,
+			showMore: (which, hasMore) => {
+				if (which === "products") more.hidden = !hasMore;
+			},
+			showProblem
+		});
+		return market;
+	}
+});
+
+createOrderForm({
+	form: element("order"),
+	problem: element("order-problem"),
+	waiting: element("order-waiting"),
+	chosen: () => Array.from(quantities, ([productId, text]) => ({ productId, text })),
+	nameOf: id => productOf(id)?.name ?? id,
+	mayOrder: () => {
+		if (isGuest) page.askToSignIn();
+		return !isGuest;
+	},
+	place: async (order, idempotencyKey) => {
+		const { tellOrder, untilDone } = market;
+		tellOrder(await untilDone("POST", "/api/orders", { body: order, idempotencyKey }));
+	},
+	onPlaced: () => {
+		quantities.clear();
+		for (const quantity of list.querySelectorAll(".quantity")) quantity.value = "0";
+		showSum();
+	}
+});
