@@ -111,6 +111,7 @@ async function farAway(url: string, delayMs: number) {
 		for (const socket of [client, upstream]) socket.on("error", () => {});
 	});
 	await new Promise<void>(resolve => server.listen(0, "127.0.0.1", resolve));
+	server.unref();
 	const { port } = server.address() as { port: number };
 	return { url: `http://127.0.0.1:${port}`, held: () => held, close: () => server.close() };
 }
@@ -255,8 +256,9 @@ export const pageAccountsStory = (plaza: () => System) =>
 				await closeAll();
 			});
 
-		it("stays signed in when it is reloaded while the next token is on its way", async () => {
+		it("stays signed in when it is reloaded while the next token is on its way", async t => {
 			const far = await farAway(plaza().url, 2_000);
+			t.after(far.close);
 			const { page, person } = await openMember(far.url);
 			const { refused, asked } = authOf(page.context());
 			for (let n = 1; n <= 2; n++) {
@@ -270,7 +272,6 @@ export const pageAccountsStory = (plaza: () => System) =>
 			assert.equal(asked.filter(path => path === "refresh").length, 3);
 			assert.deepEqual(refused, []);
 			await closeAll();
-			far.close();
 		});
 
 		it("renews the token before it ends, and shows it on the open socket", async () => {

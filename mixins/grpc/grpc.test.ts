@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { basename, dirname } from "node:path";
 import { after, before, describe, it } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
 import {
 	type CallOptions,
@@ -165,7 +166,10 @@ describe("a service with a gRPC door", () => {
 		const passed = Promise.withResolvers<void>();
 		const counting = Promise.withResolvers<unknown>();
 		behaviours.late = async ctx => {
+			const startedAtMs = Date.now();
 			await passed.promise;
+			// The server counts from when the call arrived: its deadline is a little later than the client's, and no later than this.
+			while (Date.now() <= startedAtMs + 200) await delay(10);
 			const count = ctx.call("shop.ring", { name: "counted" });
 			count.then(counting.resolve, counting.reject);
 			await count;

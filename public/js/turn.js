@@ -7,6 +7,15 @@ const NAME = "plaza/turn";
 const LEFT_BEHIND_MS = 5_000;
 const LOOK_EVERY_MS = 50;
 
+/** Whether this page is being left: then a request with `keepalive` fails for it, and goes on all the same. */
+let isLeft = false;
+addEventListener("pagehide", () => {
+	isLeft = true;
+});
+addEventListener("pageshow", () => {
+	isLeft = false;
+});
+
 /**
  * Runs `work` while no other tab does. A page that is reloaded loses its lock at once, but a request of its with `keepalive` goes on: so each turn
  * leaves a mark until it is over, and one that nobody can take away any more is respected for a while.
@@ -20,7 +29,7 @@ export function inTurn(work) {
 		try {
 			return await work();
 		} finally {
-			if (read(NAME) === mark) remove(NAME);
+			if (!isLeft && read(NAME) === mark) remove(NAME);
 		}
 	};
 	// There are none where the page was not loaded over HTTPS or from this machine: the mark has to do.
