@@ -211,6 +211,31 @@ export const placingSuite = ({ market, store, db, as, told, ordered }: OrdersNod
 			assert.equal(productOf(asked).reserved, 2);
 			await assert.rejects(as(buyer)("orders.get", { id: first! }), { type: "NOT_FOUND" });
 		});
+
+		it("looks again where the stock is refused for what has become of its id meanwhile", async () => {
+			const meanwhile = (happens: () => Promise<unknown>) => {
+				market.whenPicked = async () => {
+					market.whenPicked = async () => {};
+					await happens();
+				};
+			};
+			const [buyer, settled, sold] = [person(), request(), request()];
+			meanwhile(async () => {
+				market.reserve(orderIdOf(buyer.id, settled.idempotencyKey, 0), settled.items);
+				await market.reconcile(as());
+			});
+			const { orderId } = await as(buyer)("orders.create", settled);
+			assert.equal(orderId, orderIdOf(buyer.id, settled.idempotencyKey, 1));
+
+			meanwhile(async () => {
+				const { orderId: id } = await as(buyer)("orders.create", sold);
+				await as(buyer)("orders.cancel", { id });
+				market.end(id);
+			});
+			const answer = await as(buyer)("orders.create", sold);
+			assert.deepEqual(await as(buyer)("orders.get", { id: answer.orderId }), { ...answer, status: "cancelled" });
+			assert.equal(productOf(sold).reserved, 0);
+		});
 	});
 
 	it("is not stored under an id that was settled while it was being placed: it goes on under another, and what it had reserved goes back", async () => {
