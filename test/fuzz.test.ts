@@ -13,7 +13,7 @@ import { JWT_SECRET, mint, newAccount } from "./tokens.ts";
 import { followed } from "./whose.ts";
 
 const { runs, seed } = parseArgs({ options: { runs: { type: "string" }, seed: { type: "string" } }, strict: false }).values;
-const RUNS = Number(runs ?? 20_000);
+const RUNS = Number(runs ?? 10_000);
 const SEED = Number(seed ?? Math.floor(Math.random() * 2 ** 31));
 const REPLAY = `npm run test:fuzz -- --runs ${RUNS} --seed ${SEED}`;
 

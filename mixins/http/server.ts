@@ -17,6 +17,8 @@ export interface Timeouts {
 
 export const TIMEOUTS: Timeouts = { headersMs: 10_000, requestMs: 30_000, answerMs: 30_000, checkEveryMs: 1_000 };
 
+/** Longer than proxies and clients keep a connection that they do not use, so that it is they who end it: one that we end may be just taking a request. */
+const KEEP_ALIVE_MS = 75_000;
 const MAX_HEADERS = 100;
 const MAX_HEADERS_BYTES = 16 * 1024;
 
@@ -48,6 +50,7 @@ export function httpServer({ headersMs, requestMs, checkEveryMs }: Timeouts, han
 			headersTimeout: headersMs,
 			requestTimeout: headersMs + requestMs,
 			connectionsCheckingInterval: checkEveryMs,
+			keepAliveTimeout: KEEP_ALIVE_MS,
 			maxHeaderSize: MAX_HEADERS_BYTES,
 			// Node's own answers say too little.
 			requireHostHeader: false,
