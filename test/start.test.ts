@@ -73,7 +73,7 @@ describe("a start", () => {
 	let system: System;
 	before(async () => {
 		const external = { HOST: "0.0.0.0", LOG_LEVEL: "debug", SELECTION_NAMES: "a,b,c,d" };
-		system = await startSystem({ profile: "embedded", env: external });
+		system = await startSystem({ profile: "embedded", env: external, dataDir: join(dir, "from nothing") });
 	});
 	after(() => system?.stop());
 

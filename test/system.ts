@@ -1,8 +1,7 @@
 // The real system as real processes, laid out as the compose file does it: one (embedded), or one a service and two gateways (cluster).
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { rm } from "node:fs/promises";
 import { type Exit, freePorts, type SystemProcess, startProcess } from "./process.ts";
+import { scratchDataDir } from "./scratch.ts";
 
 export type Profile = "embedded" | "cluster";
 
@@ -106,7 +105,7 @@ export interface SystemOptions {
 	env?: Record<string, string>;
 	/** Processes of a cluster and the services that each runs. Default: one a service, and two gateways. */
 	layout?: Record<string, string>;
-	/** Where an embedded system keeps everything. Default: a fresh directory, which `stop` deletes. */
+	/** Where an embedded system keeps everything. Default: a fresh directory with an empty database in it, which `stop` deletes. */
 	dataDir?: string;
 	/** False: answers at once, with processes that may not be ready for long. */
 	waitUntilReady?: boolean;
@@ -115,7 +114,7 @@ export interface SystemOptions {
 export async function startSystem(options: SystemOptions): Promise<System> {
 	const { profile, env = {}, dataDir, waitUntilReady = true } = options;
 	const layout = Object.entries(options.layout ?? layouts[profile]);
-	const made = profile === "embedded" && !dataDir ? await mkdtemp(join(tmpdir(), "plaza-test-")) : undefined;
+	const made = profile === "embedded" && !dataDir ? await scratchDataDir() : undefined;
 	const ports = await freePorts(layout.length * 2 + 1);
 	const grpcPort = String(ports.pop());
 	const selectionNames = env.SELECTION_NAMES?.split(",") ?? ["a", "b", "c", "d", BARRIER_NAME, ...ownNames];
