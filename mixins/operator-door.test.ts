@@ -19,6 +19,7 @@ describe("the operator's door", () => {
 			name: "shop",
 			actions: {
 				echo: ctx => ctx.params,
+				who: ctx => ctx.meta,
 				refuse: () => Promise.reject(conflict("not twice", { field: "name" }))
 			}
 		});
@@ -31,6 +32,12 @@ describe("the operator's door", () => {
 		const call = await findDoor(dir);
 		const texts = Array.from({ length: 50 }, (_, n) => ({ text: `line ${n}\nof ünïcode 😀`, more: "x".repeat(n * 5_000) }));
 		assert.deepEqual(await Promise.all(texts.map(params => call?.("shop.echo", params))), texts);
+	});
+
+	it("hands over on whose behalf the call is made", async () => {
+		await start();
+		const call = await findDoor(dir);
+		assert.deepEqual(await call?.("shop.who", {}, { meta: { caller: { id: "ann" } } }), { caller: { id: "ann" } });
 	});
 
 	it("rejects as the action does, by name, code, type and data", async () => {

@@ -7,7 +7,7 @@
  *     const answer = await call?.("users.create", { email, password, role: "admin" });
  *
  * It is a Unix socket in a directory that nobody else may enter (on Windows a named pipe), and `<dir>/operator`, which nobody else may read, says
- * where. A connection is one call, a line of JSON each way: `{"action","params"}`, and `{"answer"}` or `{"error":{name,message,code,type,data}}`.
+ * where. A connection is one call, a line of JSON each way: `{"action","params","meta"}`, and `{"answer"}` or `{"error":{name,message,code,type,data}}`.
  */
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
@@ -38,9 +38,9 @@ const firstLine = (socket: Socket) =>
 
 async function answerTo(broker: ServiceBroker, line: string) {
 	try {
-		const { action, params } = JSON.parse(line);
+		const { action, params, meta } = JSON.parse(line);
 		broker.getLogger("OPERATOR").info("called", { action });
-		return { answer: await broker.call(action, params) };
+		return { answer: await broker.call(action, params, { meta }) };
 	} catch (error) {
 		const { name, message, code, type, data } = error as Errors.MoleculerError;
 		return { error: { name, message, code, type, data } };
@@ -108,20 +108,22 @@ async function enter(path: string): Promise<Socket | undefined> {
 	);
 }
 
-async function ask(path: string, action: string, params: object): Promise<unknown> {
+async function ask(path: string, action: string, params: object, meta?: object): Promise<unknown> {
 	const socket = await enter(path);
 	if (!socket) throw unavailable("the running process");
-	socket.write(`${JSON.stringify({ action, params })}\n`);
+	socket.write(`${JSON.stringify({ action, params, meta })}\n`);
 	const { answer, error } = JSON.parse(await firstLine(socket).finally(() => socket.destroy()));
 	if (error)
 		throw Object.assign(new Errors.MoleculerError(error.message, error.code, error.type, error.data), { name: error.name });
 	return answer;
 }
 
+type Call = (action: string, params: object, options?: { meta?: object }) => Promise<unknown>;
+
 /** How to call the process that holds this directory; undefined if none lets anybody in. Calls reject as they do there. */
-export async function findDoor(dir: string): Promise<((action: string, params: object) => Promise<unknown>) | undefined> {
+export async function findDoor(dir: string): Promise<Call | undefined> {
 	const path = pathIn(dir);
 	const socket = path ? await enter(path) : undefined;
 	socket?.destroy();
-	return socket && ((action, params) => ask(path, action, params));
+	return socket && ((action, params, { meta } = {}) => ask(path, action, params, meta));
 }

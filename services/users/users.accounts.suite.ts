@@ -165,6 +165,12 @@ export const accountsSuite = (where: string, open: () => Promise<Scratch>) =>
 				assert.equal((await nodes.other.whoHas(token)).role, "admin");
 			});
 
+			it("is found by its address, however that is written", async () => {
+				const { email, user } = await nodes.registered();
+				assert.deepEqual((await nodes.other.call("users.find", { email: email.toUpperCase() })).user, user);
+				await assert.rejects(nodes.one.call("users.find", { email: "nobody@example.org" }), { code: 404, type: "NOT_FOUND" });
+			});
+
 			it("changes nothing of an account that exists", async () => {
 				const { email } = await nodes.registered();
 				const again = { email, password: "another long password", role: "admin" } as const;

@@ -148,6 +148,8 @@ export const actions = {
 	"users.authenticate": action({ params: z.strictObject({ token: z.string() }), result: IdentitySchema }),
 	/** Of these sessions those that have been revoked, at most a second ago. For the sockets, which outlive a request. */
 	"users.revoked": action({ params: z.strictObject({ sessions: z.array(z.string()) }), result: z.array(z.string()) }),
+	/** Whose address it is. For the operator alone. Errors: `NOT_FOUND`. */
+	"users.find": action({ params: z.strictObject({ email: Email }), result: z.strictObject({ user: User }) }),
 	/** Makes an account of any role. For the operator alone. Errors: `VALIDATION_ERROR`, `CONFLICT`. */
 	"users.create": action({
 		params: z.strictObject({ email: Email, password: Password, name: Name.optional(), role: Role }),

@@ -3,7 +3,7 @@ import type { ServiceSchema } from "moleculer";
 import { config } from "../../config.ts";
 import { defineService, type Identity } from "../../define.ts";
 import { database } from "../../mixins/database/database.ts";
-import { conflict, invalid, isAway, unauthorized, unavailable } from "../../mixins/errors.ts";
+import { conflict, invalid, isAway, notFound, unauthorized, unavailable } from "../../mixins/errors.ts";
 import type { Limits } from "../../mixins/limits/limits.ts";
 import { embedded, limits, postgres, works } from "../../profile.ts";
 import type { Role, User } from "./users.contract.ts";
@@ -149,6 +149,13 @@ export function users(store: UserStore, { secret, limits, mixins = [], sweeps = 
 			async revoked(ctx) {
 				const are = await Promise.all(ctx.params.sessions.map(session => revoked.has(session)));
 				return ctx.params.sessions.filter((_, n) => are[n]);
+			},
+
+			async find(ctx) {
+				const email = emailOf(ctx.params.email);
+				const found = email && (await orAway(store.byEmail(email, INSIDE)));
+				if (!found) throw notFound("There is no such account");
+				return { user: found.user };
 			},
 
 			async create(ctx) {
