@@ -1,0 +1,85 @@
+// The demo's commands as a person would run them, on the embedded profile.
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { rmSync } from "node:fs";
+import { text } from "node:stream/consumers";
+import { after, before, describe, it } from "node:test";
+import { httpClient } from "../test/client.ts";
+import { scratchDataDir } from "../test/scratch.ts";
+import { type System, startSystem } from "../test/system.ts";
+
+const PASSWORD = "correct horse battery";
+const EMAIL = "admin@example.org";
+
+describe("the demo", () => {
+	let dataDir: string;
+	let system: System | undefined;
+	before(async () => {
+		dataDir = await scratchDataDir();
+	});
+	after(async () => {
+		await system?.stop();
+		rmSync(dataDir, { recursive: true, force: true });
+	});
+
+	async function run(script: "seed" | "traffic", args: string[] = [], env: Record<string, string> = {}) {
+		const { PATH = "", HOME = "", TMPDIR = "/tmp", SystemRoot = "" } = process.env;
+		const child = spawn(process.execPath, [`demo/${script}.ts`, ...args], {
+			cwd: new URL("..", import.meta.url),
+			env: { PATH, HOME, TMPDIR, SystemRoot, DATA_DIR: dataDir, ...env },
+			stdio: ["ignore", "pipe", "pipe"],
+			timeout: 120_000,
+			killSignal: "SIGKILL"
+		});
+		const ended = new Promise<number | null>(resolve => child.once("close", resolve));
+		const [out, err, code] = await Promise.all([text(child.stdout), text(child.stderr), ended]);
+		return { code, out, err };
+	}
+	const seed = () => run("seed", [], { DEMO_ADMIN_PASSWORD: PASSWORD });
+
+	it("makes no admin where nobody says its password", async () => {
+		const { code, out, err } = await run("seed");
+		assert.deepEqual([code, out], [1, ""]);
+		assert.match(err, /^No password was given: nothing was made\n$/);
+	});
+
+	it("fills an empty system that does not run, once", async () => {
+		assert.deepEqual(await seed(), { code: 0, out: `Made the admin ${EMAIL}, 20 products, 4 buyers, 20 orders\n`, err: "" });
+		assert.deepEqual(await seed(), { code: 0, out: "All of it was there already\n", err: "" });
+	});
+
+	it("adds nothing to a system that runs and was filled before, and everything is there to be seen", async () => {
+		system = await startSystem({ profile: "embedded", dataDir });
+		assert.deepEqual(await seed(), { code: 0, out: "All of it was there already\n", err: "" });
+		const http = httpClient(system.url);
+		assert.equal((await http.get("/api/products?limit=200")).json.length, 20);
+		const { json } = await http.post("/api/auth/login", { email: EMAIL, password: PASSWORD });
+		const authorization = `Bearer ${json.token}`;
+		const { statuses } = (await http.get("/api/order-figures", { authorization })).json;
+		assert.deepEqual(statuses, { pending: 4, processing: 4, shipped: 4, delivered: 4, cancelled: 4 });
+	});
+
+	it("plays buyers and an admin for as long as it is told, and says what they did", async () => {
+		const args = ["--seconds", "5", "--buyers", "3", "--url", system!.url, "--admin", EMAIL];
+		const { code, out, err } = await run("traffic", args, { DEMO_ADMIN_PASSWORD: PASSWORD });
+		assert.deepEqual([code, err], [0, ""]);
+		assert.match(out, /^3 buyers and an admin at .* for 5 s\n/);
+		assert.match(out, /\d {2}registered$/m);
+		const { json } = await httpClient(system!.url).post("/api/auth/login", { email: EMAIL, password: PASSWORD });
+		const equation = await httpClient(system!.url).get("/api/inventory", { authorization: `Bearer ${json.token}` });
+		assert.deepEqual(equation.json.broken, []);
+	});
+
+	it("says in one line what is wrong, and ends with 1", async () => {
+		for (const [args, line] of [
+			[["--seconds", "none"], /^Usage: npm run demo:traffic/],
+			[["--admin", EMAIL], /^DEMO_ADMIN_PASSWORD is missing/],
+			[["--url", "http://127.0.0.1:9", "--seconds", "1"], /^http:\/\/127\.0\.0\.1:9 does not answer/]
+		] as const) {
+			const { code, err } = await run("traffic", [...args]);
+			assert.equal(code, 1);
+			assert.match(err, line);
+			assert.equal(err.trim().split("\n").length, 1, err);
+		}
+	});
+});

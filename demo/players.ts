@@ -1,0 +1,73 @@
+// What people do at a market: buyers look, order and change their minds; an admin sends orders on their way and fills the shelves.
+import { randomBytes, randomInt, randomUUID } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
+import type { Answer, Client } from "./client.ts";
+
+export interface Stage {
+	client: Client;
+	signal: AbortSignal;
+	/** Something was done, or refused. */
+	count(what: string): void;
+}
+
+interface Product {
+	productId: string;
+	stock: number;
+}
+
+const NAMES = ["Ada", "Blaise", "Carl", "Emmy", "Grace", "Kurt", "Mary", "Niels", "Rosa", "Sofia"];
+const CANCELS_ONE_IN = 5;
+const NEXT: Record<string, string> = { pending: "processing", processing: "shipped", shipped: "delivered" };
+const RESTOCK_BELOW = 5;
+const RESTOCK_BY = 20;
+
+const oneOf = <T>(all: readonly T[]): T | undefined => all[randomInt(Math.max(all.length, 1))];
+
+/** Does it again and again, after pauses of up to so long, until the time is over. */
+async function until(signal: AbortSignal, pauseMs: number, act: () => Promise<void>) {
+	while (!signal.aborted) {
+		await act();
+		await delay(randomInt(pauseMs / 4, pauseMs), undefined, { signal }).catch(() => {});
+	}
+}
+
+const outcome = ({ status, json }: Answer, done: string) => (status < 300 ? done : `refused: ${json?.type ?? status}`);
+
+/** Registers, and then looks and orders. */
+export async function playBuyer({ client, signal, count }: Stage) {
+	const name = oneOf(NAMES)!;
+	const credentials = { email: `${randomUUID()}@demo.example.org`, password: randomBytes(24).toString("base64url") };
+	const registered = await client.register(credentials, name);
+	count(outcome(registered, "registered"));
+	if (registered.status >= 300) return;
+
+	await until(signal, 2_000, async () => {
+		const { json: products } = await client.ask("GET", "/api/products?limit=200");
+		count("looked at the products");
+		const wanted = new Set(Array.from({ length: randomInt(1, 4) }, () => oneOf(products as Product[])));
+		const items = [...wanted].flatMap(one => (one ? [{ productId: one.productId, quantity: randomInt(1, 4) }] : []));
+		if (items.length === 0) return;
+		const shippingAddress = { name, street: `${randomInt(1, 99)} Market Street`, city: "Athens" };
+		const ordered = await client.ask("POST", "/api/orders", { items, shippingAddress }, randomUUID());
+		count(outcome(ordered, "ordered"));
+		if (ordered.status >= 300 || randomInt(CANCELS_ONE_IN) > 0) return;
+		count(outcome(await client.ask("POST", `/api/orders/${ordered.json.orderId}/cancel`), "cancelled"));
+	});
+}
+
+/** Takes orders on, and fills up what runs low. Whoever calls has signed in. */
+export async function playAdmin({ client, signal, count }: Stage) {
+	await until(signal, 1_000, async () => {
+		const { json: orders } = await client.ask("GET", "/api/orders?limit=100");
+		const order = oneOf((orders as { orderId: string; status: string }[]).filter(({ status }) => status in NEXT));
+		if (order) {
+			const status = NEXT[order.status]!;
+			count(outcome(await client.ask("PATCH", `/api/orders/${order.orderId}/status`, { status }), `marked as ${status}`));
+		}
+		const { json: products } = await client.ask("GET", "/api/products?limit=200");
+		const low = oneOf((products as Product[]).filter(({ stock }) => stock < RESTOCK_BELOW));
+		if (!low) return;
+		const stock = low.stock + RESTOCK_BY;
+		count(outcome(await client.ask("PATCH", `/api/inventory/${low.productId}`, { stock }), "restocked"));
+	});
+}

@@ -1,0 +1,123 @@
+/**
+ * Fills an empty system, so that its pages have something to show: an admin, twenty products, a few buyers and their orders.
+ *
+ *     npm run demo:seed [-- --email admin@example.org]
+ *
+ * The admin's password is DEMO_ADMIN_PASSWORD, or it is asked for; there is none by default. Nobody knows the passwords of the buyers. What is there
+ * already stays as it is: run twice, it adds nothing twice.
+ */
+import { randomBytes } from "node:crypto";
+import { parseArgs } from "node:util";
+import type { Caller, Identity } from "../define.ts";
+import { cannotStart } from "../mixins/cannot-start.ts";
+import { asOperator } from "../operator.ts";
+import type { Status } from "../services/orders/orders.contract.ts";
+import { askPassword } from "../services/users/users.ask.ts";
+import type { Role, User } from "../services/users/users.contract.ts";
+import { goods } from "./goods.ts";
+
+type Call = Caller["call"];
+
+const BUYERS = ["Ada", "Blaise", "Carl", "Emmy"];
+// biome-ignore format: one order a line
+/** What each buyer orders, and how far the admin has taken it. */
+const ORDERS: { lines: [good: number, quantity: number][]; status: Status }[] = [
+	{ lines: [[0, 2], [3, 1]], status: "delivered" },
+	{ lines: [[8, 4]], status: "shipped" },
+	{ lines: [[1, 1], [5, 2], [17, 3]], status: "processing" },
+	{ lines: [[11, 6]], status: "cancelled" },
+	{ lines: [[14, 1], [2, 1]], status: "pending" }
+];
+const WAY: Status[] = ["processing", "shipped", "delivered"];
+
+const isRefusal = (error: unknown, type: string) => (error as { type?: string }).type === type;
+const sessionOf = ({ id, role }: User): Identity => ({ id, role, session: "demo", expiresAtMs: Number.MAX_SAFE_INTEGER });
+/** What somebody does, as the gateway would have it done once it has seen their token. */
+const on = (user: User) => ({ meta: { caller: sessionOf(user) } });
+
+/** How many of what were made, and were not there before. */
+const made = new Map<string, number>();
+const count = (what: string, more = 1) => {
+	if (more > 0) made.set(what, (made.get(what) ?? 0) + more);
+};
+
+/** The account of this address; made where there is none. */
+async function account(call: Call, email: string, name: string, role: Role, password: () => Promise<string> | string) {
+	try {
+		return (await call("users.find", { email })).user;
+	} catch (error) {
+		if (!isRefusal(error, "NOT_FOUND")) throw error;
+	}
+	const { user } = await call("users.create", { email, name, role, password: await password() });
+	count(role === "admin" ? "admin" : "buyers");
+	return user;
+}
+
+/** The ids of the goods, in their order. */
+async function stocked(call: Call): Promise<string[]> {
+	for (const good of goods) {
+		try {
+			await call("products.create", good);
+			count("products");
+		} catch (error) {
+			if (!isRefusal(error, "CONFLICT")) throw error;
+		}
+	}
+	const ids = new Map<string, string>();
+	for (let after: string | undefined; ; ) {
+		const page = await call("products.list", { limit: 200, after });
+		for (const { sku, productId } of page) ids.set(sku, productId);
+		after = page.at(-1)?.productId;
+		if (page.length < 200) return goods.map(({ sku }) => ids.get(sku)!);
+	}
+}
+
+async function ordered(call: Call, buyer: User, admin: User, products: string[], n: number) {
+	const { lines, status } = ORDERS[n]!;
+	const order = {
+		items: lines.map(([good, quantity]) => ({ productId: products[good]!, quantity })),
+		shippingAddress: { name: buyer.name, street: `${n + 1} Harbour Street`, city: "18536 Piraeus", country: "Greece" },
+		// The same order again is the same order still.
+		idempotencyKey: `demo-${n}`
+	};
+	const { orderId } = await call("orders.create", order, on(buyer));
+	const now = await call("orders.get", { id: orderId }, on(admin));
+	// What has become of one that was there already is somebody's will.
+	if (now.status !== "pending") return;
+	const steps = status === "cancelled" ? [status] : WAY.slice(0, WAY.indexOf(status) + 1);
+	for (const step of steps) await call("orders.setStatus", { id: orderId, status: step }, on(admin));
+}
+
+async function seed(call: Call, email: string) {
+	const admin = await account(call, email, "Demo admin", "admin", () => process.env.DEMO_ADMIN_PASSWORD || askPassword());
+	if (admin.role !== "admin") throw new Error(`${email} has an account that is no admin's: give another address with --email`);
+	const products = await stocked(call);
+	for (const name of BUYERS) {
+		const email = `${name.toLowerCase()}@demo.example.org`;
+		const buyer = await account(call, email, name, "user", () => randomBytes(24).toString("base64url"));
+		const before = (await call("orders.list", { limit: 200 }, on(buyer))).length;
+		for (const n of ORDERS.keys()) await ordered(call, buyer, admin, products, n);
+		count("orders", (await call("orders.list", { limit: 200 }, on(buyer))).length - before);
+	}
+	const news = Array.from(made, ([what, many]) => (what === "admin" ? `the admin ${email}` : `${many} ${what}`));
+	console.log(news.length > 0 ? `Made ${news.join(", ")}` : "All of it was there already");
+}
+
+function emailAsked(): string {
+	try {
+		return parseArgs({ options: { email: { type: "string", default: "admin@example.org" } } }).values.email;
+	} catch {
+		return cannotStart(
+			"Usage: npm run demo:seed -- --email admin@example.org (the password is DEMO_ADMIN_PASSWORD, or asked for)"
+		);
+	}
+}
+
+try {
+	const email = emailAsked();
+	await asOperator(["users", "products", "orders"], call => seed(call, email));
+	process.exit(0);
+} catch (error) {
+	const [line = ""] = (error as Error).message.split("\n");
+	cannotStart(line);
+}
