@@ -89,15 +89,17 @@ describe("orders with two nodes each", () => {
 		const productId = await product(40);
 		const buyer = newAccount();
 		const made = await Promise.all(Array.from({ length: 10 }, () => order(productId, buyer)));
-		const cancelled = made.slice(0, 4).map(({ json }) => json.orderId as string);
-		for (const id of cancelled) await httpClient(system.url).post(`/api/orders/${id}/cancel`, undefined, await bearer(buyer));
-		await settles(productId, 34);
 		const statuses = async (of: Answer[]) => {
 			const asked = of.map(async ({ json }) => httpClient(system.url).get(`/api/payments/${json.orderId}`, await bearer(buyer)));
 			return (await Promise.all(asked)).map(({ json }) => json.status).sort();
 		};
+		const succeeded = Array<string>(10).fill("succeeded");
+		await eventually(async () => assert.deepEqual(await statuses(made), succeeded), "all payments", STEP_MS);
+		const cancelled = made.slice(0, 4).map(({ json }) => json.orderId as string);
+		for (const id of cancelled) await httpClient(system.url).post(`/api/orders/${id}/cancel`, undefined, await bearer(buyer));
+		await settles(productId, 34);
 		const paid = [...Array<string>(4).fill("refunded"), ...Array<string>(6).fill("succeeded")];
-		await eventually(async () => assert.deepEqual(await statuses(made), paid), "all payments", STEP_MS);
+		await eventually(async () => assert.deepEqual(await statuses(made), paid), "all refunds", STEP_MS);
 		const orders = await psql(`select id, status, seq from orders where buyer_id = '${buyer}' order by id`);
 		const startMs = Date.now();
 
