@@ -49,6 +49,12 @@ const INNER = [
 		"/nothing"
 	],
 	...[
+		"/vendor/",
+		"/vendor/socket.io.esm.min.js.map",
+		"/vendor/uplot.js/../../package.json",
+		"/admin/",
+		"/admin/orders/1",
+		"/orders/1",
 		"/start.ts",
 		"/package.json",
 		"/.git/config",
@@ -95,6 +101,30 @@ export const doorsStory = (plaza: () => System) =>
 				// Not by `fetch`, which adds "no-cache" to a condition of one's own.
 				const again = (tag: string) => rawRequest(plaza().url, "GET", path, { "if-none-match": tag });
 				assert.deepEqual([(await again(etag)).status, (await again('"another"')).status], [304, 200]);
+			}
+		});
+
+		it("serves every page by its path, and of packages the files that pages use and no other", async () => {
+			for (const path of ["/products", "/orders", "/admin", "/admin/orders", "/orders?from=elsewhere"]) {
+				const { status, headers, text } = await http().get(path);
+				assert.equal(status, 200, path);
+				assert.match(headers.get("content-type") ?? "", /^text\/html/);
+				for (const [, file = ""] of text.matchAll(/(?:href|src)="(\/[^"]*)"/g))
+					assert.equal((await http().get(file)).status, 200, file);
+			}
+			for (const [path, type] of [
+				["/vendor/socket.io.js", /^text\/javascript/],
+				["/vendor/uplot.js", /^text\/javascript/],
+				["/vendor/uplot.css", /^text\/css/]
+			] as const) {
+				const { status, headers } = await http().get(path);
+				assert.equal(status, 200, path);
+				assert.match(headers.get("content-type") ?? "", type);
+				assert.match(headers.get("content-security-policy") ?? "", /trusted-types 'none'$/);
+				const again = await rawRequest(plaza().url, "GET", path, { "if-none-match": headers.get("etag") as string });
+				assert.deepEqual([again.status, again.text], [304, ""]);
+				const head = await http().send("HEAD", path);
+				assert.deepEqual([head.status, head.text], [200, ""]);
 			}
 		});
 

@@ -1,6 +1,7 @@
 // The page against the system as several processes on the real servers; `PROFILE=embedded` runs the same against one.
 import { after, before, describe } from "node:test";
 import { noBrowser } from "./browser.ts";
+import { commercePageStory } from "./commerce-page.story.ts";
 import { pageStory } from "./page.story.ts";
 import { pageAccountsStory } from "./page-accounts.story.ts";
 import { pageDialogsStory } from "./page-dialogs.story.ts";
@@ -15,5 +16,5 @@ describe(profile, { skip: noBrowser }, () => {
 	});
 	after(() => system?.stop());
 
-	for (const story of [pageStory, pageAccountsStory, pageDialogsStory]) story(() => system);
+	for (const story of [pageStory, pageAccountsStory, pageDialogsStory, commercePageStory]) story(() => system);
 });

@@ -27,7 +27,8 @@ export async function allNamed(page: Page) {
 	const devtools = await page.context().newCDPSession(page);
 	const { nodes } = await devtools.send("Accessibility.getFullAXTree");
 	const named = nodes.filter(
-		({ ignored, role }) => !ignored && ["button", "textbox", "meter", "table", "image", "dialog"].includes(role?.value)
+		({ ignored, role }) =>
+			!ignored && ["button", "textbox", "spinbutton", "link", "meter", "table", "image", "dialog"].includes(role?.value)
 	);
 	for (const { role, name } of named) assert.ok(name?.value.trim(), `a ${role?.value} without a name`);
 	return named;
@@ -35,7 +36,7 @@ export async function allNamed(page: Page) {
 
 /** Every control is large enough for a finger, and nothing makes the page wider than the screen. */
 export async function fitsAFinger(page: Page) {
-	for (const control of await page.locator("button, input").all()) {
+	for (const control of await page.locator("button:visible, input:visible, nav a:visible").all()) {
 		const box = await control.boundingBox();
 		assert.ok(box && box.height >= 44 && box.width >= 44, `${await control.textContent()} is ${box?.width} x ${box?.height}`);
 	}

@@ -1,0 +1,331 @@
+// The market in a real browser: buyers and an admin side by side, each of whom sees what the others do, without a reload and once.
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import type { Page, WebSocketRoute } from "playwright-core";
+import { noBrowser } from "./browser.ts";
+import { eventually, fresh } from "./client.ts";
+import { allNamed, browsing, complaints, fitsAFinger, live, PHONE } from "./page.ts";
+import { submitWith } from "./page-accounts.story.ts";
+import { choose, left, marketOf, order, orderOn, type Person, product, status, toastsOf } from "./page-market.ts";
+import type { System } from "./system.ts";
+
+export const commercePageStory = (plaza: () => System) =>
+	describe("the pages of the market", { skip: noBrowser }, () => {
+		const { newPage, closeAll } = browsing(plaza);
+		const { theAdmin, newBuyer, newProduct, signIn, bring, order: orderElsewhere } = marketOf(plaza);
+
+		const at = async (path: string, url = plaza().url, options?: Parameters<typeof newPage>[0]) => {
+			const page = await newPage(options);
+			await page.goto(url + path);
+			return page;
+		};
+		/** A page of somebody who is signed in. */
+		const open = async (path: string, person: Person, url?: string) => {
+			const page = await at(path, url);
+			await signIn(page, person);
+			return page;
+		};
+		/** Another page of the same browser. */
+		const beside = async (page: Page, path: string) => {
+			const other = await page.context().newPage();
+			await other.goto(new URL(path, page.url()).href);
+			await live(other);
+			return other;
+		};
+		const cancel = (page: Page, orderId: string) => order(page, orderId).getByRole("button", { name: /Cancel Order/ });
+		const says = (toasts: () => Promise<string[]>, expected: string[], of = /./) =>
+			eventually(
+				async () =>
+					assert.deepEqual(
+						(await toasts()).filter(text => of.test(text)),
+						expected
+					),
+				`the toasts to be ${expected.join(", ")}`
+			);
+		/** What is still to come has come: a change made after it is on the page. */
+		const settled = async (page: Page, productId: string, buyer: Person, stock: number) => {
+			await orderElsewhere(buyer, productId, 1);
+			await left(page, productId, `${stock - 1} left`);
+		};
+
+		it("shows buying, shipping and cancelling to the buyer and to the admin, without a reload and each once", async () => {
+			const [{ productId }, buyer] = [await newProduct(50), await newBuyer()];
+			const shop = await open("/products", buyer);
+			const mine = await beside(shop, "/orders");
+			const all = await open("/admin/orders", await theAdmin(), plaza().urls.at(-1));
+			const dashboard = await beside(all, "/admin");
+			const [shopToasts, myToasts] = [await toastsOf(shop), await toastsOf(mine)];
+			const [allToasts, dashboardToasts] = [await toastsOf(all), await toastsOf(dashboard)];
+
+			const first = await orderOn(shop, productId, 3);
+			for (const page of [mine, all]) await status(page, first, "pending");
+			for (const page of [shop, dashboard]) await left(page, productId, "47 left");
+			assert.match((await order(all, first).textContent()) ?? "", /37\.50.*3 × Olive oil/s);
+
+			await order(all, first)
+				.getByRole("button", { name: /Mark as processing/ })
+				.click();
+			await order(all, first)
+				.getByRole("button", { name: /Mark as shipped/ })
+				.click();
+			await status(mine, first, "shipped");
+			assert.equal(await cancel(mine, first).isVisible(), false);
+
+			const second = await orderOn(shop, productId, 2);
+			await left(shop, productId, "45 left");
+			await cancel(mine, second).click();
+			for (const page of [mine, all]) await status(page, second, "cancelled");
+			for (const page of [shop, dashboard]) await left(page, productId, "47 left");
+
+			const third = await orderOn(shop, productId, 1);
+			await cancel(all, third).click();
+			await status(mine, third, "cancelled");
+			await settled(shop, productId, await newBuyer(), 47);
+
+			const told = ["Order placed", "Order status: processing", "Order status: shipped", "Order placed", "Order cancelled"];
+			for (const texts of [shopToasts, myToasts]) await says(texts, [...told, "Order placed", "Order cancelled"]);
+			const byCustomer = `Order #${second} cancelled by customer`;
+			await says(allToasts, [byCustomer, `Order #${third} cancelled`], /cancelled/);
+			await says(dashboardToasts, [byCustomer], new RegExp(second));
+			await closeAll();
+		});
+
+		it("moves what is left on the pages of two buyers and of a guest, and tells who comes too late what there is", async () => {
+			const [{ productId }, one, other] = [await newProduct(12), await newBuyer(), await newBuyer()];
+			const pages = [
+				await open("/products", one),
+				await open("/products", other, plaza().urls.at(-1)),
+				await at("/products", plaza().urls.at(-1))
+			] as const;
+			for (const page of pages) await left(page, productId, "12 left");
+			await orderOn(pages[0], productId, 3);
+			for (const page of pages) await left(page, productId, "9 left");
+			await orderOn(pages[1], productId, 10);
+			await pages[1].locator("#order-problem", { hasText: "only 9 can be ordered" }).waitFor();
+			await orderOn(pages[1], productId, 9);
+			for (const page of pages) await left(page, productId, "sold out");
+			await closeAll();
+		});
+
+		it("asks a guest who orders to sign in, and keeps what was chosen", async () => {
+			const { productId } = await newProduct(20);
+			const page = await at("/products");
+			await live(page);
+			await choose(page, productId, 2);
+			await page.getByRole("button", { name: "Order", exact: true }).click();
+			const buyer = await newBuyer();
+			await submitWith(page, { email: buyer.email, password: buyer.password });
+			await page.waitForSelector("dialog", { state: "detached" });
+			assert.equal(await product(page, productId).locator(".quantity").inputValue(), "2");
+			assert.equal(await page.locator("#sum").textContent(), "25.00");
+			const toasts = await toastsOf(page);
+			await page.getByRole("button", { name: "Order", exact: true }).click();
+			await left(page, productId, "18 left");
+			await says(toasts, ["Order placed"]);
+			assert.equal(await product(page, productId).locator(".quantity").inputValue(), "0");
+			await closeAll();
+		});
+
+		it("orders once when the answer is lost, and says at the field what is missing", async () => {
+			const [{ productId }, buyer] = [await newProduct(20), await newBuyer()];
+			const page = await open("/products", buyer);
+			const toasts = await toastsOf(page);
+			const keys: (string | undefined)[] = [];
+			await page.route("**/api/orders", async route => {
+				if (route.request().method() !== "POST") return route.continue();
+				keys.push(route.request().headers()["idempotency-key"]);
+				if (keys.length > 1) return route.continue();
+				await route.fetch();
+				await route.abort();
+			});
+			await page.getByRole("button", { name: "Order", exact: true }).click();
+			await page.locator("#order-problem:not(:empty)").waitFor();
+			await product(page, productId).locator(".quantity").fill("1");
+			await page.getByRole("button", { name: "Order", exact: true }).click();
+			await page.locator("#ship-name-error:not(:empty)").waitFor();
+			assert.equal(await page.evaluate("document.activeElement.id"), "ship-name");
+			assert.deepEqual(keys, []);
+
+			await choose(page, productId, 4);
+			await page.getByRole("button", { name: "Order", exact: true }).click();
+			await eventually(() => assert.equal(keys.length, 2), "the order to be sent again");
+			assert.equal(keys[0], keys[1]);
+			await left(page, productId, "16 left");
+			await says(toasts, ["Order placed"]);
+			await closeAll();
+		});
+
+		it("can be ordered and cancelled from with the keyboard alone", async () => {
+			const [{ productId }, buyer] = [await newProduct(20), await newBuyer()];
+			const page = await open("/products", buyer);
+			const focused = (selector: string) => page.evaluate<boolean>(`document.activeElement.matches(${JSON.stringify(selector)})`);
+			const tabTo = async (selector: string) => {
+				for (let n = 0; n < 600 && !(await focused(selector)); n++) await page.keyboard.press("Tab");
+				assert.ok(await focused(selector), `${selector} cannot be reached`);
+			};
+			await tabTo(`[data-product="${productId}"] .quantity`);
+			await page.keyboard.press("ArrowUp");
+			await page.keyboard.press("ArrowUp");
+			for (const field of ["name", "street", "city", "country"]) {
+				await tabTo(`#ship-${field}`);
+				await page.keyboard.type("somewhere");
+			}
+			await page.keyboard.press("Enter");
+			await left(page, productId, "18 left");
+
+			await page.goto(`${plaza().url}/orders`);
+			await page.locator(".order").waitFor();
+			await tabTo(".order .cancel, .order .actions button");
+			await page.keyboard.press("Space");
+			await page.waitForSelector(".order[data-status=cancelled]");
+			// The button is gone, the place is not.
+			await eventually(async () => assert.ok(await focused(".order")), "the focus to stay with the order");
+			await closeAll();
+		});
+
+		it("shows what was missed when the connection was away, step by step and once, and goes on from there", async () => {
+			const [{ productId }, buyer] = [await newProduct(50), await newBuyer()];
+			const [moved, cancelled] = [await orderElsewhere(buyer, productId, 1), await orderElsewhere(buyer, productId, 1)];
+			const page = await newPage();
+			const sockets: WebSocketRoute[] = [];
+			let isAway = false;
+			await page.routeWebSocket("**/socket.io/**", socket => {
+				sockets.push(socket);
+				if (isAway) void socket.close();
+				else socket.connectToServer();
+			});
+			await page.goto(`${plaza().url}/orders`);
+			await signIn(page, buyer);
+			for (const id of [moved, cancelled]) await status(page, id, "pending");
+			const toasts = await toastsOf(page);
+
+			isAway = true;
+			for (const socket of sockets) await socket.close();
+			await page.waitForSelector("#connection[data-state=waiting]");
+			await bring(moved, "processing", "shipped");
+			await bring(cancelled, "cancelled");
+			const placed = await orderElsewhere(buyer, productId, 1);
+			isAway = false;
+
+			await live(page);
+			await status(page, moved, "shipped");
+			await status(page, cancelled, "cancelled");
+			await status(page, placed, "pending");
+			await bring(moved, "delivered");
+			await status(page, moved, "delivered");
+			const expected = [
+				"Order status: processing",
+				"Order status: shipped",
+				"Order status: delivered",
+				"Order cancelled",
+				"Order placed"
+			].sort();
+			await says(async () => (await toasts()).sort(), expected);
+			await closeAll();
+		});
+
+		it("comes back by itself after a restart of the server, to the buyer and to the admin", async () => {
+			const [{ productId }, buyer] = [await newProduct(50), await newBuyer()];
+			const shop = await open("/products", buyer);
+			const all = await open("/admin/orders", await theAdmin());
+			const [shopToasts, allToasts] = [await toastsOf(shop), await toastsOf(all)];
+			const orderId = await orderOn(shop, productId, 5);
+			await status(all, orderId, "pending");
+			await left(shop, productId, "45 left");
+
+			await plaza().kill9();
+			for (const page of [shop, all]) await page.waitForSelector("#connection[data-state=waiting]");
+			await plaza().restart();
+			await bring(orderId, "cancelled");
+			for (const page of [shop, all]) await live(page);
+			await status(all, orderId, "cancelled");
+			await left(shop, productId, "50 left");
+			await says(shopToasts, ["Order placed", "Order cancelled"]);
+			await says(allToasts, [`Order #${orderId} cancelled by customer`], new RegExp(orderId));
+			await closeAll();
+		});
+
+		it("keeps the dashboard's figures, light and warnings as the orders come", async () => {
+			const page = await open("/admin", await theAdmin());
+			const toasts = await toastsOf(page);
+			const count = async (which: string) => Number(await page.textContent(`[data-status="${which}"]`));
+			await page.waitForSelector("#light[data-state=good]");
+			await eventually(async () => assert.ok((await count("pending")) >= 0), "the figures to be there");
+
+			const sku = fresh("sku");
+			const typed = { name: "Sea salt", description: "Coarse", price: "2,50", sku, stock: "12" };
+			for (const [field, text] of Object.entries(typed)) await page.locator(`#new-${field}`).fill(text);
+			const answered = page.waitForResponse("**/api/products");
+			await page.getByRole("button", { name: "Add product" }).click();
+			const { productId } = await (await answered).json();
+			await left(page, productId, "12 left");
+			await says(toasts, ["New product added"], /added/);
+			for (const [field, text] of Object.entries(typed)) await page.locator(`#new-${field}`).fill(text);
+			await page.getByRole("button", { name: "Add product" }).click();
+			await page.locator("#new-sku-error", { hasText: "taken" }).waitFor();
+
+			const [pending, revenue] = [await count("pending"), Number(await page.textContent("#revenue"))];
+			await orderElsewhere(await newBuyer(), productId, 3);
+			await left(page, productId, "9 left");
+			await page.locator(`#low [data-product="${productId}"]`, { hasText: "9 left" }).waitFor();
+			await eventually(async () => {
+				assert.equal(await count("pending"), pending + 1);
+				assert.equal(Number(await page.textContent("#revenue")), revenue + 7.5);
+			}, "the figures to move");
+			await says(toasts, [`Low stock alert: ${sku}, 9 left`], new RegExp(sku));
+			assert.match((await page.getAttribute("#chart", "aria-label")) ?? "", /[1-9]\d* in all/);
+
+			const editor = product(page, productId).locator(".editor");
+			await editor.getByLabel("stock").fill("40");
+			await editor.getByLabel("price").fill("3");
+			await editor.getByRole("button").click();
+			await left(page, productId, "40 left");
+			await page.locator(`#products [data-product="${productId}"] .price`, { hasText: "3.00" }).waitFor();
+			await page.locator(`#low [data-product="${productId}"]`).waitFor({ state: "detached" });
+			await page.waitForSelector("#light[data-state=good]");
+			await closeAll();
+		});
+
+		it("shows an admin's pages to nobody else, and links to them neither", async () => {
+			const page = await open("/products", await newBuyer());
+			assert.equal(await page.locator("nav a:visible").count(), 3);
+			for (const path of ["/admin", "/admin/orders"]) {
+				await page.goto(plaza().url + path);
+				await page.locator("#refused").waitFor();
+				assert.equal(await page.locator("#admins").isVisible(), false);
+			}
+			const admin = await open("/orders", await theAdmin());
+			assert.equal(await admin.locator("nav a:visible").count(), 5);
+			await closeAll();
+		});
+
+		it("shows an admin who also buys their own orders alone", async () => {
+			const [{ productId }, admin] = [await newProduct(20), await theAdmin()];
+			const theirs = await orderElsewhere(await newBuyer(), productId, 1);
+			const own = await orderElsewhere(admin, productId, 1);
+			const page = await open("/orders", admin);
+			await status(page, own, "pending");
+			assert.equal(await order(page, theirs).count(), 0);
+			await closeAll();
+		});
+
+		it("lives under the strict policy, fits a phone and a finger, and names every control", async () => {
+			const [{ productId }, admin] = [await newProduct(5), await theAdmin()];
+			await orderElsewhere(admin, productId, 1);
+			const page = await newPage(PHONE);
+			const all = complaints(page);
+			page.on("response", response => response.status() >= 400 && all.push(`${response.status()} ${response.url()}`));
+			await page.goto(`${plaza().url}/products`);
+			await signIn(page, admin);
+			for (const path of ["/products", "/orders", "/admin", "/admin/orders"]) {
+				await page.goto(plaza().url + path);
+				await live(page);
+				await page.locator(".rows > li").first().waitFor();
+				await fitsAFinger(page);
+				assert.ok((await allNamed(page)).length > 3);
+				assert.equal(await page.locator("nav [aria-current=page]").count(), 1);
+			}
+			assert.deepEqual(all, []);
+			await closeAll();
+		});
+	});
