@@ -14,6 +14,7 @@ import { config } from "./config.ts";
 import type { Caller } from "./define.ts";
 import { DataDirError, takeDataDir } from "./mixins/database/data-dir.ts";
 import { findDoor } from "./mixins/operator-door.ts";
+import { showWarnings } from "./mixins/warnings.ts";
 import { visit } from "./profile.ts";
 import { actions, carriedBy, type ServiceName } from "./services/contract.ts";
 import { ContractValidator } from "./validator.ts";
@@ -43,6 +44,7 @@ async function doorOrData(dataDir: string): Promise<Call | undefined> {
 
 async function inThisProcess<T>(services: readonly ServiceName[], work: (call: Call) => Promise<T>): Promise<T> {
 	visit();
+	showWarnings();
 	const broker = new ServiceBroker({
 		logger: { type: "Console", options: { level: "warn" } },
 		validator: new ContractValidator(actions),

@@ -4,7 +4,7 @@ import { Runner, ServiceBroker } from "moleculer";
 import { config } from "./config.ts";
 import { cannotStart } from "./mixins/cannot-start.ts";
 import { DataDirError, takeDataDir } from "./mixins/database/data-dir.ts";
-import { redact } from "./mixins/redact.ts";
+import { showWarnings } from "./mixins/warnings.ts";
 import { carriedBy } from "./services/contract.ts";
 
 if (config.profile === "embedded") {
@@ -16,11 +16,7 @@ if (config.profile === "embedded") {
 	}
 }
 
-// kafkajs sets timers in the past, thousands of them; each works as if it were set for now.
-process.removeAllListeners("warning");
-process.on("warning", ({ name, message }) => {
-	if (name !== "TimeoutNegativeWarning") console.warn(redact(`${name}: ${message}`));
-});
+showWarnings();
 
 // The runner reads the environment too: SERVICES, and variables named like Moleculer's options, or with MOL_ before, which would override
 // moleculer.config.ts unseen. What we read of it has been read by now.

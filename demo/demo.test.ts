@@ -1,12 +1,10 @@
-// The demo's commands as a person would run them, on the embedded profile.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { rmSync } from "node:fs";
-import { text } from "node:stream/consumers";
 import { after, before, describe, it } from "node:test";
 import { httpClient } from "../test/client.ts";
 import { scratchDataDir } from "../test/scratch.ts";
 import { type System, startSystem } from "../test/system.ts";
+import { runDemo } from "./demo.fixture.ts";
 
 const PASSWORD = "correct horse battery";
 const EMAIL = "admin@example.org";
@@ -22,19 +20,8 @@ describe("the demo", () => {
 		rmSync(dataDir, { recursive: true, force: true });
 	});
 
-	async function run(script: "seed" | "traffic", args: string[] = [], env: Record<string, string> = {}) {
-		const { PATH = "", HOME = "", TMPDIR = "/tmp", SystemRoot = "" } = process.env;
-		const child = spawn(process.execPath, [`demo/${script}.ts`, ...args], {
-			cwd: new URL("..", import.meta.url),
-			env: { PATH, HOME, TMPDIR, SystemRoot, DATA_DIR: dataDir, ...env },
-			stdio: ["ignore", "pipe", "pipe"],
-			timeout: 120_000,
-			killSignal: "SIGKILL"
-		});
-		const ended = new Promise<number | null>(resolve => child.once("close", resolve));
-		const [out, err, code] = await Promise.all([text(child.stdout), text(child.stderr), ended]);
-		return { code, out, err };
-	}
+	const run = (script: "seed" | "traffic", args: string[] = [], env: Record<string, string> = {}) =>
+		runDemo(script, args, { DATA_DIR: dataDir, ...env });
 	const seed = () => run("seed", [], { DEMO_ADMIN_PASSWORD: PASSWORD });
 
 	it("makes no admin where nobody says its password", async () => {
