@@ -3,6 +3,8 @@ import { type ActionContract, Id, type Identity } from "./define.ts";
 import { forbidden, unauthorized } from "./mixins/errors.ts";
 import { isAccountID } from "./services/users/users.contract.ts";
 
+const NO_GUESTS = "Guests are not let in here: sign in, and send your token";
+
 export interface Rules {
 	/** Whether people without an account may act under an id that belongs to none. */
 	guests: boolean;
@@ -15,7 +17,7 @@ export function mayActAs(user: string, caller: Identity | undefined, { guests }:
 		if (caller) throw forbidden("This id belongs to another account");
 		throw unauthorized("This id belongs to an account: sign in, and send its token");
 	}
-	if (!guests) throw unauthorized("Guests are not let in here: sign in, and send your token");
+	if (!guests) throw unauthorized(NO_GUESTS);
 }
 
 /**
@@ -32,6 +34,7 @@ export function mayCall(
 	if (who === "owner") {
 		const owner = Id.safeParse(actor?.(params));
 		if (owner.success) mayActAs(owner.data, caller, rules);
+		else if (!caller && !rules.guests) throw unauthorized(NO_GUESTS);
 		return;
 	}
 	if (!caller) throw unauthorized("Sign in, and send your token");

@@ -111,9 +111,13 @@ export interface Change {
 	key: string;
 	/** Its changes are numbered from 1 on, without gaps. */
 	seq: number;
-	/** How long after the one before it this one was made. Only where another topic tells of that: those of one topic come in order anyway. */
+	/** How long after the one before it this one was made. Only where other topics tell of its changes too: those of one topic come in order anyway. */
 	afterMs?: number;
 }
+
+/** The number of a change as a header says it; undefined where it says none that could be ours: others can write to the topics too. */
+export const numberIn = (header: string | undefined): number | undefined =>
+	header !== undefined && /^[1-9]\d{0,14}$/.test(header) ? Number(header) : undefined;
 
 /** Which Socket.IO clients hear of a topic's messages, under which event's name. The payload is the message, unchanged. */
 export interface Live<Message> {

@@ -60,9 +60,9 @@ const parts = (error: unknown): unknown[] => {
 	return [...(errors ?? []), ...Object.values(innerErrors ?? {})];
 };
 
-/** SQLSTATE classes and codes that say "not now": connection lost, shutting down, out of resources, serialisation, deadlock. */
+/** SQLSTATE classes and codes that say "not now": connection lost, shutting down, out of resources, serialisation, deadlock, a lock or a session that took too long. */
 const retryableSqlState = (code: string) =>
-	/^(08|53|57P|58)/.test(code) || code === "40001" || code === "40P01" || code === "25006";
+	/^(08|53|57P|58)/.test(code) || code === "40001" || code === "40P01" || ["25006", "25P03", "55P03"].includes(code);
 
 /**
  * Whether an error says that something needed is away (and so the same work will succeed later), rather than that the work itself is wrong.

@@ -10,7 +10,7 @@
  * where. A connection is one call, a line of JSON each way: `{"action","params","meta"}`, and `{"answer"}` or `{"error":{name,message,code,type,data}}`.
  */
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
@@ -118,12 +118,23 @@ async function ask(path: string, action: string, params: object, meta?: object):
 	return answer;
 }
 
+/** A directory for temporary files is everybody's: what stood there may be gone, and somebody else's now. */
+function isOurs(path: string): boolean {
+	if (process.platform === "win32") return true;
+	try {
+		const { uid, mode } = statSync(dirname(path));
+		return uid === process.getuid?.() && (mode & 0o077) === 0;
+	} catch {
+		return false;
+	}
+}
+
 type Call = (action: string, params: object, options?: { meta?: object }) => Promise<unknown>;
 
 /** How to call the process that holds this directory; undefined if none lets anybody in. Calls reject as they do there. */
 export async function findDoor(dir: string): Promise<Call | undefined> {
 	const path = pathIn(dir);
-	const socket = path ? await enter(path) : undefined;
+	const socket = path && isOurs(path) ? await enter(path) : undefined;
 	socket?.destroy();
 	return socket && ((action, params, { meta } = {}) => ask(path, action, params, meta));
 }

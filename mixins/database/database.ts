@@ -25,6 +25,8 @@ export interface Database extends Dependency {
 }
 
 const CHECK_TIMEOUT_MS = 2_000;
+const LOCK_TIMEOUT_MS = 3_000;
+const FROZEN_AFTER_MS = 10_000;
 /** Longer than any statement here may take, migrations too. */
 const SILENCE_TIMEOUT_MS = 60_000;
 /** The same on every node, so that two nodes that start together migrate one after the other. */
@@ -51,7 +53,15 @@ const dropWhenSilent = (pg: { connection: { stream: Socket } }, done: (error: nu
 export function openPostgres(url: string, { maxConnections = 10 } = {}): Database {
 	const db = knex({
 		client: "pg",
-		connection: { connectionString: url, connectionTimeoutMillis: CHECK_TIMEOUT_MS, keepAlive: true },
+		connection: {
+			connectionString: url,
+			connectionTimeoutMillis: CHECK_TIMEOUT_MS,
+			keepAlive: true,
+			// A process that is frozen in the middle of a transaction must not keep its locks from the others, nor they wait for them for long.
+			idle_in_transaction_session_timeout: FROZEN_AFTER_MS,
+			// pg knows it, knex's types do not.
+			...({ lock_timeout: LOCK_TIMEOUT_MS } as object)
+		},
 		pool: { min: 0, max: maxConnections, afterCreate: dropWhenSilent },
 		// A caller that finds no connection for so long is told 503.
 		acquireConnectionTimeout: 4_000,
@@ -133,6 +143,8 @@ export function migrate({ knex: db }: Pick<Database, "knex">, folder: URL): Prom
 async function run(db: Knex, folder: URL) {
 	const owner = folder.pathname.split("/").at(-3);
 	await db.transaction(async trx => {
+		// Another node's migrations take as long as they take.
+		await trx.raw("set local lock_timeout = 0");
 		// Gone with the transaction, however that ends: knex's own lock is a row that a killed node leaves behind.
 		await trx.raw("select pg_advisory_xact_lock(?)", [MIGRATION_LOCK]);
 		await trx.migrate.latest({

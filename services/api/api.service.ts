@@ -6,7 +6,7 @@ import ApiGateway from "moleculer-web";
 import { mayCall } from "../../access.ts";
 import { config } from "../../config.ts";
 import { type ActionContract, defineService, type Identity, type Meta } from "../../define.ts";
-import { tooMany } from "../../mixins/errors.ts";
+import { isAway, tooMany } from "../../mixins/errors.ts";
 import { bearerOf } from "../../mixins/http/bearer.ts";
 import { clientOf, trustedProxies } from "../../mixins/http/client-address.ts";
 import { doorOf } from "../../mixins/http/front-door.ts";
@@ -16,7 +16,7 @@ import { isAllowedOrigin } from "../../mixins/http/origin.ts";
 import { rateOf } from "../../mixins/limits/limits.ts";
 import { limits } from "../../profile.ts";
 import { actions } from "../contract.ts";
-import { toCookie } from "./cookies.ts";
+import { dropCookie, toCookie } from "./cookies.ts";
 import { openapi } from "./openapi.ts";
 import { packageFiles } from "./package-files.ts";
 import { withinPublic } from "./page-paths.ts";
@@ -59,12 +59,19 @@ async function limitAccount(caller: Identity | undefined) {
 	if (waitMs !== undefined) throw tooMany("Too many requests of this account, slow down", waitMs);
 }
 
-/** Whose token a request carries. Where anyone may ask, one that is not valid is as good as none; elsewhere it is refused, whatever guests may do. */
-async function callerOf(ctx: Context<unknown, Meta>, { who }: ActionContract, req: Request): Promise<Identity | undefined> {
+/**
+ * Whose token a request carries. Where anyone may ask, one that is not valid is as good as none; elsewhere it is refused, whatever guests may do. That
+ * nobody can say now whether it is valid counts where a session is at stake.
+ */
+async function callerOf(
+	ctx: Context<unknown, Meta>,
+	{ who, restCookie }: ActionContract,
+	req: Request
+): Promise<Identity | undefined> {
 	const token = bearerOf(req);
 	if (token === undefined) return undefined;
 	const known = ctx.call<Identity, object>("users.authenticate", { token });
-	return who === "anyone" ? known.catch(() => undefined) : known;
+	return who === "anyone" ? known.catch(error => (restCookie && isAway(error) ? Promise.reject(error) : undefined)) : known;
 }
 
 const gateway = {
@@ -146,6 +153,8 @@ export default defineService({
 			const answer = toHttp(error);
 			if (answer.code === 500)
 				this.logger.error(`${req.method} ${req.url} failed`, { requestID: req.headers["x-request-id"] }, error);
+			if (answer.code === 401 && req.$action)
+				dropCookie(contractOf(req.$action.name), req, res, clientOf(req, isTrusted).isSecure);
 			sendError(res, answer);
 		},
 

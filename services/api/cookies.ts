@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { parseCookie, stringifySetCookie } from "cookie";
 import { z } from "zod";
 import type { ActionContract } from "../../define.ts";
+import { isAllowedOrigin } from "../../mixins/http/origin.ts";
 
 export const REFRESH_COOKIE = "plaza_refresh";
 /** Where it is sent to, and nowhere else. */
@@ -16,9 +17,21 @@ export function fromCookie({ restCookie, params }: ActionContract, { headers }: 
 	return value ? { [restCookie]: value } : {};
 }
 
+function setCookie(res: ServerResponse, value: string | undefined, isSecure: boolean) {
+	const options = { path: PATH, httpOnly: true, secure: isSecure, sameSite: "strict" } as const;
+	const cookie = value === undefined ? { value: "", maxAge: 0 } : { value, maxAge: MAX_AGE_S };
+	res.setHeader("Set-Cookie", stringifySetCookie({ name: REFRESH_COOKIE, ...cookie, ...options }));
+}
+
+/** Takes back the cookie of a request that was refused for what is in it: it would be refused each time. */
+export function dropCookie(contract: ActionContract, req: IncomingMessage, res: ServerResponse, isSecure: boolean) {
+	if (Object.keys(fromCookie(contract, req)).length > 0) setCookie(res, undefined, isSecure);
+}
+
 /**
- * Puts the answer's field into a cookie, or clears the cookie where the answer has none; answers what is left for the body. A client that is no
- * browser (it sends no Origin) has no use for cookies, and finds the field in the body as well. `isSecure`: the client came by TLS.
+ * Puts the answer's field into a cookie, or clears the cookie where the answer has none; answers what is left for the body. Only our own
+ * page does without the field in the body: a client that is no browser (it sends no Origin) has no use for cookies, and a page of another site gets none
+ * of ours (SameSite). `isSecure`: the client came by TLS.
  */
 export function toCookie(
 	{ restCookie }: ActionContract,
@@ -29,8 +42,7 @@ export function toCookie(
 ) {
 	if (!restCookie) return answer;
 	const { [restCookie]: value, ...rest } = answer as Record<string, unknown>;
-	const options = { path: PATH, httpOnly: true, secure: isSecure, sameSite: "strict" } as const;
-	const cookie = typeof value === "string" ? { value, maxAge: MAX_AGE_S } : { value: "", maxAge: 0 };
-	res.setHeader("Set-Cookie", stringifySetCookie({ name: REFRESH_COOKIE, ...cookie, ...options }));
-	return req.headers.origin === undefined ? answer : rest;
+	setCookie(res, typeof value === "string" ? value : undefined, isSecure);
+	const isOurPage = req.headers.origin !== undefined && isAllowedOrigin(req, [], isSecure);
+	return isOurPage ? rest : answer;
 }

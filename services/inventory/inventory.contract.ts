@@ -1,6 +1,6 @@
 // All that the rest of the system may know about stock: what lies on the shelf, and the part of it that accepted orders wait for.
 import { z } from "zod";
-import { action, Id, topic } from "../../define.ts";
+import { action, Id, numberIn, topic } from "../../define.ts";
 
 // To ask what became of an order that has reserved something.
 export const needs = ["orders"] as const;
@@ -17,7 +17,7 @@ const LOW_STOCK = 10;
 
 export const InventoryUpdated = z.looseObject({ productId: Id, stock: z.int(), previousStock: z.int(), sku: Id });
 
-/** For one product what the ledger of movements adds up to, beside what the shelf says. */
+/** What the ledger of movements adds up to, over all products, beside what the shelves say. */
 export const Equation = z.strictObject({
 	products: z.int(),
 	/** All that was ever put in. */
@@ -92,8 +92,10 @@ export const topics = {
 				stock < LOW_STOCK
 					? { type: "inventory", severity: "warning", message: "Low stock alert", productId, sku, stock }
 					: undefined,
-			change: ({ productId }, { version }) =>
-				version === undefined ? undefined : { key: `stock:${productId}`, seq: Number(version) }
+			change: ({ productId }, { version }) => {
+				const seq = numberIn(version);
+				return seq === undefined ? undefined : { key: `stock:${productId}`, seq };
+			}
 		}
 	})
 };

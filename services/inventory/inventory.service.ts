@@ -10,6 +10,7 @@ import type { Deducted, GivenBack, Request } from "../../mixins/reservation/rese
 import { embedded, inventoryOutbox, postgres, topicLog, withTopics, works } from "../../profile.ts";
 import { startSettling } from "./inventory.orphans.ts";
 import { refusalOf, requestOf, shown } from "./inventory.rules.ts";
+import { seldom } from "./inventory.seldom.ts";
 import { type InventoryStore, type Step, sqlInventory } from "./inventory.store.ts";
 
 export interface InventoryOptions {
@@ -45,14 +46,11 @@ export function inventory(store: InventoryStore, { mixins = [], batches = 1, orp
 	// The partitions of a topic share them too: a batch of each would stand in line for the same shelves.
 	const deduct = microBatch<Step, Deducted>(orders => store.deduct(orders), together);
 	const giveBack = microBatch<Step, GivenBack>(orders => store.giveBack(orders), together);
-	// Whoever asks while it is being added up shares the next sum.
-	const equation = microBatch(
-		async (asked: null[]) => {
-			const { items: products, ...sums } = await store.equation();
-			return asked.map(() => ({ products, ...sums }));
-		},
-		{ ...BATCH, maxItems: 10_000 }
-	);
+	// Adding up reads the whole ledger.
+	const equation = seldom(async () => {
+		const { items: products, ...sums } = await store.equation();
+		return { products, ...sums };
+	});
 
 	let settling: ReturnType<typeof startSettling> | undefined;
 
@@ -91,7 +89,7 @@ export function inventory(store: InventoryStore, { mixins = [], batches = 1, orp
 				throw conflict(`${reserved} of these are reserved: there cannot be fewer`, { field: "stock", productId, reserved });
 			},
 
-			equation: () => inTime(equation(null)),
+			equation: () => inTime(equation()),
 
 			async reserve(ctx) {
 				const { orderId, lines } = ctx.params;

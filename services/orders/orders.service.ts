@@ -132,8 +132,15 @@ export function orders(store: OrderStore, { mixins = [], batches = 1, timeoutMs 
 
 		topics: {
 			async "payment.failed"({ message, requestID }) {
-				const { isNews } = await bring(message.orderId, "cancelled", { asker: "system" }, requestID);
-				return { duplicates: isNews ? 0 : 1 };
+				try {
+					const { isNews } = await bring(message.orderId, "cancelled", { asker: "system" }, requestID);
+					return { duplicates: isNews ? 0 : 1 };
+				} catch (error) {
+					// An admin may send it off before its payment is settled.
+					if ((error as { type?: string }).type !== "BAD_TRANSITION") throw error;
+					this.logger.warn("an order's payment failed after it was shipped", { order: message.orderId });
+					return { duplicates: 0 };
+				}
 			},
 
 			"payment.succeeded": {

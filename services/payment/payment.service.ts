@@ -59,9 +59,12 @@ export function payment(
 		actions: {
 			async "payments.get"(ctx) {
 				const found = await deadlineIn(TIMEOUT_MS).bound(store.find(ctx.params.orderId), "Postgres");
-				const answer = maySee(found?.buyerId, ctx.meta) && found && shown(found);
-				if (!answer) throw notFound("There is no payment for such an order");
-				return answer;
+				const answer = found && shown(found);
+				if (answer && maySee(found.buyerId, ctx.meta)) return answer;
+				if (answer) throw notFound("There is no payment for such an order");
+				// Nothing has been heard of it yet: the order itself says what is to be paid, and who may know.
+				const { total, status } = await ctx.call("orders.get", { id: ctx.params.orderId });
+				return { orderId: ctx.params.orderId, amount: total, status: status === "cancelled" ? "cancelled" : "pending" };
 			}
 		},
 

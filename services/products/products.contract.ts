@@ -1,6 +1,6 @@
 // All that the rest of the system may know about products: what is sold, and for how much. How many there are is inventory's.
 import { z } from "zod";
-import { action, Id, type Live, topic } from "../../define.ts";
+import { action, Id, type Live, numberIn, topic } from "../../define.ts";
 import { Amount } from "../../money.ts";
 import { Page } from "../../page.ts";
 
@@ -34,8 +34,10 @@ export const ProductMessage = z.looseObject({
 const live = (admins: string): Live<z.output<typeof ProductMessage>> => ({
 	subscription: "products",
 	admins,
-	change: ({ productId }, { version }) =>
-		version === undefined ? undefined : { key: `product:${productId}`, seq: Number(version) }
+	change: ({ productId }, { version }) => {
+		const seq = numberIn(version);
+		return seq === undefined ? undefined : { key: `product:${productId}`, seq };
+	}
 });
 
 const example = {

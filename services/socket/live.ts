@@ -90,7 +90,9 @@ export function liveRooms(
 			if (!here || !live) return;
 			const events = eventsOf(live, room, message);
 			const change = live.change(message, headers);
-			if (change) pass({ ...change, key: `${room} ${change.key}` }, { room, events }, performance.now() - here.sinceMs);
+			// A room that was empty meanwhile is another one: what was told then was told to nobody here, and is not waited for.
+			if (change)
+				pass({ ...change, key: `${room} ${here.sinceMs} ${change.key}` }, { room, events }, performance.now() - here.sinceMs);
 			else for (const [name, payload] of events) emit(room, name, payload);
 		}
 	};

@@ -68,11 +68,30 @@ describe("changes in sequence", () => {
 		assert.deepEqual(passed, ["a4", "b1", "b2", "b3"]);
 	});
 
-	it("are not waited for where those before were made before anybody listened, or where nobody says when", () => {
+	it("are not waited for where those before were made before anybody listened", () => {
 		const { passed, take } = line();
 		take("a", 4, 500, 499);
-		take("b", 4, Number.POSITIVE_INFINITY);
-		assert.deepEqual(passed, ["a4", "b4"]);
+		assert.deepEqual(passed, ["a4"]);
+	});
+
+	it("are passed on at once where one topic alone tells of them, whatever was told when nobody listened", () => {
+		const passed: number[] = [];
+		const take = inSequence<number>(seq => passed.push(seq), { holdMs: HOLD_MS });
+		for (const seq of [1, 3, 2, 3, 1_000_000_000, 1_000_000_000]) take({ key: "a", seq }, seq);
+		assert.deepEqual(passed, [1, 3, 1_000_000_000]);
+	});
+
+	it("come late rather than never where what came first was made long after them", t => {
+		t.mock.timers.enable({ apis: ["setTimeout"] });
+		const { passed, take } = line();
+		take("a", 3, HOLD_MS + 1);
+		take("a", 1);
+		take("a", 2, 5);
+		take("a", 2, 5);
+		assert.deepEqual(passed, ["a3", "a1", "a2"]);
+		take("b", 1_000_000_000, 5);
+		t.mock.timers.tick(HOLD_MS);
+		assert.equal(passed.at(-1), "b1000000000", "a number that nobody counts up to is waited for no longer than any");
 	});
 
 	it("are forgotten for the things that have not changed for longest, never with one that waits", t => {

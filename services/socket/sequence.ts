@@ -8,6 +8,8 @@ export interface SequenceOptions {
 	maxKeys?: number;
 }
 
+const MAX_MISSING = 1_000;
+
 interface Line<Item> {
 	/** The number that is due. */
 	next: number;
@@ -48,11 +50,17 @@ export function inSequence<Item>(pass: (item: Item) => void, { holdMs = 3_000, m
 		line.timer = undefined;
 	};
 
+	/** Those from one number to another that are not here: should they come late all the same, they are passed on. */
+	const miss = (line: Line<Item>, from: number, to: number) => {
+		// Of a gap so wide that it can be no delay nothing is expected any more.
+		if (to - from > MAX_MISSING) return;
+		for (let seq = from; seq < to; seq++) if (!line.held.has(seq)) line.missing.add(seq);
+	};
+
 	const giveUp = (line: Line<Item>) => {
 		line.timer = undefined;
+		miss(line, line.isGuess ? 1 : line.next, Math.max(...line.held.keys()));
 		line.isGuess = false;
-		const newest = Math.max(...line.held.keys());
-		for (let seq = line.next; seq < newest; seq++) if (!line.held.has(seq)) line.missing.add(seq);
 		for (const [seq, item] of [...line.held].sort(([one], [other]) => one - other)) {
 			line.held.delete(seq);
 			line.next = seq + 1;
@@ -60,20 +68,24 @@ export function inSequence<Item>(pass: (item: Item) => void, { holdMs = 3_000, m
 		}
 	};
 
-	return ({ key, seq, afterMs = Number.POSITIVE_INFINITY }: Change, item: Item, heardForMs = Number.POSITIVE_INFINITY) => {
-		const isFirst = seq === 1 || afterMs > Math.min(holdMs, heardForMs);
-		const line: Line<Item> = lines.get(key) ?? {
-			next: isFirst ? seq : seq - 1,
-			isGuess: !isFirst,
-			held: new Map(),
-			missing: new Set()
-		};
+	const lineFrom = (seq: number, isFirst: boolean, isAlone: boolean): Line<Item> => {
+		const line: Line<Item> = { next: isFirst ? seq : seq - 1, isGuess: !isFirst, held: new Map(), missing: new Set() };
+		if (isFirst && !isAlone) miss(line, 1, seq);
+		return line;
+	};
+
+	return ({ key, seq, afterMs }: Change, item: Item, heardForMs = Number.POSITIVE_INFINITY) => {
+		// Told of by one topic alone, changes come in order: what has not come before this one has been told when nobody listened.
+		const isAlone = afterMs === undefined;
+		const isFirst = seq === 1 || isAlone || afterMs > Math.min(holdMs, heardForMs);
+		const line = lines.get(key) ?? lineFrom(seq, isFirst, isAlone);
 		remember(key, line);
 		if (line.isGuess && seq <= line.next) {
 			// One step nearer to the first; the one before it, if it was made just before, may still come.
 			line.next = isFirst ? seq : seq - 1;
 			line.isGuess = !isFirst;
 		}
+		if (isAlone && seq > line.next) line.next = seq;
 		if (seq < line.next) {
 			if (line.missing.delete(seq)) pass(item);
 			return;

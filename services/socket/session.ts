@@ -58,9 +58,16 @@ export function openSession(socket: WebSocket, client: Client, options: SessionO
 				leave(feedRoom(name));
 				continue;
 			}
+			const isNew = !hub.clients(feedRoom(name)).has(client);
 			await enter(feedRoom(name));
-			const list = await caller.call(feeds.get(name)!.snapshot as keyof Actions, {} as never);
-			hub.show(name, list, client);
+			try {
+				const list = await caller.call(feeds.get(name)!.snapshot as keyof Actions, {} as never);
+				hub.show(name, list, client);
+			} catch (error) {
+				// Who was told that it does not watch must not be shown anything, or be waited for with what is told meanwhile.
+				if (isNew) leave(feedRoom(name));
+				throw error;
+			}
 		}
 	};
 

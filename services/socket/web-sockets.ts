@@ -47,6 +47,8 @@ export function webSockets({ allowedOrigins, isTrusted, peers, caller, onConnect
 	const accept = (socket: WebSocket, peer: Peer) => {
 		open.set(socket, onConnection(socket, peer));
 		socket.on("pong", () => silent.delete(socket));
+		// Whoever sends a lot has its answer to a ping behind all of that.
+		socket.on("message", () => silent.delete(socket));
 		// What goes wrong is told by the close that follows.
 		socket.on("error", () => {});
 		socket.on("close", () => open.delete(socket));
