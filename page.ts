@@ -5,20 +5,15 @@ import { Id } from "./define.ts";
 const MAX = 200;
 const DEFAULT = 50;
 
-/** A query's text, or a number at the prompt. */
-const Limit = z.union([
-	z
-		.string()
-		.regex(/^\d{1,9}$/, "must be a whole number")
-		.transform(Number),
-	z.number()
-]);
-
 /** `?limit=` (default 50, at most 200) and `?after=` (the id of the last one seen). */
 export const Page = z.strictObject({
-	limit: Limit.pipe(z.int("must be a whole number").min(1, "must be at least 1").max(MAX, `must be at most ${MAX}`)).default(
-		DEFAULT
-	),
+	// A query's text, or a number at the prompt.
+	limit: z.coerce
+		.number("must be a whole number")
+		.int("must be a whole number")
+		.min(1, "must be at least 1")
+		.max(MAX, `must be at most ${MAX}`)
+		.default(DEFAULT),
 	after: Id.optional()
 });
 
