@@ -6,6 +6,7 @@ import { type Service, ServiceBroker } from "moleculer";
 import type { Identity, Message } from "../../define.ts";
 import { migrate } from "../../mixins/database/database.ts";
 import { reach } from "../../mixins/dependency.ts";
+import { notFound } from "../../mixins/errors.ts";
 import { outbox } from "../../mixins/outbox/outbox.ts";
 import { eventually } from "../../test/client.ts";
 import type { Scratch } from "../../test/scratch.ts";
@@ -21,6 +22,8 @@ const LIMIT_CENTS = 100_000;
 
 export const paymentSuite = (where: string, open: () => Promise<Scratch>) =>
 	describe(`payment on ${where}`, () => {
+		/** What orders knows, and payment may not have heard of yet. */
+		const totals = new Map<string, number>();
 		const broker = new ServiceBroker({ logger: false, validator: new ContractValidator(actions) });
 		const money = bank({ limitCents: LIMIT_CENTS });
 		let scratch: Scratch;
@@ -33,6 +36,16 @@ export const paymentSuite = (where: string, open: () => Promise<Scratch>) =>
 			await migrate(scratch.db, new URL("./migrations/", import.meta.url));
 			store = sqlPayments(scratch.db.knex, outbox(scratch.db.knex, { contracts: topics, table: "payment_outbox" }));
 			const collector = { pauseMs: { first: 5, longest: 50 }, pollMs: 20, answerMs: 60_000 };
+			broker.createService({
+				name: "orders",
+				actions: {
+					get({ params: { id } }: { params: { id: string } }) {
+						const total = totals.get(id);
+						if (total === undefined) throw notFound("There is no such order");
+						return { total, status: "pending" };
+					}
+				}
+			});
 			broker.createService(payment(store, money.provider, { collector }));
 			await broker.start();
 		});
@@ -206,6 +219,12 @@ export const paymentSuite = (where: string, open: () => Promise<Scratch>) =>
 		it("refuses an order whose total is no amount: nobody could charge it", async () => {
 			for (const total of [-1, 0.001, 1e300])
 				await assert.rejects(create(order(total)), { code: 422, type: "VALIDATION_ERROR" }, String(total));
+		});
+
+		it("says what is to be paid from the moment of the order on, whether it has heard of it or not", async () => {
+			const one = order();
+			totals.set(one.orderId, 37.5);
+			assert.deepEqual(await get(one.orderId, one.buyer), { orderId: one.orderId, amount: 37.5, status: "pending" });
 		});
 
 		it("shows a payment to its buyer and to admins; to anybody else there is none", async () => {
