@@ -31,3 +31,18 @@ export function deadlineIn(ms: number, clock = () => performance.now()): Deadlin
 			})
 	};
 }
+
+/**
+ * A batch in which those have no part who have had their answer already, 503 `UNAVAILABLE`: what they asked for should not be done behind their back.
+ *
+ *     const buy = microBatch(forThoseInTime((rows: Row[]) => store.insert(rows), "Postgres"), { maxItems: 500, maxWaiting: 20_000 });
+ *     await deadline.bound(buy({ item: row, deadline }), "Postgres");
+ */
+export const forThoseInTime =
+	<Item, Answer>(batch: (items: Item[]) => Promise<(Answer | Error)[]>, what: string) =>
+	async (waiting: { item: Item; deadline: Deadline }[]): Promise<(Answer | Error)[]> => {
+		const inTime = waiting.filter(({ deadline }) => !deadline.isOver());
+		const answers = await batch(inTime.map(({ item }) => item));
+		let next = 0;
+		return waiting.map(one => (one === inTime[next] ? answers[next++]! : unavailable(what)));
+	};

@@ -87,3 +87,9 @@ export function isAway(error: unknown): boolean {
 		return true;
 	return parts(error).some(isAway);
 }
+
+/** For `catch`: what fails because something is away fails with 503 `UNAVAILABLE`, which names it as given; what is wrong goes on as it is. */
+export const awayAs =
+	(what: string) =>
+	(error: unknown): Promise<never> =>
+		Promise.reject(isAway(error) ? unavailable(what, error) : error);

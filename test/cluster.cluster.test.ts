@@ -1,4 +1,4 @@
-// All stories on the cluster profile: seven processes over real Kafka, Cassandra, Postgres and Redis, which must be up.
+// All stories on the cluster profile: a process a service and two gateways over real Kafka, Cassandra, Postgres and Redis, which must be up.
 import { after, before, describe } from "node:test";
 import { accountsStory } from "./accounts.story.ts";
 import { commerceStory } from "./commerce.story.ts";

@@ -1,5 +1,6 @@
 // One bucket for all nodes, in Redis, and by Redis's clock. A node takes tokens from it in chunks and spends those by itself.
 import type { Redis as Client } from "ioredis";
+import { deadlineIn } from "../deadline.ts";
 import type { Redis } from "../redis.ts";
 import { type Limits, memoryLimits } from "./limits.ts";
 import type { Rate } from "./token-bucket.ts";
@@ -49,15 +50,6 @@ const PATIENCE_MS = 250;
 
 const sum = (waiting: Waiter[]) => waiting.reduce((total, { tokens }) => total + tokens, 0);
 
-/** Rejects when it takes too long. What comes of it later is ignored. */
-async function within<T>(promise: Promise<T>, timeoutMs: number): Promise<T> {
-	let timer: NodeJS.Timeout | undefined;
-	const late = new Promise<never>((_, reject) => {
-		timer = setTimeout(() => reject(new Error("too late")), timeoutMs);
-	});
-	return Promise.race([promise, late]).finally(() => clearTimeout(timer));
-}
-
 /**
  * Limits that all nodes on one Redis share. Tokens are leased in chunks (twice what was asked for since the last lease, at most a tenth of a
  * second's worth beyond what is asked for just now) and forgotten after a second, so under load a node asks Redis about ten times a second for a
@@ -94,7 +86,7 @@ export function redisLimits({ client }: Redis, { patienceMs = PATIENCE_MS } = {}
 		const chunk = Math.floor((perSecond * CHUNK_MS) / 1000);
 		const wanted = Math.max(demand, Math.min(chunk, 2 * (demand + lease.spent)));
 		const asked = (client as LeaseClient).limitLease(1, `limit:${key}`, perSecond, burst, needed, wanted);
-		const answer = await within(asked, patienceMs);
+		const answer = await deadlineIn(patienceMs).bound(asked, "Redis");
 		const nowMs = performance.now();
 		if (answer <= 0) {
 			lease.refused = { tokens: needed, untilMs: nowMs - answer };

@@ -1,5 +1,6 @@
 // Reservations of orders that were never stored: who reserved them died in between, and no message will ever come of them.
 import type { Logger } from "moleculer";
+import { nowAndThen } from "../../mixins/now-and-then.ts";
 import type { InventoryStore } from "./inventory.store.ts";
 
 type Store = Pick<InventoryStore, "waiting" | "deduct" | "giveBack">;
@@ -44,26 +45,11 @@ export function startSettling(
 	logger: Pick<Logger, "info" | "warn">,
 	{ everyMs = EVERY_MS, olderMs = OLDER_MS } = {}
 ) {
-	let looking: Promise<void> | undefined;
-
 	const look = async () => {
 		const { deducted, givenBack } = await settleOrphans(store, settle, olderMs);
 		if (deducted > 0) logger.info(`deducted for ${deducted} orders whose messages have not come yet`);
 		for (const order of givenBack) logger.info("gave back what was reserved for an order that was never stored", { order });
 	};
 
-	const timer = setInterval(() => {
-		looking ??= look()
-			.catch(error => logger.warn(`reservations without an order stay for now (${error.message})`))
-			.finally(() => {
-				looking = undefined;
-			});
-	}, everyMs).unref();
-
-	return {
-		async stop() {
-			clearInterval(timer);
-			await looking;
-		}
-	};
+	return nowAndThen(look, { everyMs, logger, what: "reservations without an order" });
 }

@@ -2,8 +2,8 @@ import { randomUUID } from "node:crypto";
 import type { ServiceSchema } from "moleculer";
 import { type Caller, defineService } from "../../define.ts";
 import { database } from "../../mixins/database/database.ts";
-import { type Deadline, deadlineIn } from "../../mixins/deadline.ts";
-import { conflict, isAway, notFound, unavailable } from "../../mixins/errors.ts";
+import { deadlineIn, forThoseInTime } from "../../mixins/deadline.ts";
+import { awayAs, conflict, notFound } from "../../mixins/errors.ts";
 import { microBatch } from "../../mixins/micro-batch.ts";
 import { relay } from "../../mixins/outbox/relay.ts";
 import type { Deducted, GivenBack, Request } from "../../mixins/reservation/reservation.rules.ts";
@@ -25,24 +25,19 @@ const BATCH = { maxItems: 500, maxWaiting: 20_000, name: "Postgres" };
 /** A caller is answered within 5 s, whatever has become of Postgres. */
 const TIMEOUT_MS = 4_500;
 
-const inTime = <T>(work: Promise<T>): Promise<T> =>
-	deadlineIn(TIMEOUT_MS)
-		.bound(work, "Postgres")
-		.catch(error => Promise.reject(isAway(error) ? unavailable("Postgres", error) : error));
+const inTime = <T>(work: Promise<T>): Promise<T> => deadlineIn(TIMEOUT_MS).bound(work, "Postgres").catch(awayAs("Postgres"));
 
 /** Knows how much of everything there is, and promises nothing twice. What arrives together shares a transaction. */
 export function inventory(store: InventoryStore, { mixins = [], batches = 1, orphans }: InventoryOptions = {}) {
 	const together = { ...BATCH, concurrency: batches };
-	const reserve = microBatch<{ request: Request; deadline: Deadline }, null>(async waiting => {
-		// Of those who have been told already that Postgres is away nothing is reserved: they would leave it to nobody.
-		const inTimeStill = waiting.filter(({ deadline }) => !deadline.isOver());
-		const answers = await inTime(store.reserve(inTimeStill.map(({ request }) => request)));
-		const answerOf = new Map(inTimeStill.map((one, n) => [one, refusalOf(answers[n]!, one.request)]));
-		return waiting.map(one => {
-			const answer = answerOf.get(one);
-			return answer === undefined ? unavailable("Postgres") : answer;
-		});
-	}, together);
+	// What is reserved for those who have had their answer already they would leave to nobody.
+	const reserve = microBatch(
+		forThoseInTime(async (requests: Request[]) => {
+			const answers = await inTime(store.reserve(requests));
+			return requests.map((request, n) => refusalOf(answers[n]!, request));
+		}, "Postgres"),
+		together
+	);
 	// The partitions of a topic share them too: a batch of each would stand in line for the same shelves.
 	const deduct = microBatch<Step, Deducted>(orders => store.deduct(orders), together);
 	const giveBack = microBatch<Step, GivenBack>(orders => store.giveBack(orders), together);
@@ -94,7 +89,7 @@ export function inventory(store: InventoryStore, { mixins = [], batches = 1, orp
 			async reserve(ctx) {
 				const { orderId, lines } = ctx.params;
 				const deadline = deadlineIn(TIMEOUT_MS);
-				return deadline.bound(reserve({ request: requestOf(orderId, lines), deadline }), "Postgres");
+				return deadline.bound(reserve({ item: requestOf(orderId, lines), deadline }), "Postgres");
 			},
 
 			async release(ctx) {

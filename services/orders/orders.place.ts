@@ -2,7 +2,7 @@
 // its owner finds and asks about (orders.settle).
 import type { Caller } from "../../define.ts";
 import type { Deadline } from "../../mixins/deadline.ts";
-import { conflict, isAway, notFound, unavailable } from "../../mixins/errors.ts";
+import { awayAs, conflict, isAway, notFound, unavailable } from "../../mixins/errors.ts";
 import { isRetryOf, linesOf, type NewOrder, orderIdOf, priced, type Request, type StoredOrder } from "./orders.rules.ts";
 import type { Found } from "./orders.store.ts";
 
@@ -22,7 +22,6 @@ export interface Placing extends Request {
 }
 
 const typeOf = (error: unknown) => (error as { type?: string }).type;
-const awayAs = (what: string) => (error: Error) => Promise.reject(isAway(error) ? unavailable(what, error) : error);
 
 /**
  * Places an order, or answers the one that the same key has placed. Errors: 404 `NOT_FOUND` and 409 `OUT_OF_STOCK` (`data.productId`), 409 `CONFLICT` (the key

@@ -2,7 +2,7 @@ import type { ServiceSchema } from "moleculer";
 import { config } from "../../config.ts";
 import { defineService, type Meta } from "../../define.ts";
 import { database } from "../../mixins/database/database.ts";
-import { type Deadline, deadlineIn } from "../../mixins/deadline.ts";
+import { type Deadline, deadlineIn, forThoseInTime } from "../../mixins/deadline.ts";
 import { notFound, unauthorized, unavailable } from "../../mixins/errors.ts";
 import { microBatch } from "../../mixins/micro-batch.ts";
 import { relay } from "../../mixins/outbox/relay.ts";
@@ -42,20 +42,14 @@ function askerOf({ caller, $repl }: Meta): Known {
 /** Takes orders, and takes them through their life. */
 export function orders(store: OrderStore, { mixins = [], batches = 1, timeoutMs = 4_500, unpaidMs }: OrdersOptions = {}) {
 	const createTogether = microBatch(
-		async (waiting: { order: NewOrder; deadline: Deadline }[]) => {
-			// Who has been told that Postgres is away should not find later that they have bought.
-			const inTime = waiting.filter(({ deadline }) => !deadline.isOver());
-			const answers = await deadlineIn(timeoutMs).bound(store.create(inTime.map(({ order }) => order)), "Postgres");
-			const answerOf = new Map(inTime.map((one, index) => [one, answers[index]!]));
-			return waiting.map(one => answerOf.get(one) ?? unavailable("Postgres"));
-		},
+		forThoseInTime((items: NewOrder[]) => deadlineIn(timeoutMs).bound(store.create(items), "Postgres"), "Postgres"),
 		{ ...BATCH, concurrency: batches }
 	);
 	const findTogether = microBatch<string, Found>(ids => deadlineIn(timeoutMs).bound(store.find(ids), "Postgres"), BATCH);
 	const find = (id: string, deadline: Deadline) => deadline.bound(findTogether(id), "Postgres");
 	const book: OrderBook = {
 		find,
-		create: (order: NewOrder, deadline: Deadline) => deadline.bound(createTogether({ order, deadline }), "Postgres"),
+		create: (order: NewOrder, deadline: Deadline) => deadline.bound(createTogether({ item: order, deadline }), "Postgres"),
 		settle: async (id: string, deadline: Deadline) => (await deadline.bound(store.settle([id]), "Postgres")).includes(id)
 	};
 

@@ -1,5 +1,6 @@
 // Cancels what nobody pays: looked for now and then, by every node that works at orders, in one conditional statement, so each is cancelled once.
 import type { Logger } from "moleculer";
+import { nowAndThen } from "../../mixins/now-and-then.ts";
 import type { OrderStore } from "./orders.store.ts";
 
 const EVERY_MS = 5_000;
@@ -13,8 +14,6 @@ export function startCancelling(
 	logger: Pick<Logger, "info" | "warn">,
 	everyMs = EVERY_MS
 ) {
-	let looking: Promise<void> | undefined;
-
 	const look = async () => {
 		let cancelled: string[];
 		do {
@@ -23,18 +22,5 @@ export function startCancelling(
 		} while (cancelled.length === MAX_TOGETHER);
 	};
 
-	const timer = setInterval(() => {
-		looking ??= look()
-			.catch(error => logger.warn(`unpaid orders stay for now (${error.message})`))
-			.finally(() => {
-				looking = undefined;
-			});
-	}, everyMs).unref();
-
-	return {
-		async stop() {
-			clearInterval(timer);
-			await looking;
-		}
-	};
+	return nowAndThen(look, { everyMs, logger, what: "unpaid orders" });
 }

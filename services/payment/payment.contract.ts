@@ -3,9 +3,9 @@ import { z } from "zod";
 import { action, Id, topic } from "../../define.ts";
 import { Total } from "../../money.ts";
 
-/** `cancelled`: the order was, before anything was charged. */
 export const needs = ["orders"] as const;
 
+/** `cancelled`: the order was, before anything was charged. */
 export const PaymentStatus = z.enum(["pending", "succeeded", "failed", "refunded", "cancelled"]);
 export const Payment = z.strictObject({ orderId: Id, amount: Total, status: PaymentStatus });
 

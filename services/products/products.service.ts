@@ -3,7 +3,7 @@ import type { ServiceSchema } from "moleculer";
 import { type Ctx, defineService } from "../../define.ts";
 import { database } from "../../mixins/database/database.ts";
 import { type Deadline, deadlineIn } from "../../mixins/deadline.ts";
-import { conflict, invalid, isAway, notFound, unavailable } from "../../mixins/errors.ts";
+import { awayAs, conflict, invalid, notFound } from "../../mixins/errors.ts";
 import { relay } from "../../mixins/outbox/relay.ts";
 import { embedded, postgres, productsOutbox, topicLog, withTopics, works } from "../../profile.ts";
 import { type Stored, shown } from "./products.rules.ts";
@@ -13,7 +13,7 @@ import { type ProductStore, sqlProducts } from "./products.store.ts";
 const TIMEOUT_MS = 4_500;
 
 const within = <T>(deadline: Deadline, work: Promise<T>): Promise<T> =>
-	deadline.bound(work, "Postgres").catch(error => Promise.reject(isAway(error) ? unavailable("Postgres", error) : error));
+	deadline.bound(work, "Postgres").catch(awayAs("Postgres"));
 
 const noSuchProduct = (productId: string) => notFound("There is no such product", { productId });
 

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { ServiceSchema } from "moleculer";
 import { defineService } from "../../define.ts";
 import { database } from "../../mixins/database/database.ts";
-import { unavailable } from "../../mixins/errors.ts";
+import { deadlineIn, forThoseInTime } from "../../mixins/deadline.ts";
 import { microBatch } from "../../mixins/micro-batch.ts";
 import { relay } from "../../mixins/outbox/relay.ts";
 import { toCents } from "../../money.ts";
@@ -22,26 +22,18 @@ const BATCH = { maxItems: 500, maxWaiting: 20_000, name: "Postgres" };
 /** A caller is answered within 5 s, whatever has become of the server. */
 const TIMEOUT_MS = 4_500;
 
-const inTime = <T>(work: Promise<T>): Promise<T> =>
-	new Promise((resolve, reject) => {
-		const timer = setTimeout(() => reject(unavailable("Postgres")), TIMEOUT_MS);
-		work.then(resolve, reject).finally(() => clearTimeout(timer));
-	});
+const inTime = <T>(work: Promise<T>): Promise<T> => deadlineIn(TIMEOUT_MS).bound(work, "Postgres");
 
 /** Sells. Who buys with an id of their own may ask as often as they like, and buys once. */
 export function purchase(store: PurchaseStore, { mixins = [], batches = 1, newID = randomUUID }: PurchaseOptions = {}) {
-	const buyNext = microBatch(
-		async (waiting: { attempt: Attempt; untilMs: number }[]) => {
-			// Who has been told that Postgres is away should not find later that they have bought.
-			const nowMs = performance.now();
-			const inTimeStill = waiting.filter(({ untilMs }) => nowMs < untilMs);
-			const answers = await inTime(store.buy(inTimeStill.map(({ attempt }) => attempt)));
-			const answerOf = new Map(inTimeStill.map((one, index) => [one, answers[index]!]));
-			return waiting.map(one => answerOf.get(one) ?? unavailable("Postgres"));
-		},
+	const buyTogether = microBatch(
+		forThoseInTime((attempts: Attempt[]) => inTime(store.buy(attempts)), "Postgres"),
 		{ ...BATCH, concurrency: batches }
 	);
-	const buy = (attempt: Attempt) => inTime(buyNext({ attempt, untilMs: performance.now() + TIMEOUT_MS }));
+	const buy = (item: Attempt) => {
+		const deadline = deadlineIn(TIMEOUT_MS);
+		return deadline.bound(buyTogether({ item, deadline }), "Postgres");
+	};
 	const total = microBatch((userIDs: string[]) => inTime(store.totals(userIDs)), BATCH);
 
 	return defineService({

@@ -2,20 +2,18 @@ import type { ServiceSchema } from "moleculer";
 import { config } from "../../config.ts";
 import { defineService } from "../../define.ts";
 import { type Database, database } from "../../mixins/database/database.ts";
-import { isAway, unavailable } from "../../mixins/errors.ts";
+import { awayAs } from "../../mixins/errors.ts";
 import { microBatch } from "../../mixins/micro-batch.ts";
 import { postgres } from "../../profile.ts";
 import type { Count } from "./summary.contract.ts";
 import { type SummaryStore, sqlSummary } from "./summary.store.ts";
-
-const awayOr = (error: unknown) => (isAway(error) ? unavailable("Postgres", error) : error);
 
 /** The read side of the tally: what the counter worked out, kept where it can be listed. */
 export const summary = (store: SummaryStore, names: readonly string[], mixins: Partial<ServiceSchema>[] = []) => {
 	// Whoever asks while a read is under way shares the next one.
 	const list = microBatch<null, Count[]>(
 		async asked => {
-			const counts = await store.list(names).catch(error => Promise.reject(awayOr(error)));
+			const counts = await store.list(names).catch(awayAs("Postgres"));
 			return asked.map(() => counts);
 		},
 		{ maxItems: 10_000, maxWaiting: 10_000, name: "Postgres" }
@@ -29,7 +27,7 @@ export const summary = (store: SummaryStore, names: readonly string[], mixins: P
 			list: () => list(null),
 
 			async raise(ctx) {
-				await store.raise(ctx.params.counts).catch(error => Promise.reject(awayOr(error)));
+				await store.raise(ctx.params.counts).catch(awayAs("Postgres"));
 				return null;
 			}
 		}

@@ -3,8 +3,9 @@ import type { ServiceSchema } from "moleculer";
 import { config } from "../../config.ts";
 import { defineService, type Identity } from "../../define.ts";
 import { database } from "../../mixins/database/database.ts";
-import { conflict, invalid, isAway, notFound, unauthorized, unavailable } from "../../mixins/errors.ts";
+import { awayAs, conflict, invalid, notFound, unauthorized } from "../../mixins/errors.ts";
 import type { Limits } from "../../mixins/limits/limits.ts";
+import { nowAndThen } from "../../mixins/now-and-then.ts";
 import { embedded, limits, postgres, works } from "../../profile.ts";
 import type { Role, User } from "./users.contract.ts";
 import { attempts } from "./users.limits.ts";
@@ -23,8 +24,7 @@ const REVOKED_FOR_MS = ACCESS_TTL_MS + 60_000;
 /** What no gateway has brought, as from the prompt, comes from here. */
 const INSIDE = "inside";
 
-const orAway = async <T>(work: Promise<T>): Promise<T> =>
-	work.catch(error => Promise.reject(isAway(error) ? unavailable("Postgres", error) : error));
+const orAway = async <T>(work: Promise<T>): Promise<T> => work.catch(awayAs("Postgres"));
 
 export interface UsersOptions {
 	mixins?: Partial<ServiceSchema>[];
@@ -59,7 +59,7 @@ export function users(store: UserStore, { secret, limits, mixins = [], sweeps = 
 
 	// From the start of the service on.
 	let signing: Tokens;
-	let sweeping: NodeJS.Timeout | undefined;
+	let sweeping: ReturnType<typeof nowAndThen> | undefined;
 
 	const signIn = async (user: User, { session, generation }: Refresh) => {
 		const { token, expiresAtMs } = await signing.access({ id: user.id, role: user.role, session });
@@ -166,12 +166,11 @@ export function users(store: UserStore, { secret, limits, mixins = [], sweeps = 
 
 		async started() {
 			signing = tokens(await secret());
-			const sweepLater = () => sweep().catch(error => this.logger.warn(`old sessions stay for now (${error.message})`));
-			if (sweeps) sweeping = setInterval(sweepLater, SWEEP_EVERY_MS).unref();
+			if (sweeps) sweeping = nowAndThen(sweep, { everyMs: SWEEP_EVERY_MS, logger: this.logger, what: "old sessions" });
 		},
 
 		stopped() {
-			clearInterval(sweeping);
+			return sweeping?.stop();
 		}
 	});
 }

@@ -2,7 +2,7 @@ import type { ServiceSchema } from "moleculer";
 import { config } from "../../config.ts";
 import { type Caller, defineService } from "../../define.ts";
 import { cannotStart } from "../../mixins/cannot-start.ts";
-import { isAway, unavailable } from "../../mixins/errors.ts";
+import { awayAs } from "../../mixins/errors.ts";
 import { microBatch } from "../../mixins/micro-batch.ts";
 import { redis as redisMixin } from "../../mixins/redis.ts";
 import { embedded, redis, topicLog, withTopics, works } from "../../profile.ts";
@@ -45,9 +45,7 @@ export const wallet = (store: BalanceStore, mixins: Partial<ServiceSchema>[] = [
 				}
 				if (cents !== undefined) return cents;
 
-				const total = await ctx.call("purchase.total", { user_id }).catch(error => {
-					throw isAway(error) ? unavailable("the wallet's store", error) : error;
-				});
+				const total = await ctx.call("purchase.total", { user_id }).catch(awayAs("the wallet's store"));
 				// Of those who never bought nothing is kept, or anybody could fill the store by asking. What fails here is made good by the next read.
 				if (total.seq > 0 && generation !== undefined) store.confirm([{ user_id, ...total }], generation).catch(() => {});
 				return total.total_cents;
