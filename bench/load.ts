@@ -1,0 +1,19 @@
+// Clients that ask again as soon as they are answered.
+import type { Round } from "./measure.ts";
+
+/** So many at once, until the time is up; each operation's latency is kept. Rejects with the first failure. */
+export async function closedLoop(clients: number, ms: number, ask: (client: number) => Promise<unknown>): Promise<Round> {
+	const latenciesMs: number[] = [];
+	const startMs = performance.now();
+	const endMs = startMs + ms;
+	const client = async (index: number) => {
+		for (let nowMs = performance.now(); nowMs < endMs; ) {
+			await ask(index);
+			const answeredMs = performance.now();
+			latenciesMs.push(answeredMs - nowMs);
+			nowMs = answeredMs;
+		}
+	};
+	await Promise.all(Array.from({ length: clients }, (_, index) => client(index)));
+	return { operations: latenciesMs.length, elapsedMs: performance.now() - startMs, latenciesMs };
+}

@@ -1,0 +1,104 @@
+// What Plaza costs and how fast it is, as ratios against what a competent person would write without it.
+//
+//     npm run bench [-- NAME …] [--quick] [--pairs N] [--seconds N]
+//
+// NAME: G1, G2, …; without one, all of them, and bench/RESULTS.md is written anew. --quick: only whether everything still runs; nothing is judged.
+// Starts Kafka, Cassandra, Postgres and Redis of its own. The two sides of a measure take turns, so whatever else the machine does, it does to both.
+import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import type { Measure } from "./measure.ts";
+import { measures } from "./measures.ts";
+import { resultsPage, summaryLines } from "./results.ts";
+import type { Result, RunOptions } from "./run.ts";
+import { startServers } from "./servers.ts";
+
+/** Of one measure: making its data and all its rounds. */
+const TIMEOUT_MS = 15 * 60_000;
+
+const usage = (message: string): never => {
+	console.error(
+		`${message}\nusage: npm run bench [-- NAME …] [--quick] [--pairs N] [--seconds N]; NAME: ${measures.map(one => one.id).join(", ")}`
+	);
+	process.exit(2);
+};
+const count = (name: string, text: string) =>
+	/^[1-9]\d{0,3}$/.test(text) ? Number(text) : usage(`--${name} ${text}: give a number from 1 to 9999`);
+
+function read() {
+	try {
+		return parseArgs({
+			allowPositionals: true,
+			options: {
+				quick: { type: "boolean", default: false },
+				pairs: { type: "string", default: "5" },
+				seconds: { type: "string", default: "10" }
+			}
+		});
+	} catch (error) {
+		return usage((error as Error).message);
+	}
+}
+
+const { values, positionals } = read();
+for (const name of positionals) if (!measures.some(({ id }) => id === name)) usage(`no measure ${name}`);
+const chosen = measures.filter(({ id }) => positionals.length === 0 || positionals.includes(id));
+const options: RunOptions = values.quick
+	? { quick: true, pairs: 1, roundMs: 1_000, warmUpMs: 500 }
+	: { quick: false, pairs: count("pairs", values.pairs), roundMs: count("seconds", values.seconds) * 1_000, warmUpMs: 4_000 };
+
+let running: ChildProcess | undefined;
+/** In a process of its own, so that one measure's heap and compiled code are not another's. */
+async function measured({ id }: Measure, env: Record<string, string>): Promise<Result> {
+	const child = fork(join(import.meta.dirname, "run.ts"), [id, JSON.stringify(options)], {
+		env: { ...process.env, ...env },
+		execArgv: ["--expose-gc"]
+	});
+	running = child;
+	const timer = setTimeout(() => child.kill("SIGKILL"), TIMEOUT_MS);
+	const answered = once(child, "message") as Promise<[Result]>;
+	const ended = once(child, "exit").then(([code, signal]) => {
+		throw new Error(`${id} ended with ${signal ?? code} before it had a result`);
+	});
+	ended.catch(() => {});
+	const [result] = await Promise.race([answered, ended]).finally(() => clearTimeout(timer));
+	await ended.catch(() => {});
+	return result;
+}
+
+const servers = await startServers();
+const versions = await servers.versions();
+let stopped = false;
+const stop = () => {
+	if (stopped) return;
+	stopped = true;
+	running?.kill("SIGKILL");
+	servers.stop();
+};
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+	process.on(signal, () => {
+		stop();
+		process.exit(1);
+	});
+
+const results: Result[] = [];
+try {
+	for (const measure of chosen) {
+		console.error(`${measure.id}: ${measure.title}; against ${measure.against}`);
+		try {
+			const result = await measured(measure, servers.env);
+			results.push(result);
+			for (const line of summaryLines(measure, result, options.quick)) console.log(line);
+		} catch (error) {
+			console.error(`  ${(error as Error).message}`);
+			process.exitCode = 1;
+		}
+	}
+} finally {
+	stop();
+}
+if (!values.quick && positionals.length === 0)
+	writeFileSync(join(import.meta.dirname, "RESULTS.md"), resultsPage(measures, results, versions));
+process.exit();

@@ -1,0 +1,107 @@
+// One measure, in a process of its own: its sides take turns (A B, B A, A B …), and each pair of rounds gives one ratio.
+import { cpuUsOf } from "./cpu.ts";
+import { intervalOf, median, percentile } from "./figures.ts";
+import type { Measure, Round, Side, Target } from "./measure.ts";
+import { measures } from "./measures.ts";
+import { serverPids } from "./servers.ts";
+
+export interface Figure {
+	name: string;
+	ours: number;
+	baseline?: number;
+	/** Median of the pairs: ours : baseline, or ours - baseline where the target says so. */
+	compared?: number;
+	interval?: [number, number];
+	target?: Target;
+	holds?: boolean;
+}
+
+export interface Result {
+	id: string;
+	pairs: number;
+	roundMs: number;
+	sides: string[];
+	figures: Figure[];
+}
+
+export interface RunOptions {
+	pairs: number;
+	roundMs: number;
+	warmUpMs: number;
+	quick: boolean;
+}
+
+type Figures = Record<string, number>;
+
+async function figuresOf(side: Side, ms: number): Promise<Figures> {
+	const pids = [process.pid, ...serverPids(), ...(side.pids?.() ?? [])];
+	const [startMs, startUs] = [performance.now(), cpuUsOf(pids)];
+	const round: Round = await side.round(ms);
+	const elapsedMs = round.elapsedMs ?? performance.now() - startMs;
+	const usedUs = cpuUsOf(pids) - startUs;
+	const { latenciesMs = [] } = round;
+	if (round.operations === 0) throw new Error(`${side.name} did nothing in ${Math.round(elapsedMs)} ms`);
+	return {
+		rate: (round.operations * 1_000) / elapsedMs,
+		cpuUs: usedUs / round.operations,
+		...(latenciesMs.length > 0 && { p50Ms: percentile(latenciesMs, 0.5), p99Ms: percentile(latenciesMs, 0.99) }),
+		...round.figures
+	};
+}
+
+const print = (value: number) => (Math.abs(value) >= 100 ? Math.round(value).toLocaleString("en") : value.toPrecision(3));
+const line = (figures: Figures) =>
+	Object.entries(figures)
+		.map(([name, value]) => `${name} ${print(value)}`)
+		.join(", ");
+
+function compare(name: string, rounds: Figures[], others: Figures[] | undefined, target: Target | undefined): Figure {
+	const ours = median(rounds.map(one => one[name]!));
+	if (!others) return { name, ours, ...judge(ours, target) };
+	const compared = rounds.map((one, pair) => {
+		const [a, b] = [one[name]!, others[pair]![name]!];
+		return target?.difference ? a - b : a / b;
+	});
+	const baseline = median(others.map(one => one[name]!));
+	return { name, ours, baseline, compared: median(compared), interval: intervalOf(compared), ...judge(median(compared), target) };
+}
+
+const judge = (value: number, target: Target | undefined) =>
+	target && { target, holds: value >= (target.least ?? -Infinity) && value <= (target.most ?? Infinity) };
+
+export async function run(measure: Measure, { pairs, roundMs, warmUpMs, quick }: RunOptions): Promise<Result> {
+	const { ours, baseline, close } = await measure.open({ quick });
+	const sides = baseline ? [ours, baseline] : [ours];
+	const rounds = new Map<Side, Figures[]>(sides.map(side => [side, []]));
+	try {
+		for (let pair = 0; pair <= pairs; pair++) {
+			// Whoever comes second finds the machine as the first has left it: they take turns in that too.
+			for (const side of pair % 2 === 0 ? sides : sides.toReversed()) {
+				const figures = await figuresOf(side, pair === 0 ? warmUpMs : roundMs);
+				console.error(`  ${measure.id} ${pair === 0 ? "warm-up" : `pair ${pair}`} ${side.name}: ${line(figures)}`);
+				if (pair > 0) rounds.get(side)!.push(figures);
+			}
+		}
+	} finally {
+		await close();
+	}
+	const [first, second] = sides.map(side => rounds.get(side)!);
+	const names = Object.keys(first![0]!).filter(name => !second || name in second[0]!);
+	const figures = names.map(name =>
+		compare(
+			name,
+			first!,
+			second,
+			measure.targets.find(one => one.figure === name)
+		)
+	);
+	return { id: measure.id, pairs, roundMs, sides: sides.map(side => side.name), figures };
+}
+
+if (process.send) {
+	const [id, options] = [process.argv[2], JSON.parse(process.argv[3] ?? "{}") as RunOptions];
+	const measure = measures.find(one => one.id === id);
+	if (!measure) throw new Error(`no measure ${id}`);
+	const result = await run(measure, options);
+	process.send(result, () => process.exit());
+}
