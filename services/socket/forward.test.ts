@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { setImmediate } from "node:timers/promises";
 import { type Logger, ServiceBroker } from "moleculer";
 import type { Caller } from "../../define.ts";
 import { unavailable } from "../../mixins/errors.ts";
@@ -62,10 +63,41 @@ describe("forwarding", () => {
 		await forward([delivery("x")]);
 		isGone = false;
 		await forward([delivery("x")]);
+		await setImmediate();
 		await forward([delivery("x")]);
 		assert.deepEqual(
 			calls.map(({ missed }) => missed),
-			[false, true, false]
+			[false, true, true, false]
 		);
+	});
+
+	it("holds up nobody for a node that has been given up", async () => {
+		const answers: PromiseWithResolvers<null>[] = [];
+		const { forward, calls } = setUp(
+			{ x: ["two"] },
+			() => {
+				const answer = Promise.withResolvers<null>();
+				answers.push(answer);
+				if (answers.length === 1) answer.reject(unavailable("two"));
+				return answer.promise;
+			},
+			false
+		);
+		for (let n = 0; n < 5; n++) await forward([delivery("x")]);
+		assert.equal(calls.length, 2, "it is told once at a time");
+		// What it missed after it was asked may concern sockets that had come anew by then.
+		answers[1]?.resolve(null);
+		await setImmediate();
+		assert.deepEqual(
+			calls.map(({ missed }) => missed),
+			[false, true, true]
+		);
+		answers[2]?.resolve(null);
+		await setImmediate();
+		const last = forward([delivery("x")]);
+		await setImmediate();
+		answers[3]?.resolve(null);
+		await last;
+		assert.equal(calls.at(-1)?.missed, false);
 	});
 });

@@ -20,27 +20,52 @@ export interface ForwardOptions {
 
 /** Hands deliveries to all nodes that may hold sockets of their rooms; resolves once each has them, or has had its time. */
 export function forwarder({ nodeID, deliver, presence, caller, logger }: ForwardOptions) {
-	/** Nodes that were given up while they may still have had sockets: tried once each time, and told so as soon as they answer again. */
-	const missed = new Set<string>();
+	/** Nodes that were given up while they may still have had sockets, and how many times: as soon as they answer again they are told. */
+	const missed = new Map<string, number>();
+	const telling = new Set<string>();
+
+	const hand = (node: string, some: Delivery[], isMissed: boolean) =>
+		caller.call("socket.deliver", { deliveries: some, missed: isMissed }, { nodeID: node, timeout: CALL_TIMEOUT_MS });
+
+	/** Its sockets are to come anew, whatever they are sent by then: nobody waits for that. */
+	const tell = async (node: string) => {
+		if (telling.has(node)) return;
+		telling.add(node);
+		try {
+			let times: number | undefined;
+			do {
+				times = missed.get(node);
+				await hand(node, [], true);
+				// What was given up while it was being told may concern sockets that had come anew by then.
+			} while (missed.get(node) !== times);
+			missed.delete(node);
+		} catch {
+			// It is told by the next message for it.
+		} finally {
+			telling.delete(node);
+		}
+	};
+
+	const giveUp = (node: string) => {
+		missed.set(node, (missed.get(node) ?? 0) + 1);
+		void tell(node);
+	};
 
 	const send = async (node: string, deliveries: Delivery[]) => {
 		const untilMs = performance.now() + LEASE_MS;
-		for (;;) {
+		while (!missed.has(node)) {
 			try {
-				await caller.call("socket.deliver", { deliveries, missed: missed.has(node) }, { nodeID: node, timeout: CALL_TIMEOUT_MS });
-				missed.delete(node);
+				await hand(node, deliveries, false);
 				return;
 			} catch (error) {
-				const isExpected = await presence.isExpected(node);
-				if (!isExpected || missed.has(node) || performance.now() > untilMs) {
-					missed.add(node);
-					if (!isExpected) presence.drop(node, [...new Set(deliveries.map(({ room }) => room))]);
-					logger.warn(`${deliveries.length} messages did not reach the sockets of ${node}: ${(error as Error).message}`);
-					return;
+				if (!(await presence.isExpected(node)) || performance.now() > untilMs) {
+					logger.warn(`messages do not reach the sockets of ${node}, which are to come anew: ${(error as Error).message}`);
+					break;
 				}
 			}
 			await delay(PAUSE_MS);
 		}
+		giveUp(node);
 	};
 
 	return async (deliveries: Delivery[]) => {

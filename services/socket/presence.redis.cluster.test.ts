@@ -26,29 +26,47 @@ describe("presence in Redis", () => {
 		await watcher.close();
 	});
 
-	const node = async (nodeID: string) => {
+	const node = async (nodeID: string, former: string[] = []) => {
 		const redis = openRedis(readConfig(process.env).redisUrl);
 		await redis.check();
-		const rooms = new Set<string>();
+		const rooms = new Set(former);
+		const givenUp: string[] = [];
 		const presence = redisPresence(redis, {
 			nodeID,
 			rooms: () => rooms,
 			socketNodes: () => running,
-			onFrozen: () => {},
+			onGivenUp: () => givenUp.push(nodeID),
 			keyPrefix
 		});
 		presence.start();
 		running.push(nodeID);
 		opened.push({ presence, redis, rooms });
 		await eventually(
-			async () => assert.equal(await watcher.client.exists(`${keyPrefix}node:${nodeID}`), 1),
+			async () => assert.equal(await watcher.client.get(`${keyPrefix}node:${nodeID}`), "ready"),
 			`${nodeID} to take its lease`
 		);
 		const join = async (room: string) => {
 			rooms.add(room);
 			await presence.join(room);
 		};
-		return { presence, join, rooms };
+		/** Its connection is cut, as that of a process that is killed with -9: nobody says goodbye. */
+		const cut = () => {
+			running.splice(running.indexOf(nodeID), 1);
+			redis.client.disconnect();
+		};
+		return { presence, join, rooms, givenUp, cut, reconnect: () => redis.client.connect() };
+	};
+	/** All that Redis holds of a node. */
+	const tracesOf = async (nodeID: string) => {
+		const keys = await watcher.client.keys(`${keyPrefix}*`);
+		const found = await Promise.all(
+			keys.map(async key => {
+				if (key === `${keyPrefix}node:${nodeID}` || key === `${keyPrefix}rooms:${nodeID}`) return key;
+				if ((await watcher.client.type(key)) !== "set") return [];
+				return (await watcher.client.sismember(key, nodeID)) === 1 ? key : [];
+			})
+		);
+		return found.flat().map(key => key.slice(keyPrefix.length));
 	};
 	const forget = async () => watcher.client.del(await watcher.client.keys(`${keyPrefix}*`));
 
@@ -95,5 +113,29 @@ describe("presence in Redis", () => {
 		running.pop();
 		assert.deepEqual((await presence.nodesOf([room])).get(room), []);
 		assert.equal(await presence.isExpected("silent"), false);
+	});
+
+	it("knows a node that was killed and is back in the rooms it has now, and in none of its former life", async () => {
+		const former = await node("killed");
+		const [gone, both, now] = ["gone", "both", "now"].map(room => `user:${room}-${randomUUID()}`) as [string, string, string];
+		await former.join(gone);
+		await former.join(both);
+		former.cut();
+		const { presence } = await node("killed", [both, now]);
+		const nodes = await presence.nodesOf([gone, both, now]);
+		assert.deepEqual(Object.fromEntries(nodes), { [gone]: [], [both]: ["killed"], [now]: ["killed"] });
+		assert.deepEqual((await tracesOf("killed")).sort(), ["node:killed", "nodes", `room:${both}`, `room:${now}`, "rooms:killed"]);
+	});
+
+	it("forgets a node that never comes back, whoever asks for its rooms or not, and tells it so if it was not dead", async () => {
+		const { join, cut, givenUp, reconnect } = await node("lost");
+		const rooms = Array.from({ length: 1_100 }, () => `user:${randomUUID()}`);
+		await Promise.all(rooms.map(join));
+		cut();
+		await eventually(async () => assert.deepEqual(await tracesOf("lost"), []), "the others to bury it");
+		assert.deepEqual(givenUp, []);
+		await reconnect();
+		await eventually(() => assert.deepEqual(givenUp, ["lost"]), "it to hear that it was given up");
+		assert.equal((await tracesOf("lost")).length, rooms.length + 3);
 	});
 });

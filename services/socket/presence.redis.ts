@@ -1,11 +1,16 @@
 // Presence in Redis: a set of nodes for each room, and for each node a key with a lease that says its entries can be believed.
 import { setTimeout as delay } from "node:timers/promises";
+import type { ChainableCommander } from "ioredis";
 import type { Redis } from "../../mixins/redis.ts";
+import { burials, presenceKeys } from "./presence.burials.ts";
 import type { Presence } from "./presence.ts";
 
 /** A node that has not renewed its lease for so long is not expected to answer, and not believed to have registered all its rooms. */
 export const LEASE_MS = 5_000;
 const RENEW_EVERY_MS = 1_000;
+/** What stands under a node's key, once all its rooms are registered and before. */
+const READY = "ready";
+const REGISTERING = "registering";
 
 export interface RedisPresenceOptions {
 	nodeID: string;
@@ -13,17 +18,26 @@ export interface RedisPresenceOptions {
 	rooms: () => Iterable<string>;
 	/** The nodes that run sockets, as the broker knows them. */
 	socketNodes: () => string[];
-	/** Called when this process was frozen for longer than its lease: others may have given it up, and its sockets have missed frames. */
-	onFrozen: () => void;
+	/** Called when others may have given this node up, because it was frozen or cut off for longer than its lease: its sockets have missed frames. */
+	onGivenUp: () => void;
 	keyPrefix?: string;
+}
+
+/** What the commands of a pipeline answer. Rejects if one of them failed. */
+async function all<Answers extends unknown[]>(pipeline: ChainableCommander): Promise<Answers> {
+	const results = (await pipeline.exec()) ?? [];
+	for (const [error] of results) if (error) throw error;
+	return results.map(([, answer]) => answer) as Answers;
 }
 
 export function redisPresence(
 	{ client, onReconnect }: Pick<Redis, "client" | "onReconnect">,
-	{ nodeID, rooms, socketNodes, onFrozen, keyPrefix = "presence:" }: RedisPresenceOptions
+	{ nodeID, rooms, socketNodes, onGivenUp, keyPrefix = "presence:" }: RedisPresenceOptions
 ): Presence {
-	const roomKey = (room: string) => `${keyPrefix}room:${room}`;
-	const nodeKey = (node: string) => `${keyPrefix}node:${node}`;
+	const keys = presenceKeys(keyPrefix);
+	const { room: roomKey, node: nodeKey, nodes: nodesKey } = keys;
+	const ownRoomsKey = keys.roomsOf(nodeID);
+	const bury = burials(client, keys, node => node !== nodeID && !socketNodes().includes(node));
 	let isRegistered = false;
 	let leaseEndsAtMs = 0;
 	let registered = Promise.withResolvers<void>();
@@ -36,26 +50,36 @@ export function redisPresence(
 		isRegistered = false;
 	};
 
-	/** All rooms first, then the lease: whoever sees the lease can believe the rooms. */
+	/**
+	 * All rooms first, then the word that they can be believed. The lease is taken before: nobody buries us meanwhile. What Redis knows of an
+	 * earlier life that ended without a goodbye, or from an older dump, is taken back.
+	 */
 	const register = async () => {
+		const begun = client.pipeline().set(nodeKey(nodeID), REGISTERING, "PX", LEASE_MS).sadd(nodesKey, nodeID);
+		const [, , wasBuried, believed] = await all<[unknown, unknown, number, string[]]>(
+			begun.del(keys.buried(nodeID)).smembers(ownRoomsKey)
+		);
+		// From here to the end in one go: who joins or leaves later is heard by Redis later.
+		const here = new Set(rooms());
 		const pipeline = client.pipeline();
-		for (const room of rooms()) pipeline.sadd(roomKey(room), nodeID);
-		pipeline.set(nodeKey(nodeID), "1", "PX", LEASE_MS);
-		const results = (await pipeline.exec()) ?? [];
-		for (const [error] of results) if (error) throw error;
+		for (const room of believed) if (!here.has(room)) pipeline.srem(roomKey(room), nodeID).srem(ownRoomsKey, room);
+		for (const room of here) pipeline.sadd(ownRoomsKey, room).sadd(roomKey(room), nodeID);
+		await all(pipeline.set(nodeKey(nodeID), READY, "PX", LEASE_MS));
 		isRegistered = true;
 		registered.resolve();
+		if (wasBuried === 1) onGivenUp();
 	};
 
 	const renew = async () => {
 		const nowMs = performance.now();
-		if (nowMs - renewedAtMs > LEASE_MS) onFrozen();
+		if (nowMs - renewedAtMs > LEASE_MS) onGivenUp();
 		renewedAtMs = nowMs;
 		try {
 			// 0: Redis has forgotten us, and our rooms with us.
 			if (isRegistered && (await client.pexpire(nodeKey(nodeID), LEASE_MS)) === 0) lost();
 			if (!isRegistered) await register();
 			leaseEndsAtMs = nowMs + LEASE_MS;
+			bury();
 		} catch {
 			lost();
 		}
@@ -76,7 +100,7 @@ export function redisPresence(
 	return {
 		async join(room) {
 			try {
-				await client.sadd(roomKey(room), nodeID);
+				await all(client.pipeline().sadd(ownRoomsKey, room).sadd(roomKey(room), nodeID));
 				if (isRegistered) return;
 			} catch {
 				lost();
@@ -86,30 +110,24 @@ export function redisPresence(
 		},
 
 		leave(room) {
-			client.srem(roomKey(room), nodeID).catch(lost);
+			all(client.pipeline().srem(roomKey(room), nodeID).srem(ownRoomsKey, room)).catch(lost);
 		},
 
 		async nodesOf(wanted) {
 			const running = socketNodes();
 			const pipeline = client.pipeline();
 			for (const room of wanted) pipeline.smembers(roomKey(room));
-			for (const node of running) pipeline.exists(nodeKey(node));
+			for (const node of running) pipeline.get(nodeKey(node));
 			const results = await pipeline.exec().catch(() => null);
 			// Without Redis everybody is sent everything: more work, but nobody misses anything.
 			if (!results || results.some(([error]) => error)) return new Map(wanted.map(room => [room, running]));
-			const unsure = running.filter((_, index) => results[wanted.length + index]![1] !== 1);
+			const unsure = running.filter((_, index) => results[wanted.length + index]![1] !== READY);
 			return new Map(wanted.map((room, index) => [room, [...new Set([...(results[index]![1] as string[]), ...unsure])]]));
 		},
 
 		async isExpected(node) {
 			if (socketNodes().includes(node)) return true;
 			return (await client.exists(nodeKey(node)).catch(() => 0)) === 1;
-		},
-
-		drop(node, gone) {
-			const pipeline = client.pipeline();
-			for (const room of gone) pipeline.srem(roomKey(room), node);
-			pipeline.exec().catch(() => {});
 		},
 
 		start() {
@@ -122,7 +140,7 @@ export function redisPresence(
 			await renewing;
 			const pipeline = client.pipeline();
 			for (const room of rooms()) pipeline.srem(roomKey(room), nodeID);
-			pipeline.del(nodeKey(nodeID));
+			pipeline.del(ownRoomsKey, nodeKey(nodeID)).srem(nodesKey, nodeID);
 			await pipeline.exec().catch(() => {});
 		}
 	};

@@ -9,8 +9,6 @@ export interface Presence {
 	nodesOf(rooms: string[]): Promise<Map<string, string[]>>;
 	/** Whether a node that does not answer can still be expected to. */
 	isExpected(nodeID: string): Promise<boolean>;
-	/** A node that is gone without a goodbye is no longer in these rooms. */
-	drop(nodeID: string, rooms: string[]): void;
 	start(): void;
 	stop(): Promise<void>;
 }
@@ -21,7 +19,6 @@ export const localPresence = (nodeID: string): Presence => ({
 	leave() {},
 	nodesOf: async rooms => new Map(rooms.map(room => [room, [nodeID]])),
 	isExpected: async () => true,
-	drop() {},
 	start() {},
 	stop: async () => {}
 });

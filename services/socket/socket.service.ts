@@ -101,14 +101,14 @@ function open(service: Service, makePresence: typeof presenceOf) {
 }
 
 /** In one process the node itself; else what Redis knows. */
-function presenceOf({ broker }: Service, rooms: () => Iterable<string>, onFrozen: () => void): Presence {
+function presenceOf({ broker }: Service, rooms: () => Iterable<string>, onGivenUp: () => void): Presence {
 	if (embedded) return localPresence(broker.nodeID);
 	const socketNodes = () =>
 		broker.registry
 			.getNodeList({ onlyAvailable: true, withServices: false })
 			.filter(({ metadata }: { metadata: { works?: string[] } | null }) => metadata?.works?.includes("socket"))
 			.map(({ id }: { id: string }) => id);
-	return redisPresence(redis(), { nodeID: broker.nodeID, rooms, socketNodes, onFrozen });
+	return redisPresence(redis(), { nodeID: broker.nodeID, rooms, socketNodes, onGivenUp });
 }
 
 type Open = ReturnType<typeof open>;
