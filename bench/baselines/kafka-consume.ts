@@ -1,0 +1,38 @@
+// Reads a topic and parses what it reads. Asked for a number of messages, it answers how many it has read in all once they are that many.
+import { Kafka, logLevel } from "kafkajs";
+
+const topic = process.env.TOPIC!;
+const kafka = new Kafka({ brokers: process.env.KAFKA_BROKERS!.split(","), clientId: "bare-consumer", logLevel: logLevel.ERROR });
+
+const admin = kafka.admin();
+await admin.connect();
+await admin.createTopics({ topics: [{ topic, numPartitions: 12 }] });
+await admin.disconnect();
+
+let read = 0;
+let wanted = Number.POSITIVE_INFINITY;
+const answer = () => {
+	if (read < wanted) return;
+	wanted = Number.POSITIVE_INFINITY;
+	process.send!(read);
+};
+
+const consumer = kafka.consumer({ groupId: `${topic}-reader` });
+const joined = new Promise(resolve => consumer.on(consumer.events.GROUP_JOIN, resolve));
+await consumer.connect();
+await consumer.subscribe({ topic, fromBeginning: true });
+await consumer.run({
+	partitionsConsumedConcurrently: 12,
+	async eachBatch({ batch }) {
+		for (const { value } of batch.messages) JSON.parse(String(value));
+		read += batch.messages.length;
+		answer();
+	}
+});
+await joined;
+
+process.on("message", (count: number) => {
+	wanted = count;
+	answer();
+});
+process.send!(0);

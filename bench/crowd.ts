@@ -1,0 +1,85 @@
+// A crowd that buys over WebSocket, and is not done before gRPC shows every one of them the right balance.
+import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import grpc from "@grpc/grpc-js";
+import { loadSync } from "@grpc/proto-loader";
+import type { Bought, Told } from "./crowd.process.ts";
+import type { Round, Side } from "./measure.ts";
+
+const AMOUNT_CENTS = 125;
+const RIGHT_WITHIN_MS = 60_000;
+
+const definition = loadSync(join(import.meta.dirname, "../proto/wallet.proto"), { keepCase: true });
+const { wallet } = grpc.loadPackageDefinition(definition) as unknown as {
+	wallet: { WalletService: grpc.ServiceClientConstructor };
+};
+type Ask = (
+	request: { user_id: string },
+	callback: (error: Error | null, answer: { balances: { total: number } }) => void
+) => void;
+
+export interface CrowdOptions {
+	name: string;
+	wsUrl: string;
+	grpc: string;
+	pids: () => number[];
+	sockets: number;
+	/** Whether it has told the server who it is before it buys, and so hears of its balance. */
+	load: Omit<Told, "ms">;
+}
+
+export type Crowd = Side & { close(): void };
+
+/** One socket a user. Each round ends once gRPC answers exactly what each of them has spent; more than that, or less for a minute, ends the measure. */
+export async function crowd({ name, wsUrl, grpc: address, pids, sockets, load }: CrowdOptions): Promise<Crowd> {
+	const users = Array.from({ length: sockets }, (_, n) => `bench-${n}`);
+	const spentCents = users.map(() => 0);
+	const client = new wallet.WalletService(address, grpc.credentials.createInsecure());
+	const getBalance = (client as unknown as { GetBalance: Ask }).GetBalance.bind(client);
+	const balanceCents = (user_id: string) =>
+		new Promise<number>((resolve, reject) =>
+			getBalance({ user_id }, (error, answer) => (error ? reject(error) : resolve(Math.round(answer.balances.total * 100))))
+		);
+
+	const process: ChildProcess = fork(join(import.meta.dirname, "crowd.process.ts"), [
+		wsUrl,
+		JSON.stringify(users),
+		String(AMOUNT_CENTS / 100)
+	]);
+	const failed = once(process, "exit").then(([code, signal]) => {
+		throw new Error(`${name}: the crowd ended with ${signal ?? code}`);
+	});
+	failed.catch(() => {});
+	const heard = async () => ((await Promise.race([once(process, "message"), failed])) as [unknown])[0];
+	await heard();
+
+	async function rightBalances() {
+		const deadlineMs = performance.now() + RIGHT_WITHIN_MS;
+		for (const [index, user] of users.entries()) {
+			const wanted = spentCents[index]!;
+			for (;;) {
+				const shown = await balanceCents(user);
+				if (shown === wanted) break;
+				if (shown > wanted || performance.now() > deadlineMs)
+					throw new Error(`${name}: gRPC shows ${user} ${shown} cents, not ${wanted}`);
+			}
+		}
+	}
+
+	return {
+		name,
+		pids,
+		async round(ms): Promise<Round> {
+			process.send({ ms, ...load } satisfies Told);
+			const { perUser, latenciesMs } = (await heard()) as Bought;
+			for (const [index, bought] of perUser.entries()) spentCents[index]! += bought * AMOUNT_CENTS;
+			await rightBalances();
+			return { operations: latenciesMs.length, latenciesMs };
+		},
+		close() {
+			process.kill("SIGKILL");
+			client.close();
+		}
+	};
+}

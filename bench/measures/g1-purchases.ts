@@ -1,0 +1,57 @@
+import { startBaseline } from "../baselines/process.ts";
+import { type CrowdOptions, crowd } from "../crowd.ts";
+import type { Measure, Side } from "../measure.ts";
+import { pidsOf, startPlaza, WORKERS } from "../plaza.ts";
+
+export const SOCKETS = 256;
+/** A client that does not wait for one answer before it sends the next frame. */
+const IN_FLIGHT = 16;
+const LAYOUT = { all: `api,socket,${WORKERS}` };
+
+/** Plaza, and a crowd before it. */
+export async function boughtFromPlaza(load: CrowdOptions["load"]) {
+	const plaza = await startPlaza(LAYOUT);
+	const pids = () => pidsOf(plaza);
+	const side = await crowd({ name: "Plaza", wsUrl: plaza.wsUrl, grpc: plaza.grpc, pids, sockets: SOCKETS, load });
+	return {
+		side,
+		async stop() {
+			side.close();
+			await plaza.stop();
+		}
+	};
+}
+
+async function bareKafka() {
+	const env = { TOPIC: "bare_purchase", USERS: String(SOCKETS) };
+	const consumer = await startBaseline("kafka-consume.ts", env);
+	const producer = await startBaseline("kafka-produce.ts", env);
+	let sent = 0;
+	const side: Side = {
+		name: "bare kafkajs",
+		async round(ms) {
+			const operations = (await producer.ask(ms)) as number;
+			sent += operations;
+			await consumer.ask(sent);
+			return { operations };
+		}
+	};
+	return { side, stop: () => Promise.all([consumer.stop(), producer.stop()]) };
+}
+
+export const purchases: Measure = {
+	id: "G1",
+	title: `purchases, from a WebSocket frame to the right balance over gRPC: ${SOCKETS} sockets, ${IN_FLIGHT} purchases under way on each`,
+	against: "kafkajs producing the same payloads in batches of 100, and kafkajs consuming them",
+	layout:
+		"Plaza: one process with every service. kafkajs: a process that produces, a process that consumes. The clients in another",
+	targets: [{ figure: "rate", least: 0.25 }],
+	async open() {
+		const [ours, baseline] = [await boughtFromPlaza({ inFlight: IN_FLIGHT }), await bareKafka()];
+		return {
+			ours: ours.side,
+			baseline: baseline.side,
+			close: async () => void (await Promise.all([ours.stop(), baseline.stop()]))
+		};
+	}
+};
