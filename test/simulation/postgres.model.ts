@@ -1,0 +1,121 @@
+// What Postgres is to those who write to it and tell of it: transactions that lock rows, end in one go or not at all, and an outbox whose ids are drawn
+// before anybody sees them.
+import type { Knex } from "knex";
+import { unavailable } from "../../mixins/errors.ts";
+import type { Outbox, Waiting } from "../../mixins/outbox/outbox.ts";
+import type { Outgoing } from "../../mixins/topics/topic-log.ts";
+import { updateRow } from "./expression.ts";
+import { type Faults, type Server, serverNamed } from "./faults.ts";
+import { type Actor, currentActor, type Scheduler } from "./scheduler.ts";
+
+export interface Transaction {
+	/** Waits until nobody else holds it. */
+	lock(key: string): Promise<void>;
+	/** Puts records into the outbox, and draws their ids. */
+	tell(records: Outgoing[]): void;
+}
+
+export interface ModelPostgres {
+	server: Server;
+	/** What `work` answers is done when the transaction commits. */
+	transaction<T>(work: (trx: Transaction) => Promise<{ answer: T; commit: () => void }>): Promise<T>;
+	/** As one process sees it. */
+	outboxOf(actor: Actor): Outbox;
+	/** Ends what a dead process had begun. */
+	rollback(actor: Actor): void;
+	waiting(): number;
+}
+
+export function modelPostgres(scheduler: Scheduler, faults: Faults): ModelPostgres {
+	const server = serverNamed("postgres", scheduler, faults);
+	const rows = new Map<number, Outgoing>();
+	const lease = { holder: "", fence: 0, until: Number.NEGATIVE_INFINITY };
+	const listeners = new Map<Actor, Set<() => void>>();
+	const locks = new Map<string, { actor: Actor | undefined }>();
+	let queue: (() => void)[] = [];
+	let nextID = 1;
+
+	const release = (isMine: (holder: { actor: Actor | undefined }) => boolean) => {
+		for (const [key, holder] of locks) if (isMine(holder)) locks.delete(key);
+		const waiting = queue;
+		queue = [];
+		for (const goOn of waiting) goOn();
+	};
+
+	const lockAs = (holder: { actor: Actor | undefined }) => async (key: string) => {
+		while ((locks.get(key) ?? holder) !== holder) {
+			await new Promise<void>(resolve => queue.push(resolve));
+			await scheduler.step(`postgres lock ${key}`);
+		}
+		locks.set(key, holder);
+	};
+
+	const statement = (sql: string, bindings: unknown[]) => ({
+		timeout: () =>
+			server.ask(sql.includes("fence + 1") ? "take" : sql.includes("infinity") ? "release" : "renew", () => ({
+				rows: updateRow(lease, sql, bindings, scheduler.nowMs())
+			}))
+	});
+
+	return {
+		server,
+
+		async transaction(work) {
+			const actor = currentActor();
+			const holder = { actor };
+			const told = new Map<number, Outgoing>();
+			await scheduler.step("postgres begin");
+			if (server.isAway() || faults.hits("refused")) throw unavailable("Postgres");
+			try {
+				const { answer, commit } = await work({
+					lock: lockAs(holder),
+					tell: records => {
+						for (const record of records) told.set(nextID++, record);
+					}
+				});
+				await server.ask("commit", () => {
+					commit();
+					for (const [id, record] of told) rows.set(id, record);
+					release(one => one === holder);
+				});
+				if (told.size > 0) for (const listener of listeners.get(actor!) ?? []) listener();
+				return answer;
+			} finally {
+				release(one => one === holder);
+			}
+		},
+
+		rollback(actor) {
+			listeners.delete(actor);
+			release(holder => holder.actor === actor);
+		},
+
+		outboxOf(actor) {
+			const own = new Set<() => void>();
+			listeners.set(actor, own);
+			return {
+				table: "outbox",
+				knex: { raw: statement } as unknown as Knex,
+				add: () => Promise.reject(new Error("nobody adds to it by hand")),
+				onCommit(listener) {
+					own.add(listener);
+					return () => own.delete(listener);
+				},
+				oldest: limit =>
+					server.ask("oldest", () =>
+						[...rows]
+							.sort(([one], [other]) => one - other)
+							.slice(0, limit)
+							.map(([id, record]): Waiting => ({ id: String(id), record }))
+					),
+				remove: ids =>
+					server.ask(`remove ${ids}`, () => {
+						for (const id of ids) rows.delete(Number(id));
+					}),
+				ageMs: async () => 0
+			};
+		},
+
+		waiting: () => rows.size
+	};
+}

@@ -1,0 +1,65 @@
+// The store of purchases, in memory, with what its statements lock and in which order; what they decide is purchase.rules.ts's.
+import { isAway, unavailable } from "../../mixins/errors.ts";
+import { encode } from "../../mixins/topics/encode.ts";
+import { topics } from "../../services/contract.ts";
+import type { PurchaseTotal } from "../../services/purchase/purchase.contract.ts";
+import { firsts, keyOf, outcomes } from "../../services/purchase/purchase.rules.ts";
+import type { PurchaseStore } from "../../services/purchase/purchase.store.ts";
+import type { ModelPostgres } from "./postgres.model.ts";
+import type { Scheduler } from "./scheduler.ts";
+
+export interface PurchaseTables {
+	/** Amounts by key. */
+	purchases: Map<string, number>;
+	totals: Map<string, PurchaseTotal>;
+	/** Every total a user has had, by seq. */
+	history: Map<string, number[]>;
+}
+
+export const purchaseTables = (): PurchaseTables => ({ purchases: new Map(), totals: new Map(), history: new Map() });
+
+export function modelPurchases(
+	postgres: ModelPostgres,
+	{ purchases, totals, history }: PurchaseTables,
+	scheduler: Scheduler
+): PurchaseStore {
+	const buy: PurchaseStore["buy"] = attempts =>
+		postgres.transaction(async trx => {
+			const wanted = firsts(attempts);
+			for (const key of wanted.map(keyOf).sort()) await trx.lock(`purchase ${key}`);
+			const fresh = wanted.filter(attempt => !purchases.has(keyOf(attempt)));
+			for (const user of [...new Set(fresh.map(({ userID }) => userID))].sort()) await trx.lock(`total ${user}`);
+			const amounts = new Map(wanted.map(attempt => [keyOf(attempt), purchases.get(keyOf(attempt)) ?? attempt.amountCents]));
+			const after = new Map<string, PurchaseTotal>();
+			const records = fresh.map(({ id, userID, amountCents, createdAt, requestID }) => {
+				const before = after.get(userID) ?? totals.get(userID) ?? { seq: 0, total_cents: 0 };
+				const total = { seq: before.seq + 1, total_cents: before.total_cents + amountCents };
+				after.set(userID, total);
+				const created_at = createdAt ?? new Date(scheduler.nowMs()).toISOString();
+				const headers = { seq: String(total.seq), total_cents: String(total.total_cents) };
+				return encode(
+					topics,
+					"user_purchase",
+					{ id, user_id: userID, amount: amountCents / 100, created_at },
+					{ headers, requestID }
+				);
+			});
+			trx.tell(records);
+			const commit = () => {
+				for (const attempt of fresh) purchases.set(keyOf(attempt), attempt.amountCents);
+				for (const [index, { userID }] of fresh.entries())
+					history.set(userID, [...(history.get(userID) ?? []), Number(records[index]!.headers!.total_cents)]);
+				for (const [user, total] of after) totals.set(user, total);
+			};
+			return { answer: outcomes(attempts, amounts, new Set(fresh.map(keyOf))), commit };
+		});
+
+	return {
+		buy: attempts =>
+			buy(attempts).catch(error => {
+				if (!isAway(error)) throw error;
+				return attempts.map(() => unavailable("Postgres"));
+			}),
+		totals: users => postgres.server.ask("totals", () => users.map(user => totals.get(user) ?? { seq: 0, total_cents: 0 }))
+	};
+}

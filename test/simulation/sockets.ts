@@ -1,0 +1,110 @@
+// The service of sockets as a node carries it: the real hub, sessions and forwarding; the network between nodes and the register of rooms are models.
+import type { WebSocket } from "ws";
+import type { Actions, Caller, Received, TopicContract } from "../../define.ts";
+import { actions, topics } from "../../services/contract.ts";
+import { createClient } from "../../services/socket/client.ts";
+import { feedsOf } from "../../services/socket/feeds.ts";
+import { forwarder } from "../../services/socket/forward.ts";
+import { codelessAction } from "../../services/socket/frames.ts";
+import { createHub, roomsOf } from "../../services/socket/hub.ts";
+import { LEASE_MS } from "../../services/socket/presence.redis.ts";
+import type { Presence } from "../../services/socket/presence.ts";
+import { openSession } from "../../services/socket/session.ts";
+import type { Delivery } from "../../services/socket/socket.contract.ts";
+import type { Node, Running } from "./nodes.ts";
+import { actAs, type Scheduler } from "./scheduler.ts";
+import type { Door, ModelSocket } from "./screens.ts";
+
+const contracts = topics as unknown as Record<string, TopicContract>;
+const RENEW_EVERY_MS = 1_000;
+const nothing = () => {};
+const figures = { pushed: nothing, conflated: nothing, slow: nothing };
+const peer = { identity: undefined, take: () => true, identify: () => true, leave: nothing, over: nothing };
+
+/** Every node may have sockets of every room: the worst that presence may say. */
+const presenceOf = (nodes: Node[]): Presence => ({
+	join: async () => {},
+	leave: nothing,
+	nodesOf: async rooms => new Map(rooms.map(room => [room, nodes.map(({ name }) => name)])),
+	isExpected: async name => nodes.some(node => node.name === name && node.running),
+
+	start: nothing,
+	stop: async () => {}
+});
+
+/** Puts the service into a node's broker, to hear of these topics; answers the node's door. */
+export function furnishSockets(
+	{ broker, actor, mourners }: Running,
+	nodes: Node[],
+	heard: string[],
+	mixin: object,
+	scheduler: Scheduler
+): Door {
+	const hub = createHub(contracts);
+	const open = new Set<ModelSocket>();
+	const presence = presenceOf(nodes);
+	const comeAgain = () => {
+		for (const socket of open) socket.close();
+	};
+	const deliver = (delivery: Delivery) => hub.deliver(delivery);
+
+	const caller: Caller = {
+		async call(name: keyof Actions, params: object, { nodeID, ...options }: { nodeID?: string } = {}) {
+			if (nodeID === undefined) return broker.call(name, params, options);
+			await scheduler.step(`call ${nodeID}`);
+			const node = nodes.find(one => one.name === nodeID)!;
+			return Promise.race([
+				node.call(name, params),
+				new Promise((_, reject) => setTimeout(() => reject(new Error(`${nodeID} does not answer`)), LEASE_MS / 5))
+			]);
+		}
+	} as Caller;
+	const forward = forwarder({ nodeID: actor.name, deliver, presence, caller, logger: broker.getLogger("socket") });
+
+	broker.createService({
+		name: "socket",
+		mixins: [mixin],
+		actions: {
+			deliver: ({ params: { deliveries, missed } }: { params: { deliveries: Delivery[]; missed: boolean } }) => {
+				if (missed) comeAgain();
+				deliveries.forEach(deliver);
+				return null;
+			}
+		},
+		topics: Object.fromEntries(
+			heard.map(topic => [
+				topic,
+				{
+					batch: ({ received }: { received: Received<never>[] }) =>
+						forward(
+							received.flatMap(({ message, record: { headers } }) =>
+								roomsOf(contracts[topic]!, message).map(room => ({ topic, room, message, headers }))
+							)
+						)
+				}
+			])
+		)
+	});
+
+	// As presence does: whoever was frozen for longer than others wait for it has missed something.
+	actAs(actor, () => {
+		let renewedAtMs = performance.now();
+		setInterval(() => {
+			if (performance.now() - renewedAtMs > LEASE_MS) comeAgain();
+			renewedAtMs = performance.now();
+		}, RENEW_EVERY_MS);
+	});
+	mourners.add(() => {
+		for (const socket of open) socket.close();
+	});
+
+	const options = { hub, presence, caller, guests: true, feeds: feedsOf(contracts), codeless: codelessAction(actions), peer };
+	return socket =>
+		actAs(actor, () => {
+			open.add(socket);
+			socket.actor = actor;
+			socket.on("close", () => open.delete(socket));
+			const ws = socket as unknown as WebSocket;
+			openSession(ws, createClient(ws, figures), options);
+		});
+}
