@@ -1,13 +1,13 @@
-// Kafka, Cassandra, Postgres and Redis natively, where there is no Docker: node infra/main.ts up|down|kill|wipe [server …]
+// Kafka, Cassandra, Postgres and Redis natively, where there is no Docker: node infra/main.ts up|down|kill|freeze|thaw|wipe [server …]
 import { cassandra } from "./cassandra.ts";
 import { install } from "./install.ts";
 import { kafka } from "./kafka.ts";
 import { postgres } from "./postgres.ts";
 import { redis } from "./redis.ts";
-import { kill, type Server, start, stop, wipe } from "./server.ts";
+import { freeze, kill, type Server, start, stop, thaw, wipe } from "./server.ts";
 
 const servers = [kafka, cassandra, postgres, redis];
-const verbs: Record<string, (server: Server) => Promise<string>> = { up: start, down: stop, kill, wipe };
+const verbs: Record<string, (server: Server) => Promise<string>> = { up: start, down: stop, kill, freeze, thaw, wipe };
 
 const [verb = "", ...names] = process.argv.slice(2);
 const act = verbs[verb];

@@ -125,17 +125,48 @@ async function untilGone(server: Server, timeoutMs: number): Promise<boolean> {
 export async function stop(server: Server): Promise<string> {
 	const pid = pidOf(server);
 	if (!pid) return `${server.name.padEnd(9)} not running`;
+	// One that is frozen would hear nothing.
+	await thaw(server);
 	process.kill(pid, server.stopSignal ?? "SIGTERM");
 	if (await untilGone(server, STOP_TIMEOUT_MS)) return `${server.name.padEnd(9)} stopped`;
 	return `${await kill(server)}: it had not stopped within ${STOP_TIMEOUT_MS / 1000} s`;
 }
 
+/** A server's pid and those of its child processes. */
+const family = (pid: number) => [
+	pid,
+	...(read(`/proc/${pid}/task/${pid}/children`) ?? "").split(" ").filter(Boolean).map(Number)
+];
+
+function send(name: NodeJS.Signals, pids: number[]): void {
+	for (const pid of pids) {
+		try {
+			process.kill(pid, name);
+		} catch (error) {
+			// A child may have ended by now.
+			if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+		}
+	}
+}
+
+const signal =
+	(name: NodeJS.Signals, done: string) =>
+	async (server: Server): Promise<string> => {
+		const pid = pidOf(server);
+		if (!pid) return `${server.name.padEnd(9)} not running`;
+		send(name, family(pid));
+		return `${server.name.padEnd(9)} ${done}`;
+	};
+
+/** Has a server stand still, with all its connections open, as one does that hangs. */
+export const freeze = signal("SIGSTOP", "frozen");
+export const thaw = signal("SIGCONT", "goes on");
+
 /** Ends a server and its child processes at once, as a crash would. */
 export async function kill(server: Server): Promise<string> {
 	const pid = pidOf(server);
 	if (!pid) return `${server.name.padEnd(9)} not running`;
-	const children = (read(`/proc/${pid}/task/${pid}/children`) ?? "").split(" ").filter(Boolean).map(Number);
-	for (const one of [pid, ...children]) process.kill(one, "SIGKILL");
+	send("SIGKILL", family(pid));
 	if (!(await untilGone(server, STOP_TIMEOUT_MS)))
 		throw new Error(`pid ${pid} is still there ${STOP_TIMEOUT_MS / 1000} s after SIGKILL`);
 	return `${server.name.padEnd(9)} killed`;

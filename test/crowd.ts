@@ -1,4 +1,5 @@
 // A crowd that picks and buys at the same time, over HTTP and over sockets, and writes down what it sent and what was acknowledged.
+import { setTimeout as delay } from "node:timers/promises";
 import { openSocket, type Socket } from "./client.socket.ts";
 import { fresh, httpClient } from "./client.ts";
 import type { System } from "./system.ts";
@@ -15,13 +16,21 @@ interface Purchase {
 }
 export type Entry = { acknowledged: boolean } & ({ kind: "pick"; body: Pick } | { kind: "purchase"; body: Purchase });
 
+export interface CrowdOptions {
+	/** Clients at the same time: every third buys over a socket, the others pick and buy over HTTP. */
+	workers: number;
+	/** The longest that each waits with the next after an answer. Default: does not wait. */
+	thinkMs?: number;
+}
+
 const doors = { pick: { path: "/api/selections/async", status: 202 }, purchase: { path: "/api/purchases", status: 201 } };
 const PAUSE_MS = 50;
-const pause = () => new Promise(resolve => setTimeout(resolve, PAUSE_MS));
-const any = <T>(from: readonly T[]) => from[Math.floor(Math.random() * from.length)] as T;
+/** Over a socket, while the answers are on their way. */
+const PURCHASES_AT_ONCE = 4;
+export const any = <T>(from: readonly T[]) => from[Math.floor(Math.random() * from.length)] as T;
 
-/** Of `workers` clients every third buys over a socket; the others pick and buy over HTTP. Each sends the next when it is answered. */
-export function gatherCrowd(system: System, names: string[], people: string[], workers: number) {
+/** Each client sends the next when it is answered. */
+export function gatherCrowd(system: System, names: string[], people: string[], { workers, thinkMs = 0 }: CrowdOptions) {
 	const entries: Entry[] = [];
 	/** Answers that no outage excuses. */
 	const surprises: string[] = [];
@@ -29,6 +38,9 @@ export function gatherCrowd(system: System, names: string[], people: string[], w
 	let running = false;
 	let crowd: Promise<void>[] = [];
 
+	const think = async () => {
+		if (thinkMs > 0) await delay(Math.random() * thinkMs);
+	};
 	const acknowledge = (entry: Entry) => {
 		if (!entry.acknowledged) acknowledged++;
 		entry.acknowledged = true;
@@ -59,27 +71,48 @@ export function gatherCrowd(system: System, names: string[], people: string[], w
 		while (running) {
 			const entry = Math.random() < 0.6 ? anyPick() : anyPurchase();
 			entries.push(entry);
-			if (!(await post(entry))) await pause();
+			if (!(await post(entry))) await delay(PAUSE_MS);
+			await think();
 		}
+	}
+
+	/** Rejects where the socket is lost. */
+	async function buyOver(socket: Socket): Promise<void> {
+		const bought = Array.from({ length: PURCHASES_AT_ONCE }, anyPurchase);
+		const left = new Map(bought.map(entry => [entry.body.id, entry]));
+		entries.push(...bought);
+		let away = false;
+		const answers = socket.waitFor(
+			({ code, data }) => {
+				if (left.size === 0) return true;
+				const entry = left.get(data.id);
+				if (code === "purchase" && entry) acknowledge(entry);
+				else if (code === "error" && data.type === "UNAVAILABLE") away = true;
+				else if (code === "error" || code === "purchase") surprises.push(JSON.stringify({ code, data }));
+				if (code === "purchase" || code === "error") left.delete(data.id);
+				return left.size === 0;
+			},
+			"all answers",
+			{ from: socket.frames.length }
+		);
+		for (const { body } of bought) socket.send(body);
+		await answers;
+		if (away) await delay(PAUSE_MS);
 	}
 
 	async function overSocket(): Promise<void> {
 		let socket: Socket | undefined;
 		while (running) {
-			const entry = anyPurchase();
 			try {
 				socket ??= await openSocket(any(system.wsUrls));
-				entries.push(entry);
-				const from = socket.frames.length;
-				socket.send(entry.body);
-				const { code, data } = await socket.waitFor(({ code }) => code === "purchase" || code === "error", "an answer", { from });
-				if (code === "purchase" && data.id === entry.body.id) acknowledge(entry);
-				else if (data.type === "UNAVAILABLE") await pause();
-				else surprises.push(JSON.stringify({ code, data }));
+				await buyOver(socket);
+				// Pushed and answered: nobody looks at them again.
+				socket.frames.length = 0;
+				await think();
 			} catch {
 				socket?.close();
 				socket = undefined;
-				await pause();
+				await delay(PAUSE_MS);
 			}
 		}
 		socket?.close();

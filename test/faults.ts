@@ -73,10 +73,10 @@ export function faults(plaza: () => System) {
 		});
 
 	/** Mends what an earlier test may have left broken. */
-	async function allWell() {
+	async function allWell(withinMs = RECOVERY_MS) {
 		await infra("up");
 		for (const one of plaza().processes) if (one.ended) one.start();
-		await plaza().ready(RECOVERY_MS);
+		await plaza().ready(withinMs);
 	}
 
 	/** Runs a fault in the middle of a burst; in the end everything counts once, and everybody is well, without a hand. */

@@ -2,11 +2,16 @@
 import assert from "node:assert/strict";
 import { grpcClient } from "./client.grpc.ts";
 import { eventually, fresh } from "./client.ts";
-import { type Entry, gatherCrowd } from "./crowd.ts";
+import { type CrowdOptions, type Entry, gatherCrowd } from "./crowd.ts";
 import { countOf, settled } from "./selections.story.ts";
 import { ownName, type System } from "./system.ts";
 
 export interface Ledger {
+	/** All that was sent so far, the oldest first. */
+	readonly entries: readonly Entry[];
+	readonly names: readonly string[];
+	readonly people: readonly string[];
+	acknowledged(): number;
 	/** Begins to pick and to buy, as fast as it is answered. */
 	burst(): void;
 	/** Ends the burst; what is under way may still be answered. */
@@ -14,81 +19,101 @@ export interface Ledger {
 	/** Waits until this many more have been acknowledged. */
 	untilAcknowledged(more: number, timeoutMs?: number): Promise<void>;
 	/** What was acknowledged is counted, and no more than was sent: before anything is tried again. */
-	holds(): Promise<void>;
+	holds(timeoutMs?: number): Promise<void>;
 	/** Tries again what was not acknowledged, and some of what was, under the same ids. */
 	settle(timeoutMs?: number): Promise<void>;
 	/** Every entry counts exactly once, at every door that tells. */
-	verify(): Promise<void>;
+	verify(timeoutMs?: number): Promise<void>;
+	/** Picks of each name and cents of each user, of the entries that are asked for. */
+	sums(of?: (entry: Entry) => boolean): Map<string, number>;
 }
 
-type Of = (entry: Entry) => boolean;
-const all: Of = () => true;
-const acknowledged: Of = entry => entry.acknowledged;
+export interface LedgerOptions extends Partial<CrowdOptions> {
+	users?: number;
+}
 
-export async function openLedger(system: System, { workers = 12, users = 5 } = {}): Promise<Ledger> {
+const TOGETHER = 50;
+const acknowledged = (entry: Entry) => entry.acknowledged;
+
+/** Works through a list with so many at once. */
+export async function together<T>(items: readonly T[], work: (item: T) => Promise<unknown>, atOnce = TOGETHER): Promise<void> {
+	const left = [...items].reverse();
+	const worker = async () => {
+		for (let item = left.pop(); item !== undefined; item = left.pop()) await work(item);
+	};
+	await Promise.all(Array.from({ length: atOnce }, worker));
+}
+
+export async function openLedger(system: System, { workers = 12, users = 5, thinkMs }: LedgerOptions = {}): Promise<Ledger> {
 	const names = [ownName(), ownName()];
 	const before = new Map(await Promise.all(names.map(async name => [name, await countOf(system, name)] as const)));
 	const people = Array.from({ length: users }, () => fresh("crash"));
-	const crowd = gatherCrowd(system, names, people, workers);
+	const crowd = gatherCrowd(system, names, people, { workers, thinkMs });
 	const { entries, surprises } = crowd;
 
-	const picked = (name: string, of: Of) =>
-		entries.filter(one => one.kind === "pick" && one.body.name === name && of(one)).length + (before.get(name) as number);
-	const bought = (user: string, of: Of) => {
-		const amounts = entries.flatMap(one =>
-			one.kind === "purchase" && one.body.user_id === user && of(one) ? one.body.amount : []
-		);
-		return amounts.reduce((cents, amount) => cents + Math.round(amount * 100), 0) / 100;
+	const sums = (of: (entry: Entry) => boolean = () => true) => {
+		const all = new Map([...before, ...people.map(user => [user, 0] as const)]);
+		const add = (to: string, number: number) => all.set(to, (all.get(to) as number) + number);
+		for (const entry of entries) {
+			if (!of(entry)) continue;
+			if (entry.kind === "pick") add(entry.body.name, 1);
+			else add(entry.body.user_id, Math.round(entry.body.amount * 100));
+		}
+		return all;
 	};
 
-	async function total(user: string): Promise<number> {
+	/** What the doors tell, as `sums` does. */
+	async function told(): Promise<Map<string, number>> {
 		const grpc = grpcClient(system.grpc);
-		const { balances } = (await grpc.getBalance(user).finally(grpc.close)) as { balances: { total: number } };
-		return balances.total;
+		const cents = async (user: string) => {
+			const { balances } = (await grpc.getBalance(user)) as { balances: { total: number } };
+			return [user, Math.round(balances.total * 100)] as const;
+		};
+		try {
+			const counts = names.map(async name => [name, await countOf(system, name)] as const);
+			return new Map(await Promise.all([...counts, ...people.map(cents)]));
+		} finally {
+			grpc.close();
+		}
 	}
 
-	const between = (what: string, look: () => Promise<number>, least: number, most: number) =>
-		eventually(async () => {
-			const seen = await look();
-			assert.ok(seen >= least && seen <= most, `${what}: ${seen}, not ${least} to ${most}`);
-		}, "what was acknowledged to count");
-
 	return {
+		entries,
+		names,
+		people,
+		acknowledged: crowd.acknowledged,
 		burst: crowd.burst,
 		calm: crowd.calm,
+		sums,
 		async untilAcknowledged(more, timeoutMs) {
 			const wanted = crowd.acknowledged() + more;
 			const reached = () => assert.ok(crowd.acknowledged() >= wanted, `${crowd.acknowledged()} of ${wanted}`);
 			await eventually(reached, `${more} more acknowledgements`, timeoutMs);
 		},
-		async holds() {
-			for (const name of names) await between(name, () => countOf(system, name), picked(name, acknowledged), picked(name, all));
-			for (const user of people) await between(user, () => total(user), bought(user, acknowledged), bought(user, all));
+		async holds(timeoutMs) {
+			const [least, most] = [sums(acknowledged), sums()];
+			const check = async () => {
+				for (const [what, seen] of await told()) {
+					const range = [least.get(what) as number, most.get(what) as number] as const;
+					assert.ok(seen >= range[0] && seen <= range[1], `${what}: ${seen}, not ${range.join(" to ")}`);
+				}
+			};
+			await eventually(check, "what was acknowledged to count", timeoutMs);
 		},
 		async settle(timeoutMs = 60_000) {
 			const known = entries.filter(acknowledged);
 			const open = [...entries.filter(one => !one.acknowledged), ...known.slice(-20), ...known.slice(0, 20)];
-			const accepted = (entry: Entry) =>
+			await together(open, entry =>
 				eventually(
 					async () => assert.ok(await crowd.post(entry), surprises.at(-1)),
 					`${JSON.stringify(entry)} to be accepted`,
 					timeoutMs
-				);
-			const work = async () => {
-				for (let entry = open.pop(); entry; entry = open.pop()) await accepted(entry);
-			};
-			await Promise.all(Array.from({ length: workers }, work));
+				)
+			);
 		},
-		async verify() {
-			const exact = async () => {
-				const counts = await Promise.all(names.map(async name => [name, await countOf(system, name)]));
-				const sums = await Promise.all(people.map(async user => [user, await total(user)]));
-				assert.deepEqual(
-					[...counts, ...sums],
-					[...names.map(name => [name, picked(name, all)]), ...people.map(user => [user, bought(user, all)])]
-				);
-			};
-			await eventually(exact, "everything to count exactly once");
+		async verify(timeoutMs) {
+			const exact = async () => assert.deepEqual(await told(), sums());
+			await eventually(exact, "everything to count exactly once", timeoutMs);
 			await settled(system);
 			await exact();
 			assert.deepEqual(surprises, []);

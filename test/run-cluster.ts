@@ -1,15 +1,24 @@
 // Runs every *.cluster.test.ts against real servers: a fresh set of their own, on free ports, so that tests may empty and stop them.
 // Arguments are files to run instead of those: the faults (npm run test:faults), or one: npm run test:cluster -- test/page.cluster.test.ts
+// --rounds N, --seed S, --from R: N rounds of test/rounds.faults.test.ts alone, the R. of seed S first.
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { globSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { parseArgs } from "node:util";
 import { secondSet } from "../infra/second-set.ts";
 
+const option = { type: "string" } as const;
+const { values, positionals } = parseArgs({ allowPositionals: true, options: { rounds: option, seed: option, from: option } });
+for (const [name, text = ""] of Object.entries(values)) {
+	if (!/^\d+$/.test(text)) throw new Error(`--${name} ${text}: give a whole number`);
+	process.env[`FAULT_${name.toUpperCase()}`] = text;
+}
+const others = positionals.length > 0 ? positionals : ["**/*.cluster.test.ts"];
+const files = values.rounds ? ["test/rounds.faults.test.ts"] : others;
 /** Of a file too: bounded, and never what decides on a slow machine. */
-const TEST_TIMEOUT_MS = 900_000;
-const files = process.argv.length > 2 ? process.argv.slice(2) : ["**/*.cluster.test.ts"];
+const TEST_TIMEOUT_MS = 900_000 + Number(values.rounds ?? 0) * 120_000;
 
 const root = join(import.meta.dirname, "..");
 const dataDir = mkdtempSync(join(tmpdir(), "plaza-cluster-"));

@@ -1,0 +1,71 @@
+// Records that nobody can handle, put among the others: each must end in the dead letters of its topic, once for each group that refuses it.
+import assert from "node:assert/strict";
+import { setTimeout as delay } from "node:timers/promises";
+import { eventually, fresh } from "../client.ts";
+import type { Ledger } from "../ledger.ts";
+import { kafkaRecords } from "../outside.ts";
+import type { Draw } from "./draw.ts";
+import { GROUPS, withAdmin } from "./quiet.ts";
+
+const MARK = "poison";
+/** Near the most that a topic takes: with its headers the dead letter is larger than that. */
+const LARGE = 1_040_000;
+const PAUSE_MS = 100;
+
+interface Poison {
+	topic: string;
+	value: string;
+	/** Who refuses it; by default whoever reads the topic. */
+	groups?: string[];
+}
+
+const topics = ["Selections", "user_purchase", "Synchronizations", "order.created", "payment.failed"];
+const readersOf = (topic: string) => Object.keys(GROUPS).filter(group => GROUPS[group]?.includes(topic));
+
+const kinds: Record<string, (draw: Draw, ledger: Ledger) => Poison> = {
+	"not JSON": draw => ({ topic: draw.of(topics), value: '{"name":' }),
+	"wrong shape": draw => ({ topic: draw.of(topics), value: draw.of(["null", "[]", '{"id":1}', '{"user_id":{}}']) }),
+	"too large": draw => ({ topic: draw.of(topics), value: JSON.stringify({ user_id: "x".repeat(LARGE) }) }),
+	/** Readable, and refused by whoever handles it. */
+	refused(draw, { entries }) {
+		const orderId = fresh("order");
+		const paid = { orderId, buyerId: "nobody", amount: 1 };
+		const order = { orderId, buyerId: "nobody", items: [], total: 0.001, status: "pending", createdAt: new Date().toISOString() };
+		const bought = entries.find(one => one.kind === "purchase" && one.acknowledged)?.body;
+		return draw.of([
+			{ topic: "payment.failed", value: JSON.stringify(paid) },
+			{ topic: "order.created", value: JSON.stringify(order), groups: ["payment"] },
+			// Known, with another amount.
+			{ topic: "user_purchase", value: JSON.stringify({ ...bought, amount: 1_000 }) }
+		]);
+	}
+};
+
+/** Puts so many of each kind on the topics, one after another. Answers how to see that all of them are dead. */
+export async function poison(draw: Draw, ledger: Ledger, ofEach: number): Promise<(timeoutMs: number) => Promise<void>> {
+	const startMs = Date.now();
+	const wanted = new Map<string, string>();
+	await withAdmin(async (_, kafka) => {
+		const producer = kafka.producer({ allowAutoTopicCreation: false });
+		await producer.connect();
+		for (let n = 0; n < ofEach; n++) {
+			for (const [kind, make] of Object.entries(kinds)) {
+				const { topic, value, groups = readersOf(topic) } = make(draw, ledger);
+				const mark = fresh(MARK);
+				for (const group of groups) wanted.set(`${mark} ${group}`, `${kind} on ${topic}`);
+				await producer.send({ topic, messages: [{ key: mark, value, headers: { [MARK]: mark } }] });
+				await delay(PAUSE_MS);
+			}
+		}
+		await producer.disconnect();
+	});
+	const allDead = async () => {
+		const dead = new Set<string>();
+		for (const topic of topics)
+			for (const { headers } of await kafkaRecords(`${topic}.dead`, startMs))
+				dead.add(`${headers[MARK]} ${headers["dead-group"]}`);
+		const left = [...wanted].filter(([one]) => !dead.has(one));
+		assert.deepEqual(left, [], `${left.length} of ${wanted.size} poisoned records are not among the dead letters`);
+	};
+	return timeoutMs => eventually(allDead, "poison to end in the dead letters", timeoutMs);
+}

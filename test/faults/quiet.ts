@@ -1,0 +1,87 @@
+// Nothing is under way any more: what waits in the outboxes has left, and every group has handled its topics to their ends.
+import assert from "node:assert/strict";
+import { type Admin, Kafka, logLevel } from "kafkajs";
+import { eventually } from "../client.ts";
+import { psql } from "../outside.ts";
+import { type System, servers } from "../system.ts";
+
+/** Who consumes what, beside sockets: their topics are told by those who hold them. */
+export const GROUPS: Record<string, readonly string[]> = {
+	selections: ["Selections"],
+	sync: ["Synchronizations"],
+	wallet: ["user_purchase"],
+	inventory: ["product.created", "order.created", "order.cancelled"],
+	payment: ["order.created", "order.cancelled"],
+	orders: ["payment.succeeded", "payment.failed"],
+	socket: ["SelectionSummary", "SynchronizationResults", "WalletBalance", "order.created", "order.cancelled", "inventory.updated"]
+};
+const OUTBOXES = ["outbox", "orders_outbox", "payment_outbox", "inventory_outbox", "products_outbox"];
+
+export async function withAdmin<T>(use: (admin: Admin, kafka: Kafka) => Promise<T>): Promise<T> {
+	const kafka = new Kafka({ brokers: (servers().KAFKA_BROKERS ?? "localhost:9092").split(","), logLevel: logLevel.NOTHING });
+	const admin = kafka.admin();
+	await admin.connect();
+	return use(admin, kafka).finally(() => admin.disconnect());
+}
+
+async function allHandled(admin: Admin) {
+	for (const [groupId, topics] of Object.entries(GROUPS)) {
+		for (const { topic, partitions } of await admin.fetchOffsets({ groupId, topics: [...topics] })) {
+			const committed = new Map(partitions.map(({ partition, offset }) => [partition, Number(offset)]));
+			for (const { partition, high } of await admin.fetchTopicOffsets(topic))
+				assert.ok(
+					Number(high) === 0 || committed.get(partition) === Number(high),
+					`${groupId} is at ${committed.get(partition)} of ${high} in ${topic}/${partition}`
+				);
+		}
+	}
+}
+
+async function allSent() {
+	for (const outbox of OUTBOXES) {
+		const [[waiting] = []] = await psql(`select count(*) from ${outbox}`);
+		assert.equal(waiting, "0", `${waiting} messages wait in ${outbox}`);
+	}
+}
+
+/** What is handled may put something in an outbox, and what was sent has to be handled: both twice in a row, or it was between two looks. */
+export const untilQuiet = (timeoutMs: number) =>
+	withAdmin(admin =>
+		eventually(
+			async () => {
+				for (let look = 1; look <= 2; look++) {
+					await allSent();
+					await allHandled(admin);
+				}
+			},
+			"everything to be sent and handled",
+			timeoutMs
+		)
+	);
+
+/** name{labels} → value, of one node's figures. */
+const figuresOf = (text: string) =>
+	new Map<string, number>(
+		[...text.matchAll(/^plaza_topics_(\w+)\{([^}]*)\} (\d+)/gm)].map(([, figure, labels = "", value]) => {
+			const label = (name: string) => new RegExp(`\\b${name}="([^"]*)"`).exec(labels)?.[1];
+			return [`${figure} ${label("topic")} ${label("group")}`, Number(value)];
+		})
+	);
+
+/** Every node has accounted for all it has consumed since it was started. Answers what was consumed and handled as a duplicate, over all. */
+export async function figuresHold(system: System): Promise<{ consumed: number; duplicate: number }> {
+	const sums = { consumed: 0, duplicate: 0 };
+	for (const url of system.metricsUrls) {
+		const figures = figuresOf(await (await fetch(`${url}/metrics`)).text());
+		for (const [name, consumed] of figures) {
+			if (!name.startsWith("consumed ")) continue;
+			const of = (figure: string) => figures.get(name.replace("consumed", figure)) ?? 0;
+			const parts = { applied: of("applied"), duplicate: of("duplicate"), dead: of("dead"), parked: of("parked") };
+			const sum = Object.values(parts).reduce((all, one) => all + one, 0);
+			assert.equal(sum, consumed, `${name} at ${url}: ${consumed} is not the sum of ${JSON.stringify(parts)}`);
+			sums.consumed += consumed;
+			sums.duplicate += parts.duplicate;
+		}
+	}
+	return sums;
+}

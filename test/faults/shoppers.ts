@@ -1,0 +1,185 @@
+// A crowd that orders and cancels, and its books: each order is there once and in the one state that it must be in, and every shelf adds up.
+import assert from "node:assert/strict";
+import { setTimeout as delay } from "node:timers/promises";
+import { type Answer, eventually, fresh, httpClient } from "../client.ts";
+import { any } from "../crowd.ts";
+import { together } from "../ledger.ts";
+import { psql } from "../outside.ts";
+import type { System } from "../system.ts";
+import { mint, newAccount } from "../tokens.ts";
+
+export interface Ordered {
+	key: string;
+	buyer: string;
+	productId: string;
+	quantity: number;
+	/** Once it is acknowledged. */
+	orderId?: string;
+	soldOut?: boolean;
+	cancel?: "asked" | "acknowledged";
+}
+
+interface Product {
+	productId: string;
+	stock: number;
+}
+
+/** What an order of the dear product costs is more than the test provider pays: the system must be started with this. */
+export const SHOP_ENV = { PAYMENT_TEST_LIMIT: "1000" };
+const DEAR = 2000;
+const BUYERS = 12;
+const PAUSE_MS = 50;
+/** Longer than the whole run. */
+const TOKEN_MS = 7_200_000;
+
+export async function openShop(system: System, { workers, thinkMs }: { workers: number; thinkMs: number }) {
+	const entries: Ordered[] = [];
+	const surprises: string[] = [];
+	const products: Product[] = [];
+	const bearer = async (id: string, role: "user" | "admin" = "user") => [
+		id,
+		{ authorization: `Bearer ${await mint(id, { role, endsInMs: TOKEN_MS })}` }
+	];
+	const [, admin] = (await bearer(newAccount(), "admin")) as [string, Record<string, string>];
+	const buyers = new Map<string, Record<string, string>>(
+		(await Promise.all(Array.from({ length: BUYERS }, () => bearer(newAccount())))) as [string, Record<string, string>][]
+	);
+	let acknowledged = 0;
+	let running = false;
+	let crowd: Promise<void>[] = [];
+
+	async function stock(stock: number, price: number): Promise<Product> {
+		const asked = { name: "Oil", description: "x", price, sku: fresh("sku"), stock };
+		const { json, text } = await httpClient(system.url).post("/api/products", asked, admin);
+		assert.ok(json?.productId, text);
+		products.push({ productId: json.productId, stock });
+		return products.at(-1) as Product;
+	}
+	const plenty = await stock(1_000_000, 5);
+	const dear = await stock(1_000_000, DEAR);
+	let scarce: Product;
+
+	const post = (path: string, body: object | undefined, headers: Record<string, string>) =>
+		httpClient(any(system.urls))
+			.post(path, body, headers)
+			.catch(() => undefined);
+
+	/** Undefined where nothing is known of it. */
+	const expected = (answer: Answer | undefined, ...statuses: number[]) => {
+		if (answer === undefined || answer.status === 503) return undefined;
+		if (statuses.includes(answer.status) && (answer.status !== 409 || answer.json.type === "OUT_OF_STOCK")) return answer;
+		surprises.push(`${answer.status} ${answer.text}`);
+		return undefined;
+	};
+
+	/** Orders, for the first time or again; false where nothing is known of it. */
+	async function place(entry: Ordered): Promise<boolean> {
+		const body = { items: [{ productId: entry.productId, quantity: entry.quantity }], shippingAddress: { city: "Athens" } };
+		const headers = { ...buyers.get(entry.buyer), "idempotency-key": entry.key };
+		const answer = expected(await post("/api/orders", body, headers), 201, 409);
+		if (!answer) return false;
+		if (answer.status === 409) {
+			if (entry.orderId) surprises.push(`${entry.orderId} is out of stock now`);
+			entry.soldOut = true;
+			return true;
+		}
+		if (!entry.orderId) acknowledged++;
+		else if (entry.orderId !== answer.json.orderId) surprises.push(`${entry.orderId} is ${answer.json.orderId} now`);
+		entry.orderId = answer.json.orderId;
+		entry.soldOut = false;
+		return true;
+	}
+
+	async function cancel(entry: Ordered): Promise<boolean> {
+		const answer = expected(await post(`/api/orders/${entry.orderId}/cancel`, undefined, buyers.get(entry.buyer) ?? {}), 200);
+		if (answer && entry.cancel !== "acknowledged") acknowledged++;
+		entry.cancel = answer ? "acknowledged" : "asked";
+		return answer !== undefined;
+	}
+
+	async function shop(): Promise<void> {
+		while (running) {
+			const { productId } = any([plenty, plenty, plenty, dear, scarce]);
+			const entry: Ordered = { key: fresh("order"), buyer: any([...buyers.keys()]), productId, quantity: any([1, 2, 3]) };
+			entries.push(entry);
+			const answered = await place(entry);
+			if (entry.orderId && Math.random() < 0.3) await cancel(entry);
+			await delay(answered ? Math.random() * thinkMs : PAUSE_MS);
+		}
+	}
+
+	const isDear = ({ productId }: Ordered) => productId === dear.productId;
+	const isCancelled = (entry: Ordered) => entry.cancel === "acknowledged" || isDear(entry);
+
+	/** Every order as it stands in the two tables: id → status and payment. */
+	async function stored(): Promise<Map<string, string>> {
+		const whose = [...buyers.keys()].map(buyer => `'${buyer}'`).join();
+		const rows = await psql(
+			`select id, status, state from orders left join payments on order_id = id where orders.buyer_id in (${whose})`
+		);
+		return new Map(rows.map(([id, status, state]) => [id as string, `${status} ${state}`]));
+	}
+
+	/** An order that is cancelled may have been charged before, or not. */
+	const wanted = (entry: Ordered) => {
+		if (isDear(entry)) return /^cancelled (failed|cancelled)$/;
+		return isCancelled(entry) ? /^cancelled (refunded|cancelled)$/ : /^pending succeeded$/;
+	};
+
+	async function verify() {
+		const orders = await stored();
+		const known = entries.filter(({ orderId }) => orderId);
+		const lost = known.filter(({ orderId }) => !orders.has(orderId as string));
+		assert.deepEqual(lost, [], `${lost.length} orders are lost`);
+		const ids = new Set(known.map(({ orderId }) => orderId));
+		const extra = [...orders.keys()].filter(id => !ids.has(id));
+		assert.deepEqual([ids.size, extra], [known.length, []], "orders are there twice");
+		const wrong = known.filter(entry => !wanted(entry).test(orders.get(entry.orderId as string) as string));
+		const [first] = wrong.map(entry => `${JSON.stringify(entry)} is ${orders.get(entry.orderId as string)}`);
+		assert.equal(wrong.length, 0, `${wrong.length} orders are not in their state: ${first}`);
+
+		await together(products, async ({ productId, stock }) => {
+			const kept = known.filter(entry => entry.productId === productId && !isCancelled(entry));
+			const left = stock - kept.reduce((sum, { quantity }) => sum + quantity, 0);
+			const { json } = await httpClient(system.url).get(`/api/inventory/${productId}`);
+			assert.deepEqual([json.stock, json.reserved], [left, 0], `the stock of ${productId}`);
+		});
+		const { json } = await httpClient(system.url).get("/api/inventory", admin);
+		assert.deepEqual(json.broken, [], "the equation of stock");
+	}
+
+	return {
+		entries,
+		acknowledged: () => acknowledged,
+		async burst() {
+			scarce = await stock(20, 3);
+			running = true;
+			crowd = Array.from({ length: workers }, shop);
+		},
+		async calm() {
+			running = false;
+			await Promise.all(crowd);
+		},
+		/** Tries again what was not answered, and some of what was, under the same keys. */
+		async settle(timeoutMs?: number) {
+			const again = (asked: (entry: Ordered) => Promise<boolean>) => (entry: Ordered) =>
+				eventually(
+					async () => assert.ok(await asked(entry), surprises.at(-1)),
+					`${JSON.stringify(entry)} to be answered`,
+					timeoutMs
+				);
+			const placed = entries.filter(({ orderId }) => orderId);
+			const open = entries.filter(({ orderId, soldOut }) => !orderId && !soldOut);
+			await together([...open, ...placed.slice(0, 10), ...placed.slice(-10)], again(place));
+			const cancelling = entries.filter(one => one.cancel === "asked");
+			const cancelled = entries.filter(one => one.cancel === "acknowledged");
+			await together([...cancelling, ...cancelled.slice(0, 5), ...cancelled.slice(-5)], again(cancel));
+		},
+		async verify(timeoutMs?: number) {
+			await eventually(verify, "every order to be there once, in its state, and every shelf to add up", timeoutMs);
+			assert.deepEqual(surprises, []);
+		}
+	};
+}
+
+export type Shop = Awaited<ReturnType<typeof openShop>>;
