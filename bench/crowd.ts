@@ -1,5 +1,6 @@
 // A crowd that buys over WebSocket, and is not done before gRPC shows every one of them the right balance.
 import { type ChildProcess, fork } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { join } from "node:path";
 import grpc from "@grpc/grpc-js";
@@ -25,7 +26,6 @@ export interface CrowdOptions {
 	grpc: string;
 	pids: () => number[];
 	sockets: number;
-	/** Whether it has told the server who it is before it buys, and so hears of its balance. */
 	load: Omit<Told, "ms">;
 }
 
@@ -33,7 +33,8 @@ export type Crowd = Side & { close(): void };
 
 /** One socket a user. Each round ends once gRPC answers exactly what each of them has spent; more than that, or less for a minute, ends the measure. */
 export async function crowd({ name, wsUrl, grpc: address, pids, sockets, load }: CrowdOptions): Promise<Crowd> {
-	const users = Array.from({ length: sockets }, (_, n) => `bench-${n}`);
+	const run = randomUUID().slice(0, 8);
+	const users = Array.from({ length: sockets }, (_, n) => `${run}-${n}`);
 	const spentCents = users.map(() => 0);
 	const client = new wallet.WalletService(address, grpc.credentials.createInsecure());
 	const getBalance = (client as unknown as { GetBalance: Ask }).GetBalance.bind(client);

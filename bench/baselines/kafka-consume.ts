@@ -4,11 +4,6 @@ import { Kafka, logLevel } from "kafkajs";
 const topic = process.env.TOPIC!;
 const kafka = new Kafka({ brokers: process.env.KAFKA_BROKERS!.split(","), clientId: "bare-consumer", logLevel: logLevel.ERROR });
 
-const admin = kafka.admin();
-await admin.connect();
-await admin.createTopics({ topics: [{ topic, numPartitions: 12 }] });
-await admin.disconnect();
-
 let read = 0;
 let wanted = Number.POSITIVE_INFINITY;
 const answer = () => {

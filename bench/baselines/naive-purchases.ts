@@ -8,25 +8,19 @@ import { Kafka, logLevel } from "kafkajs";
 import pg from "pg";
 import { type WebSocket, WebSocketServer } from "ws";
 
-const TOPIC = "naive_purchase";
-const PARTITIONS = 12;
+const topic = process.env.TOPIC!;
 
 const pool = new pg.Pool({ connectionString: process.env.DATABASE_URL!, max: 10 });
 await pool.query("create table naive_purchases (id text primary key, user_id text not null, amount numeric(12, 2) not null)");
 
 const redis = new Redis(process.env.REDIS_URL!);
 const kafka = new Kafka({ brokers: process.env.KAFKA_BROKERS!.split(","), clientId: "naive", logLevel: logLevel.ERROR });
-const admin = kafka.admin();
-await admin.connect();
-await admin.createTopics({ topics: [{ topic: TOPIC, numPartitions: PARTITIONS }] });
-await admin.disconnect();
-
 const consumer = kafka.consumer({ groupId: "naive-wallet" });
 const joined = new Promise(resolve => consumer.on(consumer.events.GROUP_JOIN, resolve));
 await consumer.connect();
-await consumer.subscribe({ topic: TOPIC, fromBeginning: true });
+await consumer.subscribe({ topic, fromBeginning: true });
 await consumer.run({
-	partitionsConsumedConcurrently: PARTITIONS,
+	partitionsConsumedConcurrently: 12,
 	async eachMessage({ message }) {
 		const { user_id, amount } = JSON.parse(String(message.value));
 		await redis.incrbyfloat(`naive:${user_id}`, amount);
@@ -41,7 +35,7 @@ async function buy(socket: WebSocket, frame: { user_id: string; amount: number }
 	const purchase = { id: randomUUID(), user_id: frame.user_id, amount: frame.amount };
 	const { id, user_id, amount } = purchase;
 	await pool.query("insert into naive_purchases (id, user_id, amount) values ($1, $2, $3)", [id, user_id, amount]);
-	await producer.send({ topic: TOPIC, acks: -1, messages: [{ key: user_id, value: JSON.stringify(purchase) }] });
+	await producer.send({ topic, acks: -1, messages: [{ key: user_id, value: JSON.stringify(purchase) }] });
 	socket.send(JSON.stringify({ code: "purchase", data: purchase }));
 }
 

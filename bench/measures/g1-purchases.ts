@@ -2,6 +2,7 @@ import { startBaseline } from "../baselines/process.ts";
 import { type CrowdOptions, crowd } from "../crowd.ts";
 import type { Measure, Side } from "../measure.ts";
 import { pidsOf, startPlaza, WORKERS } from "../plaza.ts";
+import { makeTopic } from "../topic.ts";
 
 export const SOCKETS = 256;
 /** A client that does not wait for one answer before it sends the next frame. */
@@ -24,6 +25,7 @@ export async function boughtFromPlaza(load: CrowdOptions["load"]) {
 
 async function bareKafka() {
 	const env = { TOPIC: "bare_purchase", USERS: String(SOCKETS) };
+	await makeTopic(env.TOPIC);
 	const consumer = await startBaseline("kafka-consume.ts", env);
 	const producer = await startBaseline("kafka-produce.ts", env);
 	let sent = 0;

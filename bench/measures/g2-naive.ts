@@ -2,11 +2,14 @@ import { freePorts } from "../../test/process.ts";
 import { startBaseline } from "../baselines/process.ts";
 import { type CrowdOptions, crowd } from "../crowd.ts";
 import type { Measure } from "../measure.ts";
+import { makeTopic } from "../topic.ts";
 import { boughtFromPlaza, SOCKETS } from "./g1-purchases.ts";
 
 async function boughtNaively(load: CrowdOptions["load"]) {
 	const [port] = await freePorts(1);
-	const naive = await startBaseline("naive-purchases.ts", { GRPC_PORT: String(port) });
+	const topic = "naive_purchase";
+	await makeTopic(topic);
+	const naive = await startBaseline("naive-purchases.ts", { GRPC_PORT: String(port), TOPIC: topic });
 	const wsUrl = `ws://127.0.0.1:${naive.port}`;
 	const side = await crowd({
 		name: "the naive flow",
