@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
 import { checksOf } from "../dependency.ts";
+import { showFigures } from "../figures.ts";
 import { leaseOf } from "./lease.ts";
 import { entry, keptLog, numbers, SELDOM, type Testbed, until } from "./testing.ts";
 
@@ -83,7 +84,7 @@ export const relaySuite = ({ fresh, put, isEmpty, node, start }: Testbed) => {
 		assert.deepEqual([log.records.length, worker.records.length], [0, 1]);
 	});
 
-	it("sends everything once the log is back, says so in one line each way, and health tells how long it has waited", async () => {
+	it("sends everything once the log is back, says so in one line each way, and health and figures tell how long it has waited", async () => {
 		const [box, log] = [await fresh(), keptLog()];
 		const lines: unknown[] = [];
 		const say = (line: unknown) => lines.push(line);
@@ -91,7 +92,12 @@ export const relaySuite = ({ fresh, put, isEmpty, node, start }: Testbed) => {
 		const { broker } = await node(box, log, { works: false });
 		const healthSays = (pattern: RegExp) =>
 			until(async () => pattern.test((await checksOf(broker))[box.table] ?? ""), `health to say ${pattern}`);
+		const ageSeconds = async () => {
+			await showFigures(broker);
+			return (broker.metrics.getMetric("plaza.outbox.age.seconds")!.snapshot()[0] as { value: number }).value;
+		};
 		await healthSays(/^ok$/);
+		assert.equal(await ageSeconds(), 0);
 
 		let refused = 0;
 		log.behave = async () => {
@@ -103,11 +109,13 @@ export const relaySuite = ({ fresh, put, isEmpty, node, start }: Testbed) => {
 		await put(box, entry("a", 3));
 		await box.knex(box.table).update({ created_at: box.knex.raw("clock_timestamp() - interval '60 s'") });
 		await healthSays(/^the oldest message has waited for \d\d+ s$/);
+		assert.ok((await ageSeconds()) >= 60);
 
 		log.behave = async () => {};
 		await until(() => isEmpty(box), "everything to leave");
 		await worker.stop();
 		await healthSays(/^ok$/);
+		assert.equal(await ageSeconds(), 0);
 		assert.deepEqual(numbers(log.records), [1, 2, 3]);
 		assert.equal(lines.length, 2, lines.join("\n"));
 		assert.match(String(lines[0]), /the log is away/);

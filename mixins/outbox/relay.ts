@@ -9,6 +9,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Logger, Service, ServiceSchema } from "moleculer";
 import { addCheck } from "../dependency.ts";
+import { addFigure, type Figure } from "../figures.ts";
 import { REQUEST_ID } from "../topics/encode.ts";
 import type { TopicLog } from "../topics/topic-log.ts";
 import { APPEND_BOUND_MS, type Lease, leaseOf } from "./lease.ts";
@@ -31,6 +32,12 @@ const STANDBY_MS = 1_000;
 const FIRST_BACKOFF_MS = 100;
 const LONGEST_BACKOFF_MS = 5_000;
 const LATE_MS = 5_000;
+const AGE: Figure = {
+	name: "plaza.outbox.age.seconds",
+	type: "gauge",
+	description: "how long the oldest message has waited to leave; NaN: unknown, the database is away",
+	labelNames: ["outbox"]
+};
 
 /** As many as go into one append: the first, and those after it until it is full. */
 export function fill(waiting: Waiting[], maxBytes = MAX_BYTES): Waiting[] {
@@ -134,6 +141,9 @@ export function relay(outbox: Outbox, log: Log, options: RelayOptions = {}): Par
 				const ageMs = await outbox.ageMs();
 				return ageMs < LATE_MS ? "ok" : `the oldest message has waited for ${Math.round(ageMs / 1000)} s`;
 			});
+			// Every node that carries the service tells it: also when the one that should send is gone.
+			const reading = (ageMs: number) => [{ value: ageMs / 1000, labels: { outbox: outbox.table } }];
+			addFigure(this.broker, AGE, async () => reading(await outbox.ageMs()), reading(Number.NaN));
 		},
 
 		started(this: RelayService) {

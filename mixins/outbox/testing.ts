@@ -62,7 +62,7 @@ export function testbed(knex: () => Knex) {
 
 		/** A node with a service that has this outbox. */
 		async node(box: Outbox, log: Log, options: RelayOptions = {}) {
-			const broker = new ServiceBroker({ nodeID: randomUUID(), logger: false });
+			const broker = new ServiceBroker({ nodeID: randomUUID(), logger: false, metrics: true });
 			broker.createService({ name: "sender", mixins: [relay(box, log, { pollMs: OFTEN, ...options })] });
 			await broker.start();
 			let stopping: Promise<void> | undefined;

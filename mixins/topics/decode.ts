@@ -14,8 +14,8 @@ export type Decoded =
 
 const unreadable = (record: TopicRecord, message: string): Decoded => ({ record, dead: { type: "UNREADABLE", message } });
 
-/** Where a stray record first lay: what stands for its identity must not change on the way. */
-const originOf = ({ topic, partition, offset, headers }: TopicRecord): Headers =>
+/** The headers of a record that is moved, with where it first lay: what stands for its identity must not change on the way. */
+export const originOf = ({ topic, partition, offset, headers }: TopicRecord): Headers =>
 	headers["origin-offset"] === undefined
 		? { ...headers, "origin-topic": topic, "origin-partition": String(partition), "origin-offset": String(offset) }
 		: headers;

@@ -9,8 +9,10 @@ export interface Outcome {
 	next: number;
 	/** Messages that were given up, by offset. */
 	refused: Map<number, { type?: string; message: string }>;
-	/** How many had been handled before, by the offset they were handled at. */
-	duplicates: Map<number, number>;
+	/** The offsets of those that the handler took: of other keys than the one that waits, also behind it. */
+	handled: number[];
+	/** So many of them it had taken before. */
+	duplicates: number;
 	/** Why it stopped short of the end. */
 	waitingFor?: string;
 }
@@ -44,6 +46,13 @@ async function attempt(run: () => Promise<Handled | void>, isCurrent: () => bool
 
 const reason = (error: Error) => error.message;
 
+const begin = (end: number): Outcome => ({ next: end, refused: new Map(), handled: [], duplicates: 0 });
+
+const took = (outcome: Outcome, some: Received<unknown>[], handled: Handled | void) => {
+	for (const { record } of some) outcome.handled.push(record.offset);
+	outcome.duplicates += handled?.duplicates ?? 0;
+};
+
 /** One message at a time of each key, many keys at once. */
 export async function handleLanes(
 	messages: Received<unknown>[],
@@ -51,7 +60,7 @@ export async function handleLanes(
 	{ isCurrent }: Pick<Batch, "isCurrent">,
 	end: number
 ): Promise<Outcome> {
-	const outcome: Outcome = { next: end, refused: new Map(), duplicates: new Map() };
+	const outcome = begin(end);
 	const lanes = Map.groupBy(messages, ({ record }) => String(record.key));
 	const open = [...lanes.values()];
 
@@ -61,7 +70,7 @@ export async function handleLanes(
 			// Past the point where the batch will be taken up again there is nothing to gain.
 			if (offset > outcome.next) return;
 			const tried = await attempt(() => run(received), isCurrent);
-			if ("handled" in tried) outcome.duplicates.set(offset, tried.handled?.duplicates ?? 0);
+			if ("handled" in tried) took(outcome, [received], tried.handled);
 			else if ("refused" in tried) outcome.refused.set(offset, tried.refused);
 			else {
 				if (offset < outcome.next) Object.assign(outcome, { next: offset, waitingFor: reason(tried.away) });
@@ -83,14 +92,14 @@ export async function handleBatch(
 	batch: Pick<Batch, "isCurrent">,
 	end: number
 ): Promise<Outcome> {
-	const outcome: Outcome = { next: end, refused: new Map(), duplicates: new Map() };
+	const outcome = begin(end);
 
 	const halve = async (some: Received<unknown>[]): Promise<boolean> => {
 		if (some.length === 0) return true;
 		const tried = await attempt(() => run(some), batch.isCurrent);
 		const first = some[0]!.record.offset;
 		if ("handled" in tried) {
-			outcome.duplicates.set(first, tried.handled?.duplicates ?? 0);
+			took(outcome, some, tried.handled);
 			return true;
 		}
 		if ("away" in tried) {

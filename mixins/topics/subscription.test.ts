@@ -3,6 +3,7 @@ import { describe, it } from "node:test";
 import { Errors, type Service, ServiceBroker } from "moleculer";
 import { z } from "zod";
 import { unavailable } from "../errors.ts";
+import { showFigures } from "../figures.ts";
 import { partitionOf } from "./partition.ts";
 import { type One, subscription, type Whole } from "./subscription.ts";
 import type { Outgoing, TopicLog, TopicRecord } from "./topic-log.ts";
@@ -40,13 +41,12 @@ function subscribe(handler: One | Whole, append: (records: Outgoing[]) => Promis
 		schema: { topics: { T: handler } }
 	} as unknown as Service;
 	const { handle, trouble } = subscription(service, log, { contracts, partitions: PARTITIONS });
-	const figures = () =>
-		Object.fromEntries(
-			["consumed", "applied", "duplicate", "dead"].map(name => [
-				name,
-				(broker.metrics.getMetric(`plaza.topics.${name}`)?.snapshot()[0] as { value: number } | undefined)?.value ?? 0
-			])
-		);
+	const FIGURES = ["consumed", "applied", "duplicate", "dead", "parked"] as const;
+	const figures = async () => {
+		await showFigures(broker);
+		const value = (name: string) => (broker.metrics.getMetric(`plaza.topics.${name}`)!.snapshot()[0] as { value: number }).value;
+		return Object.fromEntries(FIGURES.map(name => [name, value(name)])) as Record<(typeof FIGURES)[number], number>;
+	};
 	const run = (records: TopicRecord[], isCurrent = () => true, first = true) =>
 		handle({ topic: "T", partition: 0, records, endOffset: records.at(-1)!.offset + 1, first, isCurrent });
 	return { run, sent, figures, trouble };
@@ -58,7 +58,7 @@ describe("a subscription", () => {
 		const { run, figures } = subscribe(async ({ message, requestID }) => void seen.push([message, requestID]));
 		assert.equal(await run([record(7, { id: idA, n: 1, more: true }, { headers: { "request-id": "r1" } })]), 8);
 		assert.deepEqual(seen, [[{ id: idA, n: 1 }, "r1"]]);
-		assert.deepEqual(figures(), { consumed: 1, applied: 1, duplicate: 0, dead: 0 });
+		assert.deepEqual(await figures(), { consumed: 1, applied: 1, duplicate: 0, dead: 0, parked: 0 });
 	});
 
 	it("lays aside what cannot be read, to the byte and with where from and why, and the rest flows on", async () => {
@@ -82,7 +82,7 @@ describe("a subscription", () => {
 			]
 		);
 		assert.match(sent[1]!.headers!["dead-reason"]!, /id/);
-		assert.deepEqual(figures(), { consumed: 4, applied: 1, duplicate: 0, dead: 3 });
+		assert.deepEqual(await figures(), { consumed: 4, applied: 1, duplicate: 0, dead: 3, parked: 0 });
 	});
 
 	it("does not move past a dead letter that could not be laid aside", async () => {
@@ -122,23 +122,76 @@ describe("a subscription", () => {
 			sent.map(({ topic, key, headers }) => [topic, key, headers]),
 			[["T", strange, { "origin-topic": "T", "origin-partition": "0", "origin-offset": "9" }]]
 		);
-		assert.deepEqual(figures(), { consumed: 0, applied: 0, duplicate: 0, dead: 0 });
+		assert.deepEqual(await figures(), { consumed: 0, applied: 0, duplicate: 0, dead: 0, parked: 0 });
 	});
 
 	it("waits at the message whose store is away, names it, and goes on once it is back", async () => {
 		let isAway = true;
 		const seen: unknown[] = [];
-		const { run, trouble } = subscribe(async ({ record: { offset } }) => {
+		const { run, trouble, figures } = subscribe(async ({ record: { offset } }) => {
 			if (offset === 1 && isAway) throw unavailable("Postgres");
 			seen.push(offset);
 		});
 		const records = [record(0, { id: idA }), record(1, { id: idA }), record(2, { id: idA })];
 		assert.equal(await run(records), 1);
+		assert.equal(await run(records.slice(1), undefined, false), 1);
 		assert.match(trouble()!, /Postgres is away/);
+		assert.deepEqual(await figures(), { consumed: 3, applied: 1, duplicate: 0, dead: 0, parked: 2 });
 		isAway = false;
-		assert.equal(await run(records.slice(1)), 3);
+		assert.equal(await run(records.slice(1), undefined, false), 3);
 		assert.equal(trouble(), undefined);
 		assert.deepEqual(seen, [0, 1, 2]);
+		assert.deepEqual(await figures(), { consumed: 3, applied: 3, duplicate: 0, dead: 0, parked: 0 });
+	});
+
+	it("says nothing of what a partition waits for that has gone to another owner, and counts that as read in vain", async () => {
+		const { run, trouble, figures } = subscribe(() => Promise.reject(unavailable("Postgres")));
+		let isOurs = true;
+		await run([record(0, { id: idA }), record(1, { id: idA })], () => isOurs);
+		assert.match(trouble()!, /Postgres is away/);
+		isOurs = false;
+		assert.equal(trouble(), undefined);
+		assert.deepEqual(await figures(), { consumed: 2, applied: 0, duplicate: 2, dead: 0, parked: 0 });
+	});
+
+	it("counts what it handled behind a key that waits when it was handled, and when it comes again as read again", async () => {
+		let isAway = true;
+		const seen = new Set<number>();
+		const { run, figures } = subscribe(async ({ message, record: { offset } }) => {
+			if ((message as { id: string }).id === idA && isAway) throw unavailable("Postgres");
+			const duplicates = seen.has(offset) ? 1 : 0;
+			seen.add(offset);
+			return { duplicates };
+		});
+		// The other key's turn comes before the first one's failure is known.
+		const records = [record(0, { id: idB }), record(1, { id: idA }), record(2, { id: idB })];
+		await run(records);
+		isAway = false;
+		assert.equal(await run(records.slice(1), undefined, false), 3);
+		const { consumed, applied, duplicate, parked } = await figures();
+		assert.deepEqual([applied, parked], [3, 0]);
+		assert.equal(consumed, applied + duplicate);
+	});
+
+	it("counts a message once whose dead letter could not be laid aside at first", async () => {
+		let isAway = true;
+		const { run, figures } = subscribe(
+			async () => {},
+			() => (isAway ? Promise.reject(unavailable("Kafka")) : Promise.resolve())
+		);
+		await assert.rejects(run([record(0, "{")]));
+		assert.deepEqual(await figures(), { consumed: 1, applied: 0, duplicate: 0, dead: 0, parked: 1 });
+		isAway = false;
+		await run([record(0, "{")], undefined, false);
+		assert.deepEqual(await figures(), { consumed: 1, applied: 0, duplicate: 0, dead: 1, parked: 0 });
+	});
+
+	it("passes over what was put back for another group, even where it could not read it", async () => {
+		const { run, sent, figures } = subscribe(async () => assert.fail("handled for another"));
+		const headers = { "replay-group": "another" };
+		assert.equal(await run([record(0, { id: idA }, { headers }), record(1, "{", { headers })]), 2);
+		assert.deepEqual(sent, []);
+		assert.deepEqual(await figures(), { consumed: 2, applied: 0, duplicate: 2, dead: 0, parked: 0 });
 	});
 
 	it("keeps one key in order while another one's message is slow", async () => {
@@ -198,8 +251,8 @@ describe("a subscription", () => {
 		assert.equal(await run(records), 8);
 		assert.deepEqual(seen, [0, 1, 2, 3, 4, 6, 7]);
 		assert.equal(sent[0]!.headers!["dead-offset"], "5");
-		const { consumed = 0, applied = 0, duplicate = 0, dead = 0 } = figures();
-		assert.equal(consumed, applied + duplicate + dead);
+		// Three parts of the batch were handled in the end: 0 to 3, 4, and 6 with 7.
+		assert.deepEqual(await figures(), { consumed: 8, applied: 4, duplicate: 3, dead: 1, parked: 0 });
 	});
 
 	it("tells a handler that the partition is new to it with the first batch it is handed, whatever was laid aside before", async () => {

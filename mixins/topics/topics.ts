@@ -19,6 +19,7 @@ import { cannotStart } from "../cannot-start.ts";
 import { addCheck, type Dependency, hold, reach, release } from "../dependency.ts";
 import { deadTopic } from "./dead-letter.ts";
 import { type Encodable, encode } from "./encode.ts";
+import { showLag } from "./figures.ts";
 import type { PublishOptions } from "./received.ts";
 import { type Subscription, subscription, topicsOf } from "./subscription.ts";
 import type { Consumer, TopicLog, TopicSpec } from "./topic-log.ts";
@@ -75,6 +76,16 @@ interface TopicsService extends Service {
 	topicsStarted?: Promise<unknown>;
 }
 
+/** Mixin: the service reads and writes the log itself. It is closed with its last user. */
+export const withLog = (log: TopicLog, options: TopicsOptions): Partial<ServiceSchema> => ({
+	created() {
+		hold(dependencyOf(log, options));
+	},
+	async stopped() {
+		await release(dependencyOf(log, options));
+	}
+});
+
 /** Mixin; see the top of this file. */
 export function topics(log: TopicLog, options: TopicsOptions): Partial<ServiceSchema> {
 	const { consumes = () => true } = options;
@@ -85,7 +96,9 @@ export function topics(log: TopicLog, options: TopicsOptions): Partial<ServiceSc
 		if (names.length === 0 || !consumes(this.name)) return;
 		const { trouble, handle } = subscription(this, log, options);
 		addCheck(this.broker, `topics:${this.name}`, async () => trouble() ?? this.topicConsumer?.trouble() ?? "ok");
-		this.topicConsumer = await log.consume({ group: this.name, topics: names, handler: handle });
+		const consumer = await log.consume({ group: this.name, topics: names, handler: handle });
+		this.topicConsumer = consumer;
+		showLag(this.broker, this.name, names, () => (consumer.trouble() ? undefined : consumer.lag()));
 	}
 
 	return {

@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { createServer } from "node:http";
 import { type MetricRegistry, MetricReporters, type Middleware, type ServiceBroker } from "moleculer";
+import { showFigures } from "../../mixins/figures.ts";
 import { notFound, sendError, sendJson } from "../../mixins/http/http-error.ts";
 import { listen } from "../../mixins/http/listen.ts";
 import { ownHealth } from "./health.ts";
@@ -20,7 +21,8 @@ export class MetricsText extends MetricReporters.Prometheus {
 	}
 }
 
-const textOf = (broker: ServiceBroker) => {
+const textOf = async (broker: ServiceBroker) => {
+	await showFigures(broker);
 	const reporter = broker.metrics.reporter.find(one => one instanceof MetricsText);
 	return reporter?.generatePrometheusResponse() ?? "";
 };
@@ -32,8 +34,9 @@ export function nodePage({ metricsHost, metricsPort }: { metricsHost: string; me
 		const url = req.url?.split("?", 1)[0];
 		res.setHeader("X-Request-ID", randomUUID());
 		if (url === "/metrics") {
+			const text = await textOf(broker);
 			res.writeHead(200, { "Content-Type": "text/plain; version=0.0.4; charset=utf-8" });
-			return res.end(textOf(broker));
+			return res.end(text);
 		}
 		if (url === "/health/live") return sendJson(res, 200, { status: "ok" });
 		if (url !== "/health" && url !== "/health/ready") return sendError(res, notFound);
