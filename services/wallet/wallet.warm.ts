@@ -1,10 +1,11 @@
 /**
  * Mixin: brings everybody's total back after Redis has lost them, not only of those who are asked for. Answers do not need it, they come from
- * Postgres meanwhile; whoever looks into Redis itself does. It asks for the balance of each user on the topic, one page at a time.
+ * Postgres meanwhile; whoever looks into Redis itself does. It has each user on the topic confirmed, one page at a time.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import type { Service, ServiceSchema } from "moleculer";
-import { Id } from "../../define.ts";
+import { type Caller, Id } from "../../define.ts";
+import { unavailable } from "../../mixins/errors.ts";
 import type { Redis } from "../../mixins/redis.ts";
 import type { TopicLog, TopicRecord } from "../../mixins/topics/topic-log.ts";
 import { WARM_KEY } from "./wallet.scripts.ts";
@@ -27,17 +28,34 @@ interface WarmService extends Service {
 }
 
 /** The users that these records are about; a key that is no id is nobody's. */
-const usersOf = (records: TopicRecord[]) => new Set(records.flatMap(({ key }) => (key && Id.safeParse(String(key)).data) ?? []));
+const usersOf = (records: TopicRecord[]) => [
+	...new Set(records.flatMap(({ key }) => (key && Id.safeParse(String(key)).data) ?? []))
+];
 
 export function keepWarm(
 	store: BalanceStore,
 	{ redis: { client }, log, topic, everyMs = 5_000 }: WarmOptions
 ): Partial<ServiceSchema> {
+	/** Rejects when somebody could not be confirmed: a partition is only held to be warm when all of its users are. */
+	async function confirm(broker: Caller, users: string[]) {
+		const { generation, totalsCents } = await store.read(users);
+		if (generation === undefined) throw unavailable("Redis");
+		const missing = users.filter((_, index) => totalsCents[index] === undefined);
+		const totals = await Promise.all(
+			missing.map(async user_id => ({ user_id, ...(await broker.call("purchase.total", { user_id })) }))
+		);
+		// Of those who never bought nothing is kept.
+		await store.confirm(
+			totals.filter(({ seq }) => seq > 0),
+			generation
+		);
+	}
+
 	async function warm({ broker }: Service, partition: number, end: number, signal: AbortSignal) {
 		for (let offset = 0; offset < end; ) {
 			const records = await log.read(topic, partition, offset, PAGE_RECORDS);
 			if (records.length === 0) return;
-			await Promise.all([...usersOf(records)].map(user_id => broker.call("wallet.getBalance", { user_id })));
+			await confirm(broker as unknown as Caller, usersOf(records));
 			offset = records.at(-1)!.offset + 1;
 			await delay(PAUSE_MS, undefined, { signal });
 		}

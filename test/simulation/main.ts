@@ -1,19 +1,39 @@
-// The simulation, from the command line.
-import { type Ground, simulate, type World } from "./world.ts";
+// The simulation, from the command line:
+//
+//     node test/simulation/main.ts [--seeds 500] [--world NAME]       each world with so many seeds, then every planted bug
+//     node test/simulation/main.ts --world NAME --seed S [--trace]    one history again
+//     node test/simulation/main.ts --planted [--plant NAME]           the planted bugs alone, or one of them
+import { parseArgs } from "node:util";
+import { hunt } from "./hunt.ts";
+import { plants } from "./plants.ts";
+import { replay } from "./replay.ts";
+import { scan } from "./scan.ts";
+import { worlds } from "./worlds.ts";
 
-const worlds: Record<string, () => Promise<(ground: Ground) => World>> = {
-	purchases: async () => (await import("./purchases.world.ts")).purchases
+const { values } = parseArgs({
+	options: {
+		seeds: { type: "string", default: "500" },
+		seed: { type: "string" },
+		world: { type: "string" },
+		plant: { type: "string" },
+		planted: { type: "boolean", default: false },
+		trace: { type: "boolean", default: false }
+	}
+});
+
+const chosen = <T>(all: T[], name: string | undefined, nameOf: (one: T) => string, what: string): T[] => {
+	const some = name === undefined ? all : all.filter(one => nameOf(one) === name);
+	if (some.length > 0) return some;
+	console.error(`there is no ${what} ${name}: ${all.map(nameOf).join(", ")}`);
+	process.exit(2);
 };
-const [seed, count] = [Number(process.argv[2] ?? 1), Number(process.argv[3] ?? 1)];
-const make = await worlds.purchases!();
-const t = process.hrtime.bigint();
-let turns = 0;
-for (let n = seed; n < seed + count; n++) {
-	const lines: string[] | undefined = count === 1 ? [] : undefined;
-	const outcome = await simulate(n, make, lines);
-	turns += outcome.turns;
-	if (lines) console.log(lines.slice(-Number(process.argv[4] ?? 60)).join("\n"));
-	if (outcome.error || lines) console.log(n, outcome.hash, outcome.turns, outcome.error?.stack);
-}
-console.log(Number(process.hrtime.bigint() - t) / 1e6 / count, "ms a run", turns / count, "turns");
-process.exit();
+const names = chosen(Object.keys(worlds), values.world, name => name, "world");
+const bugs = chosen(plants, values.plant, ({ name }) => name, "planted bug");
+
+const isGood =
+	values.seed !== undefined
+		? await replay(names[0]!, Number(values.seed), values.plant, values.trace)
+		: values.planted || values.plant !== undefined
+			? await hunt(bugs)
+			: (await scan(names, Number(values.seeds))) && (values.world !== undefined || (await hunt(bugs)));
+process.exit(isGood ? 0 : 1);

@@ -1,9 +1,11 @@
 // The processes of a simulated system. One that is killed loses all it had in memory, and whatever it was about to do; it is started again later, with
 // nothing but what the stores know.
+import { setTimeout as delay } from "node:timers/promises";
 import { type CallingOptions, ServiceBroker } from "moleculer";
-import { unavailable } from "../../mixins/errors.ts";
+import { isAway, unavailable } from "../../mixins/errors.ts";
 import { actions } from "../../services/contract.ts";
 import { ContractValidator } from "../../validator.ts";
+import type { Random } from "./random.ts";
 import { type Actor, actAs, type Scheduler } from "./scheduler.ts";
 
 export interface Node {
@@ -90,3 +92,17 @@ export function createNode(
 		}
 	};
 }
+
+/** Asks some node until it is answered, as a client does; what is refused for another reason than that something is away is thrown. */
+export const insist =
+	(nodes: Node[], random: Random) =>
+	async (action: string, params: object): Promise<unknown> => {
+		for (;;) {
+			try {
+				return await random.pick(nodes).call(action, params);
+			} catch (error) {
+				if (!isAway(error)) throw error;
+				await delay(random.between(1, 2_000));
+			}
+		}
+	};

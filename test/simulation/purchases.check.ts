@@ -22,8 +22,9 @@ export interface Books {
 const sumCents = (purchases: Iterable<Bought>) => [...purchases].reduce((sum, { amount }) => sum + Math.round(amount * 100), 0);
 
 /** A balance that was answered is one that the user has had, and not older than what the wallet had committed when it was asked for. */
-export function checkBalance(user: string, { total }: { total: number }, leastCents: number, { history }: PurchaseTables) {
-	const cents = Math.round(total * 100);
+export function checkBalance(user: string, answer: unknown, leastCents: number, { history }: PurchaseTables) {
+	const { balances } = answer as { balances: { total: number } };
+	const cents = Math.round(balances.total * 100);
 	assert.ok([0, ...(history.get(user) ?? [])].includes(cents), `${user} never had ${cents}`);
 	assert.ok(cents >= leastCents, `${user} was answered ${cents} when ${leastCents} had been committed`);
 }

@@ -2,7 +2,6 @@
 // on the topic itself, and some write nonsense there.
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
-import { isAway } from "../../mixins/errors.ts";
 import { relay } from "../../mixins/outbox/relay.ts";
 import { topics as topicsMixin } from "../../mixins/topics/topics.ts";
 import { topics as contracts } from "../../services/contract.ts";
@@ -11,7 +10,7 @@ import { wallet } from "../../services/wallet/wallet.service.ts";
 import { memoryBalances } from "../../services/wallet/wallet.store.memory.ts";
 import { redisBalances } from "../../services/wallet/wallet.store.redis.ts";
 import { keepWarm } from "../../services/wallet/wallet.warm.ts";
-import { createNode, type Node } from "./nodes.ts";
+import { createNode, insist, type Node } from "./nodes.ts";
 import { modelPostgres } from "./postgres.model.ts";
 import { type Books, checkBalance, checkPurchases } from "./purchases.check.ts";
 import { modelPurchases, purchaseTables } from "./purchases.model.ts";
@@ -68,9 +67,9 @@ export function purchases({ scheduler, faults, topics }: Ground): World {
 		return node;
 	});
 
-	const someNode = () => random.pick(nodes);
+	const ask = insist(nodes, random);
 	const findDoor = () => {
-		const node = someNode();
+		const node = random.pick(nodes);
 		return node.running && doors.get(node);
 	};
 	const screens = Array.from({ length: random.between(1, 3) }, () => {
@@ -89,30 +88,18 @@ export function purchases({ scheduler, faults, topics }: Ground): World {
 		return screen;
 	});
 
-	/** Asks until it is answered; what is refused for another reason than that something is away is thrown. */
-	const insist = async (action: string, params: object): Promise<never> => {
-		for (;;) {
-			try {
-				return (await someNode().call(action, params)) as never;
-			} catch (error) {
-				if (!isAway(error)) throw error;
-				await delay(random.between(1, 2_000));
-			}
-		}
-	};
-
 	const buyer = async (name: number) => {
 		for (let n = 0; n < random.between(1, 6); n++) {
 			await delay(random.between(0, 1_500));
 			const bought = { id: `${name}-${n}`, user_id: random.pick(USERS), amount: random.between(1, 9_999) / 100 };
 			// A frame is a try: its answer may be lost with its socket.
 			if (random.chance(0.3)) random.pick(screens).send(bought);
-			assert.deepEqual(await insist("purchase.create", bought), bought, "the answer is another purchase's");
+			assert.deepEqual(await ask("purchase.create", bought), bought, "the answer is another purchase's");
 			books.bought.set(`${bought.user_id} ${bought.id}`, bought);
 			if (random.chance(0.3)) {
 				await delay(random.between(0, 60_000));
-				assert.deepEqual(await insist("purchase.create", bought), bought);
-				await assert.rejects(insist("purchase.create", { ...bought, amount: Math.round(bought.amount * 100 + 1) / 100 }), {
+				assert.deepEqual(await ask("purchase.create", bought), bought);
+				await assert.rejects(ask("purchase.create", { ...bought, amount: Math.round(bought.amount * 100 + 1) / 100 }), {
 					type: "CONFLICT"
 				});
 			}
@@ -137,8 +124,7 @@ export function purchases({ scheduler, faults, topics }: Ground): World {
 			await delay(random.between(0, 3_000));
 			const user_id = random.pick(USERS);
 			const least = committedTotal(user_id);
-			const { balances } = await insist("wallet.getBalance", { user_id });
-			checkBalance(user_id, balances, least, tables);
+			checkBalance(user_id, await ask("wallet.getBalance", { user_id }), least, tables);
 		}
 	};
 

@@ -1,8 +1,8 @@
 // What every simulated world has: chance, time, things that go wrong, topics, processes; and how its history goes from the first turn to the last.
-import { createHash } from "node:crypto";
 import { installClock } from "./clock.ts";
 import { drawFaults, type Faults } from "./faults.ts";
 import type { Node } from "./nodes.ts";
+import type { Plant } from "./plants.ts";
 import { actAs, createScheduler, type Scheduler } from "./scheduler.ts";
 import { modelTopics, type Topics } from "./topics.model.ts";
 
@@ -10,6 +10,8 @@ export interface Ground {
 	scheduler: Scheduler;
 	faults: Faults;
 	topics: Topics;
+	/** What is wrong on purpose. */
+	plant?: Plant;
 }
 
 /** What one world makes of it. */
@@ -32,7 +34,7 @@ const MAX_TURNS = 60_000;
 const AWAY_MS = [100, 20_000] as const;
 const FROZEN_MS = [100, 20_000] as const;
 /** What is done now and then is done once more before all is held to be quiet. */
-const QUIET_MS = 6_000;
+const QUIET_MS = 16_000;
 
 function disturb({ scheduler: { random }, faults, topics }: Ground, { nodes, servers, forget }: World) {
 	if (faults.hits("crash")) random.pick(nodes).kill();
@@ -51,7 +53,7 @@ export interface Outcome {
 }
 
 /** One history. `lines`: filled with what happened. */
-export async function simulate(seed: number, make: (ground: Ground) => World, lines?: string[]): Promise<Outcome> {
+export async function simulate(seed: number, make: (ground: Ground) => World, plant?: Plant, lines?: string[]): Promise<Outcome> {
 	const scheduler = createScheduler(seed, lines);
 	const faults = drawFaults(scheduler);
 	const stormTurns = scheduler.random.between(...STORM_TURNS);
@@ -59,7 +61,7 @@ export async function simulate(seed: number, make: (ground: Ground) => World, li
 	process.on("unhandledRejection", failed);
 	const restore = installClock(scheduler);
 	try {
-		const ground = { scheduler, faults, topics: modelTopics(scheduler, faults) };
+		const ground = { scheduler, faults, topics: modelTopics(scheduler, faults), plant };
 		const world = make(ground);
 		for (const node of world.nodes) void node.start();
 		let isDone = false;
@@ -91,6 +93,3 @@ export async function simulate(seed: number, make: (ground: Ground) => World, li
 }
 
 const topics = ({ topics: { groups } }: Ground) => groups.areDone();
-
-/** The traces of many runs as one. */
-export const digest = (hashes: string[]) => createHash("sha256").update(hashes.join()).digest("hex").slice(0, 16);

@@ -1,0 +1,27 @@
+// Orders, payments and stock: the services' own simulation, on a real Postgres in this process. One seed, one history.
+import fc from "fast-check";
+import { migrate } from "../../mixins/database/database.ts";
+import { commands, run } from "../../services/orders/orders.simulation.ts";
+import { scratchEmbedded } from "../scratch.ts";
+import type { Opened } from "./worlds.ts";
+
+export async function openOrders(): Promise<Opened> {
+	const { db, remove } = await scratchEmbedded();
+	for (const owner of ["orders", "payment"]) await migrate(db, new URL(`../../services/${owner}/migrations/`, import.meta.url));
+	return {
+		async simulate(seed, lines) {
+			const [history] = fc.sample(commands, { seed, numRuns: 1 });
+			for (const command of history!) lines?.push(JSON.stringify(command));
+			try {
+				await run(history!, db.knex);
+				return { turns: history!.length, hash: "" };
+			} catch (error) {
+				return { turns: history!.length, hash: "", error: error as Error };
+			}
+		},
+		async close() {
+			await db.close();
+			await remove();
+		}
+	};
+}

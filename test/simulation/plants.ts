@@ -1,0 +1,211 @@
+// Bugs that are planted to prove that the simulation finds such bugs. Most are a change of the real source, made while it is loaded; the text that is
+// replaced must be there exactly once, so that a plant cannot rot unnoticed. Others wrap a port whose other side is not TypeScript.
+import type { SummaryStore } from "../../services/summary/summary.store.ts";
+
+export interface Plant {
+	name: string;
+	/** The world whose promises it breaks. */
+	world: string;
+	file?: string;
+	find?: string;
+	replace?: string;
+	/** Stands for the summary's store. */
+	summary?: (store: SummaryStore, rows: Map<string, number>) => SummaryStore;
+}
+
+export const plants: Plant[] = [
+	{
+		name: "acknowledge before commit",
+		world: "purchases",
+		file: "services/purchase/purchase.service.ts",
+		find: "const { purchase } = await buy({ id, userID, amountCents: toCents(amount), requestID });",
+		replace:
+			"const purchase = { id, user_id: userID, amount }; buy({ id, userID, amountCents: toCents(amount), requestID }).catch(() => {});"
+	},
+	{
+		name: "commit the offset before the effect",
+		world: "purchases",
+		file: "mixins/topics/topics.ts",
+		find: "topics: names, handler: handle }",
+		replace: "topics: names, handler: async batch => (void handle(batch).catch(() => {}), batch.records.at(-1)!.offset + 1) }"
+	},
+	{
+		name: "relay with a cursor",
+		world: "purchases",
+		file: "mixins/outbox/relay.ts",
+		find: "const waiting = fill(await outbox.oldest(MAX_MESSAGES));",
+		replace: `const sent = Number((outbox as { sent?: number }).sent ?? 0);
+	const waiting = fill(await outbox.oldest(MAX_MESSAGES)).filter(({ id }) => Number(id) > sent);
+	Object.assign(outbox, { sent: Math.max(sent, ...waiting.map(({ id }) => Number(id))) });`
+	},
+	{
+		name: "delete before the acknowledgement",
+		world: "purchases",
+		file: "mixins/outbox/relay.ts",
+		find: "await log.append(waiting.map(({ record }) => record));",
+		replace: "await outbox.remove(waiting.map(({ id }) => id)); await log.append(waiting.map(({ record }) => record));"
+	},
+	{
+		name: "relay with two owners and no fence",
+		world: "purchases",
+		file: "mixins/outbox/relay.ts",
+		find: 'if ((await lease.hold()) !== fence) return "standby";',
+		replace: ""
+	},
+	{
+		name: "lease believed after its end",
+		world: "purchases",
+		file: "mixins/outbox/lease.ts",
+		find: "return untilMs - clock() >= APPEND_BOUND_MS ? fence : undefined;",
+		replace: "return fence;"
+	},
+	{
+		name: "lease renewed that is somebody else's",
+		world: "purchases",
+		file: "mixins/outbox/lease.ts",
+		find: 'update("holder = holder where fence = ?", [held])',
+		replace: 'update("holder = holder where fence >= ?", [held])'
+	},
+	{
+		name: "wallet without a fence",
+		world: "purchases",
+		file: "services/wallet/wallet.scripts.ts",
+		find: "if tonumber(seq) > before then redis.call('HSET'",
+		replace: "if tonumber(seq) > 0 then redis.call('HSET'"
+	},
+	{
+		name: "generation not renewed when Redis is behind",
+		world: "purchases",
+		file: "services/wallet/wallet.trust.ts",
+		find: "if (!seen || due.some((offset, partition) => Number(applied[partition] ?? 0) < offset)) {",
+		replace: "if (!seen) {"
+	},
+	{
+		name: "Redis trusted over a new connection",
+		world: "purchases",
+		file: "services/wallet/wallet.trust.ts",
+		find: "if (trusted === redis.losses) return true;",
+		replace: "if (trusted !== undefined) return true;"
+	},
+	{
+		name: "answers of a batch mixed up",
+		world: "purchases",
+		file: "mixins/micro-batch.ts",
+		find: "const answer = answers[index] as Answer | Error;",
+		replace: "const answer = answers.at(-1 - index) as Answer | Error;"
+	},
+	{
+		name: "push to the user of the frame",
+		world: "purchases",
+		file: "services/socket/session.ts",
+		find: "if (client.user === undefined && owner !== undefined) await become(owner);",
+		replace: "if (owner !== undefined) await become(owner);"
+	},
+	{
+		name: "screen without versions",
+		world: "purchases",
+		file: "services/socket/view.rules.ts",
+		find: "if (!isNews && !always) return undefined;",
+		replace: ""
+	},
+	{
+		name: "record from elsewhere known by where it lies now",
+		world: "purchases",
+		file: "services/wallet/wallet.rules.ts",
+		find: "(origin.every(part => part !== undefined) ? origin : [topic, partition, offset])",
+		replace: "[topic, partition, offset]"
+	},
+	{
+		name: "fence without equality",
+		world: "selections",
+		file: "services/selections/selections.rules.ts",
+		find: "return first === undefined || isSame(first, place);",
+		replace: "return first === undefined;"
+	},
+	{
+		name: "applied twice after a crash",
+		world: "selections",
+		file: "services/selections/selections.rules.ts",
+		find: "if (record.offset > appliedOffset) changed.set",
+		replace: "changed.set"
+	},
+	{
+		name: "ids forgotten after a while",
+		world: "selections",
+		file: "services/selections/selections.tally.ts",
+		find: "const picks = counting(received, epoch, seen);",
+		replace: `for (const [id, { offset }] of seen) if (offset < handed.endOffset - 5) seen.delete(id);
+		const picks = counting(received, epoch, seen);`
+	},
+	{
+		name: "counts kept in memory",
+		world: "selections",
+		file: "services/selections/selections.tally.ts",
+		find: "const picks = counting(received, epoch, seen);",
+		replace: `const kept = (epochs as never as { kept: Map<string, Map<string, never>> });
+		kept.kept ??= new Map();
+		const own = kept.kept.get(JSON.stringify(source)) ?? new Map();
+		kept.kept.set(JSON.stringify(source), own);
+		for (const [name, total] of own) before.set(name, total);
+		const picks = counting(received, epoch, seen);
+		for (const [name, total] of grown(before, picks)) own.set(name, total as never);`
+	},
+	{
+		name: "counts read before they are written",
+		world: "selections",
+		file: "services/selections/selections.tally.ts",
+		find: "await store.add(fresh.map",
+		replace: `const early = await store.counts([...new Set(picks.map(({ message }) => message.name))]);
+		store = { ...store, counts: async () => early };
+		await store.add(fresh.map`
+	},
+	{
+		name: "summary without a version",
+		world: "selections",
+		summary: (store, rows) => ({
+			...store,
+			async raise(counts) {
+				await store.raise(counts);
+				for (const { name, count } of counts) rows.set(name, count);
+			}
+		})
+	},
+	{
+		name: "dead letter not awaited",
+		world: "records",
+		file: "mixins/topics/subscription.ts",
+		find: "await sendAside(passed, outcome.refused);",
+		replace: "void sendAside(passed, outcome.refused).catch(() => {});"
+	},
+	{
+		name: "what waits is lost with the process",
+		world: "records",
+		file: "mixins/topics/subscription.ts",
+		find: "return outcome.next;",
+		replace: `if (outcome.next === end || records[0]!.offset === outcome.next) return outcome.next;
+		const rest = { ...batch, records: records.filter(({ offset }) => offset >= outcome.next) };
+		setTimeout(() => handle(rest).catch(() => {}), 100);
+		return end;`
+	},
+	{
+		name: "poison takes its neighbours along",
+		world: "records",
+		file: "mixins/topics/handle.ts",
+		find: "if (some.length === 1) {\n\t\t\toutcome.refused.set(first, tried.refused);",
+		replace: "if (some.length >= 1) {\n\t\t\tfor (const { record } of some) outcome.refused.set(record.offset, tried.refused);"
+	},
+	{
+		name: "key goes on past what waits",
+		world: "records",
+		file: "mixins/topics/handle.ts",
+		find: "if (offset < outcome.next) Object.assign(outcome, { next: offset, waitingFor: reason(tried.away) });\n\t\t\t\treturn;",
+		replace: "if (offset < outcome.next) Object.assign(outcome, { next: offset, waitingFor: reason(tried.away) });"
+	},
+	{
+		name: "retry under a key without a look at the tombstone",
+		world: "orders",
+		file: "services/orders/orders.store.ts",
+		find: "await orAway(rows(VOID, [ids]));",
+		replace: ""
+	}
+];

@@ -1,0 +1,43 @@
+// What must be true of picks and their counts when all is quiet.
+import assert from "node:assert/strict";
+import { partitionOf } from "../../mixins/topics/partition.ts";
+import { topics as contracts } from "../../services/contract.ts";
+import type { Stored } from "../../services/selections/selections.store.ts";
+import { checkDead } from "./purchases.check.ts";
+import type { Topics } from "./topics.model.ts";
+
+interface End {
+	topics: Topics;
+	/** Ids that somebody was told are accepted. */
+	accepted: Set<string>;
+	poison: string[];
+	counts: Map<string, number>;
+	stored: ReadonlyMap<string, Stored>;
+	rows: Map<string, number>;
+}
+
+/** The first pick of each id, as the partitions that own the ids hold them. */
+function firstsOn(topics: Topics) {
+	const partitions = topics.partitions("Selections");
+	const firsts = new Map<string, string>();
+	for (const { value, partition } of partitions.flatMap(({ records }) => records)) {
+		try {
+			const { id, name } = contracts.Selections.message.parse(JSON.parse(String(value)));
+			if (partitionOf(id, partitions.length) === partition && !firsts.has(id)) firsts.set(id, name);
+		} catch {
+			// Poison is no pick.
+		}
+	}
+	return firsts;
+}
+
+export function checkCounts({ topics, accepted, poison, counts, stored, rows }: End) {
+	const firsts = firstsOn(topics);
+	for (const id of accepted) assert.ok(firsts.has(id), `${id} was accepted and is not on the topic`);
+	const expected = new Map<string, number>();
+	for (const name of firsts.values()) expected.set(name, (expected.get(name) ?? 0) + 1);
+	assert.deepEqual(new Map([...stored].map(([id, { name }]) => [id, name])), firsts, "the picks that are stored");
+	assert.deepEqual(counts, expected, "the counts");
+	assert.deepEqual(rows, expected, "the summary");
+	checkDead("Selections", poison, topics);
+}

@@ -1,0 +1,100 @@
+// The stores of picks and of their summary, in memory. Of picks there are two: what one statement does in Postgres happens at once, what it takes
+// Cassandra one statement a row to do may happen in part; and where both have seen a write, the newer stands, whatever came last.
+import { unavailable } from "../../mixins/errors.ts";
+import type { Checkpoint, Total } from "../../services/selections/selections.rules.ts";
+import type { SelectionStore, Stored } from "../../services/selections/selections.store.ts";
+import type { SummaryStore } from "../../services/summary/summary.store.ts";
+import { type Faults, type Server, serverNamed } from "./faults.ts";
+import type { Scheduler } from "./scheduler.ts";
+
+const isNewer = (one: Checkpoint, other: Checkpoint | undefined) =>
+	!other || one.epoch > other.epoch || (one.epoch === other.epoch && one.appliedOffset > other.appliedOffset);
+
+export interface Picks {
+	store: SelectionStore;
+	server: Server;
+	/** Of each name, what all partitions have added. */
+	counts(): Map<string, number>;
+	stored: ReadonlyMap<string, Stored>;
+}
+
+export function modelSelections(scheduler: Scheduler, faults: Faults): Picks {
+	const server = serverNamed("selections", scheduler, faults);
+	/** Whether rows are written one by one. */
+	const isByRow = scheduler.random.chance(0.5);
+	const stored = new Map<string, Stored>();
+	const totals = new Map<string, Total>();
+	const checkpoints = new Map<number, Checkpoint>();
+	const keyOf = (name: string, partition: number, epoch: number) => JSON.stringify([name, partition, epoch]);
+
+	const write = async (what: string, rows: (() => void)[]) => {
+		if (rows.length === 0) return;
+		await server.ask(what, () => {
+			if (!isByRow || !faults.hits("partial")) return rows.forEach(row => void row());
+			for (const row of rows) if (scheduler.random.chance(0.5)) row();
+			throw unavailable("Cassandra");
+		});
+	};
+	const nameOf = (key: string) => JSON.parse(key)[0] as string;
+	const countOf = (name: string) => [...totals].reduce((sum, [key, { n }]) => sum + (nameOf(key) === name ? n : 0), 0);
+
+	const store: SelectionStore = {
+		checkpoint: partition =>
+			server.ask("checkpoint", () => ({ ...(checkpoints.get(partition) ?? { epoch: 0, appliedOffset: -1 }) })),
+
+		setCheckpoint: (partition, checkpoint) =>
+			write("set checkpoint", [
+				() => {
+					if (isNewer(checkpoint, checkpoints.get(partition))) checkpoints.set(partition, checkpoint);
+				}
+			]),
+
+		seen: ids => server.ask("seen", () => new Map(ids.flatMap(id => (stored.has(id) ? [[id, { ...stored.get(id)! }]] : [])))),
+
+		add: selections =>
+			write(
+				"add",
+				selections.map(one => () => {
+					if (!stored.has(one.id)) stored.set(one.id, one);
+				})
+			),
+
+		totals: ({ partition, epoch }, names) =>
+			server.ask(
+				"totals",
+				() =>
+					new Map(
+						names.flatMap(name => {
+							const total = totals.get(keyOf(name, partition, epoch));
+							return total ? [[name, { ...total }]] : [];
+						})
+					)
+			),
+
+		setTotals: ({ partition, epoch }, changed) =>
+			write(
+				"set totals",
+				[...changed].map(([name, total]) => () => {
+					const key = keyOf(name, partition, epoch);
+					if (total.appliedOffset > (totals.get(key)?.appliedOffset ?? -1)) totals.set(key, total);
+				})
+			),
+
+		counts: names => server.ask("counts", () => names.map(name => ({ name, count: countOf(name) })))
+	};
+	const counts = () => new Map([...new Set([...totals.keys()].map(nameOf))].map(name => [name, countOf(name)]));
+	return { store, server, counts, stored };
+}
+
+export function modelSummary(server: Server): { store: SummaryStore; rows: Map<string, number> } {
+	const rows = new Map<string, number>();
+	const store: SummaryStore = {
+		seed: async () => {},
+		list: names => server.ask("list", () => names.map(name => ({ name, count: rows.get(name) ?? 0 }))),
+		raise: counts =>
+			server.ask("raise", () => {
+				for (const { name, count } of counts) rows.set(name, Math.max(count, rows.get(name) ?? 0));
+			})
+	};
+	return { store, rows };
+}
