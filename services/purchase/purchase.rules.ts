@@ -19,25 +19,35 @@ export interface Outcome {
 	isNew: boolean;
 }
 
-/** An id is one user's own. */
-export const keyOf = ({ userID, id }: { userID: string; id: string }) => JSON.stringify([userID, id]);
+/** An id is one user's own. No two pairs have one key, whatever their texts hold. */
+const keyOf = ({ userID, id }: Attempt) => `${userID.length} ${userID}${id}`;
 
-/** Of several attempts at one purchase the first to arrive stands for all. */
-export function firsts(attempts: Attempt[]): Attempt[] {
-	const first = new Map<string, Attempt>();
-	for (const attempt of attempts) if (!first.has(keyOf(attempt))) first.set(keyOf(attempt), attempt);
-	return [...first.values()];
+/** Of several attempts at one purchase the first to arrive stands for all: those, and for each attempt the index of the one that stands for it. */
+export function firsts(attempts: Attempt[]): { wanted: Attempt[]; places: number[] } {
+	const wanted: Attempt[] = [];
+	const known = new Map<string, number>();
+	const places = attempts.map(attempt => {
+		const key = keyOf(attempt);
+		const place = known.get(key) ?? wanted.push(attempt) - 1;
+		known.set(key, place);
+		return place;
+	});
+	return { wanted, places };
 }
 
-/** What to answer to each attempt, in order, given the amount that stands under each key and which of them are new. */
-export function outcomes(attempts: Attempt[], amountsCents: Map<string, number>, bought: Set<string>): (Outcome | Error)[] {
+/** What to answer to each attempt, in order: by its place, the amount that stands there, and the places where something was bought just now. */
+export function outcomes(
+	attempts: Attempt[],
+	places: number[],
+	amountsCents: (number | undefined)[],
+	bought: ReadonlySet<number>
+): (Outcome | Error)[] {
 	const left = new Set(bought);
-	return attempts.map(attempt => {
-		const { id, userID, amountCents } = attempt;
-		const key = keyOf(attempt);
-		const stands = amountsCents.get(key);
-		if (stands === undefined) return new Error(`purchase ${key} was neither made nor found`);
-		const isNew = left.delete(key);
+	return attempts.map(({ id, userID, amountCents }, index) => {
+		const place = places[index]!;
+		const stands = amountsCents[place];
+		if (stands === undefined) return new Error(`purchase ${id} of ${userID} was neither made nor found`);
+		const isNew = left.delete(place);
 		if (stands !== amountCents)
 			return conflict("this id has bought something for another amount", { id, user_id: userID, amount: stands / 100 });
 		return { purchase: { id, user_id: userID, amount: stands / 100 }, isNew };

@@ -4,7 +4,7 @@ import type { Message } from "../../define.ts";
 import { invalid, isAway, unavailable } from "../../mixins/errors.ts";
 import type { Outbox } from "../../mixins/outbox/outbox.ts";
 import type { PurchaseTotal } from "./purchase.contract.ts";
-import { type Attempt, firsts, keyOf, type Outcome, outcomes } from "./purchase.rules.ts";
+import { type Attempt, firsts, type Outcome, outcomes } from "./purchase.rules.ts";
 
 export interface PurchaseStore {
 	/**
@@ -17,11 +17,10 @@ export interface PurchaseStore {
 	totals(userIDs: string[]): Promise<PurchaseTotal[]>;
 }
 
+/** What was bought by one attempt of a statement, which counts them from 1. */
 interface Bought {
-	user_id: string;
-	id: string;
-	amount_cents: string;
-	created_at: Date;
+	n: number;
+	created_at_ms: number;
 	seq: string;
 	total_cents: string;
 }
@@ -49,7 +48,7 @@ const BUY = `
 			set seq = known.seq + excluded.seq, total_cents = known.total_cents + excluded.total_cents
 		returning user_id, seq, total_cents
 	)
-	select user_id, id, bought.amount_cents, bought.created_at,
+	select n::int, (extract(epoch from bought.created_at) * 1000)::float8 as created_at_ms,
 		total.seq - spent.purchases + row_number() over earlier as seq,
 		total.total_cents - spent.cents + sum(bought.amount_cents) over earlier as total_cents
 	from bought join attempt using (user_id, id) join spent using (user_id) join total using (user_id)
@@ -57,8 +56,8 @@ const BUY = `
 	order by n`;
 
 const FIND = `
-	select user_id, id, amount_cents from purchases
-	where (user_id, id) in (select * from unnest(?::text[], ?::text[]))`;
+	select n::int, amount_cents from purchases
+	join unnest(?::text[], ?::text[]) with ordinality as attempt (user_id, id, n) using (user_id, id)`;
 
 /** pg hands a bigint over as text; cents are kept where a number still says them exactly. */
 function exact(text: string): number {
@@ -67,11 +66,11 @@ function exact(text: string): number {
 	return number;
 }
 
-const told = ({ user_id, id, amount_cents, created_at }: Bought): Message<"user_purchase"> => ({
+const told = ({ id, userID, amountCents }: Attempt, createdAtMs: number): Message<"user_purchase"> => ({
 	id,
-	user_id,
-	amount: exact(amount_cents) / 100,
-	created_at: created_at.toISOString()
+	user_id: userID,
+	amount: amountCents / 100,
+	created_at: new Date(createdAtMs).toISOString()
 });
 
 /** SQLSTATE class 22, data exception, and 23, integrity constraint violation: wrong for ever, and the fault of some row. */
@@ -88,7 +87,7 @@ const asRefusal = (error: Error & { constraint?: string }): Error => {
 export function sqlPurchases(knex: Knex, outbox: Outbox): PurchaseStore {
 	const buyTogether = (attempts: Attempt[]) =>
 		knex.transaction(async trx => {
-			const wanted = firsts(attempts);
+			const { wanted, places } = firsts(attempts);
 			const columns = [
 				wanted.map(({ userID }) => userID),
 				wanted.map(({ id }) => id),
@@ -96,28 +95,24 @@ export function sqlPurchases(knex: Knex, outbox: Outbox): PurchaseStore {
 				wanted.map(({ createdAt }) => createdAt ?? null) as string[]
 			];
 			const bought: Bought[] = (await trx.raw(BUY, columns)).rows;
-			const amountsCents = new Map<string, number>();
-			const stands = ({ user_id: userID, id, amount_cents }: Pick<Bought, "user_id" | "id" | "amount_cents">) =>
-				amountsCents.set(keyOf({ userID, id }), exact(amount_cents));
-			for (const row of bought) stands(row);
-			const isNew = new Set(amountsCents.keys());
+			const amountsCents: (number | undefined)[] = wanted.map(() => undefined);
+			for (const { n } of bought) amountsCents[n - 1] = wanted[n - 1]!.amountCents;
 			// A statement of its own: who waited for another transaction's insert of the same id does not see that row in the one that waited.
-			const others = wanted.filter(attempt => !isNew.has(keyOf(attempt)));
+			const others = [...wanted.keys()].filter(place => amountsCents[place] === undefined);
 			if (others.length > 0) {
-				const found = await trx.raw(FIND, [others.map(({ userID }) => userID), others.map(({ id }) => id)]);
-				found.rows.forEach(stands);
+				const found = await trx.raw(FIND, [others.map(place => wanted[place]!.userID), others.map(place => wanted[place]!.id)]);
+				for (const { n, amount_cents } of found.rows) amountsCents[others[n - 1]!] = exact(amount_cents);
 			}
-			const requestIDs = new Map(wanted.map(attempt => [keyOf(attempt), attempt.requestID]));
 			await outbox.add(
 				trx,
-				bought.map(row => ({
+				bought.map(({ n, seq, total_cents, created_at_ms }) => ({
 					topic: "user_purchase",
-					message: told(row),
-					headers: { seq: row.seq, total_cents: row.total_cents },
-					requestID: requestIDs.get(keyOf({ userID: row.user_id, id: row.id }))
+					message: told(wanted[n - 1]!, created_at_ms),
+					headers: { seq, total_cents },
+					requestID: wanted[n - 1]!.requestID
 				}))
 			);
-			return outcomes(attempts, amountsCents, isNew);
+			return outcomes(attempts, places, amountsCents, new Set(bought.map(({ n }) => n - 1)));
 		});
 
 	/** One attempt that Postgres cannot take would take the whole batch down: halved until it stands alone, it fails alone. */
@@ -140,7 +135,10 @@ export function sqlPurchases(knex: Knex, outbox: Outbox): PurchaseStore {
 					throw asRefusal(error);
 				});
 			const known = new Map<string, PurchaseTotal>(
-				rows.map((row: Bought) => [row.user_id, { seq: exact(row.seq), total_cents: exact(row.total_cents) }])
+				rows.map((row: { user_id: string; seq: string; total_cents: string }) => [
+					row.user_id,
+					{ seq: exact(row.seq), total_cents: exact(row.total_cents) }
+				])
 			);
 			return userIDs.map(userID => known.get(userID) ?? { seq: 0, total_cents: 0 });
 		}
