@@ -2,6 +2,23 @@
 import type { Measure } from "./measure.ts";
 import { purchases } from "./measures/g1-purchases.ts";
 import { naivePurchases, pacedPurchases } from "./measures/g2-naive.ts";
+import { onePick } from "./measures/g3-one-pick.ts";
+import { drain } from "./measures/g4-drain.ts";
+import { accept } from "./measures/g4b-accept.ts";
 import { balance } from "./measures/g5-balance.ts";
+import { oneProduct } from "./measures/g9-orders.ts";
+import { ready } from "./measures/g12-ready.ts";
+import { selectionsList } from "./measures/g13-selections.ts";
 
-export const measures: Measure[] = [purchases, naivePurchases, pacedPurchases, balance];
+export const measures: Measure[] = [
+	purchases,
+	naivePurchases,
+	pacedPurchases,
+	onePick,
+	drain,
+	accept,
+	balance,
+	oneProduct,
+	ready,
+	selectionsList
+];

@@ -12,8 +12,14 @@ const UNLIMITED = {
 /** Every service but those that hold sockets and answer HTTP. */
 export const WORKERS = "selections,summary,sync,purchase,wallet,products,inventory,orders,payment,users";
 
-/** `layout`: name of a process → its services, as SERVICES has them. */
-export const startPlaza = (layout: Record<string, string>, env: Record<string, string> = {}): Promise<System> =>
-	startSystem({ profile: "cluster", layout, env: { ...UNLIMITED, ...env } });
+/**
+ * `layout`: name of a process → its services, as SERVICES has them. `isWhole`: no service is missing; else it is not waited until all is well, as
+ * it never will be.
+ */
+export const startPlaza = (
+	layout: Record<string, string>,
+	env: Record<string, string> = {},
+	{ isWhole = true } = {}
+): Promise<System> => startSystem({ profile: "cluster", layout, env: { ...UNLIMITED, ...env }, waitUntilReady: isWhole });
 
 export const pidsOf = (system: System) => system.processes.map(({ pid }) => pid);

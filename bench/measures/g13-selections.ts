@@ -1,0 +1,37 @@
+import { httpClient } from "../../test/client.ts";
+import { startBaseline } from "../baselines/process.ts";
+import { httpLoad, requestOf } from "../http-load.ts";
+import type { Measure, Side } from "../measure.ts";
+import { pidsOf, startPlaza, WORKERS } from "../plaza.ts";
+
+const CONNECTIONS = 64;
+
+async function asking(name: string, url: string, pids: () => number[]): Promise<Side & { close(): void }> {
+	const load = await httpLoad(url, { connections: CONNECTIONS, status: 200 });
+	const request = requestOf(new URL("/selections", url), "GET");
+	return { name, pids, round: ms => load.round(ms, () => request), close: load.close };
+}
+
+export const selectionsList: Measure = {
+	id: "G13",
+	title: "`GET /selections`, all features on but the limits, nobody picking",
+	against: "bare node:http answering the same body",
+	layout: `one process with api and socket, one with the other services; ${CONNECTIONS} connections from another`,
+	targets: [{ figure: "rate", least: 0.5 }],
+	async open() {
+		const plaza = await startPlaza({ gateway: "api,socket", workers: WORKERS }, { SELECTION_NAMES: "a,b,c,d" });
+		const { text } = await httpClient(plaza.url).get("/selections");
+		const bare = await startBaseline("http-answer.ts", { BODY: text });
+		const ours = await asking("Plaza", plaza.url, () => pidsOf(plaza));
+		const baseline = await asking("node:http", `http://127.0.0.1:${bare.port}`, () => [bare.pid]);
+		return {
+			ours,
+			baseline,
+			async close() {
+				ours.close();
+				baseline.close();
+				await Promise.all([plaza.stop(), bare.stop()]);
+			}
+		};
+	}
+};

@@ -1,0 +1,74 @@
+import { randomUUID } from "node:crypto";
+import { type Admin, Kafka, logLevel } from "kafkajs";
+import { eventually, httpClient } from "../../test/client.ts";
+import { startBaseline } from "../baselines/process.ts";
+import { httpLoad, requestOf } from "../http-load.ts";
+import type { Measure, Side } from "../measure.ts";
+import { pidsOf, startPlaza } from "../plaza.ts";
+
+const CONNECTIONS = 64;
+const PARTITIONS = 12;
+
+const PATH = "/api/selections/async";
+const newPick = () => ({ name: "d", id: randomUUID(), user_id: "test-user" });
+
+async function picking(name: string, url: string, pids: () => number[]): Promise<Side & { close(): void }> {
+	const load = await httpLoad(url, { connections: CONNECTIONS, status: 202 });
+	const path = new URL(PATH, url);
+	const request = () => requestOf(path, "POST", JSON.stringify(newPick()));
+	return { name, pids, round: ms => load.round(ms, request), close: load.close };
+}
+
+async function administer<T>(work: (admin: Admin) => Promise<T>): Promise<T> {
+	const kafka = new Kafka({ brokers: process.env.KAFKA_BROKERS!.split(","), clientId: "bench", logLevel: logLevel.ERROR });
+	const admin = kafka.admin();
+	await admin.connect();
+	try {
+		return await work(admin);
+	} finally {
+		await admin.disconnect();
+	}
+}
+
+/** A topic like Plaza's own, which nobody reads either. */
+const makeTopic = (topic: string) =>
+	administer(admin => admin.createTopics({ topics: [{ topic, numPartitions: PARTITIONS, replicationFactor: 1 }] }));
+
+/** Or the next Plaza would count them all in the midst of another measure. */
+const forget = (topic: string) =>
+	administer(async admin => {
+		const offsets = await admin.fetchTopicOffsets(topic);
+		const partitions = offsets.filter(({ low, high }) => low !== high);
+		await admin.deleteTopicRecords({ topic, partitions: partitions.map(({ partition, high }) => ({ partition, offset: high })) });
+	});
+
+export const accept: Measure = {
+	id: "G4b",
+	title: "picks accepted over HTTP: 202 once durable in Kafka",
+	against: "bare node:http and one awaited kafkajs send each, acks=all too",
+	layout: `one process with api, socket and the answers of the others, nobody who consumes them; ${CONNECTIONS} connections from another`,
+	targets: [{ figure: "rate", least: 2 }],
+	async open() {
+		const topic = `baseline-${randomUUID()}`;
+		await makeTopic(topic);
+		// What is accepted is counted in its own measure: both sides only take it.
+		const plaza = await startPlaza({ gateway: "api,socket" }, {}, { isWhole: false });
+		await eventually(async () => {
+			const { status, text } = await httpClient(plaza.url).post(PATH, newPick());
+			if (status !== 202) throw new Error(`${status} ${text}`);
+		}, "a pick to be accepted");
+		const bare = await startBaseline("http-kafka.ts", { TOPIC: topic });
+		const ours = await picking("Plaza", plaza.url, () => pidsOf(plaza));
+		const baseline = await picking("node:http and kafkajs", `http://127.0.0.1:${bare.port}`, () => [bare.pid]);
+		return {
+			ours,
+			baseline,
+			async close() {
+				ours.close();
+				baseline.close();
+				await Promise.all([plaza.stop(), bare.stop()]);
+				await forget("Selections");
+			}
+		};
+	}
+};

@@ -1,0 +1,133 @@
+import { randomUUID } from "node:crypto";
+import { ServiceBroker, type ServiceSchema } from "moleculer";
+import { config } from "../../config.ts";
+import type { Caller, Identity } from "../../define.ts";
+import { openPostgres, database as withTables } from "../../mixins/database/database.ts";
+import { type Outbox, outbox } from "../../mixins/outbox/outbox.ts";
+import { relay } from "../../mixins/outbox/relay.ts";
+import { kafkaLog } from "../../mixins/topics/kafka-log.ts";
+import { actions, topics } from "../../services/contract.ts";
+import { inventory } from "../../services/inventory/inventory.service.ts";
+import { sqlInventory } from "../../services/inventory/inventory.store.ts";
+import { orders } from "../../services/orders/orders.service.ts";
+import { sqlOrders } from "../../services/orders/orders.store.ts";
+import { products } from "../../services/products/products.service.ts";
+import { sqlProducts } from "../../services/products/products.store.ts";
+import { scratchPostgres } from "../../test/scratch.ts";
+import { ContractValidator } from "../../validator.ts";
+import { forUpdate } from "../baselines/for-update.ts";
+import { closedLoop } from "../load.ts";
+import type { Measure, Round } from "../measure.ts";
+
+const CALLERS = 256;
+const CONNECTIONS = 10;
+const PLENTY = 100_000_000;
+/** So few that all are sold, while ten times as many are wanted. */
+const FEW = 100;
+const DAY_MS = 86_400_000;
+const BUYER = "acct_00000000000000000000000000000001";
+
+interface Shop {
+	open(item: string, stock: number): Promise<unknown>;
+	/** Whether there was enough. */
+	order(id: string, item: string): Promise<boolean>;
+	sold(item: string): Promise<number>;
+	close(): Promise<unknown>;
+}
+
+/** The services as a gateway carries them, with the relays of their outboxes. */
+async function services(url: string): Promise<Shop> {
+	const database = openPostgres(url, { maxConnections: CONNECTIONS });
+	const log = kafkaLog({ brokers: config.kafkaBrokers, clientId: "bench", replication: config.topicReplication });
+	await log.create(Object.keys(topics).map(name => ({ name, partitions: 12, retentionMs: DAY_MS, maxBytes: 1024 * 1024 })));
+	const broker = new ServiceBroker({ logger: false, validator: new ContractValidator(actions) });
+	const boxOf = (service: string) => outbox(database.knex, { contracts: topics, table: `${service}_outbox` });
+	const mixinsOf = (service: string, box: Outbox) => [
+		relay(box, log),
+		withTables(database, new URL(`../../services/${service}/migrations/`, import.meta.url))
+	];
+	const boxes = { products: boxOf("products"), inventory: boxOf("inventory"), orders: boxOf("orders") };
+	// None of them hears what it tells: that would be the work of other nodes.
+	const mute = (schema: ServiceSchema) => ({ ...schema, topics: {} });
+	const { knex } = database;
+	for (const schema of [
+		products(sqlProducts(knex, boxes.products), mixinsOf("products", boxes.products)),
+		inventory(sqlInventory(knex, boxes.inventory), { mixins: mixinsOf("inventory", boxes.inventory), batches: 2 }),
+		orders(sqlOrders(knex, boxes.orders), { mixins: mixinsOf("orders", boxes.orders), batches: 2 })
+	])
+		broker.createService(mute(schema));
+	await broker.start();
+	const call = broker.call.bind(broker) as Caller["call"];
+	const caller: Identity = { id: BUYER, role: "admin", session: "bench", expiresAtMs: Date.now() + DAY_MS };
+	const made = new Map<string, string>();
+
+	return {
+		async open(item, stock) {
+			const asked = { name: item, description: item, price: 5, sku: item, stock };
+			made.set(item, (await call("products.create", asked, { meta: { caller } })).productId);
+		},
+		async order(idempotencyKey, item) {
+			const items = [{ productId: made.get(item)!, quantity: 1 }];
+			const asked = { items, shippingAddress: { city: "Athens" }, idempotencyKey };
+			try {
+				await call("orders.create", asked, { meta: { caller } });
+				return true;
+			} catch (error) {
+				if ((error as { type?: string }).type === "OUT_OF_STOCK") return false;
+				throw error;
+			}
+		},
+		async sold(item) {
+			const { reserved } = await call("inventory.get", { productId: made.get(item)! });
+			return reserved;
+		},
+		async close() {
+			await broker.stop();
+			await log.close();
+		}
+	};
+}
+
+/** How many more than there were are sold when many more are wanted. */
+async function oversold({ open, order, sold }: Shop): Promise<number> {
+	const item = randomUUID();
+	await open(item, FEW);
+	const answers = await Promise.all(Array.from({ length: FEW * 10 }, () => order(randomUUID(), item)));
+	const accepted = answers.filter(Boolean).length;
+	if (accepted !== (await sold(item))) throw new Error(`${accepted} were accepted, ${await sold(item)} are stored`);
+	return accepted - FEW;
+}
+
+async function ordering(shop: Shop, ms: number): Promise<Round> {
+	const item = randomUUID();
+	await shop.open(item, PLENTY);
+	const round = await closedLoop(CALLERS, ms, async () => {
+		if (!(await shop.order(randomUUID(), item))) throw new Error("refused, with plenty in stock");
+	});
+	return { ...round, figures: { oversold: await oversold(shop) } };
+}
+
+export const oneProduct: Measure = {
+	id: "G9",
+	title: `orders on one product, ${CALLERS} callers: \`orders.create\` with all that it takes, its messages sent to Kafka`,
+	against: `one \`SELECT … FOR UPDATE\` transaction per order on the same Postgres, ${CONNECTIONS} connections as well`,
+	layout: "products, inventory and orders with their relays in the client's process; Postgres, Kafka",
+	targets: [
+		{ figure: "rate", least: 8 },
+		{ figure: "oversold", most: 0, difference: true }
+	],
+	async open() {
+		const scratch = await scratchPostgres();
+		const ours = await services(scratch.url!);
+		const theirs = await forUpdate(scratch.url!, { connections: CONNECTIONS });
+		return {
+			ours: { name: "orders.create", round: ms => ordering(ours, ms) },
+			baseline: { name: "transaction per order", round: ms => ordering(theirs, ms) },
+			async close() {
+				await Promise.all([ours.close(), theirs.close()]);
+				await scratch.db.close();
+				await scratch.remove();
+			}
+		};
+	}
+};
