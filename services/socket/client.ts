@@ -27,8 +27,9 @@ export interface Client {
 	close(code: number, reason: string): void;
 }
 
+/** Called for each, all sockets together. */
 export interface ClientFigures {
-	pushed(): void;
+	pushed(events?: number): void;
 	conflated(): void;
 	slow(): void;
 }
@@ -91,11 +92,14 @@ export function createClient(socket: WebSocket, figures: ClientFigures): Client 
 		},
 
 		push(frame, latest, headers) {
-			figures.pushed();
 			const { room } = frame;
-			if (!latest) return deliver(Symbol(frame.code), textOf(frame), room);
+			if (!latest) {
+				figures.pushed();
+				return deliver(Symbol(frame.code), textOf(frame), room);
+			}
 			const data = view.admit(frame.code, frame.data as never, latest, headers);
 			if (data === undefined) return;
+			figures.pushed();
 			const shown = data === frame.data ? frame : { code: frame.code, data };
 			const values = latest.shows(data, headers ?? {});
 			const key = latest.always ? Symbol(frame.code) : `${frame.code} ${values.map(({ key }) => key).join()}`;

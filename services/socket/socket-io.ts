@@ -22,8 +22,10 @@ export interface SocketIoOptions {
 
 /** What the mixin gives to the service. */
 export interface SocketIoMethods {
-	/** To all clients of a room of this node. */
-	emitTo(room: string, event: string, payload: unknown): void;
+	/** To all clients of a room of this node; answers how many they are. */
+	emitTo(room: string, event: string, payload: unknown): number;
+	/** How many there are. */
+	connections(): number;
 	/** Ends every connection, whose client comes again by itself. */
 	hangUp(): void;
 }
@@ -33,9 +35,9 @@ type Running = Service & {
 	server: Server;
 	sockets: { peers: Peers; live: LiveRooms };
 	io: {
-		sockets: { sockets: Map<string, Socket> };
+		sockets: { sockets: Map<string, Socket>; adapter: { rooms: Map<string, Set<string>> } };
 		to(room: string): { emit(event: string, payload: unknown): void };
-		engine: { on(event: "connection", listener: (connection: Connection) => void): void; close(): void };
+		engine: { on(event: "connection", listener: (connection: Connection) => void): void; close(): void; clientsCount: number };
 		on(event: "connection", listener: (socket: Socket) => void): void;
 	};
 };
@@ -95,6 +97,11 @@ export function socketIo({ guests, allowedOrigins, isTrusted, names }: SocketIoO
 		methods: {
 			emitTo(this: Running, room: string, event: string, payload: unknown) {
 				this.io.to(room).emit(event, payload);
+				return this.io.sockets.adapter.rooms.get(room)?.size ?? 0;
+			},
+
+			connections(this: Running) {
+				return this.io?.engine.clientsCount ?? 0;
 			},
 
 			hangUp(this: Running) {

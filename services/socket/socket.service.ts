@@ -6,8 +6,9 @@ import { doorOf } from "../../mixins/http/front-door.ts";
 import { redis as redisMixin } from "../../mixins/redis.ts";
 import { embedded, redis, withTopics } from "../../profile.ts";
 import { actions, topics } from "../contract.ts";
-import { type ClientFigures, createClient } from "./client.ts";
+import { createClient } from "./client.ts";
 import { feedsOf } from "./feeds.ts";
+import { socketFigures } from "./figures.ts";
 import { forwarder } from "./forward.ts";
 import { codelessAction } from "./frames.ts";
 import { createHub, roomsOf } from "./hub.ts";
@@ -25,21 +26,6 @@ const contracts = topics as unknown as Record<string, TopicContract>;
 const shown = Object.keys(contracts).filter(name => contracts[name]?.push || contracts[name]?.feed || contracts[name]?.live);
 
 const isTrusted = trustedProxies(config.trustedProxies);
-const METER_EVERY_MS = 1_000;
-
-const COUNTERS = {
-	pushed: "frames for sockets",
-	conflated: "frames replaced by newer ones",
-	slow: "sockets closed for not reading"
-};
-
-function figuresOf({ broker }: Service): ClientFigures {
-	for (const [figure, description] of Object.entries(COUNTERS))
-		broker.metrics.register({ type: "counter", name: `plaza.sockets.${figure}`, description });
-	broker.metrics.register({ type: "gauge", name: "plaza.sockets.connected", description: "open sockets" });
-	const count = (figure: string) => () => broker.metrics.increment(`plaza.sockets.${figure}`);
-	return { pushed: count("pushed"), conflated: count("conflated"), slow: count("slow") };
-}
 
 async function deliveriesOf(topic: string, received: Received<unknown>[]): Promise<Delivery[]> {
 	const contract = contracts[topic]!;
@@ -60,12 +46,11 @@ function open(service: Service, makePresence: typeof presenceOf) {
 		() => comeAgain()
 	);
 	const live = liveRooms(contracts, presence, (room, event, payload) => {
-		figures.pushed();
-		(service as Running).emitTo(room, event, payload);
+		figures.pushed((service as Running).emitTo(room, event, payload));
 	});
 	const feeds = feedsOf(contracts);
 	const codeless = codelessAction(actions);
-	const figures = figuresOf(service);
+	const figures = socketFigures(service.broker, () => ({ ws: server.size(), "socket.io": (service as Running).connections() }));
 	const peers = createPeers({ ...config, caller });
 	const server = webSockets({
 		allowedOrigins: config.allowedOrigins,
@@ -112,7 +97,7 @@ function presenceOf({ broker }: Service, rooms: () => Iterable<string>, onGivenU
 }
 
 type Open = ReturnType<typeof open>;
-type Running = Service & SocketIoMethods & { sockets: Open; meter: NodeJS.Timeout };
+type Running = Service & SocketIoMethods & { sockets: Open };
 
 /** WebSocket and Socket.IO: who is connected where, and the frames that topics' contracts say they get. Has no line about any service. */
 export const socket = (mixins: Partial<ServiceSchema>[]) =>
@@ -146,22 +131,16 @@ export const socket = (mixins: Partial<ServiceSchema>[]) =>
 		},
 
 		started() {
-			const running = this as unknown as Running;
-			const { presence, peers, server } = running.sockets;
+			const { presence, peers, server } = (this as unknown as Running).sockets;
 			const door = doorOf(this.broker);
 			presence.start();
 			peers.start();
-			running.meter = setInterval(
-				() => this.broker.metrics.set("plaza.sockets.connected", server.size()),
-				METER_EVERY_MS
-			).unref();
 			door.upgrades.set("/ws", server.upgrade);
 			door.closing.add(server.stop);
 		},
 
 		stopped() {
-			const { sockets, meter } = this as unknown as Running;
-			clearInterval(meter);
+			const { sockets } = this as unknown as Running;
 			sockets.peers.stop();
 			return sockets.presence.stop();
 		}
