@@ -93,6 +93,17 @@ test("keeps what was acknowledged when all four are killed and started again", a
 	assert.equal(await withRedis(client => client.get("kept")), "1");
 });
 
+test("answers nobody while it is frozen, and goes on with the same connections when it is thawed", async () => {
+	await withRedis(async client => {
+		await client.set("frozen", "1");
+		await infra("freeze", "redis");
+		const answer = client.get("frozen");
+		const first = await Promise.race([answer, new Promise(late => setTimeout(late, 1_000, "late"))]);
+		await infra("thaw", "redis");
+		assert.deepEqual([first, await answer], ["late", "1"]);
+	});
+});
+
 test("makes no topic when a message is sent to a misspelt one", async () => {
 	const client = kafka();
 	const [producer, admin] = [client.producer({ retry: { retries: 0 } }), client.admin()];

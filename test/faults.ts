@@ -72,10 +72,15 @@ export function faults(plaza: () => System) {
 			}
 		});
 
-	/** Mends what an earlier test may have left broken. */
-	async function allWell(withinMs = RECOVERY_MS) {
+	/** Starts what a test has left ended. */
+	async function allUp() {
 		await infra("up");
 		for (const one of plaza().processes) if (one.ended) one.start();
+	}
+
+	/** Mends what an earlier test may have left broken. */
+	async function allWell(withinMs = RECOVERY_MS) {
+		await allUp();
 		await plaza().ready(withinMs);
 	}
 
@@ -98,5 +103,5 @@ export function faults(plaza: () => System) {
 		await screensMove();
 	}
 
-	return { http, pick, sync, buy, balance, refused, healthNames, screensMove, allWell, underLoad };
+	return { http, pick, sync, buy, balance, refused, healthNames, screensMove, allUp, allWell, underLoad };
 }
