@@ -45,7 +45,7 @@ export function decode(
 		return { record, stray: { topic: record.topic, key, value: record.value!, headers: originOf(record) } };
 
 	// A foreign record may lie in the right place under another key, or none: what keeps its order is the contract's.
-	const keyed = { ...record, key: Buffer.from(key) };
+	const keyed = String(record.key) === key ? record : { ...record, key: Buffer.from(key) };
 	const requestID = record.headers[REQUEST_ID] ?? newRequestID();
 	return { record, received: { message: parsed.data, record: keyed, requestID, ctx: callerOf(requestID) } };
 }

@@ -9,9 +9,16 @@ import type { Outgoing } from "./topic-log.ts";
 
 export type Placed = Outgoing & { partition: number };
 
+/** Records that somebody waits for, all of them. */
 interface Waiting {
-	record: Placed;
+	records: Placed[];
 	deadlineMs: number;
+}
+
+/** One of them. */
+interface One {
+	record: Placed;
+	call: Waiting;
 }
 
 /** How long Kafka may wait for the other copies. */
@@ -29,17 +36,19 @@ const bytesOf = ({ key, value, headers = {} }: Outgoing) =>
 	Buffer.byteLength(value ?? "");
 
 /** Cuts where the next record would make a part too large; a record that is too large by itself is a part of its own. */
-function parts(waiting: Waiting[]): Waiting[][] {
-	const all: Waiting[][] = [];
+function parts(batch: Waiting[]): One[][] {
+	const all: One[][] = [];
 	let bytes = Number.POSITIVE_INFINITY;
-	for (const one of waiting) {
-		bytes += bytesOf(one.record);
-		if (bytes > MAX_BATCH_BYTES) {
-			bytes = bytesOf(one.record);
-			all.push([]);
+	for (const call of batch)
+		for (const record of call.records) {
+			const own = bytesOf(record);
+			bytes += own;
+			if (bytes > MAX_BATCH_BYTES) {
+				bytes = own;
+				all.push([]);
+			}
+			all.at(-1)!.push({ record, call });
 		}
-		all.at(-1)!.push(one);
-	}
 	return all;
 }
 
@@ -110,26 +119,23 @@ export function kafkaAppender(open: () => Connection) {
 			const errors = new Map<Waiting, Error>();
 			for (const part of parts(batch)) {
 				const nowMs = Date.now();
-				const due = part.filter(({ deadlineMs }) => deadlineMs > nowMs);
-				const error =
-					due.length === 0
-						? undefined
-						: await send(
-								due.map(({ record }) => record),
-								Math.max(...due.map(({ deadlineMs }) => deadlineMs))
-							);
-				for (const one of part) if (error || !due.includes(one)) errors.set(one, error ?? unavailable("Kafka"));
+				const due = part.filter(({ call }) => call.deadlineMs > nowMs && !errors.has(call));
+				for (const { call } of part) if (call.deadlineMs <= nowMs) errors.set(call, unavailable("Kafka"));
+				if (due.length === 0) continue;
+				const error = await send(
+					due.map(({ record }) => record),
+					Math.max(...due.map(({ call }) => call.deadlineMs))
+				);
+				if (error) for (const { call } of due) errors.set(call, error);
 			}
-			return batch.map(one => errors.get(one) as Error);
+			return batch.map(call => errors.get(call) as Error);
 		},
 		{ maxItems: MAX_BATCH, maxWaiting: MAX_WAITING, name: "Kafka" }
 	);
 
 	return {
 		/** Resolves once all are durable. Rejects with `UNAVAILABLE` a little after the deadline at the latest, or with `RECORD_TOO_LARGE`. */
-		async append(records: Placed[], deadlineMs: number) {
-			await Promise.all(records.map(record => enqueue({ record, deadlineMs })));
-		},
+		append: (records: Placed[], deadlineMs: number): Promise<void> => enqueue({ records, deadlineMs }),
 		/** Lets what is under way end. */
 		async close() {
 			if (current) await within(CLOSE_WITHIN_MS, "Kafka", current.producer.disconnect()).catch(() => {});

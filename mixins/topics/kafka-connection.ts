@@ -1,6 +1,5 @@
 // How the log reaches Kafka: kafkajs with the retries that suit it, on sockets that can be cut.
 import { isIP, connect as openSocket, type Socket } from "node:net";
-import { setTimeout as delay } from "node:timers/promises";
 import { connect as openTls } from "node:tls";
 import { Kafka, logLevel, type SASLOptions } from "kafkajs";
 import { unavailable } from "../errors.ts";
@@ -107,17 +106,11 @@ export function kafkaConnection({ brokers, clientId, tls = false, sasl, logger }
 }
 
 /** The promise's answer, or `UNAVAILABLE` if it is not there in time; the promise itself goes on. */
-export async function within<T>(timeoutMs: number, what: string, promise: Promise<T>): Promise<T> {
-	const timer = new AbortController();
-	const tooLate = delay(timeoutMs, undefined, { signal: timer.signal }).then(() => {
-		throw unavailable(what, new Error(`no answer within ${timeoutMs} ms`));
+export function within<T>(timeoutMs: number, what: string, promise: Promise<T>): Promise<T> {
+	return new Promise((resolve, reject) => {
+		const timer = setTimeout(() => reject(unavailable(what, new Error(`no answer within ${timeoutMs} ms`))), timeoutMs);
+		promise.then(resolve, reject).finally(() => clearTimeout(timer));
 	});
-	try {
-		return await Promise.race([promise, tooLate]);
-	} finally {
-		timer.abort();
-		tooLate.catch(() => {});
-	}
 }
 
 /** What went wrong first: kafkajs wraps an error once for every retry. */

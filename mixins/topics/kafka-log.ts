@@ -74,10 +74,16 @@ export function kafkaLog(options: KafkaLogOptions): TopicLog {
 		return count;
 	};
 
-	const place = async (record: Outgoing) => {
-		if (record.partition !== undefined) return { ...record, partition: record.partition };
-		const count = await partitionsOf(record.topic);
-		return { ...record, partition: record.key === null ? roundRobin++ % count : partitionOf(record.key, count) };
+	/** Where each record belongs. */
+	const place = async (records: Outgoing[]) => {
+		const counted = new Map<string, number>();
+		for (const { topic, partition } of records)
+			if (partition === undefined && !counted.has(topic)) counted.set(topic, await partitionsOf(topic));
+		return records.map(record => {
+			if (record.partition !== undefined) return { ...record, partition: record.partition };
+			const count = counted.get(record.topic)!;
+			return { ...record, partition: record.key === null ? roundRobin++ % count : partitionOf(record.key, count) };
+		});
 	};
 
 	const make = ({ name, partitions, retentionMs, maxBytes }: TopicSpec) => ({
@@ -122,7 +128,7 @@ export function kafkaLog(options: KafkaLogOptions): TopicLog {
 
 		async append(records) {
 			const deadlineMs = Date.now() + ANSWER_WITHIN_MS;
-			const storing = Promise.all(records.map(place)).then(placed => appender.append(placed, deadlineMs));
+			const storing = place(records).then(placed => appender.append(placed, deadlineMs));
 			await within(ANSWER_WITHIN_MS, "Kafka", storing);
 		},
 

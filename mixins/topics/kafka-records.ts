@@ -3,7 +3,12 @@ import type { Headers, TopicRecord } from "./topic-log.ts";
 
 /** Kafka lets a header stand several times and be empty; of several the last one counts, as in Kafka's own `lastHeader`. */
 function headersOf(headers: IHeaders = {}): Headers {
-	return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String([value].flat().at(-1) ?? "")]));
+	const texts: Headers = {};
+	for (const name in headers) {
+		const value = headers[name];
+		texts[name] = String((Array.isArray(value) ? value.at(-1) : value) ?? "");
+	}
+	return texts;
 }
 
 export const recordOf = (
