@@ -12,7 +12,7 @@ const MOST: Record<Fault, number> = {
 	slow: 0.1,
 	away: 0.004,
 	crash: 0.01,
-	freeze: 0.006,
+	freeze: 0.02,
 	rewind: 0.02,
 	reassign: 0.02,
 	forget: 0.01

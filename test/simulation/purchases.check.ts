@@ -1,6 +1,6 @@
 // What must be true of purchases, totals and topics when all is quiet.
 import assert from "node:assert/strict";
-import type { PurchaseTables } from "./purchases.model.ts";
+import { keyOf, type PurchaseTables } from "./purchases.model.ts";
 import type { Topics } from "./topics.model.ts";
 
 interface Bought {
@@ -63,8 +63,8 @@ export function checkPurchases({ bought, elsewhere, poison }: Books, tables: Pur
 	const all = [...bought.values(), ...elsewhere];
 	assert.equal(tables.purchases.size, all.length, "purchases that are stored");
 	for (const key of bought.keys()) {
-		const [userID, id] = key.split(" ");
-		assert.ok(tables.purchases.has(JSON.stringify([userID, id])), `${key} was acknowledged and is not stored`);
+		const [userID, id] = key.split(" ") as [string, string];
+		assert.ok(tables.purchases.has(keyOf({ userID, id })), `${key} was acknowledged and is not stored`);
 	}
 	for (const user of new Set(all.map(({ user_id }) => user_id))) {
 		const own = all.filter(({ user_id }) => user_id === user);

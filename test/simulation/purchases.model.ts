@@ -3,7 +3,7 @@ import { isAway, unavailable } from "../../mixins/errors.ts";
 import { encode } from "../../mixins/topics/encode.ts";
 import { topics } from "../../services/contract.ts";
 import type { PurchaseTotal } from "../../services/purchase/purchase.contract.ts";
-import { firsts, keyOf, outcomes } from "../../services/purchase/purchase.rules.ts";
+import { type Attempt, firsts, outcomes } from "../../services/purchase/purchase.rules.ts";
 import type { PurchaseStore } from "../../services/purchase/purchase.store.ts";
 import type { ModelPostgres } from "./postgres.model.ts";
 import type { Scheduler } from "./scheduler.ts";
@@ -16,6 +16,9 @@ export interface PurchaseTables {
 	history: Map<string, number[]>;
 }
 
+/** An id is one user's own. */
+export const keyOf = ({ userID, id }: Pick<Attempt, "userID" | "id">) => JSON.stringify([userID, id]);
+
 export const purchaseTables = (): PurchaseTables => ({ purchases: new Map(), totals: new Map(), history: new Map() });
 
 export function modelPurchases(
@@ -25,11 +28,10 @@ export function modelPurchases(
 ): PurchaseStore {
 	const buy: PurchaseStore["buy"] = attempts =>
 		postgres.transaction(async trx => {
-			const wanted = firsts(attempts);
+			const { wanted, places } = firsts(attempts);
 			for (const key of wanted.map(keyOf).sort()) await trx.lock(`purchase ${key}`);
 			const fresh = wanted.filter(attempt => !purchases.has(keyOf(attempt)));
 			for (const user of [...new Set(fresh.map(({ userID }) => userID))].sort()) await trx.lock(`total ${user}`);
-			const amounts = new Map(wanted.map(attempt => [keyOf(attempt), purchases.get(keyOf(attempt)) ?? attempt.amountCents]));
 			const after = new Map<string, PurchaseTotal>();
 			const records = fresh.map(({ id, userID, amountCents, createdAt, requestID }) => {
 				const before = after.get(userID) ?? totals.get(userID) ?? { seq: 0, total_cents: 0 };
@@ -51,7 +53,9 @@ export function modelPurchases(
 					history.set(userID, [...(history.get(userID) ?? []), Number(records[index]!.headers!.total_cents)]);
 				for (const [user, total] of after) totals.set(user, total);
 			};
-			return { answer: outcomes(attempts, amounts, new Set(fresh.map(keyOf))), commit };
+			const amounts = wanted.map(attempt => purchases.get(keyOf(attempt)) ?? attempt.amountCents);
+			const bought = new Set(fresh.map(attempt => wanted.indexOf(attempt)));
+			return { answer: outcomes(attempts, places, amounts, bought), commit };
 		});
 
 	return {

@@ -19,12 +19,15 @@ export function randomFrom(seed: number): Random {
 		mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
 		return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
 	};
-	const hex = (digits: number) => Array.from({ length: digits }, () => Math.floor(next() * 16).toString(16)).join("");
+	const hex = (digits: number) =>
+		Math.floor(next() * 16 ** digits)
+			.toString(16)
+			.padStart(digits, "0");
 	return {
 		next,
 		between: (min, max) => min + Math.floor(next() * (max - min + 1)),
 		chance: probability => next() < probability,
 		pick: from => from[Math.floor(next() * from.length)]!,
-		uuid: () => `${hex(8)}-${hex(4)}-4${hex(3)}-8${hex(3)}-${hex(12)}`
+		uuid: () => `${hex(8)}-${hex(4)}-4${hex(3)}-8${hex(3)}-${hex(6)}${hex(6)}`
 	};
 }

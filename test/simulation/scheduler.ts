@@ -77,11 +77,18 @@ export function createScheduler(seed: number, lines?: string[]): Scheduler {
 
 	const next = (): Step => {
 		if (waiting.size === 0) return { label: "nothing waits", actor: undefined, atMs: nowMs, go: () => (nowMs += IDLE_MS) };
-		let due = [...waiting].filter(step => dueMs(step) <= nowMs);
-		if (due.length === 0) {
-			nowMs = Math.min(...Array.from(waiting, dueMs));
-			due = [...waiting].filter(step => dueMs(step) <= nowMs);
+		const due: Step[] = [];
+		let earliestMs = Number.POSITIVE_INFINITY;
+		for (const step of waiting) {
+			const stepMs = dueMs(step);
+			// Of what is not due yet only the earliest counts.
+			if (stepMs > Math.max(nowMs, earliestMs)) continue;
+			if (stepMs > nowMs && stepMs < earliestMs) due.length = 0;
+			if (stepMs <= nowMs && earliestMs > nowMs) due.length = 0;
+			earliestMs = Math.min(earliestMs, stepMs);
+			due.push(step);
 		}
+		nowMs = Math.max(nowMs, earliestMs);
 		return random.pick(due);
 	};
 

@@ -30,7 +30,7 @@ export interface World {
 }
 
 const STORM_TURNS = [200, 1_500] as const;
-const MAX_TURNS = 60_000;
+const MAX_TURNS = 20_000;
 const AWAY_MS = [100, 20_000] as const;
 const FROZEN_MS = [100, 20_000] as const;
 /** What is done now and then is done once more before all is held to be quiet. */
