@@ -10,7 +10,7 @@ import { openRedis, type Redis } from "./mixins/redis.ts";
 import { embeddedLog } from "./mixins/topics/embedded-log.ts";
 import { kafkaLog } from "./mixins/topics/kafka-log.ts";
 import type { TopicLog } from "./mixins/topics/topic-log.ts";
-import { topics as topicsMixin } from "./mixins/topics/topics.ts";
+import { topics as topicsMixin, withLog } from "./mixins/topics/topics.ts";
 import { topics } from "./services/contract.ts";
 
 const once = <T>(open: () => T) => {
@@ -60,14 +60,18 @@ export const topicLog = once(
 	(): TopicLog => (embedded ? embeddedLog(postgres().knex) : kafkaLog({ ...kafka, clientId: config.nodeID }))
 );
 
+const topicsOptions = () => ({
+	contracts: topics,
+	partitions: config.topicPartitions,
+	consumes: works,
+	...(embedded ? { name: "topics", where: config.dataDir } : { name: "kafka", where: kafka.brokers.join() })
+});
+
 /** Mixin: `topics: {…}` in the schema consumes, `this.publish` publishes. */
-export const withTopics = () =>
-	topicsMixin(topicLog(), {
-		contracts: topics,
-		partitions: config.topicPartitions,
-		consumes: works,
-		...(embedded ? { name: "topics", where: config.dataDir } : { name: "kafka", where: kafka.brokers.join() })
-	});
+export const withTopics = () => topicsMixin(topicLog(), topicsOptions());
+
+/** Mixin: for a service that asks `topicLog()` itself. */
+export const withTopicLog = () => withLog(topicLog(), topicsOptions());
 
 /** Messages that leave if, and only if, the transaction that made them commits. */
 export const purchaseOutbox = once((): Outbox => outbox(postgres().knex, { contracts: topics }));

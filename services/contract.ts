@@ -1,5 +1,6 @@
 // Every service, every action and every topic of the system. This file and moleculer.config.ts are the architecture.
 import * as api from "./api/api.contract.ts";
+import * as deadletters from "./deadletters/deadletters.contract.ts";
 import * as health from "./health/health.contract.ts";
 import * as inventory from "./inventory/inventory.contract.ts";
 import * as orders from "./orders/orders.contract.ts";
@@ -15,6 +16,7 @@ import * as wallet from "./wallet/wallet.contract.ts";
 
 const contracts = {
 	api,
+	deadletters,
 	health,
 	inventory,
 	orders,
@@ -45,8 +47,11 @@ const gather = <Part extends "actions" | "topics">(part: Part) =>
 export const actions = gather("actions");
 export const topics = gather("topics");
 
-/** The services that can be chosen with `SERVICES`; `health` is on every node. */
-export const serviceNames = (Object.keys(contracts) as ServiceName[]).filter(name => name !== "health");
+/** What every node answers, for those who run it. */
+const everywhere: readonly ServiceName[] = ["health", "deadletters"];
+
+/** The services that can be chosen with `SERVICES`. */
+export const serviceNames = (Object.keys(contracts) as ServiceName[]).filter(name => !everywhere.includes(name));
 
 const needsOf = (name: ServiceName): readonly string[] => {
 	// The gateway's doors lead to every service that has one; a request must never depend on another process being alive.
@@ -59,7 +64,7 @@ const needsOf = (name: ServiceName): readonly string[] => {
  * Answers (actions) keep nothing in memory, so they run wherever they are called; work (consuming, relaying, listening) only where `SERVICES` says.
  */
 export function carriedBy(names: readonly string[]): ServiceName[] {
-	const carried = new Set<string>(["health"]);
+	const carried = new Set<string>(everywhere);
 	const visit = (name: string) => {
 		if (carried.has(name)) return;
 		carried.add(name);
