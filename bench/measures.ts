@@ -6,6 +6,8 @@ import { onePick } from "./measures/g3-one-pick.ts";
 import { drain } from "./measures/g4-drain.ts";
 import { accept } from "./measures/g4b-accept.ts";
 import { balance } from "./measures/g5-balance.ts";
+import { idleSockets } from "./measures/g6-idle-sockets.ts";
+import { commitToFrame, pacedCommitToFrame } from "./measures/g7-commit-to-frame.ts";
 import { oneProduct } from "./measures/g9-orders.ts";
 import { ready } from "./measures/g12-ready.ts";
 import { selectionsList } from "./measures/g13-selections.ts";
@@ -18,6 +20,9 @@ export const measures: Measure[] = [
 	drain,
 	accept,
 	balance,
+	idleSockets,
+	commitToFrame,
+	pacedCommitToFrame,
 	oneProduct,
 	ready,
 	selectionsList

@@ -5,8 +5,8 @@ import { pidsOf, startPlaza, WORKERS } from "../plaza.ts";
 import { makeTopic } from "../topic.ts";
 
 export const SOCKETS = 256;
-/** A client that does not wait for one answer before it sends the next frame. */
-const IN_FLIGHT = 16;
+/** On each socket: its client does not wait for one answer before it sends the next frame. */
+export const IN_FLIGHT = 4;
 const LAYOUT = { all: `api,socket,${WORKERS}` };
 
 /** Plaza, and a crowd before it. */

@@ -3,7 +3,7 @@ import { startBaseline } from "../baselines/process.ts";
 import { type CrowdOptions, crowd } from "../crowd.ts";
 import type { Measure } from "../measure.ts";
 import { makeTopic } from "../topic.ts";
-import { boughtFromPlaza, SOCKETS } from "./g1-purchases.ts";
+import { boughtFromPlaza, IN_FLIGHT, SOCKETS } from "./g1-purchases.ts";
 
 async function boughtNaively(load: CrowdOptions["load"]) {
 	const [port] = await freePorts(1);
@@ -43,11 +43,11 @@ async function open(load: CrowdOptions["load"]) {
 
 export const naivePurchases: Measure = {
 	id: "G2",
-	title: `purchases, from a WebSocket frame to the right balance over gRPC: ${SOCKETS} clients, each buys again once it is answered`,
+	title: `purchases, from a WebSocket frame to the right balance over gRPC: ${SOCKETS} clients, ${IN_FLIGHT} purchases under way on each`,
 	against: AGAINST,
 	layout: LAYOUT,
 	targets: [{ figure: "rate", least: 8 }],
-	open: () => open({ inFlight: 1 })
+	open: () => open({ inFlight: IN_FLIGHT })
 };
 
 /** About a tenth of what the naive flow takes at most on such a machine. */
