@@ -174,18 +174,23 @@ export const plants: Plant[] = [
 		name: "dead letter not awaited",
 		world: "records",
 		file: "mixins/topics/subscription.ts",
-		find: "await sendAside(passed, outcome.refused);",
-		replace: "void sendAside(passed, outcome.refused).catch(() => {});"
+		find: "const sent = await sendAside(log, group, ours.filter(isPassed), outcome.refused, logger);",
+		replace: `void sendAside(log, group, ours.filter(isPassed), outcome.refused, logger).catch(() => {});
+		const sent = { dead: [], strays: [] };`
 	},
 	{
 		name: "what waits is lost with the process",
 		world: "records",
-		file: "mixins/topics/subscription.ts",
-		find: "return outcome.next;",
-		replace: `if (outcome.next === end || records[0]!.offset === outcome.next) return outcome.next;
-		const rest = { ...batch, records: records.filter(({ offset }) => offset >= outcome.next) };
-		setTimeout(() => handle(rest).catch(() => {}), 100);
-		return end;`
+		file: "mixins/topics/topics.ts",
+		find: "topics: names, handler: handle }",
+		replace: `topics: names, handler: async batch => {
+			const next = await handle(batch);
+			const rest = batch.records.filter(({ offset }) => offset >= next);
+			if (rest.length === 0 || rest.length === batch.records.length) return next;
+			const later = () => setTimeout(() => void handle({ ...batch, records: rest }).catch(later), 100);
+			later();
+			return batch.records.at(-1)!.offset + 1;
+		} }`
 	},
 	{
 		name: "poison takes its neighbours along",

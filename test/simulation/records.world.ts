@@ -2,6 +2,7 @@
 // there. What cannot be handled must lie in the dead letters, what must wait must wait, and all else must be done, each key in order.
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
+import type { ServiceSchema } from "moleculer";
 import { z } from "zod";
 import { conflict, unavailable } from "../../mixins/errors.ts";
 import type { Received } from "../../mixins/topics/received.ts";
@@ -69,7 +70,7 @@ export function records({ scheduler, faults, topics }: Ground): World {
 						name: `reader-of-${topic}`,
 						mixins: [topicsMixin(topics.log, { contracts, partitions: PARTITIONS })],
 						topics: { [topic]: handlers[topic] }
-					});
+					} as ServiceSchema);
 			},
 			({ actor }) => topics.groups.lose(actor)
 		)

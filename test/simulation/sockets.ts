@@ -1,4 +1,5 @@
 // The service of sockets as a node carries it: the real hub, sessions and forwarding; the network between nodes and the register of rooms are models.
+import type { ServiceSchema } from "moleculer";
 import type { WebSocket } from "ws";
 import type { Actions, Caller, Received, TopicContract } from "../../define.ts";
 import { actions, topics } from "../../services/contract.ts";
@@ -84,7 +85,7 @@ export function furnishSockets(
 				}
 			])
 		)
-	});
+	} as unknown as ServiceSchema);
 
 	// As presence does: whoever was frozen for longer than others wait for it has missed something.
 	actAs(actor, () => {
