@@ -30,6 +30,12 @@ export const Equation = z.strictObject({
 	broken: z.array(Id)
 });
 
+/** Why nothing is reserved for an order. `CONFLICT`: it has reserved other lines, or what it had reserved was given back. */
+export const Refusal = z.discriminatedUnion("type", [
+	z.strictObject({ type: z.literal("OUT_OF_STOCK"), productId: Id, requested: z.int(), available: z.int() }),
+	z.strictObject({ type: z.literal("CONFLICT") })
+]);
+
 const example = { productId: "6f1e1d2c-6c0f-4f2d-9a55-0d9e6c1f7b11", sku: "OIL-1", stock: 12, reserved: 3 };
 
 export const actions = {
@@ -68,12 +74,17 @@ export const actions = {
 	}),
 	/**
 	 * Reserves all lines of an order or none; again for the same order answers the same and reserves nothing more. Lines of one product are added up.
-	 * Errors: 409 `OUT_OF_STOCK` (`data`: productId, requested, available; a later attempt may succeed), 409 `CONFLICT` (the order has reserved other lines, or was
-	 * cancelled before), `UNAVAILABLE`.
+	 * Takes orders that come together in one call, decides them one after the other, and answers each, in order: null, or why nothing is reserved for it; who
+	 * was out of stock may try again later. Errors: `UNAVAILABLE`, for all of them.
 	 */
 	"inventory.reserve": action({
-		params: z.strictObject({ orderId: Id, lines: z.array(Line).min(1).max(100) }),
-		result: z.null()
+		params: z.strictObject({
+			orders: z
+				.array(z.strictObject({ orderId: Id, lines: z.array(Line).min(1).max(100) }))
+				.min(1)
+				.max(100)
+		}),
+		result: z.array(Refusal.nullable())
 	}),
 	/** Gives back what an order that came to nothing has reserved; what it may still ask for it will not get. Errors: `UNAVAILABLE`. */
 	"inventory.release": action({ params: z.strictObject({ orderId: Id }), result: z.null() })
@@ -101,4 +112,5 @@ export const topics = {
 };
 
 export type StockLevel = z.output<typeof StockLevel>;
+export type Refusal = z.output<typeof Refusal>;
 export type Line = z.output<typeof Line>;

@@ -1,12 +1,10 @@
 // What is decided about stock beside the reservations themselves: what is told of it, and what is said to who is refused.
-import { Errors } from "moleculer";
-import { conflict } from "../../mixins/errors.ts";
 import type { Entry } from "../../mixins/outbox/outbox.ts";
 import type { Level, Movement, Request, Reserved } from "../../mixins/reservation/reservation.rules.ts";
-import type { Line, StockLevel } from "./inventory.contract.ts";
+import type { Line, Refusal, StockLevel } from "./inventory.contract.ts";
 
 /** An order's reservation. */
-export const requestOf = (orderId: string, lines: Line[]): Request => ({
+export const requestOf = ({ orderId, lines }: { orderId: string; lines: Line[] }): Request => ({
 	holder: orderId,
 	lines: lines.map(({ productId, quantity }) => ({ item: productId, quantity }))
 });
@@ -24,15 +22,10 @@ export const updates = (movements: Movement[], requestIDs: ReadonlyMap<string, s
 			requestID: requestIDs.get(holder)
 		}));
 
-/** 409 `OUT_OF_STOCK` or `CONFLICT`, if it was refused. */
-export function refusalOf(answer: Reserved, { holder: orderId }: Request): Error | null {
+/** Why nothing was reserved, if nothing was. */
+export function refusalOf(answer: Reserved): Refusal | null {
 	if ("done" in answer) return null;
-	if (answer.refused === "OUT_OF_STOCK") {
-		const { item: productId, requested, available } = answer;
-		const data = { productId, requested, available };
-		return new Errors.MoleculerClientError("There is not enough of this product", 409, "OUT_OF_STOCK", data);
-	}
-	const why =
-		answer.refused === "GIVEN_BACK" ? "What this order had reserved was given back" : "This order has reserved something else";
-	return conflict(why, { orderId });
+	if (answer.refused !== "OUT_OF_STOCK") return { type: "CONFLICT" };
+	const { item: productId, requested, available } = answer;
+	return { type: "OUT_OF_STOCK", productId, requested, available };
 }

@@ -22,6 +22,8 @@ export interface InventoryOptions {
 }
 
 const BATCH = { maxItems: 500, maxWaiting: 20_000, name: "Postgres" };
+/** Each reserves for up to a hundred orders. */
+const MAX_CALLS = 10;
 /** A caller is answered within 5 s, whatever has become of Postgres. */
 const TIMEOUT_MS = 4_500;
 
@@ -32,11 +34,11 @@ export function inventory(store: InventoryStore, { mixins = [], batches = 1, orp
 	const together = { ...BATCH, concurrency: batches };
 	// What is reserved for those who have had their answer already they would leave to nobody.
 	const reserve = microBatch(
-		forThoseInTime(async (requests: Request[]) => {
-			const answers = await inTime(store.reserve(requests));
-			return requests.map((request, n) => refusalOf(answers[n]!, request));
+		forThoseInTime(async (calls: Request[][]) => {
+			const answers = (await inTime(store.reserve(calls.flat()))).values();
+			return calls.map(requests => requests.map(() => refusalOf(answers.next().value!)));
 		}, "Postgres"),
-		together
+		{ ...together, maxItems: MAX_CALLS }
 	);
 	// The partitions of a topic share them too: a batch of each would stand in line for the same shelves.
 	const deduct = microBatch<Step, Deducted>(orders => store.deduct(orders), together);
@@ -87,9 +89,8 @@ export function inventory(store: InventoryStore, { mixins = [], batches = 1, orp
 			equation: () => inTime(equation()),
 
 			async reserve(ctx) {
-				const { orderId, lines } = ctx.params;
 				const deadline = deadlineIn(TIMEOUT_MS);
-				return deadline.bound(reserve({ item: requestOf(orderId, lines), deadline }), "Postgres");
+				return deadline.bound(reserve({ item: ctx.params.orders.map(requestOf), deadline }), "Postgres");
 			},
 
 			async release(ctx) {

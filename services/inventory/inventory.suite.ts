@@ -13,6 +13,7 @@ import { eventually } from "../../test/client.ts";
 import type { Scratch } from "../../test/scratch.ts";
 import { ContractValidator } from "../../validator.ts";
 import { actions, topics } from "../contract.ts";
+import type { Line } from "./inventory.contract.ts";
 import { settleOrphans, startSettling } from "./inventory.orphans.ts";
 import { inventory } from "./inventory.service.ts";
 import { type InventoryStore, sqlInventory } from "./inventory.store.ts";
@@ -57,8 +58,10 @@ export const inventorySuite = (where: string, open: () => Promise<Scratch>) =>
 			await call("inventory.open", { productId, sku, stock });
 			return productId;
 		};
+		const refusalOf = async (orderId: string, lines: Line[]) =>
+			(await call("inventory.reserve", { orders: [{ orderId, lines }] }))[0];
 		const reserve = async (productId: string, quantity: number, orderId: string = randomUUID()) => {
-			await call("inventory.reserve", { orderId, lines: [{ productId, quantity }] });
+			assert.equal(await refusalOf(orderId, [{ productId, quantity }]), null);
 			return orderId;
 		};
 		const level = async (productId: string) => {
@@ -131,8 +134,8 @@ export const inventorySuite = (where: string, open: () => Promise<Scratch>) =>
 				{ productId: scarce, quantity: 3 },
 				{ productId: scarce, quantity: 3 }
 			];
-			const data = { productId: scarce, requested: 6, available: 5 };
-			await assert.rejects(call("inventory.reserve", { orderId, lines }), { code: 409, type: "OUT_OF_STOCK", data });
+			const refusal = { type: "OUT_OF_STOCK", productId: scarce, requested: 6, available: 5 };
+			assert.deepEqual(await refusalOf(orderId, lines), refusal);
 			assert.deepEqual(
 				[await level(plenty), await level(scarce)],
 				[
@@ -140,17 +143,32 @@ export const inventorySuite = (where: string, open: () => Promise<Scratch>) =>
 					[5, 0]
 				]
 			);
-			assert.equal(await call("inventory.reserve", { orderId, lines: lines.slice(0, 2) }), null, "a later attempt may succeed");
+			assert.equal(await refusalOf(orderId, lines.slice(0, 2)), null, "a later attempt may succeed");
+		});
+
+		it("decides the orders of one call one after the other, and answers each", async () => {
+			const productId = await product(5);
+			const [first, second] = [randomUUID(), randomUUID()];
+			const asked = [3, 3, 2].map((quantity, n) => ({ orderId: n === 1 ? second : first, lines: [{ productId, quantity }] }));
+			const orders = [...asked, { orderId: randomUUID(), lines: [{ productId, quantity: 2 }] }, asked[0]!];
+			assert.deepEqual(await call("inventory.reserve", { orders }), [
+				null,
+				{ type: "OUT_OF_STOCK", productId, requested: 3, available: 2 },
+				{ type: "CONFLICT" },
+				null,
+				null
+			]);
+			assert.deepEqual(await level(productId), [5, 5]);
 		});
 
 		it("refuses an order that has reserved something else, or was given back", async () => {
 			const productId = await product(12);
 			const orderId = await reserve(productId, 3);
 			await reserve(productId, 3, orderId);
-			await assert.rejects(reserve(productId, 4, orderId), { code: 409, type: "CONFLICT" });
+			assert.deepEqual(await refusalOf(orderId, [{ productId, quantity: 4 }]), { type: "CONFLICT" });
 			await call("inventory.release", { orderId });
 			await call("inventory.release", { orderId });
-			await assert.rejects(reserve(productId, 3, orderId), { code: 409, type: "CONFLICT" });
+			assert.deepEqual(await refusalOf(orderId, [{ productId, quantity: 3 }]), { type: "CONFLICT" });
 			assert.deepEqual(await level(productId), [12, 0]);
 		});
 
@@ -160,7 +178,7 @@ export const inventorySuite = (where: string, open: () => Promise<Scratch>) =>
 				await assert.rejects(reserve(productId, quantity), { code: 422, type: "VALIDATION_ERROR" }, String(quantity));
 			for (const count of [0, 101]) {
 				const lines = Array.from({ length: count }, () => ({ productId, quantity: 1 }));
-				await assert.rejects(call("inventory.reserve", { orderId: randomUUID(), lines }), { code: 422 }, `${count} lines`);
+				await assert.rejects(refusalOf(randomUUID(), lines), { code: 422 }, `${count} lines`);
 			}
 			for (const stock of [-1, 1.5, 1_000_000_001])
 				await assert.rejects(call("inventory.set", { productId, stock }), { code: 422, type: "VALIDATION_ERROR" }, String(stock));
@@ -204,7 +222,7 @@ export const inventorySuite = (where: string, open: () => Promise<Scratch>) =>
 			const unseen = randomUUID();
 			await cancelled(unseen);
 			await quiet();
-			await assert.rejects(reserve(productId, 1, unseen), { type: "CONFLICT" });
+			assert.deepEqual(await refusalOf(unseen, [{ productId, quantity: 1 }]), { type: "CONFLICT" });
 			await call("inventory.set", { productId, stock: 1 });
 			assert.deepEqual(
 				(await told(productId, 1)).map(({ stock }) => stock),
@@ -259,10 +277,10 @@ export const inventorySuite = (where: string, open: () => Promise<Scratch>) =>
 
 		it("sells 12 and no more when 200 ask for them at once, and the equation holds", async () => {
 			const productId = await product(12);
-			const answers = await Promise.allSettled(Array.from({ length: 200 }, () => reserve(productId, 1)));
-			const won = answers.flatMap(answer => (answer.status === "fulfilled" ? [answer.value] : []));
-			const types = answers.flatMap(answer => (answer.status === "rejected" ? [answer.reason.type] : []));
-			assert.deepEqual([won.length, new Set(types)], [12, new Set(["OUT_OF_STOCK"])]);
+			const ids = Array.from({ length: 200 }, () => randomUUID());
+			const answers = await Promise.all(ids.map(orderId => refusalOf(orderId, [{ productId, quantity: 1 }])));
+			const won = ids.filter((_, n) => answers[n] === null);
+			assert.deepEqual([won.length, new Set(answers.map(answer => answer?.type))], [12, new Set([undefined, "OUT_OF_STOCK"])]);
 			await Promise.all(won.map(orderId => created(orderId)));
 			const messages = await told(productId, 12);
 			assert.deepEqual(

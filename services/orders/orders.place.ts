@@ -1,8 +1,8 @@
 // Placing an order: what it costs, what it takes from the shelf, and only then the order itself. A crash in between leaves at most a reservation, which
 // its owner finds and asks about (orders.settle).
-import type { Caller } from "../../define.ts";
 import type { Deadline } from "../../mixins/deadline.ts";
-import { awayAs, conflict, isAway, notFound, unavailable } from "../../mixins/errors.ts";
+import { conflict, isAway, notFound, unavailable } from "../../mixins/errors.ts";
+import type { Market } from "./orders.market.ts";
 import { isRetryOf, linesOf, type NewOrder, orderIdOf, priced, type Request, type StoredOrder } from "./orders.rules.ts";
 import type { Found } from "./orders.store.ts";
 
@@ -21,65 +21,51 @@ export interface Placing extends Request {
 	requestID?: string;
 }
 
-const typeOf = (error: unknown) => (error as { type?: string }).type;
-
 /**
  * Places an order, or answers the one that the same key has placed. Errors: 404 `NOT_FOUND` and 409 `OUT_OF_STOCK` (`data.productId`), 409 `CONFLICT` (the key
  * stands for another order), 422, 503 `UNAVAILABLE`: then it may have been placed all the same, and with a key the same request will say so.
  */
-export async function place(placing: Placing, ctx: Caller, orders: OrderBook, deadline: Deadline): Promise<StoredOrder> {
+export async function place(placing: Placing, market: Market, orders: OrderBook, deadline: Deadline): Promise<StoredOrder> {
 	const { buyerId, idempotencyKey, items, shippingAddress, requestID } = placing;
-	const within = () => ({ timeout: deadline.leftMs() });
 
 	const retried = (order: StoredOrder) => {
 		if (isRetryOf(order, placing)) return order;
 		throw conflict("This idempotency key stands for another order", { orderId: order.orderId });
 	};
 
-	const price = async () => {
-		const ids = [...new Set(items.map(({ productId }) => productId))];
-		const catalogue = await ctx.call("products.pick", { ids }, within()).catch(awayAs("the catalogue"));
-		const answer = priced(items, catalogue);
+	/** What it costs, and the lines reserved for it. */
+	const prepare = async (orderId: string): Promise<NewOrder> => {
+		const offers = await market.offers([...new Set(items.map(({ productId }) => productId))], deadline);
+		const answer = priced(items, offers);
 		if ("unknown" in answer) throw notFound("There is no such product", { productId: answer.unknown });
-		return answer;
+		await market.reserve(orderId, linesOf(items), deadline);
+		return { orderId, buyerId, shippingAddress, requestID, ...answer };
 	};
 
 	/** Nothing is to be stored under this id, and what is reserved for it goes back to the shelf. If this fails, the shelf's owner will ask. */
 	const giveUp = async (orderId: string) => {
-		if (await orders.settle(orderId, deadline)) return;
-		await ctx.call("inventory.release", { orderId }, within());
+		if (!(await orders.settle(orderId, deadline))) await market.release(orderId, deadline);
 	};
 
-	/** True if the lines are reserved; false if something stands under this id by now that says why they are not. */
-	const reserve = async (orderId: string) => {
-		try {
-			await ctx.call("inventory.reserve", { orderId, lines: linesOf(items) }, within()).catch(awayAs("the stock"));
-			return true;
-		} catch (error) {
-			if (typeOf(error) !== "CONFLICT") throw error;
-			if (await orders.find(orderId, deadline)) return false;
-			// Other lines are reserved under this key, by an order that is being placed.
-			throw conflict("This idempotency key stands for another order", { orderId });
-		}
+	const store = async (order: NewOrder): Promise<StoredOrder | "void"> => {
+		const stored = await orders.create(order, deadline).catch(async error => {
+			if (!isAway(error)) await giveUp(order.orderId).catch(() => {});
+			throw error;
+		});
+		if (stored === "void") await giveUp(order.orderId).catch(() => {});
+		return stored;
 	};
 
-	let attempt = 0;
-	while (!deadline.isOver()) {
+	for (let attempt = 0; !deadline.isOver(); attempt++) {
 		const orderId = orderIdOf(buyerId, idempotencyKey, attempt);
-		const known = idempotencyKey === undefined ? undefined : await orders.find(orderId, deadline);
-		if (known === "void") attempt++;
-		else if (known) return retried(known);
-		else {
-			const order = { orderId, buyerId, shippingAddress, requestID, ...(await price()) };
-			// What stands there is looked at again.
-			if (!(await reserve(orderId))) continue;
-			const stored = await orders.create(order, deadline).catch(async error => {
-				if (!isAway(error)) await giveUp(orderId).catch(() => {});
-				throw error;
-			});
-			if (stored !== "void") return retried(stored);
-			await giveUp(orderId).catch(() => {});
-		}
+		// A retry goes the same way as an order that is new, and finds its lines reserved and itself stored. Whether it is one is asked only where
+		// something stands in its way: it has been cancelled since, a product or the stock is gone.
+		const stands = await prepare(orderId).then(store, async error => {
+			const found = idempotencyKey === undefined ? undefined : await orders.find(orderId, deadline);
+			if (!found) throw error;
+			return found;
+		});
+		if (stands !== "void") return retried(stands);
 	}
 	throw unavailable("the stock");
 }

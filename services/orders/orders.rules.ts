@@ -9,6 +9,14 @@ import type { Figures, Order, Status } from "./orders.contract.ts";
 import type { OrderFigures } from "./orders.figures.ts";
 import type { OrderTopic } from "./orders.machine.ts";
 
+/** What the catalogue says of a product. */
+export interface Offer {
+	productId: string;
+	sku: string;
+	name: string;
+	price: number;
+}
+
 export interface Item extends Line {
 	sku: string;
 	name: string;
@@ -58,10 +66,7 @@ export function orderIdOf(buyerId: string, key: string | undefined, attempt: num
 export const linesOf = (items: Line[]): Line[] => items.map(({ productId, quantity }) => ({ productId, quantity }));
 
 /** The lines as they were asked for, with what the catalogue says of each; or the id of a product that it does not know. */
-export function priced(
-	items: Line[],
-	catalogue: { productId: string; sku: string; name: string; price: number }[]
-): { items: Item[]; totalCents: number } | { unknown: string } {
+export function priced(items: Line[], catalogue: Offer[]): { items: Item[]; totalCents: number } | { unknown: string } {
 	const products = new Map(catalogue.map(product => [product.productId, product]));
 	const unknown = items.find(({ productId }) => !products.has(productId));
 	if (unknown) return { unknown: unknown.productId };

@@ -1,6 +1,6 @@
 import type { ServiceSchema } from "moleculer";
 import { config } from "../../config.ts";
-import { defineService, type Meta } from "../../define.ts";
+import { type Caller, defineService, type Meta } from "../../define.ts";
 import { database } from "../../mixins/database/database.ts";
 import { type Deadline, deadlineIn, forThoseInTime } from "../../mixins/deadline.ts";
 import { notFound, unauthorized, unavailable } from "../../mixins/errors.ts";
@@ -9,6 +9,7 @@ import { relay } from "../../mixins/outbox/relay.ts";
 import { embedded, ordersOutbox, postgres, topicLog, withTopics, works } from "../../profile.ts";
 import type { Status } from "./orders.contract.ts";
 import { type Asker, decide, FIRST } from "./orders.machine.ts";
+import { type Market, marketOf } from "./orders.market.ts";
 import { type OrderBook, place } from "./orders.place.ts";
 import { figuresShown, type NewOrder, type StoredOrder, shown } from "./orders.rules.ts";
 import { type Found, type OrderStore, sqlOrders } from "./orders.store.ts";
@@ -16,7 +17,7 @@ import { startCancelling } from "./orders.unpaid.ts";
 
 export interface OrdersOptions {
 	mixins?: Partial<ServiceSchema>[];
-	/** Transactions that store orders, under way at once; more than one pays only where the store has a connection for each. */
+	/** Batches of orders under way at once, at each step; more than one pays only where the store has a connection for each. */
 	batches?: number;
 	/** Who asks is answered within so long, whatever has become of those whom it takes. Default 4.5 s: a client waits 5. */
 	timeoutMs?: number;
@@ -75,6 +76,7 @@ export function orders(store: OrderStore, { mixins = [], batches = 1, timeoutMs 
 		throw unavailable("Postgres");
 	};
 
+	let market: Market;
 	let cancelling: ReturnType<typeof startCancelling> | undefined;
 
 	return defineService({
@@ -87,7 +89,7 @@ export function orders(store: OrderStore, { mixins = [], batches = 1, timeoutMs 
 				if (!caller) throw unauthorized("Sign in, and send your token");
 				const requestID = ctx.requestID ?? undefined;
 				const placing = { ...ctx.params, buyerId: caller.id, requestID };
-				const order = await place(placing, ctx, book, deadlineIn(timeoutMs));
+				const order = await place(placing, market, book, deadlineIn(timeoutMs));
 				this.logger.debug("stored", { order: order.orderId, buyer: caller.id, requestID });
 				// A retry has the answer of the first time, whatever has become of the order.
 				return shown({ ...order, status: FIRST.status });
@@ -137,6 +139,11 @@ export function orders(store: OrderStore, { mixins = [], batches = 1, timeoutMs 
 					return { duplicates: received.length - news };
 				}
 			}
+		},
+
+		created() {
+			const call = this.broker.call.bind(this.broker) as Caller["call"];
+			market = marketOf({ call }, { calls: batches, timeoutMs });
 		},
 
 		started() {

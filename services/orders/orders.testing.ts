@@ -2,11 +2,9 @@
 // what its topics would.
 import { randomUUID } from "node:crypto";
 import type { Context, Service, ServiceBroker } from "moleculer";
-import { Errors } from "moleculer";
 import type { Caller, Identity, Message, Topics } from "../../define.ts";
-import { conflict } from "../../mixins/errors.ts";
 import type { Handled } from "../../mixins/topics/received.ts";
-import type { Line } from "../inventory/inventory.contract.ts";
+import type { Line, Refusal } from "../inventory/inventory.contract.ts";
 
 export interface Good {
 	productId: string;
@@ -67,23 +65,21 @@ export function market(goods: Good[] = []) {
 			return good;
 		},
 
-		reserve(orderId: string, lines: Line[]) {
+		reserve(orderId: string, lines: Line[]): Refusal | null {
 			const wanted = addedUp(lines);
 			const hold = holds.get(orderId);
-			if (hold && (hold.state === "over" || !same(hold.lines, wanted)))
-				throw conflict("reserved otherwise, or cancelled", { orderId });
-			if (hold) return;
+			if (hold) return hold.state !== "over" && same(hold.lines, wanted) ? null : { type: "CONFLICT" };
 			for (const [productId, requested] of wanted) {
 				const { stock, reserved } = shelf.get(productId)!;
 				const available = stock - reserved;
-				if (available < requested)
-					throw new Errors.MoleculerClientError("out of stock", 409, "OUT_OF_STOCK", { productId, requested, available });
+				if (available < requested) return { type: "OUT_OF_STOCK", productId, requested, available };
 			}
 			const made: Hold = { lines: wanted, state: "reserved" };
 			holds.set(orderId, made);
 			move(made, (good, quantity) => {
 				good.reserved += quantity;
 			});
+			return null;
 		},
 
 		/** As the consumer of `order.created`. */
@@ -124,11 +120,14 @@ export function market(goods: Good[] = []) {
 			broker.createService({
 				name: "inventory",
 				actions: {
-					async reserve(ctx: Context<{ orderId: string; lines: Line[] }>) {
-						market.reserve(ctx.params.orderId, ctx.params.lines);
-						await market.whenReserved(ctx.params.orderId);
-						return null;
-					},
+					reserve: (ctx: Context<{ orders: { orderId: string; lines: Line[] }[] }>) =>
+						Promise.all(
+							ctx.params.orders.map(async ({ orderId, lines }) => {
+								const refusal = market.reserve(orderId, lines);
+								if (!refusal) await market.whenReserved(orderId);
+								return refusal;
+							})
+						),
 					async release(ctx: Context<{ orderId: string }>) {
 						end(ctx.params.orderId);
 						return null;

@@ -51,7 +51,7 @@ export function sqlProducts(knex: Knex, outbox: Outbox): ProductStore {
 			}),
 
 		async find(ids) {
-			const rows: Row[] = await knex("products").whereIn("product_id", ids).orderBy("n");
+			const rows: Row[] = await knex("products").whereRaw("product_id = any(?::text[])", [ids]).orderBy("n");
 			return rows.map(stored);
 		},
 
