@@ -1,5 +1,5 @@
 // What is decided about orders, without a store or a clock.
-import { createHash, randomUUID } from "node:crypto";
+import { hash, randomUUID } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import type { Message } from "../../define.ts";
 import type { Entry } from "../../mixins/outbox/outbox.ts";
@@ -53,13 +53,9 @@ export interface StoredOrder extends Omit<NewOrder, "requestID"> {
  */
 export function orderIdOf(buyerId: string, key: string | undefined, attempt: number): string {
 	if (key === undefined) return randomUUID();
-	const bytes = createHash("sha256")
-		.update(JSON.stringify([buyerId, key, attempt]))
-		.digest()
-		.subarray(0, 16);
-	bytes[6] = (bytes[6]! & 0x0f) | 0x80;
-	bytes[8] = (bytes[8]! & 0x3f) | 0x80;
-	return bytes.toString("hex").replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+	const hex = hash("sha256", JSON.stringify([buyerId, key, attempt]));
+	const variant = ((Number.parseInt(hex[16]!, 16) & 0x3) | 0x8).toString(16);
+	return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 }
 
 /** What is wanted, line by line: how many of one product that makes is added up where the stock is. */
