@@ -75,16 +75,11 @@ export function outbox(
 			// The ids are drawn after the sorting, so that they follow the order of the entries.
 			await trx.raw(
 				`insert into ?? (topic, key, value, headers)
-				select topic, key, value, headers::jsonb
-				from unnest(?::text[], ?::text[], ?::text[], ?::text[]) with ordinality as entry (topic, key, value, headers, n)
+				select topic, key, value, headers
+				from rows from (json_to_recordset(?::json) as (topic text, key text, value text, headers jsonb))
+					with ordinality as entry (topic, key, value, headers, n)
 				order by n`,
-				[
-					table,
-					records.map(({ topic }) => topic),
-					records.map(({ key }) => String(key)),
-					records.map(({ value }) => String(value)),
-					records.map(({ headers }) => JSON.stringify(headers))
-				]
+				[table, JSON.stringify(records)]
 			);
 			// In a nested transaction this comes before the outer one's commit: the relay then finds nothing, and looks again by itself.
 			trx.executionPromise.then(tell, () => {});

@@ -53,15 +53,15 @@ interface Row {
 	updated_at: Date;
 }
 
-/** Sorted, or two batches that share ids could wait for each other in a ring. */
+/** Sorted, or two batches that share ids could wait for each other in a ring. Of what is stored only the moment is news. */
 const CREATE = `
 	insert into orders (id, status, seq, buyer_id, items, total_cents, shipping_address, created_at, updated_at)
-	select id, ?, ?, buyer_id, items::json, total_cents, shipping_address::json, now_ms, now_ms
-	from unnest(?::text[], ?::text[], ?::text[], ?::bigint[], ?::text[]) as asked (id, buyer_id, items, total_cents, shipping_address),
+	select "orderId", ?, ?, "buyerId", items, "totalCents", "shippingAddress", now_ms, now_ms
+	from json_to_recordset(?::json) as asked ("orderId" text, "buyerId" text, items json, "totalCents" bigint, "shippingAddress" json),
 		date_trunc('milliseconds', now()) as now_ms
-	order by id
+	order by "orderId"
 	on conflict (id) do nothing
-	returning *`;
+	returning id, created_at`;
 
 /** By the database's clock, and never before the change before. */
 const CHANGE = `seq = orders.seq + ?, updated_at = greatest(orders.updated_at, date_trunc('milliseconds', clock_timestamp()))`;
@@ -117,28 +117,22 @@ export function sqlOrders(knex: Knex, outbox: Outbox): OrderStore {
 	const createTogether = (orders: NewOrder[]) =>
 		knex.transaction(async trx => {
 			// Of several with one id the first to arrive stands for all.
-			const firsts = [...new Map(orders.toReversed().map(order => [order.orderId, order])).values()];
-			const stored = await rows<Row>(
+			const firsts = new Map(orders.toReversed().map(order => [order.orderId, order]));
+			const stored = await rows<Pick<Row, "id" | "created_at">>(
 				CREATE,
-				[
-					FIRST.status,
-					FIRST.publishes.length,
-					firsts.map(({ orderId }) => orderId),
-					firsts.map(({ buyerId }) => buyerId),
-					firsts.map(({ items }) => JSON.stringify(items)),
-					firsts.map(({ totalCents }) => totalCents),
-					firsts.map(({ shippingAddress }) => JSON.stringify(shippingAddress))
-				],
+				[FIRST.status, FIRST.publishes.length, JSON.stringify([...firsts.values()])],
 				trx
 			);
-			const requestIDs = new Map(firsts.map(({ orderId, requestID }) => [orderId, requestID]));
-			await outbox.add(
-				trx,
-				stored.flatMap(row => told(FIRST.publishes, orderOf(row), undefined, requestIDs.get(row.id)))
-			);
-			const found = new Map<string, Found>(stored.map(row => [row.id, foundIn(row)]));
+			const found = new Map<string, Found>();
+			const entries = stored.flatMap(({ id, created_at: at }) => {
+				const { requestID, ...order } = firsts.get(id)!;
+				const first = { ...order, status: FIRST.status, seq: FIRST.publishes.length, createdAt: at, updatedAt: at };
+				found.set(id, first);
+				return told(FIRST.publishes, first, undefined, requestID);
+			});
+			await outbox.add(trx, entries);
 			// A statement of its own: who waited for another transaction's insert of the same id does not see that row in the one that waited.
-			const others = firsts.map(({ orderId }) => orderId).filter(id => !found.has(id));
+			const others = [...firsts.keys()].filter(id => !found.has(id));
 			if (others.length > 0) for (const [id, order] of await findIn(trx, others)) found.set(id, order);
 			return orders.map(({ orderId }) => found.get(orderId) ?? new Error(`order ${orderId} was neither stored nor found`));
 		});
