@@ -27,7 +27,9 @@ export function deadlineIn(ms: number, clock = () => performance.now()): Deadlin
 		bound: (work, what) =>
 			new Promise((resolve, reject) => {
 				const timer = setTimeout(() => reject(unavailable(what)), leftMs());
-				work.then(resolve, reject).finally(() => clearTimeout(timer));
+				const over = () => clearTimeout(timer);
+				work.then(resolve, reject);
+				work.then(over, over);
 			})
 	};
 }
