@@ -30,8 +30,8 @@ function shifts(movements: Movement[]) {
 }
 
 /**
- * Holder by holder, by the key. Joined freely (`offset 0` forbids it), a ledger whose statistics were never made, as they never are in the embedded
- * Postgres, is read as a whole.
+ * Holder by holder, by the key. Joined freely (`offset 0` forbids it), a table whose statistics were never made, as they never are in the embedded
+ * Postgres, or were made when it was small, is read as a whole.
  */
 const LINES = `lateral (
 	select item, quantity from :movements: as line where line.holder = asked.holder and kind = 'reserve' offset 0
@@ -62,8 +62,10 @@ export function statements(prefix: string) {
 
 		async holdingsOf(trx: Knex, names: string[]) {
 			const sql = `
-				select holder, state, item, quantity
-				from unnest(:names::text[]) as asked (holder) join :holders: using (holder) left join ${LINES} on true`;
+				select asked.holder, state, item, quantity
+				from unnest(:names::text[]) as asked (holder)
+				cross join lateral (select state from :holders: as known where known.holder = asked.holder offset 0) as known
+				left join ${LINES} on true`;
 			const known = new Map<string, Holding>();
 			// One that is asked for twice would have its lines twice.
 			for (const { holder, state, item, quantity } of await run(trx, sql, { names: [...new Set(names)] })) {
