@@ -49,20 +49,22 @@ export function fill(waiting: Waiting[], maxBytes = MAX_BYTES): Waiting[] {
 	return end === -1 ? waiting : waiting.slice(0, end);
 }
 
-type Outcome = "sent" | "nothing" | "standby";
+/** `more`: sent, and there was more to send. */
+type Outcome = "more" | "sent" | "nothing" | "standby";
 
 /** One look at the outbox. What was read under one fence is sent under the same one or not at all: by then somebody else may have sent it. */
 async function round(outbox: Outbox, log: Log, lease: Lease, logger: Lines): Promise<Outcome> {
 	const fence = await lease.hold();
 	if (fence === undefined) return "standby";
-	const waiting = fill(await outbox.oldest(MAX_MESSAGES));
+	const oldest = await outbox.oldest(MAX_MESSAGES);
+	const waiting = fill(oldest);
 	if (waiting.length === 0) return "nothing";
 	if ((await lease.hold()) !== fence) return "standby";
 	await log.append(waiting.map(({ record }) => record));
 	for (const { record } of waiting)
 		logger.debug("published", { topic: record.topic, key: record.key, requestID: record.headers?.[REQUEST_ID] });
 	await outbox.remove(waiting.map(({ id }) => id));
-	return "sent";
+	return waiting.length < oldest.length || oldest.length === MAX_MESSAGES ? "more" : "sent";
 }
 
 /** Looks until it is stopped: at once after each commit of this process, and now and then for those of others. */
@@ -102,8 +104,8 @@ export function startRelay(
 				failing = false;
 				// Who stands by cannot send what was just committed here.
 				listening = outcome !== "standby";
-				pauseMs = outcome === "sent" ? least : outcome === "standby" ? STANDBY_MS : Math.min(pauseMs * 2, most);
-				if (outcome === "sent" || (committed && listening)) continue;
+				pauseMs = outcome === "nothing" ? Math.min(pauseMs * 2, most) : outcome === "standby" ? STANDBY_MS : least;
+				if (outcome === "more" || (committed && listening)) continue;
 			} catch (error) {
 				if (!failing)
 					logger.warn(`${outbox.table}: its messages wait (${(error as Error).message}); trying again until they leave`);
