@@ -82,7 +82,7 @@ export const actions = {
 			orders: z
 				.array(z.strictObject({ orderId: Id, lines: z.array(Line).min(1).max(100) }))
 				.min(1)
-				.max(100)
+				.max(128)
 		}),
 		result: z.array(Refusal.nullable())
 	}),

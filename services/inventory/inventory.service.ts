@@ -22,7 +22,7 @@ export interface InventoryOptions {
 }
 
 const BATCH = { maxItems: 500, maxWaiting: 20_000, name: "Postgres" };
-/** Each reserves for up to a hundred orders. */
+/** Each reserves for up to 128 orders. */
 const MAX_CALLS = 10;
 /** A caller is answered within 5 s, whatever has become of Postgres. */
 const TIMEOUT_MS = 4_500;

@@ -18,7 +18,7 @@ export interface Market {
 }
 
 /** The most that `inventory.reserve` takes; so many of the longest are well below the largest message. */
-const MAX_ORDERS = 100;
+const MAX_ORDERS = 128;
 /** The most that `products.pick` takes. */
 const MAX_PRODUCTS = 100;
 const MAX_WAITING = 20_000;
