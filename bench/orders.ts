@@ -1,5 +1,6 @@
 // What it costs to order one product that everybody wants, as a ratio: `orders.create`, with all that it takes (the product looked up, stock reserved, the order
-// stored, its messages sent to Kafka), against one transaction per order, on the same Postgres.
+// stored, its messages sent to Kafka), against one transaction per order, on the same Postgres: one that does no more than count stock down and store a
+// row, and one that stores all that an order is.
 //
 //     node bench/orders.ts [seconds a round, default 5] [rounds, default 5]
 //
@@ -22,6 +23,7 @@ import { sqlProducts } from "../services/products/products.store.ts";
 import { scratchPostgres } from "../test/scratch.ts";
 import { ContractValidator } from "../validator.ts";
 import { forUpdate } from "./baselines/for-update.ts";
+import { forUpdateWhole } from "./baselines/for-update-whole.ts";
 
 const CALLERS = 256;
 const CONNECTIONS = 10;
@@ -93,10 +95,11 @@ async function services(url: string): Promise<Shop> {
 	};
 }
 
-const baseline = async (url: string): Promise<Shop> => ({
-	name: "transaction per order",
-	...(await forUpdate(url, { connections: CONNECTIONS }))
-});
+const baselines = (url: string): Promise<Shop[]> =>
+	Promise.all([
+		forUpdate(url, { connections: CONNECTIONS }).then(shop => ({ name: "a transaction per order", ...shop })),
+		forUpdateWhole(url, { connections: CONNECTIONS }).then(shop => ({ name: "one with lines, key and outbox", ...shop }))
+	]);
 
 const median = (values: number[]) => values.toSorted((a, b) => a - b)[values.length >> 1]!;
 
@@ -127,20 +130,22 @@ async function oversold({ open, order, sold }: Shop): Promise<number> {
 const [seconds = 5, rounds = 5] = process.argv.slice(2).map(Number);
 const scratch = await scratchPostgres();
 const url: string = scratch.db.knex.client.config.connection.connectionString;
-const [ours, theirs] = [await services(url), await baseline(url)];
-const ratios: number[] = [];
+const [ours, theirs] = [await services(url), await baselines(url)];
+const shops = [ours, ...theirs];
+const ratios = new Map<Shop, number[]>(theirs.map(shop => [shop, []]));
 for (let round = 0; round <= rounds; round++) {
 	// They take turns, so that a machine that is busy with other things is busy for both.
-	const inOrder = round % 2 === 0 ? [ours, theirs] : [theirs, ours];
+	const inOrder = round % 2 === 0 ? shops : shops.toReversed();
 	const rates = new Map<Shop, number>();
 	for (const shop of inOrder) rates.set(shop, await rate(shop, round === 0 ? 1 : seconds));
-	const line = [ours, theirs].map(shop => `${shop.name} ${Math.round(rates.get(shop)!)}/s`).join(", ");
+	const line = shops.map(shop => `${shop.name} ${Math.round(rates.get(shop)!)}/s`).join(", ");
 	console.log(`  ${round === 0 ? "warm-up" : `round ${round}`}: ${line}`);
-	if (round > 0) ratios.push(rates.get(ours)! / rates.get(theirs)!);
+	if (round > 0) for (const [shop, times] of ratios) times.push(rates.get(ours)! / rates.get(shop)!);
 }
-const list = ratios.map(one => one.toFixed(1)).join(", ");
-console.log(`orders on one product, ${CALLERS} callers: ${median(ratios).toFixed(1)} times a transaction per order (${list})`);
-for (const shop of [ours, theirs]) console.log(`  ${shop.name}: ${await oversold(shop)} oversold`);
-await Promise.all([ours.close(), theirs.close()]);
+console.log(`orders on one product, ${CALLERS} callers`);
+for (const [{ name }, times] of ratios)
+	console.log(`  ${median(times).toFixed(1)} times ${name} (${times.map(one => one.toFixed(1)).join(", ")})`);
+for (const shop of shops) console.log(`  ${shop.name}: ${await oversold(shop)} oversold`);
+await Promise.all(shops.map(shop => shop.close()));
 await scratch.db.close();
 await scratch.remove();
