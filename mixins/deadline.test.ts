@@ -19,3 +19,12 @@ test("a batch leaves out who has had their answer already, and answers each of t
 	assert.deepEqual([answers[1], answers[3], answers[4]], [null, refusal, 50]);
 	for (const n of [0, 2]) assert.equal((answers[n] as Error & { type?: string }).type, "UNAVAILABLE");
 });
+
+test("nothing is done where all have had their answer already", async () => {
+	let nowMs = 0;
+	const deadline = deadlineIn(5, () => nowMs);
+	nowMs = 10;
+	const batch = forThoseInTime(() => assert.fail("done behind their back"), "the store");
+	const [answer] = await batch([{ item: 1, deadline }]);
+	assert.equal((answer as Error & { type?: string }).type, "UNAVAILABLE");
+});

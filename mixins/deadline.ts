@@ -44,7 +44,7 @@ export const forThoseInTime =
 	<Item, Answer>(batch: (items: Item[]) => Promise<(Answer | Error)[]>, what: string) =>
 	async (waiting: { item: Item; deadline: Deadline }[]): Promise<(Answer | Error)[]> => {
 		const inTime = waiting.filter(({ deadline }) => !deadline.isOver());
-		const answers = await batch(inTime.map(({ item }) => item));
+		const answers = inTime.length > 0 ? await batch(inTime.map(({ item }) => item)) : [];
 		let next = 0;
 		return waiting.map(one => (one === inTime[next] ? answers[next++]! : unavailable(what)));
 	};
