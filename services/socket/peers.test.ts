@@ -163,4 +163,17 @@ describe("peers", () => {
 		const taken = [again, other].flatMap(peer => [1, 2, 3, 4, 5].filter(() => peer.take()));
 		assert.equal(taken.length, 5, "what a second gives back");
 	});
+
+	it("leave to the others of their address what they need, however often they come again to flood", () => {
+		const { arrive } = open({ maxFramesPerSecond: 100 });
+		const neighbour = arrive(undefined, "1").peer;
+		for (let lives = 0; lives < 1_000; lives++) {
+			mock.timers.tick(10);
+			const { peer } = arrive(undefined, "1");
+			while (peer.take());
+			peer.leave();
+			if (lives % 100 === 0) assert.ok(neighbour.take(), `after ${lives} floods`);
+		}
+		assert.ok(arrive(undefined, "1").peer.take(), "and let others come");
+	});
 });

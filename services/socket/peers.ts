@@ -1,7 +1,7 @@
 // Who is at the other end of this node's sockets, /ws and Socket.IO alike: how many they may be, how much they may send, and until when they
 // are who they said.
 import type { Caller, Identity } from "../../define.ts";
-import { tokenBucket } from "../../mixins/limits/token-bucket.ts";
+import { rateOf, tokenBucket } from "../../mixins/limits/token-bucket.ts";
 import { type Share, shares } from "./shares.ts";
 
 export interface Peer {
@@ -38,6 +38,11 @@ export const SIGNED_OUT = 4401;
 /** So many busy sockets make an address or an account too busy. Behind one address there may be a whole office. */
 const BUSY_PER_ADDRESS = 20;
 const BUSY_PER_ACCOUNT = 5;
+/**
+ * A newcomer may send at once what it could if nobody else were there, less the part that its address has used up. Whoever floods, is closed and
+ * comes again has less each time, and so never uses up what is left to those who share its address.
+ */
+const SMALLEST_ALLOWANCE = 0.01;
 /** Short enough for a revoked session's sockets to be closed within 5 s, as the list of those is a second old itself. */
 const SWEEP_EVERY_MS = 1_000;
 
@@ -80,9 +85,12 @@ export function createPeers({ caller, maxSocketsPerAddress, maxSocketsPerAccount
 
 	return {
 		arrive(address) {
-			const own = tokenBucket(maxFramesPerSecond, performance.now());
 			const ofAddress = addresses.enter(address);
 			if (!ofAddress) return undefined;
+			const { perSecond, burst } = rateOf(maxFramesPerSecond);
+			const allowance = Math.max(SMALLEST_ALLOWANCE, 1 - ofAddress.used());
+			const own = tokenBucket(perSecond, performance.now(), burst);
+			own.take(performance.now(), burst * (1 - allowance));
 			let ofAccount: Share | undefined;
 			let identity: Identity | undefined;
 			let isHere = true;

@@ -1,7 +1,9 @@
 // What all sockets of one address share, and all of one account: how many there may be, and how much they may send together.
-import { type TokenBucket, tokenBucket } from "../../mixins/limits/token-bucket.ts";
+import { rateOf, type TokenBucket, tokenBucket } from "../../mixins/limits/token-bucket.ts";
 
 export interface Share {
+	/** How much of what its sockets may send at once they have sent: from 0, nothing, to 1. */
+	used(): number;
 	/** Takes one frame; false: its sockets send too many. */
 	take(): boolean;
 	/** One socket fewer. */
@@ -19,6 +21,7 @@ export interface Shares {
 export function shares(maxSockets: number, framesPerSecond: number): Shares {
 	const held = new Map<string, { sockets: number; bucket: TokenBucket }>();
 	const nowMs = () => performance.now();
+	const { perSecond, burst } = rateOf(framesPerSecond);
 
 	return {
 		enter(key) {
@@ -27,6 +30,7 @@ export function shares(maxSockets: number, framesPerSecond: number): Shares {
 			held.set(key, one);
 			one.sockets++;
 			return {
+				used: () => (framesPerSecond === 0 ? 0 : one.bucket.waitMs(nowMs(), burst) / 1000 / (burst / perSecond)),
 				take: () => one.bucket.take(nowMs()),
 				leave: () => void one.sockets--
 			};
