@@ -51,6 +51,8 @@ const RETRYABLE_TYPES = new Set([
 	"SERVICE_NOT_AVAILABLE",
 	"REQUEST_TIMEOUT",
 	"REQUEST_REJECTED",
+	// Moleculer's, of a call that is made when the time of the call that makes it is over.
+	"REQUEST_SKIPPED",
 	// Moleculer's, of a call to another node while the transporter is disconnected.
 	"BAD_GATEWAY"
 ]);
