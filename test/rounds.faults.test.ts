@@ -37,6 +37,14 @@ showWarnings();
 
 const seconds = (sinceMs: number) => `${((Date.now() - sinceMs) / 1000).toFixed(1)} s`;
 
+/** The last of what the processes called errors. */
+const errorsIn = (logs: string) =>
+	logs
+		.split(/\n(?=\[|---)/)
+		.filter(entry => /^\[[^\]]+\] ERROR/.test(entry))
+		.slice(-10)
+		.join("\n");
+
 describe(`what was acknowledged stands, and counts once (seed ${SEED})`, () => {
 	const ordersDir = mkdtempSync(join(tmpdir(), "orders-"));
 	let system: System;
@@ -115,6 +123,7 @@ describe(`what was acknowledged stands, and counts once (seed ${SEED})`, () => {
 			} catch (error) {
 				hasFailed = true;
 				console.log(`round ${round} failed: npm run test:faults -- --rounds 1 --seed ${SEED} --from ${round}`);
+				console.log(errorsIn(system.logs()));
 				throw error;
 			}
 		});
