@@ -33,9 +33,9 @@ export const plants: Plant[] = [
 		name: "relay with a cursor",
 		world: "purchases",
 		file: "mixins/outbox/relay.ts",
-		find: "const waiting = fill(await outbox.oldest(MAX_MESSAGES));",
+		find: "const waiting = fill(oldest);",
 		replace: `const sent = Number((outbox as { sent?: number }).sent ?? 0);
-	const waiting = fill(await outbox.oldest(MAX_MESSAGES)).filter(({ id }) => Number(id) > sent);
+	const waiting = fill(oldest).filter(({ id }) => Number(id) > sent);
 	Object.assign(outbox, { sent: Math.max(sent, ...waiting.map(({ id }) => Number(id))) });`
 	},
 	{
@@ -53,11 +53,11 @@ export const plants: Plant[] = [
 		replace: ""
 	},
 	{
-		name: "lease believed after its end",
+		name: "lease taken from who still holds it",
 		world: "purchases",
 		file: "mixins/outbox/lease.ts",
-		find: "return untilMs - clock() >= APPEND_BOUND_MS ? fence : undefined;",
-		replace: "return fence;"
+		find: "where until < clock_timestamp() or holder = ?",
+		replace: "where true or holder = ?"
 	},
 	{
 		name: "lease renewed that is somebody else's",
@@ -81,13 +81,6 @@ export const plants: Plant[] = [
 		replace: "if (!seen) {"
 	},
 	{
-		name: "Redis trusted over a new connection",
-		world: "purchases",
-		file: "services/wallet/wallet.trust.ts",
-		find: "if (trusted === redis.losses) return true;",
-		replace: "if (trusted !== undefined) return true;"
-	},
-	{
 		name: "answers of a batch mixed up",
 		world: "purchases",
 		file: "mixins/micro-batch.ts",
@@ -105,8 +98,9 @@ export const plants: Plant[] = [
 		name: "screen without versions",
 		world: "purchases",
 		file: "services/socket/view.rules.ts",
-		find: "if (!isNews && !always) return undefined;",
-		replace: ""
+		find: "const isBehind = shows(data, headers).some(({ key, version }) => version < versionOf(key));",
+		replace:
+			"if (!raise) return data; const isBehind = shows(data, headers).some(({ key, version }) => version < versionOf(key));"
 	},
 	{
 		name: "record from elsewhere known by where it lies now",

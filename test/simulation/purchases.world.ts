@@ -19,8 +19,9 @@ import { type Door, openScreen } from "./screens.ts";
 import { furnishSockets } from "./sockets.ts";
 import type { Ground, World } from "./world.ts";
 
-const PARTITIONS = 3;
-const USERS = ["ann", "bob", "cy"];
+/** Fewer than users: they share some. */
+const PARTITIONS = 2;
+const USERS = ["ann", "bob", "cy", "dan", "eve"];
 const POLL_MS = { least: 50, most: 2_000 };
 const HEARD = ["WalletBalance"];
 const POISON = ["{", '{"user_id":"ann"}', '{"user_id":"ann","amount":-1}', '{"user_id":7,"amount":1}'];
@@ -88,9 +89,11 @@ export function purchases({ scheduler, faults, topics }: Ground): World {
 		return screen;
 	});
 
+	/** People in a hurry, or at leisure: some faults take long to show. */
+	const pauseMs = random.pick([200, 1_500, 8_000]);
 	const buyer = async (name: number) => {
-		for (let n = 0; n < random.between(1, 6); n++) {
-			await delay(random.between(0, 1_500));
+		for (let n = 0; n < random.between(1, 8); n++) {
+			await delay(random.between(0, pauseMs));
 			const bought = { id: `${name}-${n}`, user_id: random.pick(USERS), amount: random.between(1, 9_999) / 100 };
 			// A frame is a try: its answer may be lost with its socket.
 			if (random.chance(0.3)) random.pick(screens).send(bought);
@@ -121,7 +124,7 @@ export function purchases({ scheduler, faults, topics }: Ground): World {
 
 	const reader = async () => {
 		for (let n = 0; n < 6; n++) {
-			await delay(random.between(0, 3_000));
+			await delay(random.between(0, 2 * pauseMs));
 			const user_id = random.pick(USERS);
 			const least = committedTotal(user_id);
 			checkBalance(user_id, await ask("wallet.getBalance", { user_id }), least, tables);

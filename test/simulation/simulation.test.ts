@@ -1,0 +1,36 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { describe, it } from "node:test";
+import { plants } from "./plants.ts";
+import { worlds } from "./worlds.ts";
+
+const IN_MEMORY = ["purchases", "selections", "records"];
+const SEEDS = [1, 2, 3];
+
+describe("the simulation", () => {
+	for (const name of IN_MEMORY)
+		it(`goes through the same history under the same seed, and through another under another: ${name}`, async () => {
+			const { simulate } = await worlds[name]!();
+			const hashOf = async (seed: number) => {
+				const lines: string[] = [];
+				const { hash, error } = await simulate(seed, lines);
+				assert.ifError(error);
+				return `${hash} ${lines.length}`;
+			};
+			const once = [];
+			for (const seed of SEEDS) once.push(await hashOf(seed));
+			// In another order: nothing of one history is left for the next.
+			for (const [index, seed] of [...SEEDS.entries()].reverse()) assert.equal(await hashOf(seed), once[index]);
+			assert.equal(new Set(once).size, SEEDS.length);
+		});
+
+	it("plants its bugs in places that are there, each once", () => {
+		for (const { name, file, find, replace } of plants) {
+			if (file === undefined) continue;
+			const source = readFileSync(new URL(`../../${file}`, import.meta.url), "utf8");
+			assert.equal(source.split(find!).length, 2, `${name}: ${file}`);
+			assert.notEqual(find, replace);
+		}
+		assert.equal(new Set(plants.map(({ name }) => name)).size, plants.length);
+	});
+});
