@@ -3,6 +3,7 @@ import { after, before, describe } from "node:test";
 import { accountsStory } from "./accounts.story.ts";
 import { commerceStory } from "./commerce.story.ts";
 import { doorsStory } from "./doors.story.ts";
+import { figuresStory } from "./figures.story.ts";
 import { foreignRecordsStory } from "./foreign-records.story.ts";
 import { framesStory } from "./frames.story.ts";
 import { grpcStory } from "./grpc.story.ts";
@@ -32,5 +33,5 @@ describe("cluster", () => {
 		accountsStory,
 		commerceStory
 	];
-	for (const story of [...shared, readBackStory, foreignRecordsStory, quietStory]) story(() => system);
+	for (const story of [...shared, readBackStory, foreignRecordsStory, quietStory, figuresStory]) story(() => system);
 });

@@ -3,6 +3,7 @@ import { after, before, describe } from "node:test";
 import { accountsStory } from "./accounts.story.ts";
 import { commerceStory } from "./commerce.story.ts";
 import { doorsStory } from "./doors.story.ts";
+import { figuresStory } from "./figures.story.ts";
 import { framesStory } from "./frames.story.ts";
 import { grpcStory } from "./grpc.story.ts";
 import { httpStory } from "./http.story.ts";
@@ -28,7 +29,8 @@ describe("embedded", () => {
 		doorsStory,
 		socketIoStory,
 		accountsStory,
-		commerceStory
+		commerceStory,
+		figuresStory
 	])
 		story(() => system);
 });

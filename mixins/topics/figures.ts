@@ -145,7 +145,7 @@ export function showLag(broker: ServiceBroker, group: string, topics: string[], 
 		{
 			name: "plaza.topics.lag",
 			type: "gauge",
-			description: "messages in this node's partitions that are not behind it yet",
+			description: "messages in this node's partitions that the group has not passed yet",
 			labelNames: ["topic", "group"]
 		},
 		() => {

@@ -1,0 +1,118 @@
+// What /metrics of all nodes says, held against itself and against the log. To be told when nothing else is under way.
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { openSocketAs } from "./client.socket.ts";
+import { eventually, fresh, httpClient } from "./client.ts";
+import { GROUPS, untilQuiet, withAdmin } from "./faults/quiet.ts";
+import { putOnKafka } from "./outside.ts";
+import { settled } from "./selections.story.ts";
+import { ownName, type System } from "./system.ts";
+
+const QUIET_MS = 60_000;
+const PARTS = ["applied", "duplicate", "dead", "parked"];
+const sum = (numbers: number[]) => numbers.reduce((all, one) => all + one, 0);
+
+interface Figure {
+	name: string;
+	labels: Record<string, string>;
+	value: number;
+}
+
+async function figuresAt(url: string): Promise<Figure[]> {
+	const { text } = await httpClient(url).get("/metrics");
+	return [...text.matchAll(/^plaza_(\w+)\{([^}]*)\} (\S+)$/gm)].map(([, name = "", labels = "", value]) => ({
+		name,
+		labels: Object.fromEntries([...labels.matchAll(/(\w+)="([^"]*)"/g)].map(([, label, text]) => [label, text])),
+		value: Number(value)
+	}));
+}
+
+/** Of one topic and group. */
+const of = (figures: Figure[], figure: string, topic: string, group: string) =>
+	sum(
+		figures
+			.filter(({ name, labels }) => name === `topics_${figure}` && labels.topic === topic && labels.group === group)
+			.map(({ value }) => value)
+	);
+
+/** How far all groups have come in their topics: a key for each. Kafka knows it; the embedded log's can only be asked by its own process. */
+const committed = () =>
+	withAdmin(async admin => {
+		const far = new Map<string, number>();
+		for (const [groupId, topics] of Object.entries(GROUPS))
+			for (const { topic, partitions } of await admin.fetchOffsets({ groupId, topics: [...topics] }))
+				far.set(`${topic} ${groupId}`, sum(partitions.map(({ offset }) => Math.max(0, Number(offset)))));
+		return far;
+	});
+
+export const figuresStory = (plaza: () => System) =>
+	describe("figures", () => {
+		const nodes = () => Promise.all(plaza().metricsUrls.map(figuresAt));
+		const quiet = async () => {
+			await settled(plaza());
+			if (plaza().profile === "cluster") await untilQuiet(QUIET_MS);
+		};
+
+		/** On every node, for every topic and group; answers all nodes' together. */
+		const hold = () =>
+			eventually(
+				async () => {
+					const all = await nodes();
+					for (const figures of all)
+						for (const { name, labels, value } of figures) {
+							const { topic = "", group = "" } = labels;
+							const parts = PARTS.map(part => of(figures, part, topic, group));
+							if (name === "topics_consumed") assert.equal(value, sum(parts), `${topic} ${group} ${JSON.stringify(parts)}`);
+							if (name === "topics_parked" || name === "topics_lag") assert.equal(value, 0, `${name} ${topic} ${group}`);
+							if (name === "outbox_age_seconds") assert.ok(value < 5, `${labels.outbox}: ${value}`);
+						}
+					return all.flat();
+				},
+				"every message to be accounted for",
+				QUIET_MS
+			);
+
+		it("account for every message of every topic and group", async () => {
+			await quiet();
+			const isCluster = plaza().profile === "cluster";
+			const [before, farBefore] = [await hold(), isCluster ? await committed() : undefined];
+
+			const [name, user_id] = [ownName(), fresh("user")];
+			const socket = await openSocketAs(plaza().wsUrl, user_id);
+			const post = (path: string, body: object) => httpClient(plaza().url).post(path, body);
+			const ids = Array.from({ length: 20 }, () => fresh("pick"));
+			await Promise.all(ids.map(id => post("/api/selections/async", { name, id, user_id })));
+			for (const id of ids.slice(0, 5)) await post("/api/selections/async", { name, id, user_id });
+			await Promise.all(ids.map(id => post("/api/purchases", { user_id, amount: 0.5, id })));
+			if (isCluster) {
+				await putOnKafka("Synchronizations", "{", user_id);
+				await putOnKafka("user_purchase", JSON.stringify({ id: ids[0], user_id, amount: 0.75 }), user_id);
+			}
+			await socket.waitFor(({ data }) => data.count === 20, "the picks");
+			await socket.waitFor(({ data }) => data?.balances?.total === 10, "the balance");
+			await quiet();
+			const [after, farAfter] = [await hold(), isCluster ? await committed() : undefined];
+
+			const grown = (figure: string, topic: string, group: string) =>
+				of(after, figure, topic, group) - of(before, figure, topic, group);
+			// `settled` picks too.
+			assert.ok(grown("applied", "Selections", "selections") >= 20);
+			assert.ok(grown("applied", "user_purchase", "wallet") >= 1);
+			assert.ok(grown("applied", "SelectionSummary", "socket") >= 1);
+			assert.ok(sum(after.filter(one => one.name === "sockets_pushed").map(one => one.value)) > 0);
+			assert.ok(after.some(one => one.name === "sockets_connected" && one.labels.door === "ws" && one.value > 0));
+			if (isCluster) {
+				assert.equal(grown("dead", "Synchronizations", "sync"), 1);
+				assert.equal(grown("dead", "user_purchase", "wallet"), 1, "another amount under a known id was not refused");
+			}
+			for (const [place, far] of farAfter ?? []) {
+				const [topic = "", group = ""] = place.split(" ");
+				const [passed, counted] = [
+					far - (farBefore?.get(place) ?? 0),
+					grown("consumed", topic, group) + grown("strays", topic, group)
+				];
+				assert.ok(counted >= passed, `${place}: ${passed} were passed, ${counted} counted`);
+			}
+			socket.close();
+		});
+	});
