@@ -143,6 +143,8 @@ export function kafkaLog(options: KafkaLogOptions): TopicLog {
 		},
 
 		async ends(topic) {
+			// Of a topic that is not there kafkajs would ask for its offsets again and again.
+			await partitionsOf(topic);
 			const offsets = await ask(admin => admin.fetchTopicOffsets(topic));
 			return offsets.sort((a, b) => a.partition - b.partition).map(({ high }) => Number(high));
 		},

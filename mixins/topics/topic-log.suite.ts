@@ -136,6 +136,11 @@ export function topicLogSuite(name: string, open: () => Promise<Opened>) {
 			assert.deepEqual(await log.read(topic, 0, 0, 100), []);
 		});
 
+		it("names a topic that is not there, when asked where it ends", async () => {
+			const missing = fresh("missing");
+			await assert.rejects(log.ends(missing), { type: "UNAVAILABLE", data: { what: `topic ${missing}` } });
+		});
+
 		it("counts the next offset of every partition", async () => {
 			const topic = await topicOn(log, 12);
 			assert.deepEqual(await log.ends(topic), Array(12).fill(0));

@@ -80,7 +80,7 @@ export interface TopicLog {
 	append(records: Outgoing[]): Promise<void>;
 	/** Starts a member of a group; a group that is new starts at the earliest record. */
 	consume(options: ConsumeOptions): Promise<Consumer>;
-	/** The next offset of each partition of a topic, by partition. */
+	/** The next offset of each partition of a topic, by partition. Rejects with `UNAVAILABLE`, which names the topic (`data.what`), where there is none. */
 	ends(topic: string): Promise<number[]>;
 	/** Where a group will go on, by partition; -1 where it has committed nothing. */
 	committed(group: string, topic: string): Promise<number[]>;

@@ -3,17 +3,10 @@ import { defineService } from "../../define.ts";
 import { database } from "../../mixins/database/database.ts";
 import { invalid } from "../../mixins/errors.ts";
 import { deadTopic, type Letter, letterOf, replayedOffset, replayMark, replayOf } from "../../mixins/topics/dead-letter.ts";
-import { UNKNOWN_TOPIC } from "../../mixins/topics/kafka-questions.ts";
 import type { TopicLog } from "../../mixins/topics/topic-log.ts";
 import { embedded, postgres, topicLog, withTopicLog } from "../../profile.ts";
 import { PAGE } from "./deadletters.contract.ts";
 import { shown, shownValue } from "./deadletters.rules.ts";
-
-/** Whether the log says that there is no such topic: then nothing has died yet. */
-const isUnknown = (error: unknown, topic: string) => {
-	const { data, cause } = error as { data?: { what?: string }; cause?: { type?: string } };
-	return data?.what === `topic ${topic}` || cause?.type === UNKNOWN_TOPIC;
-};
 
 const isTooLarge = (error: unknown) => (error as { type?: string }).type === "RECORD_TOO_LARGE";
 
@@ -38,8 +31,10 @@ export const deadletters = (log: Pick<TopicLog, "check" | "ends" | "read" | "app
 		actions: {
 			async partitions({ params: { topic } }) {
 				await log.check();
-				const ends = await log.ends(deadTopic(topic)).catch(error => {
-					if (isUnknown(error, deadTopic(topic))) return [];
+				const dead = deadTopic(topic);
+				const ends = await log.ends(dead).catch(error => {
+					// There is no such topic: then nothing has died yet.
+					if (error.data?.what === `topic ${dead}`) return [];
 					throw error;
 				});
 				return ends.map((end, partition) => ({ partition, end })).filter(({ end }) => end > 0);
