@@ -105,7 +105,8 @@ export function socketIo({ guests, allowedOrigins, isTrusted, names }: SocketIoO
 			},
 
 			hangUp(this: Running) {
-				for (const { conn } of this.io.sockets.sockets.values()) conn.close(true);
+				// A node that is slow to start may lose its lease before there is anybody.
+				for (const { conn } of this.io?.sockets.sockets.values() ?? []) conn.close(true);
 			}
 		},
 

@@ -1,0 +1,11 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ServiceBroker } from "moleculer";
+import { socketIo } from "./socket-io.ts";
+
+test("hangs up on nobody where the node has lost its lease before it has started", async () => {
+	const mixin = socketIo({ guests: true, allowedOrigins: [], isTrusted: () => false, names: new Set() });
+	const broker = new ServiceBroker({ logger: false });
+	const service = broker.createService({ name: "socket", mixins: [mixin] }) as unknown as { hangUp(): void };
+	assert.doesNotThrow(() => service.hangUp());
+});
