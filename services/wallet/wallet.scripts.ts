@@ -20,7 +20,7 @@ end
 return answer`;
 
 /**
- * KEYS: generation, applied, wallets. ARGV: partition, next offset, then seq and total of each wallet.
+ * KEYS: generation, applied, wallets. ARGV: partition ('' for none), next offset, then seq and total of each wallet.
  * Answers the generation and, for each wallet, the seq it had (0 for none) and 1 if it was confirmed in this generation.
  */
 const RAISE = `
@@ -33,7 +33,7 @@ for i = 3, #KEYS do
 	if tonumber(seq) > before then redis.call('HSET', KEYS[i], 'seq', seq, 'total_cents', ARGV[2 * i - 2]) end
 	answer[i - 1] = { before, generation and wallet[1] == generation and 1 or 0 }
 end
-redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
+if ARGV[1] ~= '' then redis.call('HSET', KEYS[2], ARGV[1], ARGV[2]) end
 return answer`;
 
 /** KEYS: generation, wallets. ARGV: the generation that must be in force, then seq and total of each wallet. */

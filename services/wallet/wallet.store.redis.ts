@@ -43,7 +43,9 @@ export function redisBalances(redis: Redis, committed: () => Promise<number[]>):
 
 		async raise(entries, { partition, nextOffset }) {
 			const keys = [GENERATION_KEY, APPLIED_KEY, ...keysOf(entries)];
-			const told = client.walletRaise(keys.length, ...keys, partition, nextOffset, ...totalsOf(entries));
+			// One that may have come back from an older state does not go so far: said before it was found out, that would hide what it lacks.
+			const applied = trust.holds() ? ([partition, nextOffset] as const) : (["", ""] as const);
+			const told = client.walletRaise(keys.length, ...keys, ...applied, ...totalsOf(entries));
 			const [generation, ...wallets] = await told.catch(awayUnlessWrong);
 			isWhole(generation);
 			return wallets.map(([before, isConfirmed]) => ({ before: before || undefined, isConfirmed: isConfirmed === 1 }));

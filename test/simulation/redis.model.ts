@@ -5,6 +5,7 @@ import type { Faults } from "./faults.ts";
 import { type Actor, actAs, type Scheduler } from "./scheduler.ts";
 
 type Value = string | Map<string, string>;
+export type Dump = ReadonlyMap<string, Value>;
 const SNAPSHOTS = 4;
 const AWAY_MS = [1, 4_000] as const;
 
@@ -18,8 +19,10 @@ interface Connection {
 export interface ModelRedis {
 	/** A process's own connection. */
 	connect(actor: Actor): Redis;
-	/** Goes away, and comes back as it was, as it was some time ago, or empty. */
-	restart(): void;
+	/** What it holds now, to come back with later. */
+	dump(): Dump;
+	/** Goes away, and comes back with what it then held; else as it was, as it was some time ago, or empty. */
+	restart(from?: Dump): void;
 	/** Loses everything, without a word. */
 	flush(): void;
 	hash(key: string): Record<string, string>;
@@ -30,11 +33,10 @@ const closed = () => new Error("Connection is closed.");
 export function modelRedis(scheduler: Scheduler, faults: Faults): ModelRedis {
 	const { random } = scheduler;
 	let data = new Map<string, Value>();
-	let snapshots: Map<string, Value>[] = [];
+	let snapshots: Dump[] = [];
 	const connections = new Set<Connection>();
 
-	const copy = (of: Map<string, Value>) =>
-		new Map(Array.from(of, ([key, value]) => [key, value instanceof Map ? new Map(value) : value]));
+	const copy = (of: Dump) => new Map(Array.from(of, ([key, value]) => [key, value instanceof Map ? new Map(value) : value]));
 	const hashOf = (key: string) => {
 		const value = data.get(key) ?? new Map<string, string>();
 		if (!(value instanceof Map)) throw new Error(`WRONGTYPE ${key}`);
@@ -123,8 +125,9 @@ export function modelRedis(scheduler: Scheduler, faults: Faults): ModelRedis {
 			};
 		},
 
-		restart() {
-			const from = random.pick([data, new Map<string, Value>(), ...snapshots]);
+		dump: () => copy(data),
+
+		restart(from = random.pick([data, new Map(), ...snapshots])) {
 			scheduler.note(`redis starts again with ${from.size} keys of ${data.size}`);
 			data = copy(from);
 			for (const connection of connections) {

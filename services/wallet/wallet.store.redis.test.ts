@@ -1,0 +1,55 @@
+import assert from "node:assert/strict";
+import { it } from "node:test";
+import { modelRedis } from "../../test/simulation/redis.model.ts";
+import { createScheduler } from "../../test/simulation/scheduler.ts";
+import { redisBalances } from "./wallet.store.redis.ts";
+
+it("does not believe a Redis from an older dump because it was told of something newer before it was asked how far it goes", async () => {
+	const scheduler = createScheduler(1);
+	const redis = modelRedis(scheduler, { hits: () => false, end() {}, isOver: true });
+	const connection = redis.connect({ name: "node", isAlive: true, heldUntilMs: 0 });
+	let connected = Promise.withResolvers<void>();
+	connection.onReconnect(() => connected.resolve());
+	let committed = Promise.resolve([0]);
+	const store = redisBalances(connection, () => committed);
+	const trusted = async () => {
+		for (;;) {
+			const { generation, totalsCents } = await store.read(["ann"]);
+			if (generation !== undefined) return { generation, cents: totalsCents[0] };
+			await scheduler.step("asks again");
+		}
+	};
+	const raise = (user_id: string, seq: number, nextOffset: number) =>
+		store.raise([{ user_id, seq, total_cents: seq * 100 }], { partition: 0, nextOffset });
+
+	const story = async () => {
+		await connected.promise;
+		const { generation } = await trusted();
+		await raise("ann", 1, 1);
+		await store.confirm([{ user_id: "ann", seq: 1, total_cents: 100 }], generation);
+		const old = redis.dump();
+		await raise("ann", 2, 2);
+		assert.equal((await trusted()).cents, 200);
+
+		const asked = Promise.withResolvers<number[]>();
+		committed = asked.promise;
+		connected = Promise.withResolvers();
+		redis.restart(old);
+		await connected.promise;
+		await raise("bob", 1, 3);
+		asked.resolve([2]);
+		// She has spent 200: Postgres has to say it.
+		assert.equal((await trusted()).cents, undefined);
+	};
+	let isOver = false;
+	const told = story().finally(() => {
+		isOver = true;
+	});
+	told.catch(() => {});
+	await scheduler.run(
+		() => isOver,
+		() => {},
+		1_000
+	);
+	await told;
+});
