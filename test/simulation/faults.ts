@@ -17,6 +17,8 @@ const MOST: Record<Fault, number> = {
 	reassign: 0.02,
 	forget: 0.01
 };
+/** Of a call, each way. */
+const LONGEST_MS = 10;
 const LONGEST_SLOW_MS = 3_000;
 
 export interface Faults {
@@ -56,7 +58,7 @@ export interface Server {
 export function serverNamed(name: string, scheduler: Scheduler, faults: Faults): Server {
 	let awayUntilMs = 0;
 	const isAway = () => scheduler.nowMs() < awayUntilMs && !faults.isOver;
-	const slowMs = () => (faults.hits("slow") ? scheduler.random.between(1, LONGEST_SLOW_MS) : 0);
+	const slowMs = () => scheduler.random.between(0, faults.hits("slow") ? LONGEST_SLOW_MS : LONGEST_MS);
 	return {
 		async ask(what, effect) {
 			await scheduler.step(`${name} ${what}`, slowMs());

@@ -81,6 +81,13 @@ export const plants: Plant[] = [
 		replace: "if (!seen) {"
 	},
 	{
+		name: "Redis from an older dump told how far it goes",
+		world: "purchases",
+		file: "services/wallet/wallet.store.redis.ts",
+		find: "const applied = trust.holds() ?",
+		replace: "const applied = trust.holds() || true ?"
+	},
+	{
 		name: "answers of a batch mixed up",
 		world: "purchases",
 		file: "mixins/micro-batch.ts",
