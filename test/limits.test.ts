@@ -86,6 +86,9 @@ describe("a strict system", () => {
 		assert.equal(preflight.headers.get("access-control-allow-origin"), FRIEND);
 		const listed = await http().get("/selections", { origin: FRIEND });
 		assert.deepEqual([listed.status, listed.headers.get("access-control-allow-origin")], [200, FRIEND]);
+		// What is refused before anybody looks at who asks too, or the page could not tell why.
+		const unreadable = await http().post("/api/purchases", "{", { origin: FRIEND });
+		assert.deepEqual([unreadable.status, unreadable.headers.get("access-control-allow-origin")], [400, FRIEND]);
 		await closed(await openSocket(system.wsUrl, { origin: FRIEND }));
 		for (const origin of [`${FRIEND}.evil.example`, "https://friend.exampl", "http://friend.example"]) {
 			await assert.rejects(openSocket(system.wsUrl, { origin }), { status: 403 });
@@ -158,7 +161,12 @@ describe("a strict system", () => {
 describe("a system behind a proxy that it trusts", () => {
 	let system: System;
 	before(async () => {
-		const env = { MAX_REQUESTS_PER_SECOND: "2", TRUSTED_PROXIES: "192.0.2.0/24,127.0.0.0/8", METRICS_PORT: "0" };
+		const env = {
+			MAX_REQUESTS_PER_SECOND: "2",
+			TRUSTED_PROXIES: "192.0.2.0/24,127.0.0.0/8",
+			ALLOWED_ORIGINS: FRIEND,
+			METRICS_PORT: "0"
+		};
 		system = await startSystem({ profile: "embedded", env });
 	});
 	after(() => system?.stop());
@@ -176,8 +184,10 @@ describe("a system behind a proxy that it trusts", () => {
 	it("counts the requests of each of the proxy's clients by themselves, and believes no client about itself", async () => {
 		const [loud, quiet] = [someone(), someone()];
 		let n = 0;
-		const answers = await flood(() => ({ "x-forwarded-for": `198.51.100.${++n}, ${loud}, 192.0.2.7` }));
+		const answers = await flood(() => ({ "x-forwarded-for": `198.51.100.${++n}, ${loud}, 192.0.2.7`, origin: FRIEND }));
 		assert.ok(refused(answers) > 50, `${refused(answers)} were refused`);
+		// A page of a listed origin may read when to come back.
+		for (const { headers } of answers) assert.equal(headers.get("access-control-allow-origin"), FRIEND);
 		assert.notEqual((await http().get("/selections", { "x-forwarded-for": quiet })).status, 429);
 		const [network, other] = ["2001:db8:1:2", "2001:db8:1:3"];
 		assert.ok(refused(await flood(() => ({ "x-forwarded-for": `${network}::${(++n).toString(16)}` }))) > 50);

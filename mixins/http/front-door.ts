@@ -8,8 +8,9 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Middleware, ServiceBroker } from "moleculer";
 import { type Limits, rateOf } from "../limits/limits.ts";
 import { clientOf, trustedProxies } from "./client-address.ts";
+import { letRead } from "./cors.ts";
 import { healthPages, type Report } from "./health-pages.ts";
-import { notFound, sendError, tooManyRequests, unavailableHere } from "./http-error.ts";
+import { type HttpError, notFound, sendError, tooManyRequests, unavailableHere } from "./http-error.ts";
 import { listen } from "./listen.ts";
 import { refuse } from "./refuse.ts";
 import { setSecurityHeaders } from "./security-headers.ts";
@@ -41,6 +42,7 @@ export interface DoorConfig {
 	metricsPort: number;
 	maxRequestsPerSecond: number;
 	trustedProxies: readonly string[];
+	allowedOrigins: readonly string[];
 	limits: () => Limits;
 }
 
@@ -81,13 +83,17 @@ function open(config: DoorConfig, timeouts: Timeouts, health: () => Promise<Repo
 		// Whoever watches over us must not be kept out by a flood from the same address.
 		const page = pages.get(path);
 		if (page) return page(req, res);
+		const refuseEarly = (error: HttpError) => {
+			letRead(req, res, config.allowedOrigins);
+			sendError(res, error);
+		};
 		const retryAfterMs = await limits.take(`address:${address}`, rate);
-		if (retryAfterMs !== undefined) return sendError(res, { ...tooManyRequests, data: { retryAfterMs } });
+		if (retryAfterMs !== undefined) return refuseEarly({ ...tooManyRequests, data: { retryAfterMs } });
 		const fault = faultOf(req);
-		if (fault) return sendError(res, fault);
+		if (fault) return refuseEarly(fault);
 		const own = door.requests.get(path);
 		if (own) return own(req, res);
-		if (!door.answer) return sendError(res, unavailableHere);
+		if (!door.answer) return refuseEarly(unavailableHere);
 		return door.answer(req, res);
 	};
 

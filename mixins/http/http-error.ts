@@ -99,8 +99,10 @@ export function sendError(res: ServerResponse, error: HttpError) {
 	sendJson(res, error.code, { ...error, data: error.data ?? null });
 }
 
-export function sendJson(res: ServerResponse, status: number, body: unknown) {
-	const text = JSON.stringify(body);
+export const sendJson = (res: ServerResponse, status: number, body: unknown) => sendText(res, status, JSON.stringify(body));
+
+/** What is JSON already. */
+export function sendText(res: ServerResponse, status: number, text: string) {
 	res.writeHead(status, { "Content-Type": "application/json; charset=utf-8", "Content-Length": Buffer.byteLength(text) });
 	res.end(text);
 }

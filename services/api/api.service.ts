@@ -1,5 +1,5 @@
 import { isUtf8 } from "node:buffer";
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import { join } from "node:path";
 import type { Context, Service } from "moleculer";
 import ApiGateway from "moleculer-web";
@@ -9,6 +9,7 @@ import { type ActionContract, defineService, type Identity, type Meta } from "..
 import { isAway, tooMany } from "../../mixins/errors.ts";
 import { bearerOf } from "../../mixins/http/bearer.ts";
 import { clientOf, trustedProxies } from "../../mixins/http/client-address.ts";
+import { EXPOSED_HEADERS, letRead } from "../../mixins/http/cors.ts";
 import { doorOf } from "../../mixins/http/front-door.ts";
 import { sendError, sendJson, toHttp } from "../../mixins/http/http-error.ts";
 import { isDeeperThan } from "../../mixins/http/json-depth.ts";
@@ -17,6 +18,7 @@ import { rateOf } from "../../mixins/limits/limits.ts";
 import { limits } from "../../profile.ts";
 import { actions } from "../contract.ts";
 import { dropCookie, toCookie } from "./cookies.ts";
+import { isOneForAll, oneForAll } from "./one-for-all.ts";
 import { openapi } from "./openapi.ts";
 import { packageFiles } from "./package-files.ts";
 import { withinPublic } from "./page-paths.ts";
@@ -102,7 +104,7 @@ const gateway = {
 					origin: (origin: string) => config.allowedOrigins.includes(origin),
 					methods: ["GET", "POST", "PATCH"],
 					allowedHeaders: ["Content-Type", "Authorization", "Idempotency-Key", "X-Request-ID"],
-					exposedHeaders: ["X-Request-ID", "Retry-After"],
+					exposedHeaders: EXPOSED_HEADERS,
 					credentials: true,
 					maxAge: 600
 				},
@@ -155,6 +157,8 @@ export default defineService({
 				this.logger.error(`${req.method} ${req.url} failed`, { requestID: req.headers["x-request-id"] }, error);
 			if (answer.code === 401 && req.$action)
 				dropCookie(contractOf(req.$action.name), req, res, clientOf(req, isTrusted).isSecure);
+			// A body that cannot be read is refused before the gateway looks at the origin.
+			letRead(req, res, config.allowedOrigins);
 			sendError(res, answer);
 		},
 
@@ -168,12 +172,17 @@ export default defineService({
 		const answer = (this as unknown as Gateway).express();
 		const door = doorOf(this.broker);
 		for (const [path, file] of packageFiles(setPageHeaders)) door.requests.set(path, file);
-		door.answer = (req, res) => {
+		const gateway: RequestListener = (req, res) => {
 			const isPreFlight = req.headers["access-control-request-method"] !== undefined;
 			req.url = withinPublic(req.url ?? "/");
 			if (req.method !== "OPTIONS" || isPreFlight) return answer(req, res);
 			// The gateway would look for a route of no method, and find the first that there is. Which methods a path has is in the published document.
 			res.writeHead(204).end();
 		};
+		const fail = (req: IncomingMessage, res: ServerResponse, error: Error) => this.sendError(req as Request, res, error);
+		for (const [action, contract] of Object.entries<ActionContract>(actions))
+			if (isOneForAll(contract))
+				door.requests.set(contract.rest!.replace("GET ", ""), oneForAll(this.broker, action, { gateway, fail }));
+		door.answer = gateway;
 	}
 });
