@@ -22,7 +22,9 @@ export const sqlSummary = (db: Knex): SummaryStore => ({
 	},
 
 	async list(names) {
-		const rows: { name: string; count: string }[] = await db("selections_summary").whereIn("name", names).timeout(TIMEOUT_MS);
+		// As it stands: to everybody who looks, and putting a query together costs more than asking it.
+		const asked = db.raw("select name, count from selections_summary where name = any(?::text[])", [[...names]]);
+		const { rows }: { rows: { name: string; count: string }[] } = await asked.timeout(TIMEOUT_MS);
 		const counts = new Map(rows.map(({ name, count }) => [name, Number(count)]));
 		return names.map(name => ({ name, count: counts.get(name) ?? 0 }));
 	},
