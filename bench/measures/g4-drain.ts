@@ -18,7 +18,7 @@ import { openKeyspace } from "../tallies.ts";
 
 const PARTITIONS = 12;
 const NAMES = ["a", "b", "c", "d"];
-const USERS = 1_000;
+const USERS = 100;
 /** At once for each partition, as Plaza has it. */
 const CONCURRENCY = 64;
 /** As many as Plaza is handed at once. */
@@ -136,7 +136,7 @@ async function inserting() {
 
 export const drain: Measure = {
 	id: "G4",
-	title: "picks counted exactly once, draining a backlog of the topic",
+	title: `picks of ${USERS} users counted exactly once, draining a backlog of the topic`,
 	against: "bare cassandra-driver inserts of as many rows into the same table, from memory, at the same concurrency",
 	layout: "the counting services in the client's process; Kafka, Cassandra, Postgres",
 	targets: [{ figure: "rate", least: 0.5 }],

@@ -45,10 +45,11 @@ export const balance: Measure = {
 	id: "G5",
 	title: "GetBalance over gRPC, all features on",
 	against: "a bare grpc-js handler with one ioredis GET",
-	layout: "one process with every service; the client in another",
+	layout: "wallet in a process of its own, as the compose file has it, the other services in another, the client in a third",
 	targets: [{ figure: "rate", least: 1 }],
 	async open() {
-		const plaza = await startPlaza({ all: `api,socket,${WORKERS}` });
+		const others = WORKERS.split(",").filter(name => name !== "wallet");
+		const plaza = await startPlaza({ wallet: "wallet", others: `api,socket,${others}` });
 		const http = httpClient(plaza.url);
 		for (const user_id of users) await http.post("/api/purchases", { id: "first", user_id, amount: 1 });
 		const redis = new Redis(process.env.REDIS_URL!);
