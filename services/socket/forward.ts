@@ -2,11 +2,14 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "moleculer";
 import type { Caller } from "../../define.ts";
-import { LEASE_MS } from "./presence.redis.ts";
 import type { Presence } from "./presence.ts";
 import type { Delivery } from "./socket.contract.ts";
 
-const CALL_TIMEOUT_MS = 1_000;
+/** For an answer: at first, so that a call that was lost is soon made up for, and at most, so that a busy node is not made busier. */
+const FIRST_TIMEOUT_MS = 1_000;
+const LONGEST_TIMEOUT_MS = 4_000;
+/** Nobody waits for this one. */
+const TELL_TIMEOUT_MS = 15_000;
 const PAUSE_MS = 100;
 
 export interface ForwardOptions {
@@ -24,8 +27,8 @@ export function forwarder({ nodeID, deliver, presence, caller, logger }: Forward
 	const missed = new Map<string, number>();
 	const telling = new Set<string>();
 
-	const hand = (node: string, some: Delivery[], isMissed: boolean) =>
-		caller.call("socket.deliver", { deliveries: some, missed: isMissed }, { nodeID: node, timeout: CALL_TIMEOUT_MS });
+	const hand = (node: string, some: Delivery[], isMissed: boolean, timeout: number) =>
+		caller.call("socket.deliver", { deliveries: some, missed: isMissed }, { nodeID: node, timeout });
 
 	/** Its sockets are to come anew, whatever they are sent by then: nobody waits for that. */
 	const tell = async (node: string) => {
@@ -35,7 +38,7 @@ export function forwarder({ nodeID, deliver, presence, caller, logger }: Forward
 			let times: number | undefined;
 			do {
 				times = missed.get(node);
-				await hand(node, [], true);
+				await hand(node, [], true, TELL_TIMEOUT_MS);
 				// What was given up while it was being told may concern sockets that had come anew by then.
 			} while (missed.get(node) !== times);
 			missed.delete(node);
@@ -52,13 +55,13 @@ export function forwarder({ nodeID, deliver, presence, caller, logger }: Forward
 	};
 
 	const send = async (node: string, deliveries: Delivery[]) => {
-		const untilMs = performance.now() + LEASE_MS;
-		while (!missed.has(node)) {
+		const sinceMs = performance.now();
+		for (let timeoutMs = FIRST_TIMEOUT_MS; !missed.has(node); timeoutMs = Math.min(2 * timeoutMs, LONGEST_TIMEOUT_MS)) {
 			try {
-				await hand(node, deliveries, false);
+				await hand(node, deliveries, false, timeoutMs);
 				return;
 			} catch (error) {
-				if (!(await presence.isExpected(node)) || performance.now() > untilMs) {
+				if (!(await presence.isExpected(node, performance.now() - sinceMs))) {
 					logger.warn(`messages do not reach the sockets of ${node}, which are to come anew: ${(error as Error).message}`);
 					break;
 				}

@@ -109,10 +109,11 @@ describe("presence in Redis", () => {
 			async () => assert.deepEqual((await presence.nodesOf([room])).get(room), ["silent"]),
 			"only the silent one to be unsure"
 		);
-		assert.equal(await presence.isExpected("silent"), true);
+		assert.equal(await presence.isExpected("silent", 4_000), true);
+		assert.equal(await presence.isExpected("silent", 6_000), false);
 		running.pop();
 		assert.deepEqual((await presence.nodesOf([room])).get(room), []);
-		assert.equal(await presence.isExpected("silent"), false);
+		assert.equal(await presence.isExpected("silent", 0), false);
 	});
 
 	it("knows a node that was killed and is back in the rooms it has now, and in none of its former life", async () => {
@@ -137,5 +138,13 @@ describe("presence in Redis", () => {
 		await reconnect();
 		await eventually(() => assert.deepEqual(givenUp, ["lost"]), "it to hear that it was given up");
 		assert.equal((await tracesOf("lost")).length, rooms.length + 3);
+	});
+
+	it("expects a busy node to answer in the end, but not for ever", async () => {
+		await node("busy");
+		const { presence } = await node("waiting");
+		running.splice(running.indexOf("busy"), 1);
+		assert.equal(await presence.isExpected("busy", 20_000), true);
+		assert.equal(await presence.isExpected("busy", 40_000), false);
 	});
 });

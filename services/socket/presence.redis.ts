@@ -8,6 +8,8 @@ import type { Presence } from "./presence.ts";
 /** A node that has not renewed its lease for so long is not expected to answer, and not believed to have registered all its rooms. */
 export const LEASE_MS = 5_000;
 const RENEW_EVERY_MS = 1_000;
+/** A node that does not answer is given up after so long, whatever its lease says: what comes after waits behind what is for it. */
+const PATIENCE_MS = 30_000;
 /** What stands under a node's key, once all its rooms are registered and before. */
 const READY = "ready";
 const REGISTERING = "registering";
@@ -125,9 +127,10 @@ export function redisPresence(
 			return new Map(wanted.map((room, index) => [room, [...new Set([...(results[index]![1] as string[]), ...unsure])]]));
 		},
 
-		async isExpected(node) {
-			if (socketNodes().includes(node)) return true;
-			return (await client.exists(nodeKey(node)).catch(() => 0)) === 1;
+		async isExpected(node, silentMs) {
+			// One that renews its lease lives, and is only busy: its sockets would come anew just to make it busier.
+			const lease = await client.exists(nodeKey(node)).catch(() => undefined);
+			return lease === 1 ? silentMs < PATIENCE_MS : silentMs < LEASE_MS && socketNodes().includes(node);
 		},
 
 		start() {

@@ -7,8 +7,8 @@ export interface Presence {
 	leave(room: string): void;
 	/** For each room the nodes that may hold sockets of it. A node that is not known to keep its entries up to date is among them. */
 	nodesOf(rooms: string[]): Promise<Map<string, string[]>>;
-	/** Whether a node that does not answer can still be expected to. */
-	isExpected(nodeID: string): Promise<boolean>;
+	/** Whether a node that has not answered for so long can still be expected to. */
+	isExpected(nodeID: string, silentMs: number): Promise<boolean>;
 	start(): void;
 	stop(): Promise<void>;
 }
