@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { showWarnings } from "../mixins/warnings.ts";
+import { eventually } from "./client.ts";
 import { audit } from "./faults/audit.ts";
 import { type Fault, faultOf } from "./faults/deck.ts";
 import { figuresHold, untilQuiet } from "./faults/quiet.ts";
@@ -104,7 +105,8 @@ describe(`what was acknowledged stands, and counts once (seed ${SEED})`, () => {
 		await shop.verify(PATIENCE_MS);
 		await audit(ledger, ledger.entries.slice(entries), shop.entries.slice(orders), startMs, PATIENCE_MS);
 		await checkAside?.(PATIENCE_MS);
-		const { consumed, duplicate } = await figuresHold(system);
+		const accounted = eventually(() => figuresHold(system), "every message to be accounted for", PATIENCE_MS);
+		const { consumed, duplicate } = await accounted;
 		await screensMove();
 		console.log(
 			`round ${round} of seed ${SEED}: ${says}; ${acknowledged()} acknowledged, quiet after ${quiet}, ` +
