@@ -1,0 +1,41 @@
+// Looks into a process of the system that was started with INSPECTED in its environment.
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { WebSocket } from "ws";
+import type { SystemProcess } from "./process.ts";
+
+/** Any port that is free, of this machine alone. */
+export const INSPECTED = { NODE_OPTIONS: "--inspect=127.0.0.1:0" };
+
+export interface Memory {
+	/** What is still in use after everything that is not was thrown away: objects, and the buffers that they hold. */
+	usedBytes: number;
+	rssBytes: number;
+}
+
+/** https://chromedevtools.github.io/devtools-protocol/v8/ */
+export async function inspect(one: SystemProcess) {
+	const url = [...one.output().matchAll(/Debugger listening on (\S+)/g)].at(-1)?.[1];
+	assert.ok(url, `${one.name} was not started to be inspected`);
+	const ws = new WebSocket(url, { perMessageDeflate: false });
+	await once(ws, "open");
+	let asked = 0;
+	const ask = async (method: string, params = {}) => {
+		const id = ++asked;
+		ws.send(JSON.stringify({ id, method, params }));
+		for (;;) {
+			const [text] = await once(ws, "message");
+			const answer = JSON.parse(String(text));
+			if (answer.id === id) return answer.result;
+		}
+	};
+	return {
+		async memory(): Promise<Memory> {
+			await ask("HeapProfiler.collectGarbage");
+			const { result } = await ask("Runtime.evaluate", { expression: "process.memoryUsage()", returnByValue: true });
+			const { heapUsed, external, rss } = result.value as NodeJS.MemoryUsage;
+			return { usedBytes: heapUsed + external, rssBytes: rss };
+		},
+		close: () => ws.close()
+	};
+}
