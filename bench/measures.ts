@@ -8,7 +8,7 @@ import { accept } from "./measures/g4b-accept.ts";
 import { balance } from "./measures/g5-balance.ts";
 import { idleSockets } from "./measures/g6-idle-sockets.ts";
 import { commitToFrame, pacedCommitToFrame } from "./measures/g7-commit-to-frame.ts";
-import { oneProduct } from "./measures/g9-orders.ts";
+import { oneProduct, oneProductWhole } from "./measures/g9-orders.ts";
 import { ready } from "./measures/g12-ready.ts";
 import { selectionsList } from "./measures/g13-selections.ts";
 
@@ -24,6 +24,7 @@ export const measures: Measure[] = [
 	commitToFrame,
 	pacedCommitToFrame,
 	oneProduct,
+	oneProductWhole,
 	ready,
 	selectionsList
 ];

@@ -16,6 +16,7 @@ import { sqlProducts } from "../../services/products/products.store.ts";
 import { scratchPostgres } from "../../test/scratch.ts";
 import { ContractValidator } from "../../validator.ts";
 import { forUpdate } from "../baselines/for-update.ts";
+import { forUpdateWhole } from "../baselines/for-update-whole.ts";
 import { closedLoop } from "../load.ts";
 import type { Measure, Round } from "../measure.ts";
 
@@ -107,19 +108,17 @@ async function ordering(shop: Shop, ms: number): Promise<Round> {
 	return { ...round, figures: { oversold: await oversold(shop) } };
 }
 
-export const oneProduct: Measure = {
-	id: "G9",
+const against = (
+	one: Pick<Measure, "id" | "against" | "targets">,
+	theirsOn: (url: string, options: { connections: number }) => Promise<Shop>
+): Measure => ({
+	...one,
 	title: `orders on one product, ${CALLERS} callers: \`orders.create\` with all that it takes, its messages sent to Kafka`,
-	against: `one \`SELECT … FOR UPDATE\` transaction per order on the same Postgres, ${CONNECTIONS} connections as well`,
 	layout: "products, inventory and orders with their relays in the client's process; Postgres, Kafka",
-	targets: [
-		{ figure: "rate", least: 8 },
-		{ figure: "oversold", most: 0, difference: true }
-	],
 	async open() {
 		const scratch = await scratchPostgres();
 		const ours = await services(scratch.url!);
-		const theirs = await forUpdate(scratch.url!, { connections: CONNECTIONS });
+		const theirs = await theirsOn(scratch.url!, { connections: CONNECTIONS });
 		return {
 			ours: { name: "orders.create", round: ms => ordering(ours, ms) },
 			baseline: { name: "transaction per order", round: ms => ordering(theirs, ms) },
@@ -130,4 +129,25 @@ export const oneProduct: Measure = {
 			}
 		};
 	}
-};
+});
+
+const NONE_OVERSOLD = { figure: "oversold", most: 0, difference: true };
+
+export const oneProduct = against(
+	{
+		id: "G9",
+		against: `one \`SELECT … FOR UPDATE\` transaction per order on the same Postgres, ${CONNECTIONS} connections as well`,
+		targets: [{ figure: "rate", least: 8 }, NONE_OVERSOLD]
+	},
+	forUpdate
+);
+
+export const oneProductWhole = against(
+	{
+		id: "G9b",
+		against:
+			"one such transaction per order that stores as much: the lines, the key under which it may be asked for again, the message",
+		targets: [NONE_OVERSOLD]
+	},
+	forUpdateWhole
+);
