@@ -81,13 +81,6 @@ export const plants: Plant[] = [
 		replace: "if (!seen) {"
 	},
 	{
-		name: "Redis from an older dump told how far it goes",
-		world: "purchases",
-		file: "services/wallet/wallet.store.redis.ts",
-		find: "const applied = trust.holds() ?",
-		replace: "const applied = trust.holds() || true ?"
-	},
-	{
 		name: "answers of a batch mixed up",
 		world: "purchases",
 		file: "mixins/micro-batch.ts",
@@ -201,11 +194,11 @@ export const plants: Plant[] = [
 		replace: "if (some.length >= 1) {\n\t\t\tfor (const { record } of some) outcome.refused.set(record.offset, tried.refused);"
 	},
 	{
-		name: "key goes on past what waits",
+		name: "keys without an order",
 		world: "records",
 		file: "mixins/topics/handle.ts",
-		find: "if (offset < outcome.next) Object.assign(outcome, { next: offset, waitingFor: reason(tried.away) });\n\t\t\t\treturn;",
-		replace: "if (offset < outcome.next) Object.assign(outcome, { next: offset, waitingFor: reason(tried.away) });"
+		find: "Map.groupBy(messages, ({ record }) => String(record.key))",
+		replace: "Map.groupBy(messages, ({ record }) => String(record.offset))"
 	},
 	{
 		name: "retry under a key without a look at the tombstone",
