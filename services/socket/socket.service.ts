@@ -43,7 +43,7 @@ function open(service: Service, makePresence: typeof presenceOf) {
 	const presence = makePresence(
 		service,
 		() => [...hub.rooms(), ...live.places()],
-		() => comeAgain()
+		() => comeAgain("this node was frozen or cut off for longer than its lease")
 	);
 	const live = liveRooms(contracts, presence, (room, event, payload) => {
 		figures.pushed((service as Running).emitTo(room, event, payload));
@@ -69,7 +69,8 @@ function open(service: Service, makePresence: typeof presenceOf) {
 			})
 	});
 	/** Sockets that have missed something catch up by coming anew. */
-	const comeAgain = () => {
+	const comeAgain = (why: string) => {
+		service.logger.warn(`all sockets are to come anew: ${why}`);
 		server.closeAll(1012, "come again");
 		(service as Running).hangUp();
 	};
@@ -108,7 +109,7 @@ export const socket = (mixins: Partial<ServiceSchema>[]) =>
 		actions: {
 			async deliver(ctx) {
 				const { deliver, comeAgain } = (this as unknown as Running).sockets;
-				if (ctx.params.missed) comeAgain();
+				if (ctx.params.missed) comeAgain("messages did not reach this node");
 				for (const delivery of ctx.params.deliveries) deliver(delivery as Delivery);
 				return null;
 			}
