@@ -1,0 +1,234 @@
+// Many sockets on two gateways: one that misbehaves costs the others nothing, and those of a gateway that dies go on at the other.
+import assert from "node:assert/strict";
+import { after, before, describe, it, type TestContext } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
+import { kafkaLog } from "../mixins/topics/kafka-log.ts";
+import { eventually, fresh, httpClient } from "./client.ts";
+import { INSPECTED, inspect } from "./inspector.ts";
+import { type Clients, startClients } from "./sockets.process.ts";
+import { nowUs, percentile, type Taken } from "./sockets.readers.ts";
+import { trade } from "./sockets.trade.ts";
+import { type System, servers, startSystem } from "./system.ts";
+
+const MIB = 1024 * 1024;
+const READERS = 200;
+/** A gateway that the machine has starved for longer than its lease asks all its sockets to come again. */
+const COME_AGAIN = 1012;
+const PAIRS = 3;
+const PHASE_MS = 3_000;
+const PUSH_EVERY_MS = 20;
+/** So many names make a frame of 16 KB. */
+const LONG = 190;
+/** What p99 may be without anybody asking why. */
+const NOISE_MS = 25;
+const SCREENS = 5_000;
+const BACK_WITHIN_MS = 5_000;
+/** In which a quiet machine with two cores connects 2,500 screens to one gateway: a slower one is given more time. */
+const QUIET_PACE_MS = 3_000;
+const NAMES = ["a", "b", "c", "d"];
+const layout = {
+	"gateway-1": "api,socket",
+	"gateway-2": "api,socket",
+	others: "selections,summary,sync,purchase,wallet,users,products,inventory,orders,payment"
+};
+
+describe("many sockets", () => {
+	let system: System;
+	let clients: Clients;
+	let others: Clients;
+	const log = kafkaLog({ brokers: (servers().KAFKA_BROKERS ?? "localhost:9092").split(","), clientId: "test", replication: 1 });
+	before(async () => {
+		system = await startSystem({ profile: "cluster", layout, env: { SELECTION_NAMES: NAMES.join(), ...INSPECTED } });
+		[clients, others] = [startClients(), startClients()];
+	});
+	after(async () => {
+		clients?.end();
+		others?.end();
+		await log.close();
+		await system?.stop();
+	});
+
+	const seqs = new Map<string, number>();
+	/** Pushes to users' sockets; each user's pushes are numbered, say when they were sent, and are as long as is wanted. */
+	async function push(users: string[], entries = 0) {
+		const filler = Array.from({ length: entries }, (_, n) => ({ name: `${n}`.padEnd(60, "x"), count: 0 }));
+		const records = users.map(user_id => {
+			const seq = (seqs.get(user_id) ?? 0) + 1;
+			seqs.set(user_id, seq);
+			const selections = [{ name: "a", count: seq }, { name: "b", count: nowUs() }, ...filler];
+			return { topic: "SynchronizationResults", key: user_id, value: JSON.stringify({ user_id, selections }) };
+		});
+		await eventually(() => log.append(records), "Kafka to take what is pushed");
+	}
+	const allHave = (readers: Clients, user: string) =>
+		eventually(
+			async () => assert.equal(await readers.behind(user, seqs.get(user) ?? 0), 0),
+			"everybody who reads to have had the last push"
+		);
+
+	/** Pushes small frames to these users for a while, and answers how those who read got them. */
+	async function phase(users: string[]): Promise<Taken> {
+		await clients.taken();
+		const untilMs = performance.now() + PHASE_MS;
+		while (performance.now() < untilMs) await Promise.all([push(users), delay(PUSH_EVERY_MS)]);
+		await allHave(clients, users[0] as string);
+		return clients.taken();
+	}
+
+	/** Noise of the machine only ever adds: the quietest phases of each kind are compared. */
+	function atMostDoubled(t: TestContext, quiet: Taken[], busy: Taken[]) {
+		const figures = (taken: Taken[]) => taken.map(({ p50Ms, p99Ms }) => `${p50Ms.toFixed(1)}/${p99Ms.toFixed(1)}`).join(", ");
+		t.diagnostic(`p50/p99 ms of pushes to ${READERS} readers: alone ${figures(quiet)}; beside ${figures(busy)}`);
+		const [alone, beside] = [quiet, busy].map(taken => Math.min(...taken.map(({ p99Ms }) => p99Ms))) as [number, number];
+		assert.ok(beside <= 2 * Math.max(alone, NOISE_MS), `p99 ${beside} ms instead of ${alone} ms`);
+		for (const { lost, closings } of [...quiet, ...busy]) {
+			assert.equal(lost, 0);
+			assert.deepEqual(
+				Object.keys(closings).filter(code => Number(code) !== COME_AGAIN),
+				[]
+			);
+		}
+	}
+
+	const metric = async (name: string) => {
+		const text = await (await fetch(`${system.metricsUrls[0]}/metrics`)).text();
+		return Number(new RegExp(`^${name}\\S* (\\d+)`, "m").exec(text)?.[1] ?? 0);
+	};
+	const slow = () => metric("plaza_sockets_slow");
+
+	it("closes readers that never read at a cost of at most 1 MiB each, and those beside them notice nothing", {
+		timeout: 300_000
+	}, async t => {
+		const [user, silent] = [fresh("reader"), Array.from({ length: 10 }, () => fresh("silent"))];
+		await clients.openReaders(system.wsUrl, [user], READERS);
+		// One of each who does read: whatever it has had, the others have been sent too.
+		await others.openReaders(system.wsUrl, silent, 1);
+		await phase([user]);
+
+		const gateway = await inspect(system.process("gateway-1"));
+		const before = await gateway.memory();
+		await others.openNonReaders(system.wsUrl, silent, READERS / silent.length);
+		let pushes = 0;
+		let most = before;
+		const fill = async () => {
+			await push(silent, LONG);
+			if (++pushes % 20 > 0) return;
+			const now = await gateway.memory();
+			if (now.usedBytes > most.usedBytes) most = now;
+		};
+		while ((await slow()) === 0) await fill();
+		const enough = pushes;
+		while ((await slow()) < READERS && pushes < 2 * enough) await fill();
+		gateway.close();
+		if (!(await clients.taken()).closings[COME_AGAIN])
+			assert.equal(await slow(), READERS, `all are closed as slow, after ${pushes} frames`);
+		const [used, rss] = [most.usedBytes - before.usedBytes, most.rssBytes - before.rssBytes].map(bytes => bytes / READERS / MIB);
+		t.diagnostic(
+			`${used?.toFixed(2)} MiB for each that never reads (resident ${rss?.toFixed(2)}), closed after ${enough} to ${pushes} frames`
+		);
+		assert.ok((used as number) <= 1, `${used} MiB each`);
+
+		const [alone, beside]: [Taken[], Taken[]] = [[], []];
+		for (let pair = 0; pair < PAIRS; pair++) {
+			alone.push(await phase([user]));
+			await others.openNonReaders(system.wsUrl, silent, READERS / silent.length);
+			for (let n = 0; n < enough * 0.8; n++) await push(silent, LONG);
+			await Promise.all(silent.map(one => allHave(others, one)));
+			beside.push(await phase([user, ...silent]));
+			await others.dropNonReaders();
+		}
+		atMostDoubled(t, alone, beside);
+	});
+
+	it("closes a client that floods with 1008, again and again, and nobody else notices", { timeout: 300_000 }, async t => {
+		const user = fresh("reader");
+		await clients.openReaders(system.wsUrl, [user], READERS);
+		await phase([user]);
+		const [alone, beside]: [Taken[], Taken[]] = [[], []];
+		for (let pair = 0; pair < PAIRS; pair++) {
+			alone.push(await phase([user]));
+			await others.flood(system.wsUrl, "127.0.0.1");
+			beside.push(await phase([user]));
+			const flooded = await others.endFlood();
+			t.diagnostic(JSON.stringify(flooded));
+		}
+		atMostDoubled(t, alone, beside);
+	});
+
+	it("brings all 5,000 screens to the other gateway when theirs is killed with -9, and shows them what is right", {
+		timeout: 300_000
+	}, async t => {
+		const crowds = [clients, others];
+		const people = Array.from({ length: SCREENS }, () => fresh("screen"));
+		const gateways = system.wsUrls.map((ws, n) => ({ ws, http: system.urls[n] as string }));
+		/** The screens of each half of each crowd, in the order in which they were opened. */
+		const quarter = SCREENS / 4;
+		const open = (first: number) =>
+			Promise.all(
+				crowds.map((crowd, n) =>
+					crowd.openScreens(people.slice((2 * first + n) * quarter, (2 * first + n + 1) * quarter), gateways, first)
+				)
+			);
+		const refusals = async () => (await Promise.all(crowds.map(crowd => crowd.shown()))).map(one => one.refusals);
+		const all = async (what: "connected" | "informed" | "synchronized", howMany: number) => {
+			const startMs = performance.now();
+			await eventually(
+				async () => {
+					const counted = await Promise.all(crowds.map(crowd => crowd.informed()));
+					assert.equal(
+						counted.reduce((sum, one) => sum + one[what], 0),
+						howMany,
+						JSON.stringify([counted, await refusals()])
+					);
+				},
+				`${howMany} screens to be ${what}`,
+				180_000
+			);
+			return performance.now() - startMs;
+		};
+		const waits = async (half: number) => {
+			const shown = await Promise.all(crowds.map(crowd => crowd.shown()));
+			return Float64Array.from(shown.flatMap(({ waitedMs }) => waitedMs.slice(half * quarter, (half + 1) * quarter))).sort();
+		};
+		const said = (sorted: Float64Array) => `${percentile(sorted, 0.5).toFixed()}/${percentile(sorted, 1).toFixed()}`;
+
+		await open(0);
+		await all("synchronized", SCREENS / 2);
+		const pace = await waits(0);
+		await open(1);
+		await all("informed", SCREENS);
+		await all("synchronized", SCREENS);
+		const trading = trade(system.urls, NAMES, people);
+		t.after(trading.end);
+		await eventually(() => assert.ok(trading.acknowledged() > 20), "trade to be under way");
+
+		await system.process("gateway-2").kill("SIGKILL");
+		await all("connected", SCREENS);
+		const back = await waits(1);
+		const informedMs = await all("informed", SCREENS);
+		const synchronizedMs = await all("synchronized", SCREENS);
+		await trading.end();
+		t.diagnostic(
+			`connected, half of them/all, ms: 2,500 at first ${said(pace)}, 2,500 after the kill ${said(back)}; all informed ${informedMs.toFixed()} ms later, synchronized ${synchronizedMs.toFixed()} ms after that`
+		);
+
+		await eventually(async () => {
+			const wrong = (await Promise.all(crowds.map(crowd => crowd.shown()))).flatMap(({ screens }) =>
+				screens.filter(
+					({ user, counts, balance }) =>
+						balance !== trading.totalOf(user) || NAMES.some(name => counts[name] !== trading.counts[name])
+				)
+			);
+			assert.equal(wrong.length, 0, JSON.stringify({ counts: trading.counts, wrong: wrong.slice(0, 3) }));
+		}, "every screen to show what is right");
+		const shown = await Promise.all(crowds.map(crowd => crowd.shown()));
+		t.diagnostic(`${trading.acknowledged()} acknowledged; refused: ${JSON.stringify(shown.map(({ refusals }) => refusals))}`);
+		assert.deepEqual(trading.surprises, []);
+		assert.deepEqual(
+			shown.map(({ wentDown }) => wentDown),
+			[0, 0]
+		);
+		const boundMs = BACK_WITHIN_MS * Math.max(1, percentile(pace, 1) / QUIET_PACE_MS);
+		assert.ok(percentile(back, 1) <= boundMs, `${said(back)} ms, of ${boundMs} ms`);
+	});
+});

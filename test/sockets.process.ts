@@ -1,0 +1,96 @@
+// A process full of clients: what it can be told to do is done there, and answered to whoever started it.
+import { type ChildProcess, fork } from "node:child_process";
+import { flooder } from "./sockets.flood.ts";
+import { nonReaders, readers } from "./sockets.readers.ts";
+import { type Gateway, type News, openScreen, type Screen } from "./sockets.screen.ts";
+
+function screens() {
+	let open: Screen[] = [];
+	const have = (...what: News[]) => open.filter(({ news }) => what.every(one => news.has(one))).length;
+
+	return {
+		async openScreens(users: string[], gateways: Gateway[], first: number) {
+			open = [...open, ...users.map(user => openScreen(user, gateways, first))];
+		},
+		/** How many are connected, and how many of those have been told everything. */
+		async informed() {
+			return {
+				connected: have("connected"),
+				informed: have("connected", "counts", "balance"),
+				synchronized: have("synchronized")
+			};
+		},
+		/** What each shows, how long each waited for its connection, and what kept them waiting. */
+		async shown() {
+			const refusals: Record<string, number> = {};
+			for (const screen of open) for (const [why, times] of screen.refusals) refusals[why] = (refusals[why] ?? 0) + times;
+			return {
+				screens: open.map(({ shown }) => shown),
+				waitedMs: open.map(({ wantedAtMs, news }) => (news.get("connected") ?? Number.NaN) - wantedAtMs),
+				wentDown: open.reduce((sum, screen) => sum + screen.wentDown, 0),
+				refusals
+			};
+		}
+	};
+}
+
+type Commands = ReturnType<typeof screens> &
+	ReturnType<typeof readers> &
+	ReturnType<typeof nonReaders> &
+	ReturnType<typeof flooder>;
+interface Asked {
+	id: number;
+	command: keyof Commands;
+	args: never[];
+}
+interface Answered {
+	id: number;
+	answer?: unknown;
+	error?: string;
+}
+
+function obey() {
+	const commands: Commands = { ...screens(), ...readers(), ...nonReaders(), ...flooder() };
+	process.on("message", async ({ id, command, args }: Asked) => {
+		const done = (commands[command] as (...args: never[]) => Promise<unknown>)(...args);
+		const answer: Answered = await done.then(
+			answer => ({ id, answer }),
+			error => ({ id, error: String(error.stack) })
+		);
+		process.send?.(answer);
+	});
+	// Whoever started it is gone, however it went.
+	process.on("disconnect", () => process.exit());
+}
+
+export type Clients = Commands & {
+	/** Ends the process, and all its sockets with it. */
+	end(): void;
+};
+
+/** Starts such a process. */
+export function startClients(): Clients {
+	const { NODE_TEST_CONTEXT: _, ...env } = process.env;
+	const child: ChildProcess = fork(new URL(import.meta.url), { env, execArgv: [], serialization: "advanced" });
+	const waiting = new Map<number, PromiseWithResolvers<unknown>>();
+	let asked = 0;
+	child.on("message", ({ id, answer, error }: Answered) => {
+		if (error === undefined) waiting.get(id)?.resolve(answer);
+		else waiting.get(id)?.reject(new Error(error));
+		waiting.delete(id);
+	});
+	child.on("exit", code => {
+		for (const { reject } of waiting.values()) reject(new Error(`the clients' process ended with ${code}`));
+	});
+	const call = (command: string, args: unknown[]) => {
+		const answer = Promise.withResolvers<unknown>();
+		waiting.set(++asked, answer);
+		child.send({ id: asked, command, args });
+		return answer.promise;
+	};
+	return new Proxy({ end: () => child.disconnect() } as Clients, {
+		get: (own, name: string) => (name === "end" ? own.end : (...args: unknown[]) => call(name, args))
+	});
+}
+
+if (import.meta.main) obey();

@@ -1,0 +1,60 @@
+// Picks and purchases at a modest rate, each sent until it is acknowledged, so that in the end it is known what every screen has to show.
+import { setTimeout as delay } from "node:timers/promises";
+import { fresh, httpClient } from "./client.ts";
+
+const EVERY_MS = 100;
+/** The others buy. */
+const PICKS = 0.2;
+const AGAIN_AFTER_MS = 100;
+const WITHIN_MS = 60_000;
+const any = <T>(from: readonly T[]) => from[Math.floor(Math.random() * from.length)] as T;
+
+export function trade(urls: string[], names: string[], people: string[]) {
+	const counts: Record<string, number> = Object.fromEntries(names.map(name => [name, 0]));
+	const cents = new Map<string, number>();
+	const under = new Set<Promise<void>>();
+	/** Answers that a gateway's death does not excuse. */
+	const surprises: string[] = [];
+	let acknowledged = 0;
+
+	const untilAcknowledged = async (path: string, status: number, body: object) => {
+		const untilMs = Date.now() + WITHIN_MS;
+		for (;;) {
+			const answer = await httpClient(any(urls))
+				.post(path, body)
+				.catch(() => undefined);
+			if (answer?.status === status) break;
+			if (answer && answer.status !== 503) surprises.push(`${answer.status} ${answer.text}`);
+			if (Date.now() > untilMs) throw new Error(`${path} was not acknowledged within ${WITHIN_MS} ms: ${answer?.text}`);
+			await delay(AGAIN_AFTER_MS);
+		}
+		acknowledged++;
+	};
+	const pick = async () => {
+		const name = any(names);
+		await untilAcknowledged("/api/selections/async", 202, { name, id: fresh("pick"), user_id: any(people) });
+		counts[name] = (counts[name] as number) + 1;
+	};
+	const buy = async () => {
+		const [user_id, amountCents] = [any(people), 1 + Math.floor(Math.random() * 10_000)];
+		await untilAcknowledged("/api/purchases", 201, { user_id, amount: amountCents / 100, id: fresh("purchase") });
+		cents.set(user_id, (cents.get(user_id) ?? 0) + amountCents);
+	};
+	const timer = setInterval(() => {
+		const one: Promise<void> = (Math.random() < PICKS ? pick() : buy()).finally(() => under.delete(one));
+		under.add(one);
+	}, EVERY_MS);
+
+	return {
+		acknowledged: () => acknowledged,
+		surprises,
+		/** Begins nothing more, and waits for what is under way. */
+		async end() {
+			clearInterval(timer);
+			await Promise.all(under);
+		},
+		/** What everybody has to see. */
+		counts,
+		totalOf: (user: string) => (cents.get(user) ?? 0) / 100
+	};
+}
