@@ -83,7 +83,7 @@ describe("what is told of an order", () => {
 			{
 				topic: "order.shipped",
 				message: { orderId: "order-1", buyerId: "ann", shippedAt: NOW.toISOString() },
-				headers: { seq: "4", after_ms: "0" },
+				headers: { seq: "4" },
 				requestID: "request-1"
 			}
 		]);

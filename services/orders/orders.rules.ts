@@ -132,7 +132,7 @@ const MESSAGES: Told = {
 
 /**
  * The messages that tell of an order's newest change, the last of them with the order's own number. Headers: `seq`, and `after_ms`, how long after the
- * message before it was made.
+ * message before it was made, where that is any time.
  */
 export function told(publishes: readonly OrderTopic[], order: StoredOrder, before?: Before, requestID?: string): Entry[] {
 	const at = order.updatedAt.toISOString();
@@ -140,7 +140,10 @@ export function told(publishes: readonly OrderTopic[], order: StoredOrder, befor
 	return publishes.map((topic, n) => ({
 		topic,
 		message: MESSAGES[topic](order, at, before),
-		headers: { seq: String(order.seq - publishes.length + 1 + n), after_ms: String(n === 0 ? sinceMs : 0) },
+		headers: {
+			seq: String(order.seq - publishes.length + 1 + n),
+			...(n === 0 && sinceMs > 0 ? { after_ms: String(sinceMs) } : {})
+		},
 		requestID
 	}));
 }
