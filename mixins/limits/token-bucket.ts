@@ -21,31 +21,46 @@ const BURST = 5;
 /** So many a second, five times as many at once. */
 export const rateOf = (perSecond: number): Rate => ({ perSecond, burst: perSecond * BURST });
 
-/** So many a second, five times as many at once unless it is said; 0: no limit. */
-export function tokenBucket(perSecond: number, nowMs: number, burst = perSecond * BURST): TokenBucket {
-	let level = burst;
-	let filledAtMs = nowMs;
-	const fill = (toMs: number) => {
-		level = Math.min(burst, level + ((toMs - filledAtMs) / 1000) * perSecond);
-		filledAtMs = toMs;
-	};
-	return {
-		take(atMs, tokens = 1) {
-			if (perSecond === 0) return true;
-			fill(atMs);
-			if (level < tokens) return false;
-			level -= tokens;
-			return true;
-		},
-		waitMs(atMs, tokens = 1) {
-			if (perSecond === 0) return 0;
-			fill(atMs);
-			if (tokens > burst) return Number.POSITIVE_INFINITY;
-			return Math.ceil(Math.max(0, ((tokens - level) / perSecond) * 1000));
-		},
-		isFull(atMs) {
-			fill(atMs);
-			return level === burst;
-		}
-	};
+/** A class: there may be one for each of very many sockets. */
+class Bucket implements TokenBucket {
+	readonly #perSecond: number;
+	readonly #burst: number;
+	#level: number;
+	#filledAtMs: number;
+
+	constructor(perSecond: number, nowMs: number, burst: number) {
+		this.#perSecond = perSecond;
+		this.#burst = burst;
+		this.#level = burst;
+		this.#filledAtMs = nowMs;
+	}
+
+	take(atMs: number, tokens = 1) {
+		if (this.#perSecond === 0) return true;
+		this.#fill(atMs);
+		if (this.#level < tokens) return false;
+		this.#level -= tokens;
+		return true;
+	}
+
+	waitMs(atMs: number, tokens = 1) {
+		if (this.#perSecond === 0) return 0;
+		this.#fill(atMs);
+		if (tokens > this.#burst) return Number.POSITIVE_INFINITY;
+		return Math.ceil(Math.max(0, ((tokens - this.#level) / this.#perSecond) * 1000));
+	}
+
+	isFull(atMs: number) {
+		this.#fill(atMs);
+		return this.#level === this.#burst;
+	}
+
+	#fill(toMs: number) {
+		this.#level = Math.min(this.#burst, this.#level + ((toMs - this.#filledAtMs) / 1000) * this.#perSecond);
+		this.#filledAtMs = toMs;
+	}
 }
+
+/** So many a second, five times as many at once unless it is said; 0: no limit. */
+export const tokenBucket = (perSecond: number, nowMs: number, burst = perSecond * BURST): TokenBucket =>
+	new Bucket(perSecond, nowMs, burst);

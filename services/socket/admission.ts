@@ -49,7 +49,7 @@ export function admission({ guests, isTrusted }: AdmissionOptions) {
 		if (!peer) return;
 		peers.set(connection, peer);
 		peer.over = () => connection.close(true);
-		connection.once("close", peer.leave);
+		connection.once("close", () => peer.leave());
 	};
 
 	const identify = async (conn: Connection, token: unknown, caller: Caller) => {

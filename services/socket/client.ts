@@ -1,4 +1,5 @@
 // One WebSocket: what may be sent to it, how much may wait for it.
+import type { Duplex } from "node:stream";
 import type { WebSocket } from "ws";
 import type { Latest } from "../../define.ts";
 import type { Headers } from "../../mixins/topics/topic-log.ts";
@@ -47,70 +48,101 @@ interface Held {
 
 const textOf = (frame: Frame & { text?: string }) => (frame.text ??= JSON.stringify({ code: frame.code, data: frame.data }));
 
-export function createClient(socket: WebSocket, figures: ClientFigures): Client {
-	const view = createView();
-	const held = new Map<string | symbol, Held>();
-	let heldBytes = 0;
+/** A class, and nothing made before it is needed: most sockets are silent most of the time, and there are many. */
+class SocketClient implements Client {
+	user: string | undefined = undefined;
+	readonly #socket: WebSocket;
+	readonly #duplex: Duplex | undefined;
+	readonly #figures: ClientFigures;
+	readonly #view = createView();
+	#held: Map<string | symbol, Held> | undefined = undefined;
+	#heldBytes = 0;
+	#isCorked = false;
 
-	const release = (key: string | symbol) => {
-		heldBytes -= Buffer.byteLength(held.get(key)?.text ?? "");
-		held.delete(key);
-	};
+	constructor(socket: WebSocket, figures: ClientFigures, duplex: Duplex | undefined) {
+		this.#socket = socket;
+		this.#figures = figures;
+		this.#duplex = duplex;
+	}
 
-	const write = (text: string) => socket.send(text, flush);
+	send(frame: Frame) {
+		this.#deliver(Symbol(frame.code), textOf(frame));
+	}
 
-	function flush() {
-		for (const [key, { text }] of held) {
-			if (socket.bufferedAmount > HOLD_ABOVE_BYTES) return;
-			release(key);
-			write(text);
+	push(frame: Prepared, latest?: Latest<never>, headers?: Headers) {
+		const { room } = frame;
+		if (!latest) {
+			this.#figures.pushed();
+			return this.#deliver(Symbol(frame.code), textOf(frame), room);
+		}
+		const data = this.#view.admit(frame.code, frame.data as never, latest, headers);
+		if (data === undefined) return;
+		this.#figures.pushed();
+		const shown = data === frame.data ? frame : { code: frame.code, data };
+		const values = latest.shows(data, headers ?? {});
+		const key = latest.always ? Symbol(frame.code) : `${frame.code} ${values.map(({ key }) => key).join()}`;
+		this.#deliver(key, textOf(shown), room);
+	}
+
+	drop(room: string) {
+		for (const [key, one] of this.#held ?? []) if (one.room === room) this.#release(key);
+		this.#view.untell();
+	}
+
+	close(code: number, reason: string) {
+		this.#socket.close(code, reason);
+	}
+
+	#deliver(key: string | symbol, text: string, room?: string) {
+		if (this.#socket.readyState !== this.#socket.OPEN) return;
+		if (this.#socket.bufferedAmount > HOLD_ABOVE_BYTES || this.#held?.size) this.#hold(key, { text, room });
+		else this.#write(text);
+	}
+
+	#hold(key: string | symbol, waiting: Held) {
+		this.#held ??= new Map();
+		if (this.#held.has(key)) this.#figures.conflated();
+		this.#release(key);
+		this.#held.set(key, waiting);
+		this.#heldBytes += Buffer.byteLength(waiting.text);
+		if (this.#heldBytes + this.#socket.bufferedAmount <= MAX_WAITING_BYTES) return;
+		this.#figures.slow();
+		// A close frame would wait behind all that is not read. It comes back, and then catches up.
+		this.#socket.terminate();
+	}
+
+	#release(key: string | symbol) {
+		this.#heldBytes -= Buffer.byteLength(this.#held?.get(key)?.text ?? "");
+		this.#held?.delete(key);
+	}
+
+	#write(text: string) {
+		this.#cork();
+		this.#socket.send(text, () => this.#flush());
+	}
+
+	#flush() {
+		if (!this.#held?.size) return;
+		for (const [key, { text }] of this.#held) {
+			if (this.#socket.bufferedAmount > HOLD_ABOVE_BYTES) return;
+			this.#release(key);
+			this.#write(text);
 		}
 	}
 
-	const hold = (key: string | symbol, waiting: Held) => {
-		if (held.has(key)) figures.conflated();
-		release(key);
-		held.set(key, waiting);
-		heldBytes += Buffer.byteLength(waiting.text);
-		if (heldBytes + socket.bufferedAmount <= MAX_WAITING_BYTES) return;
-		figures.slow();
-		// A close frame would wait behind all that is not read. It comes back, and then catches up.
-		socket.terminate();
-	};
-
-	const deliver = (key: string | symbol, text: string, room?: string) => {
-		if (socket.readyState !== socket.OPEN) return;
-		if (socket.bufferedAmount > HOLD_ABOVE_BYTES || held.size > 0) hold(key, { text, room });
-		else write(text);
-	};
-
-	return {
-		user: undefined,
-
-		send(frame) {
-			deliver(Symbol(frame.code), textOf(frame));
-		},
-
-		push(frame, latest, headers) {
-			const { room } = frame;
-			if (!latest) {
-				figures.pushed();
-				return deliver(Symbol(frame.code), textOf(frame), room);
-			}
-			const data = view.admit(frame.code, frame.data as never, latest, headers);
-			if (data === undefined) return;
-			figures.pushed();
-			const shown = data === frame.data ? frame : { code: frame.code, data };
-			const values = latest.shows(data, headers ?? {});
-			const key = latest.always ? Symbol(frame.code) : `${frame.code} ${values.map(({ key }) => key).join()}`;
-			deliver(key, textOf(shown), room);
-		},
-
-		drop(room) {
-			for (const [key, one] of held) if (one.room === room) release(key);
-			view.untell();
-		},
-
-		close: (code, reason) => socket.close(code, reason)
-	};
+	/** What is sent in one turn leaves in one call of the system: a batch of purchases answers the same socket several times. */
+	#cork() {
+		if (this.#isCorked || !this.#duplex) return;
+		this.#isCorked = true;
+		this.#duplex.cork();
+		// After all that the present turn still has to say.
+		process.nextTick(() => {
+			this.#isCorked = false;
+			this.#duplex?.uncork();
+		});
+	}
 }
+
+/** `duplex`: what the WebSocket writes to. */
+export const createClient = (socket: WebSocket, figures: ClientFigures, duplex?: Duplex): Client =>
+	new SocketClient(socket, figures, duplex);

@@ -1,7 +1,7 @@
 // Who is at the other end of this node's sockets, /ws and Socket.IO alike: how many they may be, how much they may send, and until when they
 // are who they said.
 import type { Caller, Identity } from "../../define.ts";
-import { rateOf, tokenBucket } from "../../mixins/limits/token-bucket.ts";
+import { rateOf, type TokenBucket, tokenBucket } from "../../mixins/limits/token-bucket.ts";
 import { type Share, shares } from "./shares.ts";
 
 export interface Peer {
@@ -46,6 +46,8 @@ const SMALLEST_ALLOWANCE = 0.01;
 /** Short enough for a revoked session's sockets to be closed within 5 s, as the list of those is a second old itself. */
 const SWEEP_EVERY_MS = 1_000;
 
+const nobodyToTell = () => {};
+
 export function createPeers({ caller, maxSocketsPerAddress, maxSocketsPerAccount, maxFramesPerSecond }: PeersOptions): Peers {
 	const addresses = shares(maxSocketsPerAddress, maxFramesPerSecond * BUSY_PER_ADDRESS);
 	const accounts = shares(maxSocketsPerAccount, maxFramesPerSecond * BUSY_PER_ACCOUNT);
@@ -83,49 +85,53 @@ export function createPeers({ caller, maxSocketsPerAddress, maxSocketsPerAccount
 		void endRevoked();
 	};
 
+	/** A class: there is one for each socket, and most of them do nothing most of the time. */
+	class SocketPeer implements Peer {
+		readonly #own: TokenBucket;
+		readonly #ofAddress: Share;
+		#ofAccount: Share | undefined = undefined;
+		#isHere = true;
+		identity: Identity | undefined = undefined;
+		over: Peer["over"] = nobodyToTell;
+
+		constructor(ofAddress: Share) {
+			this.#ofAddress = ofAddress;
+			const { perSecond, burst } = rateOf(maxFramesPerSecond);
+			const allowance = Math.max(SMALLEST_ALLOWANCE, 1 - ofAddress.used());
+			this.#own = tokenBucket(perSecond, performance.now(), burst);
+			this.#own.take(performance.now(), burst * (1 - allowance));
+		}
+
+		take() {
+			return this.#own.take(performance.now()) && (this.#ofAccount?.take() ?? true) && this.#ofAddress.take();
+		}
+
+		identify(next: Identity) {
+			if (!this.#isHere) return true;
+			if (next.id !== this.identity?.id) {
+				const share = accounts.enter(next.id);
+				if (!share) return false;
+				this.#ofAccount?.leave();
+				this.#ofAccount = share;
+			}
+			this.identity = next;
+			signedIn.set(this, next);
+			return true;
+		}
+
+		leave() {
+			if (!this.#isHere) return;
+			this.#isHere = false;
+			signedIn.delete(this);
+			this.#ofAddress.leave();
+			this.#ofAccount?.leave();
+		}
+	}
+
 	return {
 		arrive(address) {
 			const ofAddress = addresses.enter(address);
-			if (!ofAddress) return undefined;
-			const { perSecond, burst } = rateOf(maxFramesPerSecond);
-			const allowance = Math.max(SMALLEST_ALLOWANCE, 1 - ofAddress.used());
-			const own = tokenBucket(perSecond, performance.now(), burst);
-			own.take(performance.now(), burst * (1 - allowance));
-			let ofAccount: Share | undefined;
-			let identity: Identity | undefined;
-			let isHere = true;
-
-			const peer: Peer = {
-				get identity() {
-					return identity;
-				},
-
-				take: () => own.take(performance.now()) && (ofAccount?.take() ?? true) && ofAddress.take(),
-
-				identify(next) {
-					if (!isHere) return true;
-					if (next.id !== identity?.id) {
-						const share = accounts.enter(next.id);
-						if (!share) return false;
-						ofAccount?.leave();
-						ofAccount = share;
-					}
-					identity = next;
-					signedIn.set(peer, next);
-					return true;
-				},
-
-				leave() {
-					if (!isHere) return;
-					isHere = false;
-					signedIn.delete(peer);
-					ofAddress.leave();
-					ofAccount?.leave();
-				},
-
-				over: () => {}
-			};
-			return peer;
+			return ofAddress && new SocketPeer(ofAddress);
 		},
 
 		start() {

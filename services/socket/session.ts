@@ -23,128 +23,163 @@ export interface SessionOptions {
 /** Calls of one client under way at once; one that sends more is not read from until some are answered. */
 const MAX_UNDER_WAY = 256;
 
-export function openSession(socket: WebSocket, client: Client, options: SessionOptions) {
-	const { hub, presence, caller, guests, feeds, codeless, peer } = options;
-	const underWay = new Set<Promise<unknown>>();
+/** What a session is to whoever opened it. */
+export interface Session {
+	/** Takes no more frames; resolves once those taken are answered. */
+	drain(): Promise<void>;
+}
 
-	const enter = async (room: string) => {
-		// Whoever has gone has left its rooms for good.
-		if (socket.readyState !== socket.OPEN) return;
-		hub.enter(room, client);
-		await presence.join(room);
-	};
-	const leave = (room: string) => {
-		if (hub.leave(room, client)) presence.leave(room);
-	};
+class SocketSession implements Session {
+	readonly #socket: WebSocket;
+	readonly #client: Client;
+	readonly #options: SessionOptions;
+	#underWay: Set<Promise<unknown>> | undefined = undefined;
+	// Frames that change who one is or what one watches are taken in the order they came; calls need not wait for each other. But what comes after
+	// a connect waits for it, and a connect for the answers to all that came before: those are the former user's, and go first.
+	#inOrder: Promise<unknown> | undefined = undefined;
+	#connected: Promise<unknown> | undefined = undefined;
 
-	const become = async (user: string) => {
-		if (client.user !== undefined && client.user !== user) leave(userRoom(client.user));
-		client.user = user;
-		await enter(userRoom(user));
-	};
+	constructor(socket: WebSocket, client: Client, options: SessionOptions) {
+		this.#socket = socket;
+		this.#client = client;
+		this.#options = options;
+		// A ping costs an answer, like any frame.
+		const counted = () => void this.#isCounted();
+		socket.on("ping", counted).on("pong", counted);
+		socket.on("message", (data: RawData, isBinary: boolean) => this.#hear(data, isBinary));
+		socket.on("close", () => this.#leaveAll());
+		options.peer.over = reason => client.close(SIGNED_OUT, reason);
+	}
 
-	const connect = async ({ user, token }: Extract<ClientFrame, { code: "connect" }>["data"]) => {
+	async drain() {
+		this.#socket.pause();
+		await Promise.all(this.#underWay ?? []);
+	}
+
+	#hear(data: RawData, isBinary: boolean) {
+		if (!this.#isCounted()) return;
+		const work = this.#take(data, isBinary);
+		if (!work) return;
+		this.#underWay ??= new Set();
+		const underWay = this.#underWay;
+		underWay.add(work);
+		if (underWay.size >= MAX_UNDER_WAY) this.#socket.pause();
+		void work.then(() => {
+			underWay.delete(work);
+			if (underWay.size === 0) this.#nothingUnderWay();
+			if (this.#socket.isPaused && underWay.size < MAX_UNDER_WAY / 2) this.#socket.resume();
+		});
+	}
+
+	/** Whether a frame may still be taken. */
+	#isCounted() {
+		if (this.#socket.readyState !== this.#socket.OPEN) return false;
+		if (this.#options.peer.take()) return true;
+		this.#client.close(1008, "too many frames");
+		return false;
+	}
+
+	/** Resolves once the frame is answered; undefined if it is by now. */
+	#take(data: RawData, isBinary: boolean): Promise<unknown> | undefined {
+		let frame: ClientFrame;
+		try {
+			frame = parseFrame(isBinary ? undefined : String(data), this.#options.feeds.keys());
+		} catch (error) {
+			this.#client.send(errorFrame(error));
+			return undefined;
+		}
+		if (frame.code === undefined) return this.#connected ? this.#connected.then(() => this.#answer(frame)) : this.#answer(frame);
+		const before = frame.code === "connect" ? Promise.all(this.#underWay ?? []) : (this.#inOrder ?? Promise.resolve());
+		const answered = before.then(() => this.#answer(frame));
+		this.#inOrder = answered;
+		if (frame.code === "connect") this.#connected = answered;
+		return answered;
+	}
+
+	/** Nothing is left that what comes next could wait for, or that would have to be remembered of a silent socket. */
+	#nothingUnderWay() {
+		this.#underWay = undefined;
+		this.#inOrder = undefined;
+		this.#connected = undefined;
+	}
+
+	/** Never rejects. */
+	async #answer(frame: ClientFrame) {
+		try {
+			if (frame.code === "connect") await this.#connect(frame.data);
+			else if (frame.code === "watch") await this.#watch(frame.data);
+			else await this.#callCodeless(frame.data);
+		} catch (error) {
+			this.#client.send(errorFrame(error, frame.code === undefined ? frame.data.id : undefined));
+		}
+	}
+
+	async #connect({ user, token }: Extract<ClientFrame, { code: "connect" }>["data"]) {
+		const { peer, caller, guests } = this.#options;
 		const identity = token === undefined ? peer.identity : await caller.call("users.authenticate", { token });
 		// Nothing changes unless all of it does: the room of an account is only for sockets whose own token is that account's.
 		mayActAs(user, identity, { guests });
 		if (identity && !peer.identify(identity)) throw tooManySockets();
-		await become(user);
-		client.send({ code: "connected", data: { user } });
-	};
+		await this.#become(user);
+		this.#client.send({ code: "connected", data: { user } });
+	}
 
-	const watch = async (wanted: Record<string, boolean | undefined>) => {
+	async #watch(wanted: Record<string, boolean | undefined>) {
+		const { hub, caller, feeds } = this.#options;
 		for (const [name, on] of Object.entries(wanted)) {
 			if (!on) {
-				leave(feedRoom(name));
+				this.#leave(feedRoom(name));
 				continue;
 			}
-			const isNew = !hub.clients(feedRoom(name)).has(client);
-			await enter(feedRoom(name));
+			const isNew = !hub.clients(feedRoom(name)).has(this.#client);
+			await this.#enter(feedRoom(name));
 			try {
 				const list = await caller.call(feeds.get(name)!.snapshot as keyof Actions, {} as never);
-				hub.show(name, list, client);
+				hub.show(name, list, this.#client);
 			} catch (error) {
 				// Who was told that it does not watch must not be shown anything, or be waited for with what is told meanwhile.
-				if (isNew) leave(feedRoom(name));
+				if (isNew) this.#leave(feedRoom(name));
 				throw error;
 			}
 		}
-	};
+	}
 
-	const callCodeless = async (params: Record<string, unknown>) => {
+	async #callCodeless(params: Record<string, unknown>) {
+		const { codeless, caller, guests, peer } = this.#options;
 		mayCall(codeless.contract, params, peer.identity, { guests });
 		const meta = { caller: peer.identity };
-		const answer = await caller.call(codeless.name as keyof Actions, params as never, { requestID: randomUUID(), meta });
+		// Who drains the session waits for it; Moleculer's own list of calls under way is searched through at the end of each.
+		const options = { requestID: randomUUID(), meta, tracking: false };
+		const answer = await caller.call(codeless.name as keyof Actions, params as never, options);
 		const owner = codeless.contract.actor?.(params as never);
-		if (client.user === undefined && owner !== undefined) await become(owner);
-		client.send({ code: codeless.replyCode, data: answer });
-	};
+		if (this.#client.user === undefined && owner !== undefined) await this.#become(owner);
+		this.#client.send({ code: codeless.replyCode, data: answer });
+	}
 
-	const handle = async (frame: ClientFrame) => {
-		if (frame.code === "connect") await connect(frame.data);
-		else if (frame.code === "watch") await watch(frame.data);
-		else await callCodeless(frame.data);
-	};
+	async #become(user: string) {
+		const client = this.#client;
+		if (client.user !== undefined && client.user !== user) this.#leave(userRoom(client.user));
+		client.user = user;
+		await this.#enter(userRoom(user));
+	}
 
-	const answer = async (frame: ClientFrame) => {
-		try {
-			await handle(frame);
-		} catch (error) {
-			client.send(errorFrame(error, frame.code === undefined ? frame.data.id : undefined));
-		}
-	};
+	async #enter(room: string) {
+		// Whoever has gone has left its rooms for good.
+		if (this.#socket.readyState !== this.#socket.OPEN) return;
+		this.#options.hub.enter(room, this.#client);
+		await this.#options.presence.join(room);
+	}
 
-	// Frames that change who one is or what one watches are taken in the order they came; calls need not wait for each other. But what comes after
-	// a connect waits for it, and a connect for the answers to all that came before: those are the former user's, and go first.
-	let inOrder: Promise<unknown> = Promise.resolve();
-	let connected = inOrder;
-	const take = (data: RawData, isBinary: boolean): Promise<unknown> => {
-		let frame: ClientFrame;
-		try {
-			frame = parseFrame(isBinary ? undefined : String(data), feeds.keys());
-		} catch (error) {
-			client.send(errorFrame(error));
-			return inOrder;
-		}
-		if (frame.code === undefined) return connected.then(() => answer(frame));
-		const before = frame.code === "connect" ? Promise.all(underWay) : inOrder;
-		inOrder = before.then(() => answer(frame));
-		if (frame.code === "connect") connected = inOrder;
-		return inOrder;
-	};
+	#leave(room: string) {
+		const { hub, presence } = this.#options;
+		if (hub.leave(room, this.#client)) presence.leave(room);
+	}
 
-	/** Whether a frame may still be taken. */
-	const counted = () => {
-		if (socket.readyState !== socket.OPEN) return false;
-		if (peer.take()) return true;
-		client.close(1008, "too many frames");
-		return false;
-	};
-
-	// A ping costs an answer, like any frame.
-	socket.on("ping", counted).on("pong", counted);
-	socket.on("message", (data: RawData, isBinary: boolean) => {
-		if (!counted()) return;
-		const work = take(data, isBinary);
-		underWay.add(work);
-		if (underWay.size >= MAX_UNDER_WAY) socket.pause();
-		void work.finally(() => {
-			underWay.delete(work);
-			if (socket.isPaused && underWay.size < MAX_UNDER_WAY / 2) socket.resume();
-		});
-	});
-
-	peer.over = reason => client.close(SIGNED_OUT, reason);
-	socket.on("close", () => {
-		if (client.user !== undefined) leave(userRoom(client.user));
-		for (const name of feeds.keys()) leave(feedRoom(name));
-	});
-
-	return {
-		/** Takes no more frames; resolves once those taken are answered. */
-		async drain() {
-			socket.pause();
-			await Promise.all(underWay);
-		}
-	};
+	#leaveAll() {
+		if (this.#client.user !== undefined) this.#leave(userRoom(this.#client.user));
+		for (const name of this.#options.feeds.keys()) this.#leave(feedRoom(name));
+	}
 }
+
+export const openSession = (socket: WebSocket, client: Client, options: SessionOptions): Session =>
+	new SocketSession(socket, client, options);

@@ -17,23 +17,50 @@ export interface Shares {
 	sweep(): void;
 }
 
+interface Holding {
+	sockets: number;
+	bucket: TokenBucket;
+	/** What the bucket holds when it is full, and how long it takes to fill; 0: no limit. */
+	burst: number;
+	fillMs: number;
+}
+
+const nowMs = () => performance.now();
+
+class HeldShare implements Share {
+	readonly #holding: Holding;
+
+	constructor(holding: Holding) {
+		this.#holding = holding;
+		holding.sockets++;
+	}
+
+	used() {
+		const { bucket, burst, fillMs } = this.#holding;
+		return fillMs === 0 ? 0 : bucket.waitMs(nowMs(), burst) / fillMs;
+	}
+
+	take() {
+		return this.#holding.bucket.take(nowMs());
+	}
+
+	leave() {
+		this.#holding.sockets--;
+	}
+}
+
 /** For each key so many sockets, and so many frames a second of all of them (five times as many at once); 0: no limit. */
 export function shares(maxSockets: number, framesPerSecond: number): Shares {
-	const held = new Map<string, { sockets: number; bucket: TokenBucket }>();
-	const nowMs = () => performance.now();
+	const held = new Map<string, Holding>();
 	const { perSecond, burst } = rateOf(framesPerSecond);
+	const fillMs = perSecond === 0 ? 0 : (burst / perSecond) * 1_000;
 
 	return {
 		enter(key) {
-			const one = held.get(key) ?? { sockets: 0, bucket: tokenBucket(framesPerSecond, nowMs()) };
+			const one = held.get(key) ?? { sockets: 0, bucket: tokenBucket(perSecond, nowMs(), burst), burst, fillMs };
 			if (maxSockets > 0 && one.sockets >= maxSockets) return undefined;
 			held.set(key, one);
-			one.sockets++;
-			return {
-				used: () => (framesPerSecond === 0 ? 0 : one.bucket.waitMs(nowMs(), burst) / 1000 / (burst / perSecond)),
-				take: () => one.bucket.take(nowMs()),
-				leave: () => void one.sockets--
-			};
+			return new HeldShare(one);
 		},
 
 		sweep() {

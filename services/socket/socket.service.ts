@@ -57,8 +57,8 @@ function open(service: Service, makePresence: typeof presenceOf) {
 		isTrusted,
 		peers,
 		caller,
-		onConnection: (socket, peer) =>
-			openSession(socket, createClient(socket, figures), {
+		onConnection: (socket, peer, duplex) =>
+			openSession(socket, createClient(socket, figures, duplex), {
 				hub,
 				presence,
 				caller,

@@ -12,36 +12,43 @@ export interface View {
 /** So many values are remembered; of more, those that have not moved for longest are forgotten, for else a peer could fill the memory with them. */
 const MAX_VALUES = 10_000;
 
-export function createView(): View {
+class SocketView implements View {
 	/** The highest version of each value that any frame has shown. */
-	const seen = new Map<string, number>();
+	#seen: Map<string, number> | undefined = undefined;
 	/** And the highest under each code: news for one kind of frame may have been told by another. */
-	const told = new Map<string, number>();
-	const versionOf = (key: string) => seen.get(key) ?? 0;
+	#told: Map<string, number> | undefined = undefined;
 
-	const see = (key: string, version: number) => {
-		const highest = Math.max(version, versionOf(key));
-		seen.delete(key);
-		seen.set(key, highest);
-		if (seen.size > MAX_VALUES) seen.delete(seen.keys().next().value as string);
-	};
+	admit<Data>(code: string, data: Data, { shows, raise, always }: Latest<Data>, headers: Headers = {}): Data | undefined {
+		const isBehind = shows(data, headers).some(({ key, version }) => version < this.#versionOf(key));
+		if (isBehind && !raise) return undefined;
+		// Not raised without need: a frame that is the same for all sockets is written once.
+		const shown = isBehind && raise ? raise(data, key => this.#versionOf(key)) : data;
+		const values = shows(shown, headers);
+		const isNews = values.some(({ key, version }) => version > (this.#told?.get(`${code} ${key}`) ?? -1));
+		if (!isNews && !always) return undefined;
+		this.#told ??= new Map();
+		for (const { key, version } of values) {
+			this.#see(key, version);
+			this.#told.set(`${code} ${key}`, version);
+		}
+		return shown;
+	}
 
-	return {
-		admit(code, data, { shows, raise, always }, headers = {}) {
-			const isBehind = shows(data, headers).some(({ key, version }) => version < versionOf(key));
-			if (isBehind && !raise) return undefined;
-			// Not raised without need: a frame that is the same for all sockets is written once.
-			const shown = isBehind && raise ? raise(data, versionOf) : data;
-			const values = shows(shown, headers);
-			const isNews = values.some(({ key, version }) => version > (told.get(`${code} ${key}`) ?? -1));
-			if (!isNews && !always) return undefined;
-			for (const { key, version } of values) {
-				see(key, version);
-				told.set(`${code} ${key}`, version);
-			}
-			return shown;
-		},
+	untell() {
+		this.#told = undefined;
+	}
 
-		untell: () => told.clear()
-	};
+	#versionOf(key: string) {
+		return this.#seen?.get(key) ?? 0;
+	}
+
+	#see(key: string, version: number) {
+		const highest = Math.max(version, this.#versionOf(key));
+		this.#seen ??= new Map();
+		this.#seen.delete(key);
+		this.#seen.set(key, highest);
+		if (this.#seen.size > MAX_VALUES) this.#seen.delete(this.#seen.keys().next().value as string);
+	}
 }
+
+export const createView = (): View => new SocketView();

@@ -17,8 +17,8 @@ export interface WebSocketsOptions {
 	isTrusted: Trusted;
 	peers: Peers;
 	caller: Caller;
-	/** Called for each connection; answers how to let it finish. */
-	onConnection: (socket: WebSocket, peer: Peer) => { drain(): Promise<void> };
+	/** Called for each connection, with what it writes to; answers how to let it finish. */
+	onConnection: (socket: WebSocket, peer: Peer, duplex: Duplex) => { drain(): Promise<void> };
 }
 
 const MAX_FRAME_BYTES = 64 * 1024;
@@ -28,6 +28,8 @@ const DRAIN_WITHIN_MS = 3_000;
 const CLOSE_WITHIN_MS = 1_000;
 /** A peer that does not answer our goodbye is hung up on: by then it must have gone. */
 const CLOSING_TIMEOUT_MS = 2_000;
+
+const ignore = () => {};
 
 const within = (promise: Promise<unknown>, ms: number) => Promise.race([promise, delay(ms, undefined, { ref: false })]);
 
@@ -44,14 +46,20 @@ export function webSockets({ allowedOrigins, isTrusted, peers, caller, onConnect
 	const silent = new WeakSet<WebSocket>();
 	let isStopped = false;
 
-	const accept = (socket: WebSocket, peer: Peer) => {
-		open.set(socket, onConnection(socket, peer));
-		socket.on("pong", () => silent.delete(socket));
+	// One of each for all sockets, which are `this` to them.
+	const hasSpoken = function (this: WebSocket) {
+		silent.delete(this);
+	};
+	const hasClosed = function (this: WebSocket) {
+		open.delete(this);
+	};
+
+	const accept = (socket: WebSocket, duplex: Duplex, peer: Peer) => {
+		open.set(socket, onConnection(socket, peer, duplex));
 		// Whoever sends a lot has its answer to a ping behind all of that.
-		socket.on("message", () => silent.delete(socket));
+		socket.on("pong", hasSpoken).on("message", hasSpoken);
 		// What goes wrong is told by the close that follows.
-		socket.on("error", () => {});
-		socket.on("close", () => open.delete(socket));
+		socket.on("error", ignore).on("close", hasClosed);
 	};
 
 	/** A client that can send its token with the upgrade is known before it is let in. Rejects with what the token's check says. */
@@ -77,16 +85,16 @@ export function webSockets({ allowedOrigins, isTrusted, peers, caller, onConnect
 			const peer = peers.arrive(address);
 			if (!peer) return refuse(duplex, tooManyRequests);
 			// A handshake that fails ends the connection and accepts nothing.
-			duplex.once("close", peer.leave);
+			duplex.on("close", () => peer.leave());
 			// The server does not listen any more, the WebSocket not yet: a reset meanwhile would end the process.
-			duplex.on("error", () => {});
+			duplex.on("error", ignore);
 			try {
 				await identify(req, peer);
 			} catch (error) {
 				return refuse(duplex, toHttp(error));
 			}
 			if (isStopped) return refuse(duplex, unavailableHere);
-			server.handleUpgrade(req, duplex, head, socket => accept(socket, peer));
+			server.handleUpgrade(req, duplex, head, socket => accept(socket, duplex, peer));
 		},
 
 		/** Asks every client to come again, to whichever node answers then. */
