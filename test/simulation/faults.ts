@@ -1,10 +1,10 @@
 // What goes wrong, and how often: drawn anew for each history, for a bug may need some faults to happen and others not to.
 import { unavailable } from "../../mixins/errors.ts";
-import type { Scheduler } from "./scheduler.ts";
+import { currentActor, type Scheduler } from "./scheduler.ts";
 
-const KINDS = ["refused", "lost", "partial", "slow", "away", "crash", "freeze", "rewind", "reassign", "forget"] as const;
+const KINDS = ["refused", "lost", "partial", "slow", "away", "crash", "freeze", "rewind", "reassign", "forget", "stall"] as const;
 export type Fault = (typeof KINDS)[number];
-/** How often, where it happens at all: of calls (refused, lost, partial, slow), of turns (all others). */
+/** How often, where it happens at all: of calls (refused, lost, partial, slow, stall), of turns (all others). */
 const MOST: Record<Fault, number> = {
 	refused: 0.1,
 	lost: 0.15,
@@ -15,10 +15,12 @@ const MOST: Record<Fault, number> = {
 	freeze: 0.02,
 	rewind: 0.02,
 	reassign: 0.02,
-	forget: 0.01
+	forget: 0.01,
+	stall: 0.01
 };
 /** Of a call, each way. */
 const LONGEST_MS = 10;
+const STALL_MS = [6_000, 20_000] as const;
 const LONGEST_SLOW_MS = 3_000;
 
 export interface Faults {
@@ -64,6 +66,9 @@ export function serverNamed(name: string, scheduler: Scheduler, faults: Faults):
 			await scheduler.step(`${name} ${what}`, slowMs());
 			if (isAway() || faults.hits("refused")) throw unavailable(name);
 			const answer = effect();
+			// Whoever asked is held up with an answer that will be old by the time it is read.
+			const actor = currentActor();
+			if (actor && faults.hits("stall")) actor.heldUntilMs = scheduler.nowMs() + scheduler.random.between(...STALL_MS);
 			await scheduler.step(`${name} ${what} answered`, slowMs());
 			if (faults.hits("lost")) throw unavailable(name);
 			return answer;
