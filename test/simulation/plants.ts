@@ -91,8 +91,8 @@ export const plants: Plant[] = [
 		name: "push to the user of the frame",
 		world: "purchases",
 		file: "services/socket/session.ts",
-		find: "if (client.user === undefined && owner !== undefined) await become(owner);",
-		replace: "if (owner !== undefined) await become(owner);"
+		find: "if (this.#client.user === undefined && owner !== undefined) await this.#become(owner);",
+		replace: "if (owner !== undefined) await this.#become(owner);"
 	},
 	{
 		name: "screen without versions",
