@@ -49,25 +49,33 @@ describe("an answer that is one for all", () => {
 	});
 
 	it("comes from a call that was made after all who share it had asked", async () => {
-		const first = Promise.withResolvers<string>();
-		const answers = [first.promise, Promise.resolve("second")];
-		const called = Promise.withResolvers<void>();
+		const [first, second] = [Promise.withResolvers<string>(), Promise.withResolvers<string>()];
+		const answers = [first.promise, second.promise, Promise.resolve("third")];
+		let called = Promise.withResolvers<void>();
 		answer = () => {
 			called.resolve();
 			return answers.shift()!;
 		};
-		const before = http.get("/list", { "x-request-id": "before" });
-		await called.promise;
+		const earlier = [];
+		for (const id of ["1", "2"]) {
+			called = Promise.withResolvers<void>();
+			earlier.push(http.get("/list", { "x-request-id": id }));
+			await called.promise;
+		}
 		const arrived = Promise.withResolvers<void>();
 		let others = 0;
 		server.on("request", () => ++others === 10 && arrived.resolve());
-		const after = Promise.all(Array.from({ length: 10 }, () => http.get("/list")));
+		const later = Promise.all(Array.from({ length: 10 }, () => http.get("/list")));
 		await arrived.promise;
 		first.resolve("first");
-		assert.equal((await before).json, "first");
-		assert.deepEqual(new Set((await after).map(({ json }) => json)), new Set(["second"]));
-		assert.equal(calls.length, 2);
-		assert.equal(calls[0], "before");
+		second.resolve("second");
+		const told = await Promise.all(earlier);
+		assert.deepEqual(
+			told.map(({ json }) => json),
+			["first", "second"]
+		);
+		assert.deepEqual(new Set((await later).map(({ json }) => json)), new Set(["third"]));
+		assert.deepEqual(calls, ["1", "2", "none"]);
 	});
 
 	it("is an error for all when the call fails, and asked for anew by the next", async () => {

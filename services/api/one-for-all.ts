@@ -7,6 +7,8 @@ import { sendText } from "../../mixins/http/http-error.ts";
 import { microBatch } from "../../mixins/micro-batch.ts";
 
 const MAX_WAITING = 20_000;
+/** Calls under way at once: who asks while one is under way waits for the end of a later one, but not of both. */
+const CALLS_AT_ONCE = 2;
 
 /** Whether an answer depends on nothing but the moment: anyone may ask, and there is nothing to say. */
 export const isOneForAll = ({ rest, who, params }: ActionContract): boolean =>
@@ -31,7 +33,7 @@ export function oneForAll(broker: ServiceBroker, action: string, { gateway, fail
 			const text = JSON.stringify(await broker.call(action, {}, { requestID }));
 			return [text, ...others.map(() => text)];
 		},
-		{ maxItems: MAX_WAITING, maxWaiting: MAX_WAITING, name: action }
+		{ maxItems: MAX_WAITING, maxWaiting: MAX_WAITING, concurrency: CALLS_AT_ONCE, name: action }
 	);
 	return (req, res: ServerResponse) => {
 		const { method, headers } = req;

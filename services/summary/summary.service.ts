@@ -10,13 +10,13 @@ import { type SummaryStore, sqlSummary } from "./summary.store.ts";
 
 /** The read side of the tally: what the counter worked out, kept where it can be listed. */
 export const summary = (store: SummaryStore, names: readonly string[], mixins: Partial<ServiceSchema>[] = []) => {
-	// Whoever asks while a read is under way shares the next one.
+	// Whoever asks while two reads are under way shares the next one.
 	const list = microBatch<null, Count[]>(
 		async asked => {
 			const counts = await store.list(names).catch(awayAs("Postgres"));
 			return asked.map(() => counts);
 		},
-		{ maxItems: 10_000, maxWaiting: 10_000, name: "Postgres" }
+		{ maxItems: 10_000, maxWaiting: 10_000, concurrency: 2, name: "Postgres" }
 	);
 
 	return defineService({

@@ -17,13 +17,13 @@ const MISSED = "plaza.wallet.missed";
 
 /** What everybody has spent, kept at hand: brought up to date by the topic of purchases, answered over gRPC and the broker. */
 export const wallet = (store: BalanceStore, mixins: Partial<ServiceSchema>[] = []) => {
-	// Reads that arrive while one is under way share the next.
+	// Reads that arrive in one turn, or while so many batches are under way that the store is busy, share a batch.
 	const read = microBatch(
 		async (users: string[]) => {
 			const { totalsCents, generation } = await store.read(users);
 			return totalsCents.map(cents => ({ cents, generation }));
 		},
-		{ maxItems: 500, maxWaiting: 20_000, name: "the wallet's store" }
+		{ maxItems: 500, maxWaiting: 20_000, concurrency: 4, name: "the wallet's store" }
 	);
 	let isStoreAway = false;
 
