@@ -6,10 +6,9 @@ import { pidsOf, startPlaza, WORKERS } from "../plaza.ts";
 
 const CONNECTIONS = 64;
 
-async function asking(name: string, url: string, pids: () => number[]): Promise<Side & { close(): void }> {
-	const load = await httpLoad(url, { connections: CONNECTIONS, status: 200 });
-	const request = requestOf(new URL("/selections", url), "GET");
-	return { name, pids, round: ms => load.round(ms, () => request), close: load.close };
+function asking(name: string, url: string, pids: () => number[]): Side {
+	const text = requestOf(new URL("/selections", url), "GET");
+	return { name, pids, round: ms => httpLoad(url, ms, { connections: CONNECTIONS, status: 200, request: () => text }) };
 }
 
 export const selectionsList: Measure = {
@@ -22,14 +21,12 @@ export const selectionsList: Measure = {
 		const plaza = await startPlaza({ gateway: "api,socket", workers: WORKERS }, { SELECTION_NAMES: "a,b,c,d" });
 		const { text } = await httpClient(plaza.url).get("/selections");
 		const bare = await startBaseline("http-answer.ts", { BODY: text });
-		const ours = await asking("Plaza", plaza.url, () => pidsOf(plaza));
-		const baseline = await asking("node:http", `http://127.0.0.1:${bare.port}`, () => [bare.pid]);
+		const ours = asking("Plaza", plaza.url, () => pidsOf(plaza));
+		const baseline = asking("node:http", `http://127.0.0.1:${bare.port}`, () => [bare.pid]);
 		return {
 			ours,
 			baseline,
 			async close() {
-				ours.close();
-				baseline.close();
 				await Promise.all([plaza.stop(), bare.stop()]);
 			}
 		};

@@ -12,11 +12,10 @@ const PARTITIONS = 12;
 const PATH = "/api/selections/async";
 const newPick = () => ({ name: "d", id: randomUUID(), user_id: "test-user" });
 
-async function picking(name: string, url: string, pids: () => number[]): Promise<Side & { close(): void }> {
-	const load = await httpLoad(url, { connections: CONNECTIONS, status: 202 });
+function picking(name: string, url: string, pids: () => number[]): Side {
 	const path = new URL(PATH, url);
 	const request = () => requestOf(path, "POST", JSON.stringify(newPick()));
-	return { name, pids, round: ms => load.round(ms, request), close: load.close };
+	return { name, pids, round: ms => httpLoad(url, ms, { connections: CONNECTIONS, status: 202, request }) };
 }
 
 async function administer<T>(work: (admin: Admin) => Promise<T>): Promise<T> {
@@ -58,14 +57,12 @@ export const accept: Measure = {
 			if (status !== 202) throw new Error(`${status} ${text}`);
 		}, "a pick to be accepted");
 		const bare = await startBaseline("http-kafka.ts", { TOPIC: topic });
-		const ours = await picking("Plaza", plaza.url, () => pidsOf(plaza));
-		const baseline = await picking("node:http and kafkajs", `http://127.0.0.1:${bare.port}`, () => [bare.pid]);
+		const ours = picking("Plaza", plaza.url, () => pidsOf(plaza));
+		const baseline = picking("node:http and kafkajs", `http://127.0.0.1:${bare.port}`, () => [bare.pid]);
 		return {
 			ours,
 			baseline,
 			async close() {
-				ours.close();
-				baseline.close();
 				await Promise.all([plaza.stop(), bare.stop()]);
 				await forget("Selections");
 			}
