@@ -98,9 +98,8 @@ export const plants: Plant[] = [
 		name: "screen without versions",
 		world: "purchases",
 		file: "services/socket/view.rules.ts",
-		find: "const isBehind = shows(data, headers).some(({ key, version }) => version < versionOf(key));",
-		replace:
-			"if (!raise) return data; const isBehind = shows(data, headers).some(({ key, version }) => version < versionOf(key));"
+		find: "const isBehind = shows(data, headers)",
+		replace: "if (!raise) return data; const isBehind = shows(data, headers)"
 	},
 	{
 		name: "record from elsewhere known by where it lies now",
