@@ -12,6 +12,8 @@ export interface TokenBucket {
 	take(nowMs: number, tokens?: number): boolean;
 	/** How long until there are so many, if nobody else takes any; Infinity for more than it ever holds. */
 	waitMs(nowMs: number, tokens?: number): number;
+	/** How many there are; Infinity where there is no limit. */
+	left(nowMs: number): number;
 	/** Whether it is as full as it gets: then it need not be remembered. */
 	isFull(nowMs: number): boolean;
 }
@@ -48,6 +50,12 @@ class Bucket implements TokenBucket {
 		this.#fill(atMs);
 		if (tokens > this.#burst) return Number.POSITIVE_INFINITY;
 		return Math.ceil(Math.max(0, ((tokens - this.#level) / this.#perSecond) * 1000));
+	}
+
+	left(atMs: number) {
+		if (this.#perSecond === 0) return Number.POSITIVE_INFINITY;
+		this.#fill(atMs);
+		return this.#level;
 	}
 
 	isFull(atMs: number) {

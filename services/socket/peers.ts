@@ -39,10 +39,10 @@ export const SIGNED_OUT = 4401;
 const BUSY_PER_ADDRESS = 20;
 const BUSY_PER_ACCOUNT = 5;
 /**
- * A newcomer may send at once what it could if nobody else were there, less the part that its address has used up. Whoever floods, is closed and
- * comes again has less each time, and so never uses up what is left to those who share its address.
+ * A newcomer may send at once no more than half of what is left to its address. Whoever floods, is closed and comes again has less each time, and
+ * so never uses up what is left to those who share its address; but so much is left to each.
  */
-const SMALLEST_ALLOWANCE = 0.01;
+const LEAST_OF_BURST = 0.01;
 /** Short enough for a revoked session's sockets to be closed within 5 s, as the list of those is a second old itself. */
 const SWEEP_EVERY_MS = 1_000;
 
@@ -97,9 +97,9 @@ export function createPeers({ caller, maxSocketsPerAddress, maxSocketsPerAccount
 		constructor(ofAddress: Share) {
 			this.#ofAddress = ofAddress;
 			const { perSecond, burst } = rateOf(maxFramesPerSecond);
-			const allowance = Math.max(SMALLEST_ALLOWANCE, 1 - ofAddress.used());
+			const allowance = Math.max(ofAddress.left() / 2, burst * LEAST_OF_BURST);
 			this.#own = tokenBucket(perSecond, performance.now(), burst);
-			this.#own.take(performance.now(), burst * (1 - allowance));
+			if (allowance < burst) this.#own.take(performance.now(), burst - allowance);
 		}
 
 		take() {

@@ -1,9 +1,9 @@
 // What all sockets of one address share, and all of one account: how many there may be, and how much they may send together.
-import { rateOf, type TokenBucket, tokenBucket } from "../../mixins/limits/token-bucket.ts";
+import { type TokenBucket, tokenBucket } from "../../mixins/limits/token-bucket.ts";
 
 export interface Share {
-	/** How much of what its sockets may send at once they have sent: from 0, nothing, to 1. */
-	used(): number;
+	/** How many frames its sockets may send now. */
+	left(): number;
 	/** Takes one frame; false: its sockets send too many. */
 	take(): boolean;
 	/** One socket fewer. */
@@ -20,9 +20,6 @@ export interface Shares {
 interface Holding {
 	sockets: number;
 	bucket: TokenBucket;
-	/** What the bucket holds when it is full, and how long it takes to fill; 0: no limit. */
-	burst: number;
-	fillMs: number;
 }
 
 const nowMs = () => performance.now();
@@ -35,9 +32,8 @@ class HeldShare implements Share {
 		holding.sockets++;
 	}
 
-	used() {
-		const { bucket, burst, fillMs } = this.#holding;
-		return fillMs === 0 ? 0 : bucket.waitMs(nowMs(), burst) / fillMs;
+	left() {
+		return this.#holding.bucket.left(nowMs());
 	}
 
 	take() {
@@ -52,12 +48,10 @@ class HeldShare implements Share {
 /** For each key so many sockets, and so many frames a second of all of them (five times as many at once); 0: no limit. */
 export function shares(maxSockets: number, framesPerSecond: number): Shares {
 	const held = new Map<string, Holding>();
-	const { perSecond, burst } = rateOf(framesPerSecond);
-	const fillMs = perSecond === 0 ? 0 : (burst / perSecond) * 1_000;
 
 	return {
 		enter(key) {
-			const one = held.get(key) ?? { sockets: 0, bucket: tokenBucket(perSecond, nowMs(), burst), burst, fillMs };
+			const one = held.get(key) ?? { sockets: 0, bucket: tokenBucket(framesPerSecond, nowMs()) };
 			if (maxSockets > 0 && one.sockets >= maxSockets) return undefined;
 			held.set(key, one);
 			return new HeldShare(one);
