@@ -131,7 +131,8 @@ describe(`what was acknowledged stands, and counts once (seed ${SEED})`, () => {
 		});
 	}
 
-	it("and stands when all rounds are over: nothing is lost, nothing counts twice", async () => {
+	it("and stands when all rounds are over: nothing is lost, nothing counts twice", async test => {
+		if (hasFailed) return test.skip("a round has failed, and was not settled");
 		await ledger.verify(PATIENCE_MS);
 		await shop.verify(PATIENCE_MS);
 		console.log(`${acknowledged()} operations were acknowledged in ${ROUNDS} rounds of seed ${SEED}: 0 are lost, 0 count twice`);
