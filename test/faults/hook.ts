@@ -15,7 +15,7 @@ import { isMainThread } from "node:worker_threads";
 
 export type When = "before" | "after";
 export type Order =
-	/** Resets every connection that the process has, to clients and to servers. */
+	/** Breaks every connection that the process has, to clients and to servers. */
 	| { act: "cut" }
 	/** Ends the process, as SIGKILL does, when it comes to such a step for the nth time, or has just had its answer and nobody else knows of it. */
 	| { act: "kill"; when: When; step: string; nth: number };
@@ -31,9 +31,12 @@ const pass = (when: When, step: () => string) => {
 /** Handles are not among Node's types: what it has open just now. */
 const handles = () => (process as unknown as { _getActiveHandles(): unknown[] })._getActiveHandles();
 
+/** As a socket learns of it from afar: one that merely closes, without an error, is what no network does, and kafkajs would wait on it for ever. */
+const reset = () => Object.assign(new Error("read ECONNRESET"), { code: "ECONNRESET", syscall: "read" });
+
 const obey = (order: Order) => {
 	if (order.act === "kill") awaited = { when: order.when, step: new RegExp(order.step, "s"), left: order.nth };
-	else for (const one of handles()) if (one instanceof Socket && one.remoteAddress) one.resetAndDestroy();
+	else for (const one of handles()) if (one instanceof Socket && one.remoteAddress) one.destroy(reset());
 };
 
 type Method = (this: object, ...args: never[]) => unknown;
