@@ -23,6 +23,8 @@ async function run(file: string, args: string[], input = ""): Promise<string> {
 	child.stderr.setEncoding("utf8").on("data", text => {
 		complaints += text;
 	});
+	// A program that needs none may have ended by now; how it ended is what counts.
+	child.stdin.on("error", () => {});
 	child.stdin.end(input);
 	const [code] = (await within(once(child, "close"), COMMAND_MS + 5000, () => `${file} ${args.join(" ")}`)) as [number];
 	if (code !== 0) throw new Error(`${file} ${args.join(" ")} ended with ${code}: ${complaints}`);
