@@ -46,18 +46,22 @@ export async function poison(draw: Draw, ledger: Ledger, ofEach: number): Promis
 	const startMs = Date.now();
 	const wanted = new Map<string, string>();
 	await withAdmin(async (_, kafka) => {
-		const producer = kafka.producer({ allowAutoTopicCreation: false });
+		// A Kafka that has just made hundreds of partitions may take a while to lead them all.
+		const producer = kafka.producer({ allowAutoTopicCreation: false, retry: { retries: 30, maxRetryTime: 2_000 } });
 		await producer.connect();
-		for (let n = 0; n < ofEach; n++) {
-			for (const [kind, make] of Object.entries(kinds)) {
-				const { topic, value, groups = readersOf(topic) } = make(draw, ledger);
-				const mark = fresh(MARK);
-				for (const group of groups) wanted.set(`${mark} ${group}`, `${kind} on ${topic}`);
-				await producer.send({ topic, messages: [{ key: mark, value, headers: { [MARK]: mark } }] });
-				await delay(PAUSE_MS);
+		try {
+			for (let n = 0; n < ofEach; n++) {
+				for (const [kind, make] of Object.entries(kinds)) {
+					const { topic, value, groups = readersOf(topic) } = make(draw, ledger);
+					const mark = fresh(MARK);
+					for (const group of groups) wanted.set(`${mark} ${group}`, `${kind} on ${topic}`);
+					await producer.send({ topic, messages: [{ key: mark, value, headers: { [MARK]: mark } }] });
+					await delay(PAUSE_MS);
+				}
 			}
+		} finally {
+			await producer.disconnect();
 		}
-		await producer.disconnect();
 	});
 	const allDead = async () => {
 		const dead = new Set<string>();
