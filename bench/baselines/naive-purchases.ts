@@ -11,7 +11,9 @@ import { type WebSocket, WebSocketServer } from "ws";
 const topic = process.env.TOPIC!;
 
 const pool = new pg.Pool({ connectionString: process.env.DATABASE_URL!, max: 10 });
-await pool.query("create table if not exists naive_purchases (id text primary key, user_id text not null, amount numeric(12, 2) not null)");
+await pool.query(
+	"create table if not exists naive_purchases (id text primary key, user_id text not null, amount numeric(12, 2) not null)"
+);
 
 const redis = new Redis(process.env.REDIS_URL!);
 const kafka = new Kafka({ brokers: process.env.KAFKA_BROKERS!.split(","), clientId: "naive", logLevel: logLevel.ERROR });

@@ -1,10 +1,12 @@
+import { fork } from "node:child_process";
 import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { join } from "node:path";
 import { ServiceBroker, type ServiceSchema } from "moleculer";
 import { config } from "../../config.ts";
 import type { Caller, Identity } from "../../define.ts";
 import { openPostgres, database as withTables } from "../../mixins/database/database.ts";
-import { type Outbox, outbox } from "../../mixins/outbox/outbox.ts";
-import { relay } from "../../mixins/outbox/relay.ts";
+import { outbox } from "../../mixins/outbox/outbox.ts";
 import { kafkaLog } from "../../mixins/topics/kafka-log.ts";
 import { actions, topics } from "../../services/contract.ts";
 import { inventory } from "../../services/inventory/inventory.service.ts";
@@ -13,6 +15,7 @@ import { orders } from "../../services/orders/orders.service.ts";
 import { sqlOrders } from "../../services/orders/orders.store.ts";
 import { products } from "../../services/products/products.service.ts";
 import { sqlProducts } from "../../services/products/products.store.ts";
+import { eventually } from "../../test/client.ts";
 import { scratchPostgres } from "../../test/scratch.ts";
 import { ContractValidator } from "../../validator.ts";
 import { forUpdate } from "../baselines/for-update.ts";
@@ -33,31 +36,34 @@ interface Shop {
 	/** Whether there was enough. */
 	order(id: string, item: string): Promise<boolean>;
 	sold(item: string): Promise<number>;
+	/** Resolves once nothing is left to do for what was ordered. */
+	settled?(): Promise<void>;
+	/** Processes beside this one. */
+	pids?: number[];
 	close(): Promise<unknown>;
 }
 
-/** The services as a gateway carries them, with the relays of their outboxes. */
+/** The services as a gateway carries them, and a node that sends what their outboxes hold. */
 async function services(url: string): Promise<Shop> {
 	const database = openPostgres(url, { maxConnections: CONNECTIONS });
 	const log = kafkaLog({ brokers: config.kafkaBrokers, clientId: "bench", replication: config.topicReplication });
 	await log.create(Object.keys(topics).map(name => ({ name, partitions: 12, retentionMs: DAY_MS, maxBytes: 1024 * 1024 })));
 	const broker = new ServiceBroker({ logger: false, validator: new ContractValidator(actions) });
 	const boxOf = (service: string) => outbox(database.knex, { contracts: topics, table: `${service}_outbox` });
-	const mixinsOf = (service: string, box: Outbox) => [
-		relay(box, log),
-		withTables(database, new URL(`../../services/${service}/migrations/`, import.meta.url))
-	];
+	const mixinsOf = (service: string) => [withTables(database, new URL(`../../services/${service}/migrations/`, import.meta.url))];
 	const boxes = { products: boxOf("products"), inventory: boxOf("inventory"), orders: boxOf("orders") };
 	// None of them hears what it tells: that would be the work of other nodes.
 	const mute = (schema: ServiceSchema) => ({ ...schema, topics: {} });
 	const { knex } = database;
 	for (const schema of [
-		products(sqlProducts(knex, boxes.products), mixinsOf("products", boxes.products)),
-		inventory(sqlInventory(knex, boxes.inventory), { mixins: mixinsOf("inventory", boxes.inventory), batches: 2 }),
-		orders(sqlOrders(knex, boxes.orders), { mixins: mixinsOf("orders", boxes.orders), batches: 2 })
+		products(sqlProducts(knex, boxes.products), mixinsOf("products")),
+		inventory(sqlInventory(knex, boxes.inventory), { mixins: mixinsOf("inventory"), batches: 2 }),
+		orders(sqlOrders(knex, boxes.orders), { mixins: mixinsOf("orders"), batches: 2 })
 	])
 		broker.createService(mute(schema));
 	await broker.start();
+	const relays = fork(join(import.meta.dirname, "../relays.process.ts"), [url, ...Object.keys(boxes)]);
+	await once(relays, "message");
 	const call = broker.call.bind(broker) as Caller["call"];
 	const caller: Identity = { id: BUYER, role: "admin", session: "bench", expiresAtMs: Date.now() + DAY_MS };
 	const made = new Map<string, string>();
@@ -82,7 +88,16 @@ async function services(url: string): Promise<Shop> {
 			const { reserved } = await call("inventory.get", { productId: made.get(item)! });
 			return reserved;
 		},
+		async settled() {
+			const isEmpty = async () => {
+				for (const box of Object.values(boxes))
+					if ((await box.oldest(1)).length > 0) throw new Error(`${box.table} is not empty`);
+			};
+			await eventually(isEmpty, "all messages to have left");
+		},
+		pids: [relays.pid!],
 		async close() {
+			relays.kill("SIGKILL");
 			await broker.stop();
 			await log.close();
 		}
@@ -102,10 +117,12 @@ async function oversold({ open, order, sold }: Shop): Promise<number> {
 async function ordering(shop: Shop, ms: number): Promise<Round> {
 	const item = randomUUID();
 	await shop.open(item, PLENTY);
+	const startMs = performance.now();
 	const round = await closedLoop(CALLERS, ms, async () => {
 		if (!(await shop.order(randomUUID(), item))) throw new Error("refused, with plenty in stock");
 	});
-	return { ...round, figures: { oversold: await oversold(shop) } };
+	await shop.settled?.();
+	return { ...round, elapsedMs: performance.now() - startMs, figures: { oversold: await oversold(shop) } };
 }
 
 const against = (
@@ -114,13 +131,14 @@ const against = (
 ): Measure => ({
 	...one,
 	title: `orders on one product, ${CALLERS} callers: \`orders.create\` with all that it takes, its messages sent to Kafka`,
-	layout: "products, inventory and orders with their relays in the client's process; Postgres, Kafka",
+	layout:
+		"products, inventory and orders answer in the client's process, as in a gateway's; their relays in a node's of their own. A round lasts until all messages have left",
 	async open() {
 		const scratch = await scratchPostgres();
 		const ours = await services(scratch.url!);
 		const theirs = await theirsOn(scratch.url!, { connections: CONNECTIONS });
 		return {
-			ours: { name: "orders.create", round: ms => ordering(ours, ms) },
+			ours: { name: "orders.create", round: ms => ordering(ours, ms), pids: () => ours.pids ?? [] },
 			baseline: { name: "transaction per order", round: ms => ordering(theirs, ms) },
 			async close() {
 				await Promise.all([ours.close(), theirs.close()]);

@@ -1,0 +1,19 @@
+// What a node does whose SERVICES are products, inventory and orders: it sends what the gateways' transactions have left in the outboxes. A process of its own.
+import { ServiceBroker } from "moleculer";
+import { config } from "../config.ts";
+import { openPostgres } from "../mixins/database/database.ts";
+import { outbox } from "../mixins/outbox/outbox.ts";
+import { relay } from "../mixins/outbox/relay.ts";
+import { kafkaLog } from "../mixins/topics/kafka-log.ts";
+import { topics } from "../services/contract.ts";
+
+const [url = "", ...services] = process.argv.slice(2);
+const { knex } = openPostgres(url);
+const log = kafkaLog({ brokers: config.kafkaBrokers, clientId: "bench-relays", replication: config.topicReplication });
+const broker = new ServiceBroker({ logger: false });
+for (const name of services) {
+	const box = outbox(knex, { contracts: topics, table: `${name}_outbox` });
+	broker.createService({ name, mixins: [relay(box, log)] });
+}
+await broker.start();
+process.send!("ready");
