@@ -2,8 +2,9 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { Socket } from "node:net";
 import { join } from "node:path";
-import { after, afterEach, before, describe, it } from "node:test";
+import { after, afterEach, before, describe, it, mock } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { eventually, fresh } from "../../test/client.ts";
 import { type KafkaServer, kafkaServer } from "./kafka.fixture.ts";
@@ -125,6 +126,20 @@ describe("the log on Kafka, in trouble", () => {
 			await eventually(() => assert.ok(load.refusals() > 0), "a writer to be refused");
 			server.signal("SIGCONT");
 		}));
+
+	it("goes on over new connections when those it has died without a word, and Kafka is well", () =>
+		survives(async load => {
+			const port = Number(server.brokers[0]!.split(":")[1]);
+			const handles = (process as unknown as { _getActiveHandles(): unknown[] })._getActiveHandles();
+			const dead = new Set(handles.filter(one => one instanceof Socket && one.remotePort === port) as Socket[]);
+			assert.ok(dead.size > 1, `${dead.size} connections`);
+			const { write } = Socket.prototype;
+			mock.method(Socket.prototype, "write", function (this: Socket, ...all: Parameters<typeof write>) {
+				return dead.has(this) || write.apply(this, all);
+			});
+			for (const socket of dead) socket.pause();
+			await eventually(() => assert.ok(load.refusals() > 0), "a writer to be refused");
+		}).finally(() => mock.restoreAll()));
 
 	it("moves the partitions of a member that died without a word", async () => {
 		const [topic, group, handled] = [await topicOn(log, 2), fresh("group"), new Set<string>()];

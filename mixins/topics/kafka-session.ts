@@ -13,6 +13,8 @@ const REBALANCE_TIMEOUT_MS = 6_000;
 const FETCH_WAIT_MS = 250;
 const PARTITION_BYTES = 512 * 1024;
 const SILENT_MS = 10_000;
+/** Kafka may be well and only these connections dead, which no retry on them finds out: a cable was pulled, a firewall forgot them. */
+const UNANSWERED_MS = 20_000;
 const WATCH_EVERY_MS = 2_000;
 const ANSWER_WITHIN_MS = 3_000;
 const HANDLERS_END_WITHIN_MS = 5_000;
@@ -78,7 +80,7 @@ export function openSession(options: SessionOptions): Session {
 	};
 	const isMember = () => Date.now() - beatAtMs < SESSION_TIMEOUT_MS;
 
-	/** While Kafka is away kafkajs waits for it, and keeps its place in the group; if it is silent although Kafka answers, it hangs. */
+	/** While Kafka is away for a moment kafkajs waits for it, and keeps its place in the group; if it is silent although Kafka answers, it hangs. */
 	const watch = async () => {
 		while (!closing.signal.aborted) {
 			await delay(WATCH_EVERY_MS, undefined, { signal: closing.signal }).catch(() => {});
@@ -87,7 +89,9 @@ export function openSession(options: SessionOptions): Session {
 				await within(ANSWER_WITHIN_MS, "Kafka", admin.describeCluster());
 				if (Date.now() - beatAtMs > SILENT_MS) end(new Error("the consumer is silent although Kafka answers"));
 			} catch (error) {
-				lost(failureOf(connection, error).message);
+				const failure = failureOf(connection, error);
+				lost(failure.message);
+				if (Date.now() - beatAtMs > UNANSWERED_MS) end(failure);
 			}
 		}
 	};
