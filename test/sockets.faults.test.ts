@@ -151,6 +151,7 @@ describe("many sockets", () => {
 			beside.push(await phase([user]));
 			const flooded = await others.endFlood();
 			t.diagnostic(JSON.stringify(flooded));
+			assert.deepEqual(Object.keys(flooded.closings), ["1008"]);
 		}
 		atMostDoubled(t, alone, beside);
 	});
