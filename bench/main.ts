@@ -49,6 +49,8 @@ const options: RunOptions = values.quick
 	? { quick: true, pairs: 1, roundMs: 1_000, warmUpMs: 500 }
 	: { quick: false, pairs: count("pairs", values.pairs), roundMs: count("seconds", values.seconds) * 1_000, warmUpMs: 4_000 };
 
+const isWhole = !values.quick && positionals.length === 0;
+
 let running: ChildProcess | undefined;
 /** In a process of its own, so that one measure's heap and compiled code are not another's. */
 async function measured({ id }: Measure, env: Record<string, string>): Promise<Result> {
@@ -92,6 +94,8 @@ try {
 			const result = await measured(measure, servers.env);
 			results.push(result);
 			for (const line of summaryLines(measure, result, options.quick)) console.log(line);
+			// After each: a run of all takes most of an hour, and whoever stops it keeps what there is.
+			if (isWhole) writeFileSync(join(import.meta.dirname, "RESULTS.md"), resultsPage(measures, results, versions));
 		} catch (error) {
 			console.error(`  ${(error as Error).message}`);
 			process.exitCode = 1;
@@ -100,6 +104,4 @@ try {
 } finally {
 	stop();
 }
-if (!values.quick && positionals.length === 0)
-	writeFileSync(join(import.meta.dirname, "RESULTS.md"), resultsPage(measures, results, versions));
 process.exit();
