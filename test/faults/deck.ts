@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { eventually } from "../client.ts";
+import { eventually, fresh, httpClient } from "../client.ts";
 import { infra } from "../faults.ts";
 import type { Ledger } from "../ledger.ts";
 import { psql, redis } from "../outside.ts";
@@ -86,7 +86,13 @@ const atPoint = (draw: Draw): Fault => {
 		async act(scene) {
 			const one = scene.system.process(name);
 			order(scene, name, { act: "kill", nth, ...step });
-			await eventually(() => assert.ok(one.ended), `${name} to come ${nth} times to: ${when}`, STEP_WITHIN_MS);
+			const { post } = httpClient(scene.system.url);
+			const hasCome = async () => {
+				// The crowd seldom does this by itself.
+				if (name === "sync") await post("/api/selections/synchronization", { user_id: fresh("user") }).catch(() => {});
+				assert.ok(one.ended);
+			};
+			await eventually(hasCome, `${name} to come ${nth} times to: ${when}`, STEP_WITHIN_MS);
 			await delay(downMs);
 			one.start();
 		}
