@@ -1,11 +1,14 @@
 // A topic for a baseline, made as Plaza makes its own.
 import { kafkaLog } from "../mixins/topics/kafka-log.ts";
+import { eventually } from "../test/client.ts";
 
 const PARTITIONS = 12;
 const DAY_MS = 86_400_000;
 
 export async function makeTopic(name: string) {
 	const log = kafkaLog({ brokers: process.env.KAFKA_BROKERS!.split(","), clientId: "bench", replication: 1 });
-	await log.create([{ name, partitions: PARTITIONS, retentionMs: DAY_MS, maxBytes: 1024 * 1024 }]);
+	const spec = { name, partitions: PARTITIONS, retentionMs: DAY_MS, maxBytes: 1024 * 1024 };
+	// A fresh Kafka that is still making Plaza's hundreds of partitions does not know another topic for a while.
+	await eventually(() => log.create([spec]), `Kafka to know the topic ${name}`, 60_000);
 	await log.close();
 }
