@@ -1,4 +1,5 @@
 // The same draws for the same seed, so that what failed can be done again.
+import { randomFrom } from "../random.ts";
 
 export interface Draw {
 	/** A whole number, both ends included. */
@@ -9,24 +10,18 @@ export interface Draw {
 	shuffled<T>(some: readonly T[]): T[];
 }
 
-/** Mulberry32 (Tommy Ettinger, public domain): 32 bits of state, enough to choose by. */
+/** The more a part is raised, the nearer to the least it mostly is. */
+const NEAR = 3;
+
 export function drawBy(seed: number): Draw {
-	let state = seed >>> 0;
-	const next = () => {
-		state = (state + 0x6d2b79f5) >>> 0;
-		let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-		mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-		return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-	};
-	const within = (part: number, least: number, most: number) => least + Math.floor(part * (most - least + 1));
-	const draw: Draw = {
-		between: (least, most) => within(next(), least, most),
-		mostlyNear: (least, most) => within(next() ** 3, least, most),
-		of: some => some[draw.between(0, some.length - 1)]!,
+	const { next, between, pick } = randomFrom(seed);
+	return {
+		between,
+		mostlyNear: (least, most) => least + Math.floor(next() ** NEAR * (most - least + 1)),
+		of: pick,
 		shuffled(some) {
 			const left = [...some];
-			return some.map(() => left.splice(draw.between(0, left.length - 1), 1)[0]!);
+			return some.map(() => left.splice(between(0, left.length - 1), 1)[0]!);
 		}
 	};
-	return draw;
 }

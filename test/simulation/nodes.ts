@@ -5,7 +5,7 @@ import { type CallingOptions, ServiceBroker } from "moleculer";
 import { isAway, unavailable } from "../../mixins/errors.ts";
 import { actions } from "../../services/contract.ts";
 import { ContractValidator } from "../../validator.ts";
-import type { Random } from "./random.ts";
+import type { Random } from "../random.ts";
 import { type Actor, actAs, type Scheduler } from "./scheduler.ts";
 
 export interface Node {

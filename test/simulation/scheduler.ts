@@ -1,7 +1,7 @@
 // Whose turn it is. All that goes on in a simulated system is cut into steps that wait here; the seed says which of those that could go on goes on next,
 // and when none can, the clock jumps to the next one that will be able to.
 import { AsyncLocalStorage } from "node:async_hooks";
-import { type Random, randomFrom } from "./random.ts";
+import { type Random, randomFrom } from "../random.ts";
 
 /** On whose behalf code runs: a process that can be killed and frozen, or, without one, the world outside. */
 export interface Actor {
