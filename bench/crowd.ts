@@ -3,22 +3,12 @@ import { type ChildProcess, fork } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { join } from "node:path";
-import grpc from "@grpc/grpc-js";
-import { loadSync } from "@grpc/proto-loader";
+import { grpcClient } from "../test/client.grpc.ts";
 import type { Bought, Told } from "./crowd.process.ts";
 import type { Round, Side } from "./measure.ts";
 
 const AMOUNT_CENTS = 125;
 const RIGHT_WITHIN_MS = 60_000;
-
-const definition = loadSync(join(import.meta.dirname, "../proto/wallet.proto"), { keepCase: true });
-const { wallet } = grpc.loadPackageDefinition(definition) as unknown as {
-	wallet: { WalletService: grpc.ServiceClientConstructor };
-};
-type Ask = (
-	request: { user_id: string },
-	callback: (error: Error | null, answer: { balances: { total: number } }) => void
-) => void;
 
 export interface CrowdOptions {
 	name: string;
@@ -36,12 +26,11 @@ export async function crowd({ name, wsUrl, grpc: address, pids, sockets, load }:
 	const run = randomUUID().slice(0, 8);
 	const users = Array.from({ length: sockets }, (_, n) => `${run}-${n}`);
 	const spentCents = users.map(() => 0);
-	const client = new wallet.WalletService(address, grpc.credentials.createInsecure());
-	const getBalance = (client as unknown as { GetBalance: Ask }).GetBalance.bind(client);
-	const balanceCents = (user_id: string) =>
-		new Promise<number>((resolve, reject) =>
-			getBalance({ user_id }, (error, answer) => (error ? reject(error) : resolve(Math.round(answer.balances.total * 100))))
-		);
+	const client = grpcClient(address);
+	const balanceCents = async (user_id: string) => {
+		const { balances } = (await client.getBalance(user_id)) as { balances: { total: number } };
+		return Math.round(balances.total * 100);
+	};
 
 	const process: ChildProcess = fork(join(import.meta.dirname, "crowd.process.ts"), [
 		wsUrl,

@@ -5,9 +5,9 @@ import { startBaseline } from "../baselines/process.ts";
 import { httpLoad, requestOf } from "../http-load.ts";
 import type { Measure, Side } from "../measure.ts";
 import { pidsOf, startPlaza } from "../plaza.ts";
+import { makeTopic } from "../topic.ts";
 
 const CONNECTIONS = 64;
-const PARTITIONS = 12;
 
 const PATH = "/api/selections/async";
 const newPick = () => ({ name: "d", id: randomUUID(), user_id: "test-user" });
@@ -29,10 +29,6 @@ async function administer<T>(work: (admin: Admin) => Promise<T>): Promise<T> {
 	}
 }
 
-/** A topic like Plaza's own, which nobody reads either. */
-const makeTopic = (topic: string) =>
-	administer(admin => admin.createTopics({ topics: [{ topic, numPartitions: PARTITIONS, replicationFactor: 1 }] }));
-
 /** Or the next Plaza would count them all in the midst of another measure. */
 const forget = (topic: string) =>
 	administer(async admin => {
@@ -49,6 +45,7 @@ export const accept: Measure = {
 	targets: [{ figure: "rate", least: 2 }],
 	async open() {
 		const topic = `baseline-${randomUUID()}`;
+		// Nobody reads it either.
 		await makeTopic(topic);
 		// What is accepted is counted in its own measure: both sides only take it.
 		const plaza = await startPlaza({ gateway: "api,socket" }, {}, { isWhole: false });
