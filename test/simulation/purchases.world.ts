@@ -15,7 +15,7 @@ import { modelPostgres } from "./postgres.model.ts";
 import { type Books, checkBalance, checkPurchases } from "./purchases.check.ts";
 import { modelPurchases, purchaseTables } from "./purchases.model.ts";
 import { modelRedis } from "./redis.model.ts";
-import { type Door, openScreen } from "./screens.ts";
+import { type Door, doorFinder, openScreen } from "./screens.ts";
 import { furnishSockets } from "./sockets.ts";
 import type { Ground, World } from "./world.ts";
 
@@ -69,10 +69,7 @@ export function purchases({ scheduler, faults, topics }: Ground): World {
 	});
 
 	const ask = insist(nodes, random);
-	const findDoor = () => {
-		const node = random.pick(nodes);
-		return node.running && doors.get(node);
-	};
+	const findDoor = doorFinder(nodes, doors, random);
 	const screens = Array.from({ length: random.between(1, 3) }, () => {
 		const user = random.pick(USERS);
 		const screen = openScreen(scheduler, {

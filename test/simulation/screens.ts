@@ -1,6 +1,8 @@
 // People's screens: each a socket to some node, opened again whenever it is closed, which remembers all it was shown.
 import { EventEmitter } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
+import type { Random } from "../random.ts";
+import type { Node } from "./nodes.ts";
 import { type Actor, actAs, type Scheduler } from "./scheduler.ts";
 
 /** A frame as it is read. */
@@ -101,6 +103,12 @@ export interface ScreenOptions {
 	/** What a page does when it has connected. */
 	onConnected: () => void;
 }
+
+/** One of the doors that stand open, by chance; undefined where it is that of a process that does not run. */
+export const doorFinder = (nodes: Node[], doors: Map<Node, Door>, random: Random) => () => {
+	const node = random.pick(nodes);
+	return node.running && doors.get(node);
+};
 
 export function openScreen(scheduler: Scheduler, { user, findDoor, onFrame, onConnected }: ScreenOptions): Screen {
 	let frames: Frame[] = [];

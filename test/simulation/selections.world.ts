@@ -8,7 +8,7 @@ import { summary } from "../../services/summary/summary.service.ts";
 import { sync } from "../../services/sync/sync.service.ts";
 import { serverNamed } from "./faults.ts";
 import { createNode, insist, type Node } from "./nodes.ts";
-import { type Door, type Frame, openScreen } from "./screens.ts";
+import { type Door, doorFinder, type Frame, openScreen } from "./screens.ts";
 import { checkCounts } from "./selections.check.ts";
 import { modelSelections, modelSummary } from "./selections.model.ts";
 import { furnishSockets } from "./sockets.ts";
@@ -59,10 +59,7 @@ export function picks({ scheduler, faults, topics, plant }: Ground): World {
 		return node;
 	});
 	const ask = insist(nodes, random);
-	const findDoor = () => {
-		const node = random.pick(nodes);
-		return node.running && doors.get(node);
-	};
+	const findDoor = doorFinder(nodes, doors, random);
 
 	const screens = Array.from({ length: random.between(1, 3) }, () => {
 		const user = random.pick(USERS);
