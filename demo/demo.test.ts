@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { rmSync } from "node:fs";
 import { after, before, describe, it } from "node:test";
 import { httpClient } from "../test/client.ts";
+import { runCommand } from "../test/command.ts";
 import { scratchDataDir } from "../test/scratch.ts";
 import { type System, startSystem } from "../test/system.ts";
-import { runDemo } from "./demo.fixture.ts";
 
 const PASSWORD = "correct horse battery";
 const EMAIL = "admin@example.org";
@@ -21,7 +21,7 @@ describe("the demo", () => {
 	});
 
 	const run = (script: "seed" | "traffic", args: string[] = [], env: Record<string, string> = {}) =>
-		runDemo(script, args, { DATA_DIR: dataDir, ...env });
+		runCommand(`demo/${script}.ts`, args, { DATA_DIR: dataDir, ...env });
 	const seed = () => run("seed", [], { DEMO_ADMIN_PASSWORD: PASSWORD });
 
 	it("makes no admin where nobody says its password", async () => {

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
 import { fresh } from "../test/client.ts";
+import { runCommand } from "../test/command.ts";
 import { servers } from "../test/system.ts";
-import { runDemo } from "./demo.fixture.ts";
 
 it("fills the stores of a cluster by itself, without a node that runs, and once", async () => {
 	const email = `${fresh("boss")}@example.org`;
 	const env = { PROFILE: "cluster", DEMO_ADMIN_PASSWORD: "correct horse battery", ...servers() };
-	const seed = () => runDemo("seed", ["--email", email], env);
+	const seed = () => runCommand("demo/seed.ts", ["--email", email], env);
 	const { code, out, err } = await seed();
 	assert.deepEqual([code, err], [0, ""]);
 	assert.ok(out.startsWith(`Made the admin ${email}`), out);

@@ -5,10 +5,12 @@ import { after, before, describe, it } from "node:test";
 import { openEmbedded } from "../../mixins/database/database.ts";
 import { embeddedLog } from "../../mixins/topics/embedded-log.ts";
 import { eventually, fresh, httpClient } from "../../test/client.ts";
+import { runCommand } from "../../test/command.ts";
 import { freePorts } from "../../test/process.ts";
 import { scratchDataDir } from "../../test/scratch.ts";
 import { type System, startSystem } from "../../test/system.ts";
-import { deadlettersCommand } from "./deadletters.fixture.ts";
+
+const COMMAND = "services/deadletters/deadletters.command.ts";
 
 describe("npm run deadletters", () => {
 	let dataDir: string;
@@ -20,7 +22,7 @@ describe("npm run deadletters", () => {
 		await system?.stop();
 		rmSync(dataDir, { recursive: true, force: true });
 	});
-	const command = (...args: string[]) => deadlettersCommand({ DATA_DIR: dataDir }, ...args);
+	const command = (...args: string[]) => runCommand(COMMAND, args, { DATA_DIR: dataDir });
 
 	for (const [args, named] of [
 		[[], /Usage/],
@@ -45,7 +47,7 @@ describe("npm run deadletters", () => {
 	it("says in one line that Kafka is away, where it was looked for and what to do, and ends with 1", async () => {
 		const [nobody] = await freePorts(1);
 		const where = `127.0.0.1:${nobody}`;
-		const { code, out, err } = await deadlettersCommand({ PROFILE: "cluster", KAFKA_BROKERS: where }, "list");
+		const { code, out, err } = await runCommand(COMMAND, ["list"], { PROFILE: "cluster", KAFKA_BROKERS: where });
 		assert.deepEqual([code, out], [1, ""]);
 		assert.match(err, new RegExp(`^Kafka at ${where} .*KAFKA_BROKERS\n$`));
 	});

@@ -1,28 +1,5 @@
-// The command as a person or a script would run it.
-import { spawn } from "node:child_process";
-import { text } from "node:stream/consumers";
-
-const root = new URL("../../", import.meta.url);
-
-export interface Ran {
-	code: number | null;
-	out: string;
-	err: string;
-}
+import { type Ran, runCommand } from "../../test/command.ts";
 
 /** Runs `npm run user:create -- ...args` without npm, with this on its standard input. */
-export async function userCreate(env: Record<string, string>, args: string[], input: string): Promise<Ran> {
-	const { PATH = "", HOME = "", TMPDIR = "/tmp", SystemRoot = "" } = process.env;
-	const child = spawn(process.execPath, ["services/users/users.create.ts", ...args], {
-		cwd: root,
-		env: { PATH, HOME, TMPDIR, SystemRoot, ...env },
-		stdio: "pipe",
-		timeout: 120_000,
-		killSignal: "SIGKILL"
-	});
-	// Whoever refuses its arguments reads nothing.
-	child.stdin.on("error", () => {}).end(input);
-	const ended = new Promise<number | null>(resolve => child.once("close", resolve));
-	const [out, err, code] = await Promise.all([text(child.stdout), text(child.stderr), ended]);
-	return { code, out, err };
-}
+export const userCreate = (env: Record<string, string>, args: string[], input: string): Promise<Ran> =>
+	runCommand("services/users/users.create.ts", args, env, input);
