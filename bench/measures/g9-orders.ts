@@ -90,8 +90,7 @@ async function services(url: string): Promise<Shop> {
 		},
 		async settled() {
 			const isEmpty = async () => {
-				for (const box of Object.values(boxes))
-					if ((await box.oldest(1)).length > 0) throw new Error(`${box.table} is not empty`);
+				for (const box of Object.values(boxes)) if ((await box.next(1)).length > 0) throw new Error(`${box.table} is not empty`);
 			};
 			await eventually(isEmpty, "all messages to have left");
 		},

@@ -50,8 +50,8 @@ export const leaseSuite = ({ fresh, put, isEmpty, expire, node, start }: Testbed
 			const goOn = Promise.withResolvers<void>();
 			const slow: Outbox = {
 				...box,
-				async oldest(limit) {
-					const waiting = await box.oldest(limit);
+				async next(limit, left) {
+					const waiting = await box.next(limit, left);
 					if (waiting.length > 0) {
 						read.resolve();
 						await goOn.promise;
@@ -78,7 +78,7 @@ export const leaseSuite = ({ fresh, put, isEmpty, expire, node, start }: Testbed
 			await put(box, entry("a", 2));
 			await slowly.stop();
 			assert.deepEqual(log.records, []);
-			assert.equal((await box.oldest(10)).length, 2);
+			assert.equal((await box.next(10)).length, 2);
 			await other?.release();
 		});
 

@@ -49,22 +49,25 @@ export function fill(waiting: Waiting[], maxBytes = MAX_BYTES): Waiting[] {
 	return end === -1 ? waiting : waiting.slice(0, end);
 }
 
-/** `more`: sent, and there was more to send. */
-type Outcome = "more" | "sent" | "nothing" | "standby";
+type Outcome = "sent" | "nothing" | "standby";
 
-/** One look at the outbox. What was read under one fence is sent under the same one or not at all: by then somebody else may have sent it. */
-async function round(outbox: Outbox, log: Log, lease: Lease, logger: Lines): Promise<Outcome> {
+/**
+ * One look at the outbox. What was read under one fence is sent under the same one or not at all: by then somebody else may have sent it.
+ * `left`: what has left since the last look and is still in the table; the look takes it out.
+ */
+async function round(outbox: Outbox, log: Log, lease: Lease, logger: Lines, left: Set<string>): Promise<Outcome> {
 	const fence = await lease.hold();
-	if (fence === undefined) return "standby";
-	const oldest = await outbox.oldest(MAX_MESSAGES);
-	const waiting = fill(oldest);
+	if (fence === undefined && left.size === 0) return "standby";
+	const waiting = fill(await outbox.next(fence === undefined ? 0 : MAX_MESSAGES, [...left]));
+	left.clear();
+	if (fence === undefined || (await lease.hold()) !== fence) return "standby";
 	if (waiting.length === 0) return "nothing";
-	if ((await lease.hold()) !== fence) return "standby";
 	await log.append(waiting.map(({ record }) => record));
-	for (const { record } of waiting)
+	for (const { id, record } of waiting) {
+		left.add(id);
 		logger.debug("published", { topic: record.topic, key: record.key, requestID: record.headers?.[REQUEST_ID] });
-	await outbox.remove(waiting.map(({ id }) => id));
-	return waiting.length < oldest.length || oldest.length === MAX_MESSAGES ? "more" : "sent";
+	}
+	return "sent";
 }
 
 /** Looks until it is stopped: at once after each commit of this process, and now and then for those of others. */
@@ -80,6 +83,7 @@ export function startRelay(
 	let listening = false;
 	let failing = false;
 	let rouse = () => {};
+	const left = new Set<string>();
 
 	const sleep = (ms: number) =>
 		new Promise<void>(resolve => {
@@ -99,13 +103,14 @@ export function startRelay(
 		while (!stopping) {
 			committed = false;
 			try {
-				const outcome = await round(outbox, log, lease, logger);
+				const outcome = await round(outbox, log, lease, logger, left);
 				if (failing) logger.info(`${outbox.table}: goes on`);
 				failing = false;
 				// Who stands by cannot send what was just committed here.
 				listening = outcome !== "standby";
 				pauseMs = outcome === "nothing" ? Math.min(pauseMs * 2, most) : outcome === "standby" ? STANDBY_MS : least;
-				if (outcome === "more" || (committed && listening)) continue;
+				// What was sent is still to be taken out, and the same look finds what has come since.
+				if (outcome === "sent" || (committed && listening)) continue;
 			} catch (error) {
 				if (!failing)
 					logger.warn(`${outbox.table}: its messages wait (${(error as Error).message}); trying again until they leave`);
@@ -115,6 +120,7 @@ export function startRelay(
 			}
 			if (!stopping) await sleep(pauseMs);
 		}
+		if (left.size > 0) await outbox.next(0, [...left]).catch(() => {});
 		await lease.release().catch(() => {});
 	};
 

@@ -56,7 +56,7 @@ export function testbed(knex: () => Knex) {
 			return outbox(knex(), { contracts, table });
 		},
 		put: (box: Outbox, ...entries: Entry[]) => box.knex.transaction(trx => box.add(trx, entries)),
-		isEmpty: async (box: Outbox) => (await box.oldest(1)).length === 0,
+		isEmpty: async (box: Outbox) => (await box.next(1)).length === 0,
 		/** As if a holder's time had passed by the database's clock. */
 		expire: (box: Outbox) => box.knex(leaseTable(box.table)).update({ until: "-infinity" }),
 

@@ -166,13 +166,14 @@ export async function run(history: Command[], knex: Knex) {
 	};
 
 	const relay = async (box: number, dies: boolean) => {
-		const oldest = await boxes[box]!.oldest(5);
+		const oldest = await boxes[box]!.next(5);
 		for (const { id, record } of oldest) {
 			const entry = { id: `${box}-${id}`, message: JSON.parse(String(record.value)), headers: record.headers ?? {} };
 			if (!recorded.log.has(record.topic)) recorded.log.set(record.topic, []);
 			recorded.log.get(record.topic)!.push(entry);
 		}
-		if (!dies) await boxes[box]!.remove(oldest.map(({ id }) => id));
+		const left = oldest.map(({ id }) => id);
+		if (!dies) await boxes[box]!.next(0, left);
 		return oldest.length;
 	};
 
@@ -257,7 +258,7 @@ export async function run(history: Command[], knex: Knex) {
 		for (let step = 0; !isIdle(); step++) await next(step * 7, "answered");
 	};
 	const isOver = async () => {
-		const waiting = await Promise.all(boxes.map(box => box.oldest(1)));
+		const waiting = await Promise.all(boxes.map(box => box.next(1)));
 		const read = CONSUMERS.every(([, topic], index) => committed[index] === recorded.log.get(topic)!.length);
 		const open = await knex("payments").whereIn("state", ["pending", "charging", "stopping", "refunding"]).first();
 		return isIdle() && read && !open && waiting.flat().length === 0;

@@ -1,8 +1,8 @@
-// Purchases in Postgres. What arrives together shares one statement, one transaction and one commit.
+// Purchases in Postgres. What arrives together shares one statement, which is its own transaction: one question to the server and one commit.
 import type { Knex } from "knex";
 import type { Message } from "../../define.ts";
 import { invalid, isAway, unavailable } from "../../mixins/errors.ts";
-import type { Outbox } from "../../mixins/outbox/outbox.ts";
+import { ENTRIES, type Outbox } from "../../mixins/outbox/outbox.ts";
 import type { PurchaseTotal } from "./purchase.contract.ts";
 import { type Attempt, firsts, type Outcome, outcomes } from "./purchase.rules.ts";
 
@@ -17,17 +17,10 @@ export interface PurchaseStore {
 	totals(userIDs: string[]): Promise<PurchaseTotal[]>;
 }
 
-/** What was bought by one attempt of a statement, which counts them from 1. */
-interface Bought {
-	n: number;
-	created_at_ms: number;
-	seq: string;
-	total_cents: string;
-}
-
 /**
- * Inserts what is new, adds it to its users' totals, and answers each new purchase with its number and running total, by order of arrival.
+ * Inserts what is new, adds it to its users' totals, and tells of each new purchase with its number and its user's running total, by order of arrival.
  * Everybody takes locks in one order, purchases before totals and each sorted: unsorted, batches that share users wait for each other in a ring.
+ * The messages' ids are drawn when every total is locked and has been raised.
  */
 const BUY = `
 	with attempt as (
@@ -35,10 +28,9 @@ const BUY = `
 			with ordinality as attempt (user_id, id, amount_cents, created_at, n)
 	), bought as (
 		insert into purchases (user_id, id, amount_cents, created_at)
-		select user_id, id, amount_cents, coalesce(created_at, date_trunc('milliseconds', now()))
-		from attempt order by user_id, id
+		select user_id, id, amount_cents, created_at from attempt order by user_id, id
 		on conflict do nothing
-		returning user_id, id, amount_cents, created_at
+		returning user_id, id, amount_cents
 	), spent as (
 		select user_id, count(*) as purchases, sum(amount_cents) as cents from bought group by user_id
 	), total as (
@@ -47,13 +39,17 @@ const BUY = `
 		on conflict (user_id) do update
 			set seq = known.seq + excluded.seq, total_cents = known.total_cents + excluded.total_cents
 		returning user_id, seq, total_cents
+	), counted as (
+		select n, total.seq - spent.purchases + row_number() over earlier as seq,
+			total.total_cents - spent.cents + sum(bought.amount_cents) over earlier as total_cents
+		from bought join attempt using (user_id, id) join spent using (user_id) join total using (user_id)
+		window earlier as (partition by user_id order by n)
+	), told as (
+		insert into ?? (topic, key, value, headers)
+		select topic, key, value, headers || jsonb_build_object('seq', seq::text, 'total_cents', total_cents::text)
+		from counted join ${ENTRIES} using (n) order by n
 	)
-	select n::int, (extract(epoch from bought.created_at) * 1000)::float8 as created_at_ms,
-		total.seq - spent.purchases + row_number() over earlier as seq,
-		total.total_cents - spent.cents + sum(bought.amount_cents) over earlier as total_cents
-	from bought join attempt using (user_id, id) join spent using (user_id) join total using (user_id)
-	window earlier as (partition by user_id order by n)
-	order by n`;
+	select n::int from counted`;
 
 const FIND = `
 	select n::int, amount_cents from purchases
@@ -66,15 +62,16 @@ function exact(text: string): number {
 	return number;
 }
 
-const told = ({ id, userID, amountCents }: Attempt, createdAtMs: number): Message<"user_purchase"> => ({
-	id,
-	user_id: userID,
-	amount: amountCents / 100,
-	created_at: new Date(createdAtMs).toISOString()
-});
+/** A purchase as the world is told of it. Its number and the running total are not known before it is stored: they travel in headers. */
+const told = ({ id, userID, amountCents, requestID }: Attempt, created_at: string) => {
+	const message: Message<"user_purchase"> = { id, user_id: userID, amount: amountCents / 100, created_at };
+	return { topic: "user_purchase", message, requestID };
+};
 
 /** SQLSTATE class 22, data exception, and 23, integrity constraint violation: wrong for ever, and the fault of some row. */
 const isDataError = (error: unknown) => /^2[23]/.test((error as { code?: string }).code ?? "");
+
+const isRefused = (error: unknown) => (error as { type?: string }).type === "VALIDATION_ERROR";
 
 const asRefusal = (error: Error & { constraint?: string }): Error => {
 	if (isAway(error)) return unavailable("Postgres", error);
@@ -85,42 +82,36 @@ const asRefusal = (error: Error & { constraint?: string }): Error => {
 };
 
 export function sqlPurchases(knex: Knex, outbox: Outbox): PurchaseStore {
-	const buyTogether = (attempts: Attempt[]) =>
-		knex.transaction(async trx => {
-			const { wanted, places } = firsts(attempts);
-			const columns = [
-				wanted.map(({ userID }) => userID),
-				wanted.map(({ id }) => id),
-				wanted.map(({ amountCents }) => amountCents),
-				wanted.map(({ createdAt }) => createdAt ?? null) as string[]
-			];
-			const bought: Bought[] = (await trx.raw(BUY, columns)).rows;
-			const amountsCents: (number | undefined)[] = wanted.map(() => undefined);
-			for (const { n } of bought) amountsCents[n - 1] = wanted[n - 1]!.amountCents;
-			// A statement of its own: who waited for another transaction's insert of the same id does not see that row in the one that waited.
-			const others = [...wanted.keys()].filter(place => amountsCents[place] === undefined);
-			if (others.length > 0) {
-				const found = await trx.raw(FIND, [others.map(place => wanted[place]!.userID), others.map(place => wanted[place]!.id)]);
-				for (const { n, amount_cents } of found.rows) amountsCents[others[n - 1]!] = exact(amount_cents);
-			}
-			await outbox.add(
-				trx,
-				bought.map(({ n, seq, total_cents, created_at_ms }) => ({
-					topic: "user_purchase",
-					message: told(wanted[n - 1]!, created_at_ms),
-					headers: { seq, total_cents },
-					requestID: wanted[n - 1]!.requestID
-				}))
-			);
-			return outcomes(attempts, places, amountsCents, new Set(bought.map(({ n }) => n - 1)));
-		});
+	async function buyTogether(attempts: Attempt[]) {
+		const { wanted, places } = firsts(attempts);
+		const now = new Date().toISOString();
+		const times = wanted.map(({ createdAt }) => createdAt ?? now);
+		const columns = [
+			wanted.map(({ userID }) => userID),
+			wanted.map(({ id }) => id),
+			wanted.map(({ amountCents }) => amountCents),
+			times
+		];
+		const entries = wanted.map((attempt, place) => told(attempt, times[place]!));
+		const { rows } = await outbox.addWithin(entries, async messages => knex.raw(BUY, [...columns, outbox.table, messages]));
+		const bought = new Set<number>(rows.map(({ n }: { n: number }) => n - 1));
+		const amountsCents = wanted.map(({ amountCents }, place) => (bought.has(place) ? amountCents : undefined));
+		// A statement of its own: who waited for another transaction's insert of the same id does not see that row in the one that waited.
+		const others = [...wanted.keys()].filter(place => !bought.has(place));
+		if (others.length > 0) {
+			const found = await knex.raw(FIND, [others.map(place => wanted[place]!.userID), others.map(place => wanted[place]!.id)]);
+			for (const { n, amount_cents } of found.rows) amountsCents[others[n - 1]!] = exact(amount_cents);
+		}
+		return outcomes(attempts, places, amountsCents, bought);
+	}
 
-	/** One attempt that Postgres cannot take would take the whole batch down: halved until it stands alone, it fails alone. */
+	/** One attempt that the topic or Postgres cannot take would take the whole batch down: halved until it stands alone, it fails alone. */
 	async function buy(attempts: Attempt[]): Promise<(Outcome | Error)[]> {
 		try {
 			return await buyTogether(attempts);
 		} catch (error) {
-			if (attempts.length === 1 || !isDataError(error)) return attempts.map(() => asRefusal(error as Error));
+			if (attempts.length === 1 || !(isDataError(error) || isRefused(error)))
+				return attempts.map(() => asRefusal(error as Error));
 			const middle = attempts.length >> 1;
 			return [...(await buy(attempts.slice(0, middle))), ...(await buy(attempts.slice(middle)))];
 		}

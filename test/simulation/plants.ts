@@ -33,24 +33,25 @@ export const plants: Plant[] = [
 		name: "relay with a cursor",
 		world: "purchases",
 		file: "mixins/outbox/relay.ts",
-		find: "const waiting = fill(oldest);",
+		find: 'if (waiting.length === 0) return "nothing";',
 		replace: `const sent = Number((outbox as { sent?: number }).sent ?? 0);
-	const waiting = fill(oldest).filter(({ id }) => Number(id) > sent);
-	Object.assign(outbox, { sent: Math.max(sent, ...waiting.map(({ id }) => Number(id))) });`
+	waiting.splice(0, waiting.length, ...waiting.filter(({ id }) => Number(id) > sent));
+	Object.assign(outbox, { sent: Math.max(sent, ...waiting.map(({ id }) => Number(id))) });
+	if (waiting.length === 0) return "nothing";`
 	},
 	{
 		name: "delete before the acknowledgement",
 		world: "purchases",
 		file: "mixins/outbox/relay.ts",
 		find: "await log.append(waiting.map(({ record }) => record));",
-		replace: "await outbox.remove(waiting.map(({ id }) => id)); await log.append(waiting.map(({ record }) => record));"
+		replace: "await outbox.next(0, waiting.map(({ id }) => id)); await log.append(waiting.map(({ record }) => record));"
 	},
 	{
 		name: "relay with two owners and no fence",
 		world: "purchases",
 		file: "mixins/outbox/relay.ts",
-		find: 'if ((await lease.hold()) !== fence) return "standby";',
-		replace: ""
+		find: "(await lease.hold()) !== fence",
+		replace: "false"
 	},
 	{
 		name: "lease taken from who still holds it",

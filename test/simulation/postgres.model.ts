@@ -97,20 +97,18 @@ export function modelPostgres(scheduler: Scheduler, faults: Faults): ModelPostgr
 				table: "outbox",
 				knex: { raw: statement } as unknown as Knex,
 				add: () => Promise.reject(new Error("nobody adds to it by hand")),
+				addWithin: () => Promise.reject(new Error("nobody adds to it by hand")),
 				onCommit(listener) {
 					own.add(listener);
 					return () => own.delete(listener);
 				},
-				oldest: limit =>
-					server.ask("oldest", () =>
-						[...rows]
+				next: (limit, left = []) =>
+					server.ask(`next ${left}`, () => {
+						for (const id of left) rows.delete(Number(id));
+						return [...rows]
 							.sort(([one], [other]) => one - other)
 							.slice(0, limit)
-							.map(([id, record]): Waiting => ({ id: String(id), record }))
-					),
-				remove: ids =>
-					server.ask(`remove ${ids}`, () => {
-						for (const id of ids) rows.delete(Number(id));
+							.map(([id, record]): Waiting => ({ id: String(id), record }));
 					}),
 				ageMs: async () => 0
 			};
