@@ -93,7 +93,9 @@ export function sqlPurchases(knex: Knex, outbox: Outbox): PurchaseStore {
 			times
 		];
 		const entries = wanted.map((attempt, place) => told(attempt, times[place]!));
-		const { rows } = await outbox.addWithin(entries, async messages => knex.raw(BUY, [...columns, outbox.table, messages]));
+		const { rows } = await outbox.addWithin(entries, async messages =>
+			knex.raw(BUY, [...columns, outbox.table, messages]).options({ name: "buy" })
+		);
 		const bought = new Set<number>(rows.map(({ n }: { n: number }) => n - 1));
 		const amountsCents = wanted.map(({ amountCents }, place) => (bought.has(place) ? amountCents : undefined));
 		// A statement of its own: who waited for another transaction's insert of the same id does not see that row in the one that waited.
