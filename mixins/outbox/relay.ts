@@ -29,6 +29,8 @@ const MAX_MESSAGES = 1_000;
 /** Kafka takes a batch of one partition only if it is smaller than the largest record it takes, by default 1 MiB. */
 const MAX_BYTES = 512 * 1024;
 const STANDBY_MS = 1_000;
+/** What has left is taken out by the look at the next commit, if one comes so soon: one question then, and not two. */
+const LINGER_MS = 10;
 const FIRST_BACKOFF_MS = 100;
 const LONGEST_BACKOFF_MS = 5_000;
 const LATE_MS = 5_000;
@@ -49,7 +51,8 @@ export function fill(waiting: Waiting[], maxBytes = MAX_BYTES): Waiting[] {
 	return end === -1 ? waiting : waiting.slice(0, end);
 }
 
-type Outcome = "sent" | "nothing" | "standby";
+/** `more`: sent, and there was more to send. */
+type Outcome = "more" | "sent" | "nothing" | "standby";
 
 /**
  * One look at the outbox. What was read under one fence is sent under the same one or not at all: by then somebody else may have sent it.
@@ -58,7 +61,8 @@ type Outcome = "sent" | "nothing" | "standby";
 async function round(outbox: Outbox, log: Log, lease: Lease, logger: Lines, left: Set<string>): Promise<Outcome> {
 	const fence = await lease.hold();
 	if (fence === undefined && left.size === 0) return "standby";
-	const waiting = fill(await outbox.next(fence === undefined ? 0 : MAX_MESSAGES, [...left]));
+	const oldest = await outbox.next(fence === undefined ? 0 : MAX_MESSAGES, [...left]);
+	const waiting = fill(oldest);
 	left.clear();
 	if (fence === undefined || (await lease.hold()) !== fence) return "standby";
 	if (waiting.length === 0) return "nothing";
@@ -67,7 +71,7 @@ async function round(outbox: Outbox, log: Log, lease: Lease, logger: Lines, left
 		left.add(id);
 		logger.debug("published", { topic: record.topic, key: record.key, requestID: record.headers?.[REQUEST_ID] });
 	}
-	return "sent";
+	return waiting.length < oldest.length || oldest.length === MAX_MESSAGES ? "more" : "sent";
 }
 
 /** Looks until it is stopped: at once after each commit of this process, and now and then for those of others. */
@@ -108,9 +112,9 @@ export function startRelay(
 				failing = false;
 				// Who stands by cannot send what was just committed here.
 				listening = outcome !== "standby";
-				pauseMs = outcome === "nothing" ? Math.min(pauseMs * 2, most) : outcome === "standby" ? STANDBY_MS : least;
-				// What was sent is still to be taken out, and the same look finds what has come since.
-				if (outcome === "sent" || (committed && listening)) continue;
+				if (outcome === "more" || (committed && listening)) pauseMs = 0;
+				else if (outcome === "sent") pauseMs = Math.min(least, LINGER_MS);
+				else pauseMs = outcome === "nothing" ? Math.min(Math.max(pauseMs * 2, least), most) : STANDBY_MS;
 			} catch (error) {
 				if (!failing)
 					logger.warn(`${outbox.table}: its messages wait (${(error as Error).message}); trying again until they leave`);
@@ -118,7 +122,7 @@ export function startRelay(
 				failing = true;
 				listening = false;
 			}
-			if (!stopping) await sleep(pauseMs);
+			if (pauseMs > 0 && !stopping) await sleep(pauseMs);
 		}
 		if (left.size > 0) await outbox.next(0, [...left]).catch(() => {});
 		await lease.release().catch(() => {});
