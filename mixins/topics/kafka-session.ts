@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { type Broker, type Cluster, PartitionAssigners } from "kafkajs";
 import { Assignment } from "./kafka-assignment.ts";
 import { type Connection, failureOf, type Log, rootCause, within } from "./kafka-connection.ts";
+import { keepFetchSessions } from "./kafka-fetch-session.ts";
 import type { ConsumeOptions } from "./topic-log.ts";
 
 /** A member that was killed is missed after so long, and its partitions move. */
@@ -65,6 +66,7 @@ export function openSession(options: SessionOptions): Session {
 		partitionAssigners: [
 			config => {
 				cluster = config.cluster;
+				keepFetchSessions(cluster);
 				return PartitionAssigners.roundRobin(config);
 			}
 		],
