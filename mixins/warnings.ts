@@ -1,9 +1,7 @@
 import { redact } from "./redact.ts";
 
-/** Shows this process's warnings without secrets. Not those of kafkajs, which sets timers in the past, thousands of them: each works as if it were set for now. */
+/** Shows this process's warnings without secrets. */
 export function showWarnings() {
 	process.removeAllListeners("warning");
-	process.on("warning", ({ name, message }) => {
-		if (name !== "TimeoutNegativeWarning") console.warn(redact(`${name}: ${message}`));
-	});
+	process.on("warning", ({ name, message }) => console.warn(redact(`${name}: ${message}`)));
 }
