@@ -4,19 +4,24 @@ import { setImmediate } from "node:timers/promises";
 import { type Logger, ServiceBroker } from "moleculer";
 import type { Caller } from "../../define.ts";
 import { unavailable } from "../../mixins/errors.ts";
+import { eventually } from "../../test/client.ts";
 import { forwarder } from "./forward.ts";
 import { localPresence, type Presence } from "./presence.ts";
 import type { Delivery } from "./socket.contract.ts";
 
 const delivery = (room: string): Delivery => ({ topic: "T", room, message: { n: 1 }, headers: {} });
 
-function setUp(nodes: Record<string, string[]>, answer: (node: string) => Promise<null>, expected = true) {
+function setUp(
+	nodes: Record<string, string[]>,
+	answer: (node: string) => Promise<null>,
+	expected: boolean | (() => boolean) = true
+) {
 	const here: Delivery[] = [];
 	const calls: { node: string; missed: boolean; rooms: string[] }[] = [];
 	const presence: Presence = {
 		...localPresence("me"),
 		nodesOf: async rooms => new Map(rooms.map(room => [room, nodes[room] ?? []])),
-		isExpected: async () => expected
+		isExpected: async () => (typeof expected === "function" ? expected() : expected)
 	};
 	const caller = {
 		call: async (
@@ -68,6 +73,21 @@ describe("forwarding", () => {
 		assert.deepEqual(
 			calls.map(({ missed }) => missed),
 			[false, true, true, false]
+		);
+	});
+
+	it("tells a node that has come back, though no other message is for it", async () => {
+		let [isExpected, failures] = [false, 4];
+		const answer = async () => (failures-- > 0 ? Promise.reject(unavailable("two")) : null);
+		const { forward, calls } = setUp({ x: ["two"] }, answer, () => isExpected);
+		await forward([delivery("x")]);
+		isExpected = true;
+		await forward([delivery("x")]);
+		await eventually(() => assert.equal(failures, -1), "it to be told");
+		await forward([delivery("x")]);
+		assert.deepEqual(
+			calls.map(({ missed }) => missed),
+			[false, true, true, true, true, false]
 		);
 	});
 

@@ -8,8 +8,6 @@ import type { Delivery } from "./socket.contract.ts";
 /** For an answer: at first, so that a call that was lost is soon made up for, and at most, so that a busy node is not made busier. */
 const FIRST_TIMEOUT_MS = 1_000;
 const LONGEST_TIMEOUT_MS = 4_000;
-/** Nobody waits for this one. */
-const TELL_TIMEOUT_MS = 15_000;
 const PAUSE_MS = 100;
 
 export interface ForwardOptions {
@@ -30,23 +28,28 @@ export function forwarder({ nodeID, deliver, presence, caller, logger }: Forward
 	const hand = (node: string, some: Delivery[], isMissed: boolean, timeout: number) =>
 		caller.call("socket.deliver", { deliveries: some, missed: isMissed }, { nodeID: node, timeout });
 
-	/** Its sockets are to come anew, whatever they are sent by then: nobody waits for that. */
+	/**
+	 * Its sockets are to come anew, whatever they are sent by then: nobody waits for that. Goes on for as long as the node may have sockets: until it is told
+	 * they are sent nothing, and the next message for it may be long in coming.
+	 */
 	const tell = async (node: string) => {
 		if (telling.has(node)) return;
 		telling.add(node);
-		try {
-			let times: number | undefined;
-			do {
-				times = missed.get(node);
-				await hand(node, [], true, TELL_TIMEOUT_MS);
+		while (missed.has(node)) {
+			const times = missed.get(node);
+			try {
+				await hand(node, [], true, LONGEST_TIMEOUT_MS);
 				// What was given up while it was being told may concern sockets that had come anew by then.
-			} while (missed.get(node) !== times);
-			missed.delete(node);
-		} catch {
-			// It is told by the next message for it.
-		} finally {
-			telling.delete(node);
+				if (missed.get(node) === times) missed.delete(node);
+			} catch {
+				const isExpected = await presence.isExpected(node, 0);
+				if (missed.get(node) !== times) continue;
+				// If it is gone, the next message for it, should it ever come back, has it told.
+				if (!isExpected) break;
+				await delay(PAUSE_MS);
+			}
 		}
+		telling.delete(node);
 	};
 
 	const giveUp = (node: string) => {
