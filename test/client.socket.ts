@@ -106,7 +106,8 @@ export async function openSocket(url: string, { origin, token, onFrame }: Socket
 			const found = new Promise<Frame>((resolve, reject) => {
 				const look = () => {
 					for (; next < frames.length; next++) if (accepts(frames[next] as Frame)) return resolve(frames[next] as Frame);
-					if (ws.readyState !== WebSocket.OPEN) reject(new Error(`the socket closed (${closing}) while waiting for ${what}`));
+					// While it is closing, nobody knows yet why.
+					if (ws.readyState === WebSocket.CLOSED) reject(new Error(`the socket closed (${closing}) while waiting for ${what}`));
 				};
 				listeners.add(look);
 				stop = () => listeners.delete(look);
