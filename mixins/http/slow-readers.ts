@@ -16,9 +16,13 @@ export function endSlowReaders(
 ): SlowReaders {
 	/** Each connection, and since when it has had something to send. */
 	const sockets = new Map<Socket, number | undefined>();
+	// One for all of them, which are `this` to it.
+	const hasClosed = function (this: Socket) {
+		sockets.delete(this);
+	};
 	server.on("connection", (socket: Socket) => {
 		sockets.set(socket, undefined);
-		socket.once("close", () => sockets.delete(socket));
+		socket.on("close", hasClosed);
 	});
 	const check = () => {
 		const nowMs = performance.now();
@@ -30,5 +34,11 @@ export function endSlowReaders(
 	};
 	const timer = setInterval(check, checkEveryMs).unref();
 	server.once("close", () => clearInterval(timer));
-	return { forget: socket => void sockets.delete(socket) };
+	return {
+		forget(socket) {
+			sockets.delete(socket);
+			// A connection that goes on as a WebSocket goes on for long, and there are many of them.
+			socket.off("close", hasClosed);
+		}
+	};
 }

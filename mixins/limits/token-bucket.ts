@@ -38,7 +38,6 @@ class Bucket implements TokenBucket {
 	}
 
 	take(atMs: number, tokens = 1) {
-		if (this.#perSecond === 0) return true;
 		this.#fill(atMs);
 		if (this.#level < tokens) return false;
 		this.#level -= tokens;
@@ -46,14 +45,12 @@ class Bucket implements TokenBucket {
 	}
 
 	waitMs(atMs: number, tokens = 1) {
-		if (this.#perSecond === 0) return 0;
 		this.#fill(atMs);
 		if (tokens > this.#burst) return Number.POSITIVE_INFINITY;
 		return Math.ceil(Math.max(0, ((tokens - this.#level) / this.#perSecond) * 1000));
 	}
 
 	left(atMs: number) {
-		if (this.#perSecond === 0) return Number.POSITIVE_INFINITY;
 		this.#fill(atMs);
 		return this.#level;
 	}
@@ -69,6 +66,14 @@ class Bucket implements TokenBucket {
 	}
 }
 
+/** One for all: it remembers nothing. */
+const unlimited: TokenBucket = {
+	take: () => true,
+	waitMs: () => 0,
+	left: () => Number.POSITIVE_INFINITY,
+	isFull: () => true
+};
+
 /** So many a second, five times as many at once unless it is said; 0: no limit. */
 export const tokenBucket = (perSecond: number, nowMs: number, burst = perSecond * BURST): TokenBucket =>
-	new Bucket(perSecond, nowMs, burst);
+	perSecond === 0 ? unlimited : new Bucket(perSecond, nowMs, burst);

@@ -48,7 +48,7 @@ export function admission({ guests, isTrusted }: AdmissionOptions) {
 		});
 		if (!peer) return;
 		peers.set(connection, peer);
-		peer.over = () => connection.close(true);
+		peer.holder = { over: () => connection.close(true) };
 		connection.once("close", () => peer.leave());
 	};
 

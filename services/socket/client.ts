@@ -3,7 +3,7 @@ import type { Duplex } from "node:stream";
 import type { WebSocket } from "ws";
 import type { Latest } from "../../define.ts";
 import type { Headers } from "../../mixins/topics/topic-log.ts";
-import { createView } from "./view.rules.ts";
+import { createView, type View } from "./view.rules.ts";
 
 export interface Frame {
 	code: string;
@@ -54,7 +54,7 @@ class SocketClient implements Client {
 	readonly #socket: WebSocket;
 	readonly #duplex: Duplex | undefined;
 	readonly #figures: ClientFigures;
-	readonly #view = createView();
+	#view: View | undefined = undefined;
 	#held: Map<string | symbol, Held> | undefined = undefined;
 	#heldBytes = 0;
 	#isCorked = false;
@@ -75,6 +75,7 @@ class SocketClient implements Client {
 			this.#figures.pushed();
 			return this.#deliver(Symbol(frame.code), textOf(frame), room);
 		}
+		this.#view ??= createView();
 		const data = this.#view.admit(frame.code, frame.data as never, latest, headers);
 		if (data === undefined) return;
 		this.#figures.pushed();
@@ -86,7 +87,7 @@ class SocketClient implements Client {
 
 	drop(room: string) {
 		for (const [key, one] of this.#held ?? []) if (one.room === room) this.#release(key);
-		this.#view.untell();
+		this.#view?.untell();
 	}
 
 	close(code: number, reason: string) {

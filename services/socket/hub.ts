@@ -29,8 +29,13 @@ export function roomsOf({ push, feed }: TopicContract, message: never): string[]
 }
 
 export function createHub(topics: Topics): Hub {
-	const rooms = new Map<string, Set<Client>>();
-	const clients = (room: string) => rooms.get(room) ?? nobody;
+	/** Most rooms are of one user with one screen: that one stands for its set. */
+	const rooms = new Map<string, Client | Set<Client>>();
+	const clients = (room: string): ReadonlySet<Client> => {
+		const here = rooms.get(room);
+		if (here === undefined) return nobody;
+		return here instanceof Set ? here : new Set([here]);
+	};
 	const feeds = new Map<string, Watched>();
 	for (const [name, feed] of feedsOf(topics)) {
 		const room = feedRoom(name);
@@ -47,14 +52,17 @@ export function createHub(topics: Topics): Hub {
 
 	return {
 		enter(room, client) {
-			rooms.set(room, (rooms.get(room) ?? new Set()).add(client));
+			const here = rooms.get(room);
+			if (here === undefined || here === client) rooms.set(room, client);
+			else if (here instanceof Set) here.add(client);
+			else rooms.set(room, new Set([here, client]));
 		},
 
 		leave(room, client) {
 			const here = rooms.get(room);
-			if (!here?.delete(client)) return false;
+			if (here instanceof Set ? !here.delete(client) : here !== client) return false;
 			client.drop(room);
-			if (here.size > 0) return false;
+			if (here instanceof Set && here.size > 0) return false;
 			rooms.delete(room);
 			feeds.get(room)?.forget();
 			return true;

@@ -25,7 +25,7 @@ function open({
 	const arrive = (identity?: Identity, address = "1") => {
 		const peer = peers.arrive(address)!;
 		const over: string[] = [];
-		peer.over = reason => over.push(reason);
+		peer.holder = { over: reason => over.push(reason) };
 		if (identity) assert.ok(peer.identify(identity));
 		return { peer, over };
 	};

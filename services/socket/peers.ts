@@ -13,8 +13,8 @@ export interface Peer {
 	identify(identity: Identity): boolean;
 	/** It has gone; what comes after that changes nothing. */
 	leave(): void;
-	/** Called when its token has ended or been revoked, with which of the two: it is to be closed. */
-	over: (reason: string) => void;
+	/** Told when its token has ended or been revoked, and which of the two: it is to be closed. */
+	holder: { over(reason: string): void } | undefined;
 }
 
 export interface Peers {
@@ -46,8 +46,6 @@ const LEAST_OF_BURST = 0.01;
 /** Short enough for a revoked session's sockets to be closed within 5 s, as the list of those is a second old itself. */
 const SWEEP_EVERY_MS = 1_000;
 
-const nobodyToTell = () => {};
-
 export function createPeers({ caller, maxSocketsPerAddress, maxSocketsPerAccount, maxFramesPerSecond }: PeersOptions): Peers {
 	const addresses = shares(maxSocketsPerAddress, maxFramesPerSecond * BUSY_PER_ADDRESS);
 	const accounts = shares(maxSocketsPerAccount, maxFramesPerSecond * BUSY_PER_ACCOUNT);
@@ -59,7 +57,7 @@ export function createPeers({ caller, maxSocketsPerAddress, maxSocketsPerAccount
 		for (const [peer, identity] of signedIn) {
 			if (!isOver(identity)) continue;
 			signedIn.delete(peer);
-			peer.over(reason);
+			peer.holder?.over(reason);
 		}
 	};
 
@@ -92,7 +90,7 @@ export function createPeers({ caller, maxSocketsPerAddress, maxSocketsPerAccount
 		#ofAccount: Share | undefined = undefined;
 		#isHere = true;
 		identity: Identity | undefined = undefined;
-		over: Peer["over"] = nobodyToTell;
+		holder: Peer["holder"] = undefined;
 
 		constructor(ofAddress: Share) {
 			this.#ofAddress = ofAddress;

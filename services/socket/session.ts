@@ -4,6 +4,7 @@ import type { RawData, WebSocket } from "ws";
 import { mayActAs, mayCall } from "../../access.ts";
 import type { Actions, Caller } from "../../define.ts";
 import type { Client } from "./client.ts";
+import type { Session } from "./connection.ts";
 import { type ClientFrame, type codelessAction, errorFrame, parseFrame, tooManySockets } from "./frames.ts";
 import { feedRoom, type Hub, userRoom } from "./hub.ts";
 import { type Peer, SIGNED_OUT } from "./peers.ts";
@@ -16,22 +17,15 @@ export interface SessionOptions {
 	guests: boolean;
 	feeds: Map<string, { snapshot: string }>;
 	codeless: ReturnType<typeof codelessAction>;
-	/** Who is at the other end. */
-	peer: Peer;
 }
 
 /** Calls of one client under way at once; one that sends more is not read from until some are answered. */
 const MAX_UNDER_WAY = 256;
 
-/** What a session is to whoever opened it. */
-export interface Session {
-	/** Takes no more frames; resolves once those taken are answered. */
-	drain(): Promise<void>;
-}
-
 class SocketSession implements Session {
 	readonly #socket: WebSocket;
 	readonly #client: Client;
+	readonly #peer: Peer;
 	readonly #options: SessionOptions;
 	#underWay: Set<Promise<unknown>> | undefined = undefined;
 	// Frames that change who one is or what one watches are taken in the order they came; calls need not wait for each other. But what comes after
@@ -39,16 +33,28 @@ class SocketSession implements Session {
 	#inOrder: Promise<unknown> | undefined = undefined;
 	#connected: Promise<unknown> | undefined = undefined;
 
-	constructor(socket: WebSocket, client: Client, options: SessionOptions) {
+	constructor(socket: WebSocket, client: Client, peer: Peer, options: SessionOptions) {
 		this.#socket = socket;
 		this.#client = client;
+		this.#peer = peer;
 		this.#options = options;
-		// A ping costs an answer, like any frame.
-		const counted = () => void this.#isCounted();
-		socket.on("ping", counted).on("pong", counted);
-		socket.on("message", (data: RawData, isBinary: boolean) => this.#hear(data, isBinary));
-		socket.on("close", () => this.#leaveAll());
-		options.peer.over = reason => client.close(SIGNED_OUT, reason);
+		peer.holder = this;
+	}
+
+	/** A ping costs an answer, like any frame. */
+	beat() {
+		this.#isCounted();
+	}
+
+	/** The peer's token is worth nothing any more. */
+	over(reason: string) {
+		this.#client.close(SIGNED_OUT, reason);
+	}
+
+	left() {
+		if (this.#client.user !== undefined) this.#leave(userRoom(this.#client.user));
+		for (const name of this.#options.feeds.keys()) this.#leave(feedRoom(name));
+		this.#peer.leave();
 	}
 
 	async drain() {
@@ -56,7 +62,7 @@ class SocketSession implements Session {
 		await Promise.all(this.#underWay ?? []);
 	}
 
-	#hear(data: RawData, isBinary: boolean) {
+	hear(data: RawData, isBinary: boolean) {
 		if (!this.#isCounted()) return;
 		const work = this.#take(data, isBinary);
 		if (!work) return;
@@ -74,7 +80,7 @@ class SocketSession implements Session {
 	/** Whether a frame may still be taken. */
 	#isCounted() {
 		if (this.#socket.readyState !== this.#socket.OPEN) return false;
-		if (this.#options.peer.take()) return true;
+		if (this.#peer.take()) return true;
 		this.#client.close(1008, "too many frames");
 		return false;
 	}
@@ -115,7 +121,8 @@ class SocketSession implements Session {
 	}
 
 	async #connect({ user, token }: Extract<ClientFrame, { code: "connect" }>["data"]) {
-		const { peer, caller, guests } = this.#options;
+		const { caller, guests } = this.#options;
+		const peer = this.#peer;
 		const identity = token === undefined ? peer.identity : await caller.call("users.authenticate", { token });
 		// Nothing changes unless all of it does: the room of an account is only for sockets whose own token is that account's.
 		mayActAs(user, identity, { guests });
@@ -145,9 +152,10 @@ class SocketSession implements Session {
 	}
 
 	async #callCodeless(params: Record<string, unknown>) {
-		const { codeless, caller, guests, peer } = this.#options;
-		mayCall(codeless.contract, params, peer.identity, { guests });
-		const meta = { caller: peer.identity };
+		const { codeless, caller, guests } = this.#options;
+		const { identity } = this.#peer;
+		mayCall(codeless.contract, params, identity, { guests });
+		const meta = { caller: identity };
 		// Who drains the session waits for it; Moleculer's own list of calls under way is searched through at the end of each.
 		const options = { requestID: randomUUID(), meta, tracking: false };
 		const answer = await caller.call(codeless.name as keyof Actions, params as never, options);
@@ -174,12 +182,8 @@ class SocketSession implements Session {
 		const { hub, presence } = this.#options;
 		if (hub.leave(room, this.#client)) presence.leave(room);
 	}
-
-	#leaveAll() {
-		if (this.#client.user !== undefined) this.#leave(userRoom(this.#client.user));
-		for (const name of this.#options.feeds.keys()) this.#leave(feedRoom(name));
-	}
 }
 
-export const openSession = (socket: WebSocket, client: Client, options: SessionOptions): Session =>
-	new SocketSession(socket, client, options);
+/** What is heard of the socket is to be told to the session. */
+export const openSession = (socket: WebSocket, client: Client, peer: Peer, options: SessionOptions): Session =>
+	new SocketSession(socket, client, peer, options);

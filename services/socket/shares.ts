@@ -17,31 +17,32 @@ export interface Shares {
 	sweep(): void;
 }
 
-interface Holding {
-	sockets: number;
-	bucket: TokenBucket;
-}
-
 const nowMs = () => performance.now();
 
-class HeldShare implements Share {
-	readonly #holding: Holding;
+/** One for all sockets of a key. */
+class Holding implements Share {
+	readonly #bucket: TokenBucket;
+	sockets = 0;
 
-	constructor(holding: Holding) {
-		this.#holding = holding;
-		holding.sockets++;
+	constructor(framesPerSecond: number) {
+		this.#bucket = tokenBucket(framesPerSecond, nowMs());
 	}
 
 	left() {
-		return this.#holding.bucket.left(nowMs());
+		return this.#bucket.left(nowMs());
 	}
 
 	take() {
-		return this.#holding.bucket.take(nowMs());
+		return this.#bucket.take(nowMs());
 	}
 
 	leave() {
-		this.#holding.sockets--;
+		this.sockets--;
+	}
+
+	/** Without sockets, and owing nothing. */
+	isIdle() {
+		return this.sockets === 0 && this.#bucket.isFull(nowMs());
 	}
 }
 
@@ -51,14 +52,15 @@ export function shares(maxSockets: number, framesPerSecond: number): Shares {
 
 	return {
 		enter(key) {
-			const one = held.get(key) ?? { sockets: 0, bucket: tokenBucket(framesPerSecond, nowMs()) };
+			const one = held.get(key) ?? new Holding(framesPerSecond);
 			if (maxSockets > 0 && one.sockets >= maxSockets) return undefined;
 			held.set(key, one);
-			return new HeldShare(one);
+			one.sockets++;
+			return one;
 		},
 
 		sweep() {
-			for (const [key, { sockets, bucket }] of held) if (sockets === 0 && bucket.isFull(nowMs())) held.delete(key);
+			for (const [key, one] of held) if (one.isIdle()) held.delete(key);
 		}
 	};
 }

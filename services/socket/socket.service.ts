@@ -52,21 +52,13 @@ function open(service: Service, makePresence: typeof presenceOf) {
 	const codeless = codelessAction(actions);
 	const figures = socketFigures(service.broker, () => ({ ws: server.size(), "socket.io": (service as Running).connections() }));
 	const peers = createPeers({ ...config, caller });
+	const shared = { hub, presence, caller, guests: config.guests, feeds, codeless };
 	const server = webSockets({
 		allowedOrigins: config.allowedOrigins,
 		isTrusted,
 		peers,
 		caller,
-		onConnection: (socket, peer, duplex) =>
-			openSession(socket, createClient(socket, figures, duplex), {
-				hub,
-				presence,
-				caller,
-				guests: config.guests,
-				feeds,
-				codeless,
-				peer
-			})
+		onConnection: (socket, peer, duplex) => openSession(socket, createClient(socket, figures, duplex), peer, shared)
 	});
 	/** Sockets that have missed something catch up by coming anew. */
 	const comeAgain = (why: string) => {

@@ -59,14 +59,14 @@ async function open({
 					conflated: () => figures.conflated++,
 					slow: () => figures.slow++
 				}),
+				peer,
 				{
 					hub,
 					presence: localPresence("me"),
 					caller,
 					guests: true,
 					feeds: feedsOf(contracts),
-					codeless: codelessAction(actions),
-					peer
+					codeless: codelessAction(actions)
 				}
 			)
 	});

@@ -9,6 +9,7 @@ import { clientOf, type Trusted } from "../../mixins/http/client-address.ts";
 import { foreignOrigin, toHttp, tooManyRequests, unavailableHere } from "../../mixins/http/http-error.ts";
 import { isAllowedOrigin } from "../../mixins/http/origin.ts";
 import { refuse } from "../../mixins/http/refuse.ts";
+import { Connection, type Session } from "./connection.ts";
 import { tooManySockets } from "./frames.ts";
 import type { Peer, Peers } from "./peers.ts";
 
@@ -17,8 +18,8 @@ export interface WebSocketsOptions {
 	isTrusted: Trusted;
 	peers: Peers;
 	caller: Caller;
-	/** Called for each connection, with what it writes to; answers how to let it finish. */
-	onConnection: (socket: WebSocket, peer: Peer, duplex: Duplex) => { drain(): Promise<void> };
+	/** Called for each connection, with what it writes to; answers what hears it. */
+	onConnection: (socket: Connection, peer: Peer, duplex: Duplex) => Session;
 }
 
 const MAX_FRAME_BYTES = 64 * 1024;
@@ -37,29 +38,24 @@ export function webSockets({ allowedOrigins, isTrusted, peers, caller, onConnect
 	// No deflate: its memory a socket is many times a frame's size. Its types do not know closeTimeout yet.
 	const server = new WebSocketServer({
 		noServer: true,
+		WebSocket: Connection,
 		maxPayload: MAX_FRAME_BYTES,
 		perMessageDeflate: false,
 		closeTimeout: CLOSING_TIMEOUT_MS,
 		clientTracking: false
-	} as ServerOptions);
-	const open = new Map<WebSocket, { drain(): Promise<void> }>();
-	const silent = new WeakSet<WebSocket>();
+	} as ServerOptions<typeof Connection>);
+	const open = new Set<Connection>();
 	let isStopped = false;
 
-	// One of each for all sockets, which are `this` to them.
-	const hasSpoken = function (this: WebSocket) {
-		silent.delete(this);
-	};
+	// One for all sockets, which are `this` to it.
 	const hasClosed = function (this: WebSocket) {
-		open.delete(this);
+		open.delete(this as Connection);
 	};
 
-	const accept = (socket: WebSocket, duplex: Duplex, peer: Peer) => {
-		open.set(socket, onConnection(socket, peer, duplex));
-		// Whoever sends a lot has its answer to a ping behind all of that.
-		socket.on("pong", hasSpoken).on("message", hasSpoken);
-		// What goes wrong is told by the close that follows.
-		socket.on("error", ignore).on("close", hasClosed);
+	const accept = (socket: Connection, duplex: Duplex, peer: Peer) => {
+		open.add(socket);
+		socket.on("close", hasClosed);
+		socket.session = onConnection(socket, peer, duplex);
 	};
 
 	/** A client that can send its token with the upgrade is known before it is let in. Rejects with what the token's check says. */
@@ -69,9 +65,9 @@ export function webSockets({ allowedOrigins, isTrusted, peers, caller, onConnect
 	};
 
 	const ping = setInterval(() => {
-		for (const socket of open.keys()) {
-			if (silent.has(socket)) socket.terminate();
-			silent.add(socket);
+		for (const socket of open) {
+			if (socket.isSilent) socket.terminate();
+			socket.isSilent = true;
 			socket.ping();
 		}
 	}, PING_EVERY_MS).unref();
@@ -85,7 +81,8 @@ export function webSockets({ allowedOrigins, isTrusted, peers, caller, onConnect
 			const peer = peers.arrive(address);
 			if (!peer) return refuse(duplex, tooManyRequests);
 			// A handshake that fails ends the connection and accepts nothing.
-			duplex.on("close", () => peer.leave());
+			const leave = () => peer.leave();
+			duplex.on("close", leave);
 			// The server does not listen any more, the WebSocket not yet: a reset meanwhile would end the process.
 			duplex.on("error", ignore);
 			try {
@@ -94,27 +91,31 @@ export function webSockets({ allowedOrigins, isTrusted, peers, caller, onConnect
 				return refuse(duplex, toHttp(error));
 			}
 			if (isStopped) return refuse(duplex, unavailableHere);
-			server.handleUpgrade(req, duplex, head, socket => accept(socket, duplex, peer));
+			server.handleUpgrade(req, duplex, head, socket => {
+				accept(socket, duplex, peer);
+				// The WebSocket listens to it by now.
+				duplex.off("close", leave).off("error", ignore);
+			});
 		},
 
 		/** Asks every client to come again, to whichever node answers then. */
 		closeAll(code: number, reason: string) {
-			for (const socket of open.keys()) socket.close(code, reason);
+			for (const socket of open) socket.close(code, reason);
 		},
 
 		/** Answers what was taken, says goodbye (1001), and hangs up on who does not. */
 		async stop() {
 			isStopped = true;
 			clearInterval(ping);
-			await within(Promise.all([...open.values()].map(session => session.drain())), DRAIN_WITHIN_MS);
-			const gone = [...open.keys()].map(socket => new Promise(resolve => socket.once("close", resolve)));
-			for (const socket of open.keys()) {
+			await within(Promise.all([...open].map(({ session }) => session?.drain())), DRAIN_WITHIN_MS);
+			const gone = [...open].map(socket => new Promise(resolve => socket.once("close", resolve)));
+			for (const socket of open) {
 				// A paused socket would not hear the peer's own goodbye.
 				socket.resume();
 				socket.close(1001, "going away");
 			}
 			await within(Promise.all(gone), CLOSE_WITHIN_MS);
-			for (const socket of open.keys()) socket.terminate();
+			for (const socket of open) socket.terminate();
 		}
 	};
 }

@@ -20,7 +20,7 @@ const contracts = topics as unknown as Record<string, TopicContract>;
 const RENEW_EVERY_MS = 1_000;
 const nothing = () => {};
 const figures = { pushed: nothing, conflated: nothing, slow: nothing };
-const peer = { identity: undefined, take: () => true, identify: () => true, leave: nothing, over: nothing };
+const peer = { identity: undefined, take: () => true, identify: () => true, leave: nothing, holder: undefined };
 
 /** Every node may have sockets of every room: the worst that presence may say. */
 const presenceOf = (nodes: Node[]): Presence => ({
@@ -99,13 +99,14 @@ export function furnishSockets(
 		for (const socket of open) socket.close();
 	});
 
-	const options = { hub, presence, caller, guests: true, feeds: feedsOf(contracts), codeless: codelessAction(actions), peer };
+	const options = { hub, presence, caller, guests: true, feeds: feedsOf(contracts), codeless: codelessAction(actions) };
 	return socket =>
 		actAs(actor, () => {
 			open.add(socket);
 			socket.actor = actor;
 			socket.on("close", () => open.delete(socket));
 			const ws = socket as unknown as WebSocket;
-			openSession(ws, createClient(ws, figures), options);
+			const session = openSession(ws, createClient(ws, figures), { ...peer }, options);
+			socket.on("message", (data, isBinary) => session.hear(data, isBinary)).on("close", () => session.left());
 		});
 }
