@@ -39,13 +39,14 @@ function setUp(
 }
 
 describe("forwarding", () => {
-	it("delivers here what is here and hands every other node just its own", async () => {
+	it("delivers here at once, and hands every other node just its own", async () => {
 		const { forward, here, calls } = setUp({ x: ["me", "two"], y: ["two"], z: ["three"], nobody: [] }, async () => null);
-		await forward(["x", "y", "z", "nobody"].map(delivery));
+		const forwarded = forward(["x", "y", "z", "nobody"].map(delivery));
 		assert.deepEqual(
 			here.map(({ room }) => room),
-			["x"]
+			["x", "y", "z", "nobody"]
 		);
+		await forwarded;
 		assert.deepEqual(
 			calls.sort((a, b) => (a.node < b.node ? -1 : 1)).map(({ node, rooms }) => [node, rooms]),
 			[

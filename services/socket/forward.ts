@@ -12,7 +12,7 @@ const PAUSE_MS = 100;
 
 export interface ForwardOptions {
 	nodeID: string;
-	/** To the sockets of this node. */
+	/** To the sockets of this node, if it has any of the room. */
 	deliver: (delivery: Delivery) => void;
 	presence: Presence;
 	caller: Caller;
@@ -75,11 +75,12 @@ export function forwarder({ nodeID, deliver, presence, caller, logger }: Forward
 	};
 
 	return async (deliveries: Delivery[]) => {
+		// This node knows its own rooms: its sockets need not wait until it is known who else has any.
+		for (const delivery of deliveries) deliver(delivery);
 		const nodes = await presence.nodesOf([...new Set(deliveries.map(({ room }) => room))]);
 		const byNode = new Map<string, Delivery[]>();
 		for (const delivery of deliveries)
 			for (const node of nodes.get(delivery.room) ?? []) byNode.set(node, [...(byNode.get(node) ?? []), delivery]);
-		for (const delivery of byNode.get(nodeID) ?? []) deliver(delivery);
 		byNode.delete(nodeID);
 		await Promise.all([...byNode].map(([node, some]) => send(node, some)));
 	};
