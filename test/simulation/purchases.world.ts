@@ -120,8 +120,8 @@ export function purchases({ scheduler, faults, topics }: Ground): World {
 	};
 
 	const reader = async () => {
-		for (let n = 0; n < 6; n++) {
-			await delay(random.between(0, 2 * pauseMs));
+		for (let n = 0; n < 12; n++) {
+			await delay(random.between(0, pauseMs));
 			const user_id = random.pick(USERS);
 			const least = committedTotal(user_id);
 			checkBalance(user_id, await ask("wallet.getBalance", { user_id }), least, tables);
@@ -143,7 +143,7 @@ export function purchases({ scheduler, faults, topics }: Ground): World {
 		async people() {
 			// Topics are there before anybody writes to them by hand.
 			while (!topics.exist("user_purchase")) await delay(10);
-			await Promise.all([...Array.from({ length: random.between(1, 5) }, (_, n) => buyer(n)), foreigner(), reader()]);
+			await Promise.all([...Array.from({ length: random.between(1, 5) }, (_, n) => buyer(n)), foreigner(), reader(), reader()]);
 		},
 		isQuiet: () => postgres.waiting() === 0 && screens.every(({ isOpen }) => isOpen),
 		async check() {
