@@ -4,6 +4,7 @@ import { it } from "node:test";
 import { checksOf } from "../dependency.ts";
 import { showFigures } from "../figures.ts";
 import { leaseOf } from "./lease.ts";
+import { ENTRIES } from "./outbox.ts";
 import { entry, keptLog, numbers, SELDOM, type Testbed, until } from "./testing.ts";
 
 export const relaySuite = ({ fresh, put, isEmpty, node, start }: Testbed) => {
@@ -34,10 +35,27 @@ export const relaySuite = ({ fresh, put, isEmpty, node, start }: Testbed) => {
 		assert.deepEqual(log.records, [{ topic: "told", key: message.key, value, headers: { seq: "7", "request-id": "r-1" } }]);
 	});
 
+	it("sends what one statement put in, at once and in the order of the entries, and nothing of one that failed", async () => {
+		const [box, log] = [await fresh(), keptLog()];
+		const broker = await node(box, log, { pollMs: SELDOM });
+		const insert = (more: string) => (rows: string) =>
+			box.knex.raw(`insert into ?? (topic, key, value, headers) select topic, key, value, headers from ${ENTRIES} ${more}`, [
+				box.table,
+				rows
+			]);
+		await assert.rejects(box.addWithin([entry("a", 666)], insert("where 1 / (n - 1) = 0")), /division by zero/);
+		await box.addWithin([entry("a", 1), entry("b", 2), entry("a", 3)], insert("order by n"));
+		await until(() => log.records.length === 3, "them to leave");
+		await broker.stop();
+		assert.deepEqual(numbers(log.records), [1, 2, 3]);
+	});
+
 	it("refuses a message that is not what its topic's contract says, before anything is written", async () => {
 		const box = await fresh();
 		await assert.rejects(put(box, { topic: "told", message: { key: 1 } }), { type: "VALIDATION_ERROR" });
 		await assert.rejects(put(box, { topic: "unknown", message: {} }), /no topic unknown/);
+		const never = () => Promise.reject(new Error("it was written"));
+		await assert.rejects(box.addWithin([{ topic: "told", message: { key: 1 } }], never), { type: "VALIDATION_ERROR" });
 		assert.ok(await isEmpty(box));
 	});
 
