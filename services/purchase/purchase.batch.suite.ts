@@ -9,7 +9,7 @@ const isOutcome = (answer: Outcome | Error): answer is Outcome => !(answer insta
 const attempt = (more: Partial<Attempt> = {}): Attempt => ({ id: randomUUID(), userID: randomUUID(), amountCents: 100, ...more });
 const typeOf = (answer: unknown) => (answer as { type?: string }).type;
 
-export const batchSuite = ({ buy, totals, told }: PurchaseNodes) => {
+export const batchSuite = ({ buy, buyAndLose, totals, told }: PurchaseNodes) => {
 	describe("one batch", () => {
 		it("numbers a user's purchases in the order in which they came, and a repeated id once", async () => {
 			const [userID, other] = [randomUUID(), randomUUID()];
@@ -37,6 +37,14 @@ export const batchSuite = ({ buy, totals, told }: PurchaseNodes) => {
 			const [won, lost, other] = await buy[0]([one, { ...one, amountCents: 6 }, attempt()]);
 			assert.deepEqual([isOutcome(won!), typeOf(lost), isOutcome(other!)], [true, "CONFLICT", true]);
 			assert.deepEqual(await totals([one.userID]), [{ seq: 1, total_cents: 5 }]);
+		});
+
+		it("is told what it has bought also when nobody can say what others had bought before", async () => {
+			const [before, now] = [attempt(), attempt()];
+			await buy[0]([before]);
+			const [again, bought] = await buyAndLose([before, now]);
+			assert.deepEqual([typeOf(again), isOutcome(bought!) && bought.isNew], ["UNAVAILABLE", true]);
+			assert.equal((await told(now.userID)).length, 1);
 		});
 
 		it("fails alone when Postgres cannot take a text of it", async () => {

@@ -35,18 +35,22 @@ export function firsts(attempts: Attempt[]): { wanted: Attempt[]; places: number
 	return { wanted, places };
 }
 
-/** What to answer to each attempt, in order: by its place, the amount that stands there, and the places where something was bought just now. */
+/**
+ * What to answer to each attempt, in order: by its place, the amount that stands there, and the places where something was bought just now.
+ * `unknown`: why nobody could say what stands at the places without an amount.
+ */
 export function outcomes(
 	attempts: Attempt[],
 	places: number[],
 	amountsCents: (number | undefined)[],
-	bought: ReadonlySet<number>
+	bought: ReadonlySet<number>,
+	unknown?: Error
 ): (Outcome | Error)[] {
 	const left = new Set(bought);
 	return attempts.map(({ id, userID, amountCents }, index) => {
 		const place = places[index]!;
 		const stands = amountsCents[place];
-		if (stands === undefined) return new Error(`purchase ${id} of ${userID} was neither made nor found`);
+		if (stands === undefined) return unknown ?? new Error(`purchase ${id} of ${userID} was neither made nor found`);
 		const isNew = left.delete(place);
 		if (stands !== amountCents)
 			return conflict("this id has bought something for another amount", { id, user_id: userID, amount: stands / 100 });

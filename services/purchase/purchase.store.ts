@@ -51,6 +51,9 @@ const BUY = `
 	)
 	select n::int from counted`;
 
+/** In time for those who are bought in the same batch to be answered. */
+const FIND_TIMEOUT_MS = 2_000;
+
 const FIND = `
 	select n::int, amount_cents from purchases
 	join unnest(?::text[], ?::text[]) with ordinality as attempt (user_id, id, n) using (user_id, id)`;
@@ -99,12 +102,16 @@ export function sqlPurchases(knex: Knex, outbox: Outbox): PurchaseStore {
 		const bought = new Set<number>(rows.map(({ n }: { n: number }) => n - 1));
 		const amountsCents = wanted.map(({ amountCents }, place) => (bought.has(place) ? amountCents : undefined));
 		// A statement of its own: who waited for another transaction's insert of the same id does not see that row in the one that waited.
+		let unknown: Error | undefined;
 		const others = [...wanted.keys()].filter(place => !bought.has(place));
 		if (others.length > 0) {
-			const found = await knex.raw(FIND, [others.map(place => wanted[place]!.userID), others.map(place => wanted[place]!.id)]);
-			for (const { n, amount_cents } of found.rows) amountsCents[others[n - 1]!] = exact(amount_cents);
+			const ids = [others.map(place => wanted[place]!.userID), others.map(place => wanted[place]!.id)];
+			const found = await knex.raw(FIND, ids).timeout(FIND_TIMEOUT_MS).catch(asRefusal);
+			// What is bought is bought, and its buyers are told so: a retry without an id would buy again.
+			if (found instanceof Error) unknown = found;
+			else for (const { n, amount_cents } of found.rows) amountsCents[others[n - 1]!] = exact(amount_cents);
 		}
-		return outcomes(attempts, places, amountsCents, bought);
+		return outcomes(attempts, places, amountsCents, bought, unknown);
 	}
 
 	/** One attempt that the topic or Postgres cannot take would take the whole batch down: halved until it stands alone, it fails alone. */

@@ -27,6 +27,8 @@ interface Told {
 export interface PurchaseNodes {
 	db: (table: string) => Knex.QueryBuilder;
 	buy: [PurchaseStore["buy"], PurchaseStore["buy"]];
+	/** As if the server were gone as soon as it has sold. */
+	buyAndLose: PurchaseStore["buy"];
 	totals: PurchaseStore["totals"];
 	call: Caller["call"];
 	/** What will be on topic `user_purchase` for a user, in its order. */
@@ -69,7 +71,13 @@ export const purchaseSuite = (
 				return { id, amount, createdAt, seq: Number(seq), totalCents: Number(total_cents), requestID };
 			});
 		};
+		const buyAndLose = (attempts: Attempt[]) => {
+			const lost = { timeout: () => Promise.reject(Object.assign(new Error("gone"), { code: "ECONNRESET" })) };
+			const raw = (sql: string, values: Knex.Value[]) => (/^\s*select/.test(sql) ? lost : knex.raw(sql, values));
+			return sqlPurchases({ raw } as unknown as Knex, outbox(knex, { contracts: topics })).buy(attempts);
+		};
 		const nodes: PurchaseNodes = {
+			buyAndLose,
 			db: table => knex(table),
 			buy: [(attempts: Attempt[]) => stores[0].buy(attempts), (attempts: Attempt[]) => stores[1].buy(attempts)],
 			totals: userIDs => stores[1].totals(userIDs),
