@@ -69,6 +69,7 @@ describe("forwarding", () => {
 		await forward([delivery("x")]);
 		isGone = false;
 		await forward([delivery("x")]);
+		await eventually(() => assert.equal(calls.length, 3), "it to be told");
 		await setImmediate();
 		await forward([delivery("x")]);
 		assert.deepEqual(

@@ -8,6 +8,7 @@ import type { Delivery } from "./socket.contract.ts";
 /** For an answer: at first, so that a call that was lost is soon made up for, and at most, so that a busy node is not made busier. */
 const FIRST_TIMEOUT_MS = 1_000;
 const LONGEST_TIMEOUT_MS = 4_000;
+const LONGEST_TELL_MS = 32_000;
 const PAUSE_MS = 100;
 
 export interface ForwardOptions {
@@ -35,18 +36,17 @@ export function forwarder({ nodeID, deliver, presence, caller, logger }: Forward
 	const tell = async (node: string) => {
 		if (telling.has(node)) return;
 		telling.add(node);
-		while (missed.has(node)) {
+		// More time each time: a busy node does what it is told even if it answers late, and its sockets that come anew make it busier.
+		for (let timeoutMs = LONGEST_TIMEOUT_MS; missed.has(node); timeoutMs = Math.min(2 * timeoutMs, LONGEST_TELL_MS)) {
 			const times = missed.get(node);
 			try {
-				await hand(node, [], true, LONGEST_TIMEOUT_MS);
+				await hand(node, [], true, timeoutMs);
 				// What was given up while it was being told may concern sockets that had come anew by then.
 				if (missed.get(node) === times) missed.delete(node);
 			} catch {
-				const isExpected = await presence.isExpected(node, 0);
-				if (missed.get(node) !== times) continue;
 				// If it is gone, the next message for it, should it ever come back, has it told.
-				if (!isExpected) break;
-				await delay(PAUSE_MS);
+				if (!(await presence.isExpected(node, 0)) && missed.get(node) === times) break;
+				await delay(PAUSE_MS, undefined, { ref: false });
 			}
 		}
 		telling.delete(node);
