@@ -18,7 +18,7 @@ export interface Session {
  */
 export class Connection extends WebSocket {
 	session: Session | undefined = undefined;
-	/** It was pinged, and nothing has come since. */
+	/** It was pinged, and neither a pong nor a frame has come since: whoever sends a lot has its pong behind all of that. */
 	isSilent = false;
 
 	override emit(event: string | symbol, ...values: unknown[]): boolean {

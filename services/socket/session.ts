@@ -27,6 +27,7 @@ class SocketSession implements Session {
 	readonly #client: Client;
 	readonly #peer: Peer;
 	readonly #options: SessionOptions;
+	#isRefused = false;
 	#underWay: Set<Promise<unknown>> | undefined = undefined;
 	// Frames that change who one is or what one watches are taken in the order they came; calls need not wait for each other. But what comes after
 	// a connect waits for it, and a connect for the answers to all that came before: those are the former user's, and go first.
@@ -73,7 +74,7 @@ class SocketSession implements Session {
 		void work.then(() => {
 			underWay.delete(work);
 			if (underWay.size === 0) this.#nothingUnderWay();
-			if (this.#socket.isPaused && underWay.size < MAX_UNDER_WAY / 2) this.#socket.resume();
+			if (this.#socket.isPaused && !this.#isRefused && underWay.size < MAX_UNDER_WAY / 2) this.#socket.resume();
 		});
 	}
 
@@ -82,6 +83,9 @@ class SocketSession implements Session {
 		if (this.#socket.readyState !== this.#socket.OPEN) return false;
 		if (this.#peer.take()) return true;
 		this.#client.close(1008, "too many frames");
+		// What it goes on sending would cost those beside it: nothing more is read, and it is hung up on once it has had time to read why.
+		this.#isRefused = true;
+		this.#socket.pause();
 		return false;
 	}
 
