@@ -18,7 +18,7 @@ import type { Outbox, Waiting } from "./outbox.ts";
 export interface RelayOptions {
 	/** Whether this node sends. One that only carries the service's answers leaves that to others. Default: yes. */
 	works?: boolean | ((service: string) => boolean);
-	/** The pause between two looks, which grows from the least to the most while there is nothing: how late the commits of other processes are seen. */
+	/** The pause between two looks, which grows from the least to the most while there is nothing (after something was sent it is at most 10 ms): how late the commits of other processes are seen. */
 	pollMs?: { least: number; most: number };
 }
 
@@ -29,7 +29,7 @@ const MAX_MESSAGES = 1_000;
 /** Kafka takes a batch of one partition only if it is smaller than the largest record it takes, by default 1 MiB. */
 const MAX_BYTES = 512 * 1024;
 const STANDBY_MS = 1_000;
-/** What has left is taken out by the look at the next commit, if one comes so soon: one question then, and not two. */
+/** At most so long what has left stays in the table, for the look at the next commit to take it out: one question then, and not two. */
 const LINGER_MS = 10;
 const FIRST_BACKOFF_MS = 100;
 const LONGEST_BACKOFF_MS = 5_000;

@@ -85,6 +85,18 @@ describe("a fetch session", () => {
 		}
 	});
 
+	it("puts another partition first each time, as long as there is no session: an answer may have no room for the last", () => {
+		const session = new FetchSession();
+		const wanted: Wanted[] = ["a", "b"].map(topic => ({ topic, partitions: [partition(0), partition(1), partition(2)] }));
+		const firsts = Array.from({ length: 6 }, () => {
+			const { topics } = session.ask(wanted);
+			session.answered({ errorCode: 0, sessionId: 0 });
+			assert.deepEqual(sorted(all(topics)), sorted(all(wanted)));
+			return `${topics[0]!.topic}${topics[0]!.partitions[0]!.partition}`;
+		});
+		assert.deepEqual(firsts.toSorted(), ["a0", "a1", "a2", "b0", "b1", "b2"]);
+	});
+
 	it("has the server know what is wanted, whatever changes, is lost or forgotten", () => {
 		let incremental = 0;
 		for (let seed = 1; seed <= 200; seed++) {

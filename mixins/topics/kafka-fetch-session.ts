@@ -33,6 +33,7 @@ const some = <T extends { partitions: unknown[] }>(topics: T[]) => topics.filter
 export class FetchSession {
 	#id = NONE;
 	#epoch = FIRST_EPOCH;
+	#turn = 0;
 	#known = new Map<string, Map<number, string>>();
 
 	/** What to ask, so that the answer is about all that is wanted. */
@@ -45,7 +46,7 @@ export class FetchSession {
 			])
 		);
 		const session = { sessionId: this.#id, sessionEpoch: this.#epoch };
-		if (this.#epoch === FIRST_EPOCH) return { ...session, topics: wanted, forgottenTopics: [] };
+		if (this.#epoch === FIRST_EPOCH) return { ...session, topics: this.#byTurns(wanted), forgottenTopics: [] };
 		const isNews = (topic: string, partition: number) =>
 			known.get(topic)?.get(partition) !== this.#known.get(topic)!.get(partition);
 		const topics = wanted.map(({ topic, partitions }) => ({
@@ -57,6 +58,16 @@ export class FetchSession {
 			partitions: [...partitions.keys()].filter(partition => !this.#known.get(topic)?.has(partition))
 		}));
 		return { ...session, topics: some(topics), forgottenTopics: some(forgottenTopics) };
+	}
+
+	/**
+	 * An answer has room for so much, and whoever stands behind may be left out. In a session the server puts those back who had something; a server that keeps
+	 * none is asked for another one first each time.
+	 */
+	#byTurns(wanted: Wanted[]): Wanted[] {
+		const turn = this.#turn++;
+		const rotated = <T>(list: T[]) => [...list.slice(turn % list.length), ...list.slice(0, turn % list.length)];
+		return rotated(wanted).map(({ topic, partitions }) => ({ topic, partitions: rotated(partitions) }));
 	}
 
 	/** Takes in what the server said of the session; one older than Kafka 1.1 says nothing. */
