@@ -138,6 +138,8 @@ class SocketSession implements Session {
 	async #watch(wanted: Record<string, boolean | undefined>) {
 		const { hub, caller, feeds } = this.#options;
 		for (const [name, on] of Object.entries(wanted)) {
+			// What a flood has asked for before it was closed is looked up for nobody.
+			if (this.#socket.readyState !== this.#socket.OPEN) return;
 			if (!on) {
 				this.#leave(feedRoom(name));
 				continue;
