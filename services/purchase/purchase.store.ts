@@ -101,8 +101,8 @@ export function sqlPurchases(knex: Knex, outbox: Outbox): PurchaseStore {
 		);
 		const bought = new Set<number>(rows.map(({ n }: { n: number }) => n - 1));
 		const amountsCents = wanted.map(({ amountCents }, place) => (bought.has(place) ? amountCents : undefined));
-		// A statement of its own: who waited for another transaction's insert of the same id does not see that row in the one that waited.
 		let unknown: Error | undefined;
+		// A statement of its own: who waited for another transaction's insert of the same id does not see that row in the one that waited.
 		const others = [...wanted.keys()].filter(place => !bought.has(place));
 		if (others.length > 0) {
 			const ids = [others.map(place => wanted[place]!.userID), others.map(place => wanted[place]!.id)];
