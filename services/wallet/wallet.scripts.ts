@@ -21,17 +21,19 @@ return answer`;
 
 /**
  * KEYS: generation, applied, wallets. ARGV: partition ('' for none), next offset, then seq and total of each wallet.
- * Answers the generation and, for each wallet, the seq it had (0 for none) and 1 if it was confirmed in this generation.
+ * Answers the generation and, for each wallet, the seq it had (0 for none), 1 if it was confirmed in this generation, and the seq and total it has now.
  */
 const RAISE = `
 local generation = redis.call('GET', KEYS[1])
 local answer = { generation or '' }
 for i = 3, #KEYS do
 	local seq = ARGV[2 * i - 3]
-	local wallet = redis.call('HMGET', KEYS[i], 'generation', 'seq')
+	local total = ARGV[2 * i - 2]
+	local wallet = redis.call('HMGET', KEYS[i], 'generation', 'seq', 'total_cents')
 	local before = tonumber(wallet[2]) or 0
-	if tonumber(seq) > before then redis.call('HSET', KEYS[i], 'seq', seq, 'total_cents', ARGV[2 * i - 2]) end
-	answer[i - 1] = { before, generation and wallet[1] == generation and 1 or 0 }
+	local isNewer = tonumber(seq) > before
+	if isNewer then redis.call('HSET', KEYS[i], 'seq', seq, 'total_cents', total) end
+	answer[i - 1] = { before, generation and wallet[1] == generation and 1 or 0, isNewer and seq or wallet[2], isNewer and total or wallet[3] }
 end
 if ARGV[1] ~= '' then redis.call('HSET', KEYS[2], ARGV[1], ARGV[2]) end
 return answer`;
@@ -61,7 +63,7 @@ type Script<Answer> = (keyCount: number, ...keysAndArguments: (string | number)[
 
 export interface WalletClient extends Client {
 	walletRead: Script<[generation: string, ...(string | null)[]]>;
-	walletRaise: Script<[generation: string, ...[before: number, isConfirmed: 0 | 1][]]>;
+	walletRaise: Script<[generation: string, ...[before: number, isConfirmed: 0 | 1, seq: string, total_cents: string][]]>;
 	walletConfirm: Script<null>;
 	walletRenew: Script<string>;
 }

@@ -1,19 +1,21 @@
 import type { ServiceSchema } from "moleculer";
 import { config } from "../../config.ts";
-import { type Caller, defineService } from "../../define.ts";
+import { type Caller, defineService, type Received } from "../../define.ts";
 import { cannotStart } from "../../mixins/cannot-start.ts";
 import { awayAs } from "../../mixins/errors.ts";
 import { microBatch } from "../../mixins/micro-batch.ts";
 import { redis as redisMixin } from "../../mixins/redis.ts";
 import { embedded, redis, topicLog, withTopics, works } from "../../profile.ts";
 import { walletOverGrpc } from "./wallet.grpc.ts";
-import { balancesOf, changesOf, compare, identityOf, totalIn } from "./wallet.rules.ts";
+import { balancesOf, type Change, changesOf, compare, identityOf, totalIn } from "./wallet.rules.ts";
 import { memoryBalances } from "./wallet.store.memory.ts";
 import { redisBalances } from "./wallet.store.redis.ts";
-import type { BalanceStore } from "./wallet.store.ts";
+import type { BalanceStore, Raised } from "./wallet.store.ts";
 import { keepWarm } from "./wallet.warm.ts";
 
 const MISSED = "plaza.wallet.missed";
+/** After so long others may have taken the partition over, for a process that is not heard of for 8 s (the session timeout of consumers) has lost it. */
+const HELD_UP_MS = 4_000;
 
 /** What everybody has spent, kept at hand: brought up to date by the topic of purchases, answered over gRPC and the broker. */
 export const wallet = (store: BalanceStore, mixins: Partial<ServiceSchema>[] = []) => {
@@ -49,6 +51,32 @@ export const wallet = (store: BalanceStore, mixins: Partial<ServiceSchema>[] = [
 				// Of those who never bought nothing is kept, or anybody could fill the store by asking. What fails here is made good by the next read.
 				if (total.seq > 0 && generation !== undefined) store.confirm([{ user_id, ...total }], generation).catch(() => {});
 				return total.total_cents;
+			},
+
+			/**
+			 * Publishes totals as the store holds them. What is told last must be the newest: whoever was held up since the store was asked may have told
+			 * what another has outdone meanwhile, and looks again.
+			 */
+			async publishTotals(
+				changes: Change<Received<unknown>>[],
+				asked: { raised: Raised[]; sinceMs: number },
+				raise: () => Promise<Raised[]>
+			) {
+				const told = asked.raised.map(({ newest }) => newest);
+				await Promise.all(
+					changes.map(({ entry: { user_id }, newest: { requestID } }, index) => {
+						const { seq, total_cents } = told[index]!;
+						return this.publish(
+							"WalletBalance",
+							{ user_id, ...balancesOf(total_cents) },
+							{ headers: { seq: String(seq) }, requestID }
+						);
+					})
+				);
+				if (performance.now() - asked.sinceMs < HELD_UP_MS) return;
+				const again = { sinceMs: performance.now(), raised: await raise() };
+				const isOutdone = again.raised.some(({ newest }, index) => newest.seq > told[index]!.seq);
+				if (isOutdone) await this.publishTotals(changes, again, raise);
 			}
 		},
 
@@ -80,14 +108,13 @@ export const wallet = (store: BalanceStore, mixins: Partial<ServiceSchema>[] = [
 					let duplicates = answers.filter(({ recorded }) => !recorded).length;
 
 					const changes = changesOf(ours);
-					const nextOffset = received.at(-1)!.record.offset + 1;
-					const raised = await store.raise(
-						changes.map(({ entry }) => entry),
-						{ partition, nextOffset }
-					);
+					const applied = { partition, nextOffset: received.at(-1)!.record.offset + 1 };
+					const entries = changes.map(({ entry }) => entry);
+					const raise = () => store.raise(entries, applied);
+					const asked = { sinceMs: performance.now(), raised: await raise() };
 
 					for (const [index, { entry, seqs, newest }] of changes.entries()) {
-						const { before, isConfirmed } = raised[index]!;
+						const { before, isConfirmed } = asked.raised[index]!;
 						const { duplicates: known, missed } = compare(seqs, before);
 						duplicates += known;
 						this.logger.debug("total updated", { ...entry, before, requestID: newest.requestID });
@@ -97,15 +124,7 @@ export const wallet = (store: BalanceStore, mixins: Partial<ServiceSchema>[] = [
 						if (!isConfirmed) this.centsOf(entry.user_id, newest.ctx).catch(() => {});
 					}
 					// Also for what was known already: a screen may have missed it.
-					await Promise.all(
-						changes.map(({ entry: { user_id, seq, total_cents }, newest }) =>
-							this.publish(
-								"WalletBalance",
-								{ user_id, ...balancesOf(total_cents) },
-								{ headers: { seq: String(seq) }, requestID: newest.requestID }
-							)
-						)
-					);
+					await this.publishTotals(changes, asked, raise);
 					return { duplicates };
 				}
 			}

@@ -25,8 +25,9 @@ export function memoryBalances({ maxUsers = MAX_USERS } = {}): BalanceStore {
 
 	const raise = ({ user_id, seq, total_cents }: Entry): Raised => {
 		const { total, isConfirmed } = wallets.get(user_id) ?? { isConfirmed: false };
-		keep(user_id, { total: total && total.seq >= seq ? total : { seq, total_cents }, isConfirmed });
-		return { before: total?.seq, isConfirmed };
+		const newest = total && total.seq >= seq ? total : { seq, total_cents };
+		keep(user_id, { total: newest, isConfirmed });
+		return { before: total?.seq, newest, isConfirmed };
 	};
 
 	return {

@@ -48,7 +48,11 @@ export function redisBalances(redis: Redis, committed: () => Promise<number[]>):
 			const told = client.walletRaise(keys.length, ...keys, ...applied, ...totalsOf(entries));
 			const [generation, ...wallets] = await told.catch(awayUnlessWrong);
 			isWhole(generation);
-			return wallets.map(([before, isConfirmed]) => ({ before: before || undefined, isConfirmed: isConfirmed === 1 }));
+			return wallets.map(([before, isConfirmed, seq, total_cents]) => ({
+				before: before || undefined,
+				newest: { seq: Number(seq), total_cents: Number(total_cents) },
+				isConfirmed: isConfirmed === 1
+			}));
 		},
 
 		async confirm(entries, required) {

@@ -35,7 +35,7 @@ export const balanceStoreSuite = (where: string, open: () => Promise<{ store: Ba
 			assert.deepEqual(totalsCents, [10, undefined, 4999, 10]);
 		});
 
-		it("takes a newer total and says which it had, and leaves an equal or an older one", async () => {
+		it("takes a newer total and says which it had and has, and leaves an equal or an older one", async () => {
 			const user = randomUUID();
 			await confirm([user, 2, 200]);
 			for (const [seq, total_cents, before] of [
@@ -43,7 +43,9 @@ export const balanceStoreSuite = (where: string, open: () => Promise<{ store: Ba
 				[3, 999, 3],
 				[2, 200, 3]
 			] as const)
-				assert.deepEqual(await raise([user, seq, total_cents]), [{ before, isConfirmed: true }]);
+				assert.deepEqual(await raise([user, seq, total_cents]), [
+					{ before, newest: { seq: 3, total_cents: 300 }, isConfirmed: true }
+				]);
 			assert.equal(await totalOf(user), 300);
 		});
 
@@ -56,8 +58,10 @@ export const balanceStoreSuite = (where: string, open: () => Promise<{ store: Ba
 
 		it("answers for nobody who was not confirmed: what it was told may be an old record that comes again", async () => {
 			const user = randomUUID();
-			assert.deepEqual(await raise([user, 3, 300]), [{ before: undefined, isConfirmed: false }]);
-			assert.deepEqual(await raise([user, 4, 400]), [{ before: 3, isConfirmed: false }]);
+			assert.deepEqual(await raise([user, 3, 300]), [
+				{ before: undefined, newest: { seq: 3, total_cents: 300 }, isConfirmed: false }
+			]);
+			assert.deepEqual(await raise([user, 4, 400]), [{ before: 3, newest: { seq: 4, total_cents: 400 }, isConfirmed: false }]);
 			assert.equal(await totalOf(user), undefined);
 			await confirm([user, 4, 400]);
 			assert.equal(await totalOf(user), 400);
@@ -111,7 +115,9 @@ export const balanceStoreSuite = (where: string, open: () => Promise<{ store: Ba
 			const user = randomUUID();
 			const largest = Number.MAX_SAFE_INTEGER;
 			await confirm([user, largest - 1, largest - 1]);
-			assert.deepEqual(await raise([user, largest, largest]), [{ before: largest - 1, isConfirmed: true }]);
+			assert.deepEqual(await raise([user, largest, largest]), [
+				{ before: largest - 1, newest: { seq: largest, total_cents: largest }, isConfirmed: true }
+			]);
 			assert.equal(await totalOf(user), largest);
 		});
 

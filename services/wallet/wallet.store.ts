@@ -17,6 +17,8 @@ export interface Reading {
 export interface Raised {
 	/** The version it had before; undefined if it had none. */
 	before: number | undefined;
+	/** What it holds now: what it was told, or what is newer. */
+	newest: PurchaseTotal;
 	/** Whether it will answer for this user. */
 	isConfirmed: boolean;
 }

@@ -52,6 +52,8 @@ describe("the wallet", () => {
 	let away: { store: boolean; purchases: boolean; topics: boolean };
 	let lookups: number;
 	let storeReads: number;
+	/** What comes to pass between a total's being raised and its being published. */
+	let meanwhile: (() => Promise<void>) | undefined;
 
 	const memory = memoryBalances();
 	const orAway = <T>(isAway: boolean, what: string, answer: () => T) => (isAway ? Promise.reject(unavailable(what)) : answer());
@@ -68,8 +70,10 @@ describe("the wallet", () => {
 			walletOverGrpc({ host: "127.0.0.1", port: 0 }),
 			{
 				methods: {
-					publish: (_topic: string, message: WalletBalance, options: PublishOptions) =>
-						orAway(away.topics, "the log", async () => void published.push({ message, options }))
+					async publish(_topic: string, message: WalletBalance, options: PublishOptions) {
+						await meanwhile?.();
+						return orAway(away.topics, "the log", async () => void published.push({ message, options }));
+					}
 				}
 			}
 		])
@@ -221,7 +225,29 @@ describe("the wallet", () => {
 		assert.equal(await totalOf(user_id), 2);
 		assert.deepEqual(
 			published.map(({ options }) => options.headers?.seq),
-			["2", "2", "1"]
+			["2", "2", "2"]
+		);
+	});
+
+	it("tells what others have told meanwhile last, if it was held up until they had", async t => {
+		const user_id = randomUUID();
+		const [old, newer] = [purchase(user_id, 1, 100), purchase(user_id, 2, 200)];
+		let pausedMs = 0;
+		const now = performance.now.bind(performance);
+		t.mock.method(performance, "now", () => now() + pausedMs);
+		meanwhile = async () => {
+			meanwhile = undefined;
+			await deliver(newer);
+			pausedMs = 30_000;
+		};
+		await deliver(old);
+		assert.deepEqual(
+			published.map(({ message, options }) => [options.headers?.seq, message.balances.total]),
+			[
+				["2", 2],
+				["1", 1],
+				["2", 2]
+			]
 		);
 	});
 

@@ -71,8 +71,8 @@ export const plants: Plant[] = [
 		name: "wallet without a fence",
 		world: "purchases",
 		file: "services/wallet/wallet.scripts.ts",
-		find: "if tonumber(seq) > before then redis.call('HSET'",
-		replace: "if tonumber(seq) > 0 then redis.call('HSET'"
+		find: "local isNewer = tonumber(seq) > before",
+		replace: "local isNewer = tonumber(seq) > 0"
 	},
 	{
 		name: "generation not renewed when Redis is behind",
