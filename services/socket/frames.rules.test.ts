@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Errors } from "moleculer";
 import { conflict, invalid, unavailable } from "../../mixins/errors.ts";
-import { errorFrame, parseFrame } from "./frames.ts";
+import { errorFrame, frameParser } from "./frames.ts";
 
-const parse = (frame: unknown) => parseFrame(typeof frame === "string" ? frame : JSON.stringify(frame), ["selections"]);
+const read = frameParser(["selections"]);
+const parse = (frame: unknown) => read(typeof frame === "string" ? frame : JSON.stringify(frame));
 const fieldOf = (frame: unknown) => {
 	try {
 		parse(frame);

@@ -28,26 +28,29 @@ function checked<S extends z.ZodType>(schema: S, data: unknown): z.output<S> {
 	throw invalid(faultsOf(parsed.error).map(({ field, message }) => ({ field: field || "data", message })));
 }
 
-/** Reads a frame; undefined: it was not text. A frame without a code is a call of the action that takes those. Throws `VALIDATION_ERROR`. */
-export function parseFrame(text: string | undefined, feeds: Iterable<string>): ClientFrame {
-	if (text === undefined) throw refuse("", "send frames as text");
-	if (isDeeperThan(text)) throw refuse("", `the frame nests deeper than ${MAX_JSON_DEPTH} levels`);
-	let frame: unknown;
-	try {
-		frame = JSON.parse(text);
-	} catch {
-		throw refuse("", "the frame is not JSON");
-	}
-	if (!isObject(frame)) throw refuse("", "the frame must be a JSON object");
-	if (!("code" in frame)) return { code: undefined, data: frame };
-	const { code, data } = frame;
-	if (code === "connect") return { code, data: checked(Connect, data) };
-	if (code === "watch")
-		return {
-			code,
-			data: checked(z.strictObject(Object.fromEntries([...feeds].map(name => [name, z.boolean().optional()]))), data)
-		};
-	throw refuse("code", "must be connect or watch, or left out");
+/**
+ * Reads frames, where these feeds may be watched; undefined: it was not text. A frame without a code is a call of the action that takes those.
+ * Throws `VALIDATION_ERROR`.
+ */
+export function frameParser(feeds: Iterable<string>): (text: string | undefined) => ClientFrame {
+	const Watch = z.strictObject(Object.fromEntries([...feeds].map(name => [name, z.boolean().optional()])));
+
+	return text => {
+		if (text === undefined) throw refuse("", "send frames as text");
+		if (isDeeperThan(text)) throw refuse("", `the frame nests deeper than ${MAX_JSON_DEPTH} levels`);
+		let frame: unknown;
+		try {
+			frame = JSON.parse(text);
+		} catch {
+			throw refuse("", "the frame is not JSON");
+		}
+		if (!isObject(frame)) throw refuse("", "the frame must be a JSON object");
+		if (!("code" in frame)) return { code: undefined, data: frame };
+		const { code, data } = frame;
+		if (code === "connect") return { code, data: checked(Connect, data) };
+		if (code === "watch") return { code, data: checked(Watch, data) };
+		throw refuse("code", "must be connect or watch, or left out");
+	};
 }
 
 /** The action that takes frames without a code, and the code of its answers. */

@@ -5,8 +5,9 @@ import { mayActAs, mayCall } from "../../access.ts";
 import type { Actions, Caller } from "../../define.ts";
 import type { Client } from "./client.ts";
 import type { Session } from "./connection.ts";
-import { type ClientFrame, type codelessAction, errorFrame, parseFrame, tooManySockets } from "./frames.ts";
+import { type ClientFrame, type codelessAction, errorFrame, type frameParser, tooManySockets } from "./frames.ts";
 import { feedRoom, type Hub, userRoom } from "./hub.ts";
+import { type Answers, Intake } from "./intake.ts";
 import { type Peer, SIGNED_OUT } from "./peers.ts";
 import type { Presence } from "./presence.ts";
 
@@ -16,39 +17,34 @@ export interface SessionOptions {
 	caller: Caller;
 	guests: boolean;
 	feeds: Map<string, { snapshot: string }>;
+	parse: ReturnType<typeof frameParser>;
 	codeless: ReturnType<typeof codelessAction>;
 }
 
-/** Calls of one client under way at once; one that sends more is not read from until some are answered. */
-const MAX_UNDER_WAY = 256;
-
-class SocketSession implements Session {
+class SocketSession implements Session, Answers {
 	readonly #socket: WebSocket;
 	readonly #client: Client;
 	readonly #peer: Peer;
 	readonly #options: SessionOptions;
-	#isRefused = false;
-	#underWay: Set<Promise<unknown>> | undefined = undefined;
-	// Frames that change who one is or what one watches are taken in the order they came; calls need not wait for each other. But what comes after
-	// a connect waits for it, and a connect for the answers to all that came before: those are the former user's, and go first.
-	#inOrder: Promise<unknown> | undefined = undefined;
-	#connected: Promise<unknown> | undefined = undefined;
+	readonly #intake: Intake;
 
 	constructor(socket: WebSocket, client: Client, peer: Peer, options: SessionOptions) {
 		this.#socket = socket;
 		this.#client = client;
 		this.#peer = peer;
 		this.#options = options;
+		this.#intake = new Intake(socket, peer, this);
 		peer.holder = this;
 	}
 
 	/** A ping costs an answer, like any frame. */
 	beat() {
-		this.#isCounted();
+		if (this.#socket.readyState === this.#socket.OPEN) this.#intake.count();
 	}
 
 	/** The peer's token is worth nothing any more. */
 	over(reason: string) {
+		this.#intake.end();
 		this.#client.close(SIGNED_OUT, reason);
 	}
 
@@ -58,63 +54,27 @@ class SocketSession implements Session {
 		this.#peer.leave();
 	}
 
-	async drain() {
-		this.#socket.pause();
-		await Promise.all(this.#underWay ?? []);
-	}
-
 	hear(data: RawData, isBinary: boolean) {
-		if (!this.#isCounted()) return;
-		const work = this.#take(data, isBinary);
-		if (!work) return;
-		this.#underWay ??= new Set();
-		const underWay = this.#underWay;
-		underWay.add(work);
-		if (underWay.size >= MAX_UNDER_WAY) this.#socket.pause();
-		void work.then(() => {
-			underWay.delete(work);
-			if (underWay.size === 0) this.#nothingUnderWay();
-			if (this.#socket.isPaused && !this.#isRefused && underWay.size < MAX_UNDER_WAY / 2) this.#socket.resume();
-		});
+		this.#intake.hear(data, isBinary);
 	}
 
-	/** Whether a frame may still be taken. */
-	#isCounted() {
-		if (this.#socket.readyState !== this.#socket.OPEN) return false;
-		if (this.#peer.take()) return true;
+	drain() {
+		return this.#intake.drain();
+	}
+
+	flooded() {
 		this.#client.close(1008, "too many frames");
-		// What it goes on sending would cost those beside it: nothing more is read, and it is hung up on once it has had time to read why.
-		this.#isRefused = true;
-		this.#socket.pause();
-		return false;
 	}
 
-	/** Resolves once the frame is answered; undefined if it is by now. */
-	#take(data: RawData, isBinary: boolean): Promise<unknown> | undefined {
-		let frame: ClientFrame;
-		try {
-			frame = parseFrame(isBinary ? undefined : String(data), this.#options.feeds.keys());
-		} catch (error) {
-			this.#client.send(errorFrame(error));
-			return undefined;
-		}
-		if (frame.code === undefined) return this.#connected ? this.#connected.then(() => this.#answer(frame)) : this.#answer(frame);
-		const before = frame.code === "connect" ? Promise.all(this.#underWay ?? []) : (this.#inOrder ?? Promise.resolve());
-		const answered = before.then(() => this.#answer(frame));
-		this.#inOrder = answered;
-		if (frame.code === "connect") this.#connected = answered;
-		return answered;
+	parse(text: string | undefined) {
+		return this.#options.parse(text);
 	}
 
-	/** Nothing is left that what comes next could wait for, or that would have to be remembered of a silent socket. */
-	#nothingUnderWay() {
-		this.#underWay = undefined;
-		this.#inOrder = undefined;
-		this.#connected = undefined;
+	refuse(error: unknown) {
+		this.#client.send(errorFrame(error));
 	}
 
-	/** Never rejects. */
-	async #answer(frame: ClientFrame) {
+	async answer(frame: ClientFrame) {
 		try {
 			if (frame.code === "connect") await this.#connect(frame.data);
 			else if (frame.code === "watch") await this.#watch(frame.data);

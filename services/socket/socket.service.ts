@@ -10,7 +10,7 @@ import { createClient } from "./client.ts";
 import { feedsOf } from "./feeds.ts";
 import { socketFigures } from "./figures.ts";
 import { forwarder } from "./forward.ts";
-import { codelessAction } from "./frames.ts";
+import { codelessAction, frameParser } from "./frames.ts";
 import { createHub, roomsOf } from "./hub.ts";
 import { isLive, liveRooms, placesOf, subscriptionsOf } from "./live.ts";
 import { createPeers } from "./peers.ts";
@@ -52,7 +52,7 @@ function open(service: Service, makePresence: typeof presenceOf) {
 	const codeless = codelessAction(actions);
 	const figures = socketFigures(service.broker, () => ({ ws: server.size(), "socket.io": (service as Running).connections() }));
 	const peers = createPeers({ ...config, caller });
-	const shared = { hub, presence, caller, guests: config.guests, feeds, codeless };
+	const shared = { hub, presence, caller, guests: config.guests, feeds, parse: frameParser(feeds.keys()), codeless };
 	const server = webSockets({
 		allowedOrigins: config.allowedOrigins,
 		isTrusted,

@@ -10,7 +10,7 @@ import { eventually } from "../../test/client.ts";
 import { actions, topics } from "../contract.ts";
 import { createClient } from "./client.ts";
 import { feedsOf } from "./feeds.ts";
-import { codelessAction } from "./frames.ts";
+import { codelessAction, frameParser } from "./frames.ts";
 import { createHub, userRoom } from "./hub.ts";
 import { createPeers } from "./peers.ts";
 import { localPresence } from "./presence.ts";
@@ -38,6 +38,7 @@ async function open({
 	buy = async (bought: object, _meta: Meta): Promise<unknown> => bought
 } = {}) {
 	const hub = createHub(contracts);
+	const feeds = feedsOf(contracts);
 	const figures = { pushed: 0, conflated: 0, slow: 0 };
 	const caller = {
 		async call(name: string, params: { token: string }, options?: { meta: Meta }) {
@@ -65,7 +66,8 @@ async function open({
 					presence: localPresence("me"),
 					caller,
 					guests: true,
-					feeds: feedsOf(contracts),
+					feeds,
+					parse: frameParser(feeds.keys()),
 					codeless: codelessAction(actions)
 				}
 			)

@@ -6,7 +6,7 @@ import { actions, topics } from "../../services/contract.ts";
 import { createClient } from "../../services/socket/client.ts";
 import { feedsOf } from "../../services/socket/feeds.ts";
 import { forwarder } from "../../services/socket/forward.ts";
-import { codelessAction } from "../../services/socket/frames.ts";
+import { codelessAction, frameParser } from "../../services/socket/frames.ts";
 import { createHub, roomsOf } from "../../services/socket/hub.ts";
 import { LEASE_MS } from "../../services/socket/presence.redis.ts";
 import type { Presence } from "../../services/socket/presence.ts";
@@ -99,7 +99,16 @@ export function furnishSockets(
 		for (const socket of open) socket.close();
 	});
 
-	const options = { hub, presence, caller, guests: true, feeds: feedsOf(contracts), codeless: codelessAction(actions) };
+	const feeds = feedsOf(contracts);
+	const options = {
+		hub,
+		presence,
+		caller,
+		guests: true,
+		feeds,
+		parse: frameParser(feeds.keys()),
+		codeless: codelessAction(actions)
+	};
 	return socket =>
 		actAs(actor, () => {
 			open.add(socket);
