@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, it } from "node:test";
+import fc from "fast-check";
 import { readConfig } from "../../config.ts";
 import { openRedis, type Redis } from "../../mixins/redis.ts";
 import { eventually } from "../../test/client.ts";
@@ -85,7 +86,45 @@ describe("presence in Redis", () => {
 		await join(room);
 		rooms.delete(room);
 		presence.leave(room);
-		assert.deepEqual((await presence.nodesOf([room])).get(room), []);
+		await eventually(async () => assert.deepEqual((await presence.nodesOf([room])).get(room), []), "the room to be left");
+	});
+
+	it("finds a node as soon as any join has resolved, however often its sockets came and went before", async () => {
+		const [here, asking] = [await node("revolving"), await node("asking")];
+		const turn = () => new Promise(setImmediate);
+		await fc.assert(
+			fc.asyncProperty(fc.array(fc.constantFrom("enter", "leave", "wait", "turn"), { maxLength: 12 }), async steps => {
+				const room = `user:${randomUUID()}`;
+				let sockets = 0;
+				let last = Promise.resolve();
+				for (const step of steps) {
+					if (step === "enter") {
+						sockets++;
+						last = here.join(room);
+					} else if (step === "leave" && sockets > 0 && --sockets === 0) {
+						here.rooms.delete(room);
+						here.presence.leave(room);
+					} else await (step === "wait" ? last : turn());
+				}
+				await here.join(room);
+				assert.deepEqual((await asking.presence.nodesOf([room])).get(room), ["revolving"]);
+				here.presence.leave(room);
+				await eventually(
+					async () => assert.deepEqual((await asking.presence.nodesOf([room])).get(room), []),
+					"the room to be left"
+				);
+			}),
+			{ numRuns: 50 }
+		);
+	});
+
+	it("tells Redis once of a room that many enter", async () => {
+		const { join } = await node("crowded");
+		const room = `feed:${randomUUID()}`;
+		await join(room);
+		await watcher.client.del(`${keyPrefix}room:${room}`);
+		await Promise.all([join(room), join(room)]);
+		assert.equal(await watcher.client.exists(`${keyPrefix}room:${room}`), 0);
 	});
 
 	it("sends to everybody right after Redis forgot everything, and again only to those concerned once they have registered anew", async () => {

@@ -1,5 +1,5 @@
 // Presence in Redis: a set of nodes for each room, and for each node a key with a lease that says its entries can be believed.
-import { setTimeout as delay } from "node:timers/promises";
+import { setImmediate as aTurn, setTimeout as delay } from "node:timers/promises";
 import type { ChainableCommander } from "ioredis";
 import type { Redis } from "../../mixins/redis.ts";
 import { burials, presenceKeys } from "./presence.burials.ts";
@@ -47,9 +47,27 @@ export function redisPresence(
 	let renewedAtMs = performance.now();
 	let renewing: Promise<void> | undefined;
 
+	/** Rooms with the join that was last under way for each; `true`: Redis has said that it knows, and has been told nothing else since. */
+	const joined = new Map<string, object | true>();
+	let collected: { pipeline: ChainableCommander; sent: Promise<unknown> } | undefined;
+
 	const lost = () => {
 		if (isRegistered) registered = Promise.withResolvers();
 		isRegistered = false;
+		joined.clear();
+	};
+
+	/** In order, and what one turn of the event loop has to say in one write: when a node dies all its sockets come at once. */
+	const collect = () => {
+		collected ??= {
+			pipeline: client.pipeline(),
+			sent: aTurn().then(() => {
+				const { pipeline } = collected!;
+				collected = undefined;
+				return all(pipeline);
+			})
+		};
+		return collected;
 	};
 
 	/**
@@ -101,8 +119,16 @@ export function redisPresence(
 
 	return {
 		async join(room) {
+			// Whoever watches what others here watch is found where they are.
+			if (joined.get(room) === true) return;
+			const joining = {};
+			joined.set(room, joining);
 			try {
-				await all(client.pipeline().sadd(ownRoomsKey, room).sadd(roomKey(room), nodeID));
+				const { pipeline, sent } = collect();
+				pipeline.sadd(ownRoomsKey, room).sadd(roomKey(room), nodeID);
+				await sent;
+				// Who has left meanwhile has Redis forget it.
+				if (isRegistered && joined.get(room) === joining) joined.set(room, true);
 				if (isRegistered) return;
 			} catch {
 				lost();
@@ -112,7 +138,10 @@ export function redisPresence(
 		},
 
 		leave(room) {
-			all(client.pipeline().srem(roomKey(room), nodeID).srem(ownRoomsKey, room)).catch(lost);
+			joined.delete(room);
+			const { pipeline, sent } = collect();
+			pipeline.srem(roomKey(room), nodeID).srem(ownRoomsKey, room);
+			sent.catch(lost);
 		},
 
 		async nodesOf(wanted) {
