@@ -69,8 +69,6 @@ export function outbox(
 	const tell = () => {
 		for (const listener of listeners) listener();
 	};
-	/** For what is asked all the time: a connection plans a statement with a name once. */
-	const planned = (name: string) => ({ name: `${table} ${name}` });
 	const rowsOf = (entries: Entry[]) =>
 		JSON.stringify(
 			entries.map(({ topic, message, headers, requestID }) => encode(contracts, topic, message, { headers, requestID }))
@@ -111,7 +109,6 @@ export function outbox(
 					left,
 					limit
 				})
-				.options(planned(left.length === 0 ? "next" : "forget and next"))
 				.timeout(STATEMENT_TIMEOUT_MS);
 			return rows.map(({ id, ...record }: { id: string } & Outgoing) => ({ id, record }));
 		},

@@ -28,6 +28,8 @@ export type HandleBatch<M, Ctx = Caller> = (batch: {
 	endOffset: number;
 	/** The first batch since the partition is ours. */
 	first: boolean;
+	/** False as soon as the partition may be another's, who then handles these messages too. */
+	isCurrent(): boolean;
 }) => Promise<Handled | void>;
 
 export interface PublishOptions {

@@ -14,8 +14,6 @@ import type { BalanceStore, Raised } from "./wallet.store.ts";
 import { keepWarm } from "./wallet.warm.ts";
 
 const MISSED = "plaza.wallet.missed";
-/** After so long others may have taken the partition over, for a process that is not heard of for 8 s (the session timeout of consumers) has lost it. */
-const HELD_UP_MS = 4_000;
 
 /** What everybody has spent, kept at hand: brought up to date by the topic of purchases, answered over gRPC and the broker. */
 export const wallet = (store: BalanceStore, mixins: Partial<ServiceSchema>[] = []) => {
@@ -53,19 +51,11 @@ export const wallet = (store: BalanceStore, mixins: Partial<ServiceSchema>[] = [
 				return total.total_cents;
 			},
 
-			/**
-			 * Publishes totals as the store holds them. What is told last must be the newest: whoever was held up since the store was asked may have told
-			 * what another has outdone meanwhile, and looks again.
-			 */
-			async publishTotals(
-				changes: Change<Received<unknown>>[],
-				asked: { raised: Raised[]; sinceMs: number },
-				raise: () => Promise<Raised[]>
-			) {
-				const told = asked.raised.map(({ newest }) => newest);
+			/** What the store holds of those concerned. */
+			async publishTotals(changes: Change<Received<unknown>>[], raised: Raised[]) {
 				await Promise.all(
 					changes.map(({ entry: { user_id }, newest: { requestID } }, index) => {
-						const { seq, total_cents } = told[index]!;
+						const { seq, total_cents } = raised[index]!.newest;
 						return this.publish(
 							"WalletBalance",
 							{ user_id, ...balancesOf(total_cents) },
@@ -73,10 +63,6 @@ export const wallet = (store: BalanceStore, mixins: Partial<ServiceSchema>[] = [
 						);
 					})
 				);
-				if (performance.now() - asked.sinceMs < HELD_UP_MS) return;
-				const again = { sinceMs: performance.now(), raised: await raise() };
-				const isOutdone = again.raised.some(({ newest }, index) => newest.seq > told[index]!.seq);
-				if (isOutdone) await this.publishTotals(changes, again, raise);
 			}
 		},
 
@@ -91,7 +77,7 @@ export const wallet = (store: BalanceStore, mixins: Partial<ServiceSchema>[] = [
 
 		topics: {
 			user_purchase: {
-				async batch({ received, partition }) {
+				async batch({ received, partition, isCurrent }) {
 					const ours = [];
 					const elsewhere = [];
 					for (const source of received) {
@@ -108,13 +94,11 @@ export const wallet = (store: BalanceStore, mixins: Partial<ServiceSchema>[] = [
 					let duplicates = answers.filter(({ recorded }) => !recorded).length;
 
 					const changes = changesOf(ours);
-					const applied = { partition, nextOffset: received.at(-1)!.record.offset + 1 };
 					const entries = changes.map(({ entry }) => entry);
-					const raise = () => store.raise(entries, applied);
-					const asked = { sinceMs: performance.now(), raised: await raise() };
+					let raised = await store.raise(entries, { partition, nextOffset: received.at(-1)!.record.offset + 1 });
 
 					for (const [index, { entry, seqs, newest }] of changes.entries()) {
-						const { before, isConfirmed } = asked.raised[index]!;
+						const { before, isConfirmed } = raised[index]!;
 						const { duplicates: known, missed } = compare(seqs, before);
 						duplicates += known;
 						this.logger.debug("total updated", { ...entry, before, requestID: newest.requestID });
@@ -124,7 +108,14 @@ export const wallet = (store: BalanceStore, mixins: Partial<ServiceSchema>[] = [
 						if (!isConfirmed) this.centsOf(entry.user_id, newest.ctx).catch(() => {});
 					}
 					// Also for what was known already: a screen may have missed it.
-					await this.publishTotals(changes, asked, raise);
+					await this.publishTotals(changes, raised);
+					// Held up until the partition was another's, we may have told an older total after it told a newer one: what is told last must be the newest.
+					while (!isCurrent()) {
+						const told = raised;
+						raised = await store.raise(entries);
+						if (raised.every(({ newest }, index) => newest.seq === told[index]!.newest.seq)) break;
+						await this.publishTotals(changes, raised);
+					}
 					return { duplicates };
 				}
 			}

@@ -186,7 +186,7 @@ describe("totals in a Redis that may have lost some", () => {
 		await redis.client.flushall();
 		await raise(user, 4);
 		await vouches(store);
-		assert.deepEqual(await raise(user, 4), [{ before: 4, isConfirmed: false }]);
+		assert.deepEqual(await raise(user, 4), [{ before: 4, newest: { seq: 4, total_cents: 400 }, isConfirmed: false }]);
 		assert.equal(await totalOf(user), undefined);
 		await confirm(user, 5);
 		assert.equal(await totalOf(user), 500);
@@ -197,7 +197,7 @@ describe("totals in a Redis that may have lost some", () => {
 		await buy(user, 5, 0);
 		await redis.client.del("wallets:generation");
 		await vouches(store);
-		assert.deepEqual(await raise(user, 4), [{ before: 5, isConfirmed: false }]);
+		assert.deepEqual(await raise(user, 4), [{ before: 5, newest: { seq: 5, total_cents: 500 }, isConfirmed: false }]);
 		await confirm(user, 4);
 		assert.equal(await redis.client.hget(`wallet:${user}`, "total_cents"), "500");
 		assert.equal(await totalOf(user), undefined);

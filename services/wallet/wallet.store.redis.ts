@@ -41,10 +41,10 @@ export function redisBalances(redis: Redis, committed: () => Promise<number[]>):
 			}
 		},
 
-		async raise(entries, { partition, nextOffset }) {
+		async raise(entries, from) {
 			const keys = [GENERATION_KEY, APPLIED_KEY, ...keysOf(entries)];
 			// One that may have come back from an older state does not go so far: said before it was found out, that would hide what it lacks.
-			const applied = trust.holds() ? ([partition, nextOffset] as const) : (["", ""] as const);
+			const applied = from && trust.holds() ? [from.partition, from.nextOffset] : ["", ""];
 			const told = client.walletRaise(keys.length, ...keys, ...applied, ...totalsOf(entries));
 			const [generation, ...wallets] = await told.catch(awayUnlessWrong);
 			isWhole(generation);

@@ -30,9 +30,9 @@ export interface BalanceStore {
 	/**
 	 * Sets totals to newer versions; one that is not newer changes nothing. What the store has forgotten may be newer still, when records come
 	 * again, so that a user who was not confirmed is not thereby. `nextOffset`: all of the partition before it is in the store once this
-	 * resolves. Rejects when the store is away.
+	 * resolves; left out by who may not have the partition any more. Rejects when the store is away.
 	 */
-	raise(entries: Entry[], applied: { partition: number; nextOffset: number }): Promise<Raised[]>;
+	raise(entries: Entry[], applied?: { partition: number; nextOffset: number }): Promise<Raised[]>;
 	/**
 	 * Confirms users with what Postgres said after `read`: it takes what is newer, and answers for them from now on. Not for one of whom it
 	 * has been told something newer meanwhile, and for nobody if it has lost something since.
