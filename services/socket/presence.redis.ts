@@ -33,9 +33,10 @@ async function all<Answers extends unknown[]>(pipeline: ChainableCommander): Pro
 }
 
 export function redisPresence(
-	{ client, onReconnect }: Pick<Redis, "client" | "onReconnect">,
+	redis: Pick<Redis, "client" | "onReconnect" | "losses">,
 	{ nodeID, rooms, socketNodes, onGivenUp, keyPrefix = "presence:" }: RedisPresenceOptions
 ): Presence {
+	const { client, onReconnect } = redis;
 	const keys = presenceKeys(keyPrefix);
 	const { room: roomKey, node: nodeKey, nodes: nodesKey } = keys;
 	const ownRoomsKey = keys.roomsOf(nodeID);
@@ -47,8 +48,10 @@ export function redisPresence(
 	let renewedAtMs = performance.now();
 	let renewing: Promise<void> | undefined;
 
-	/** Rooms with the join that was last under way for each; `true`: Redis has said that it knows, and has been told nothing else since. */
-	const joined = new Map<string, object | true>();
+	/** Rooms that Redis is being told of; `true`: it has said that it knows, and has been told nothing else since. */
+	const joined = new Map<string, Promise<unknown> | true>();
+	/** The connection, by the number of those lost before it, over which it did. */
+	let joinedOver = redis.losses;
 	let collected: { pipeline: ChainableCommander; sent: Promise<unknown> } | undefined;
 
 	const lost = () => {
@@ -68,6 +71,12 @@ export function redisPresence(
 			})
 		};
 		return collected;
+	};
+
+	const tell = (room: string) => {
+		const { pipeline, sent } = collect();
+		pipeline.sadd(ownRoomsKey, room).sadd(roomKey(room), nodeID);
+		return sent;
 	};
 
 	/**
@@ -119,16 +128,16 @@ export function redisPresence(
 
 	return {
 		async join(room) {
+			if (joinedOver !== redis.losses) joined.clear();
+			joinedOver = redis.losses;
 			// Whoever watches what others here watch is found where they are.
-			if (joined.get(room) === true) return;
-			const joining = {};
-			joined.set(room, joining);
+			const told = joined.get(room) ?? tell(room);
+			if (told === true) return;
+			joined.set(room, told);
 			try {
-				const { pipeline, sent } = collect();
-				pipeline.sadd(ownRoomsKey, room).sadd(roomKey(room), nodeID);
-				await sent;
+				await told;
 				// Who has left meanwhile has Redis forget it.
-				if (isRegistered && joined.get(room) === joining) joined.set(room, true);
+				if (isRegistered && joined.get(room) === told) joined.set(room, true);
 				if (isRegistered) return;
 			} catch {
 				lost();
