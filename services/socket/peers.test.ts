@@ -97,6 +97,10 @@ describe("peers", () => {
 		];
 		await pass(1_000);
 		assert.deepEqual([one.over, tab.over, other.over], [["the session was revoked"], ["the session was revoked"], []]);
+		assert.deepEqual(
+			[one, tab, other].map(({ peer }) => peer.identity?.session),
+			[undefined, undefined, other.peer.identity!.session]
+		);
 		assert.deepEqual(asked, [["s1", "s2"]]);
 	});
 

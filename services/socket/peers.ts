@@ -49,7 +49,7 @@ const SWEEP_EVERY_MS = 1_000;
 export function createPeers({ caller, maxSocketsPerAddress, maxSocketsPerAccount, maxFramesPerSecond }: PeersOptions): Peers {
 	const addresses = shares(maxSocketsPerAddress, maxFramesPerSecond * BUSY_PER_ADDRESS);
 	const accounts = shares(maxSocketsPerAccount, maxFramesPerSecond * BUSY_PER_ACCOUNT);
-	const signedIn = new Map<Peer, Identity>();
+	const signedIn = new Map<SocketPeer, Identity>();
 	let timer: NodeJS.Timeout | undefined;
 	let isAsking = false;
 
@@ -57,6 +57,8 @@ export function createPeers({ caller, maxSocketsPerAddress, maxSocketsPerAccount
 		for (const [peer, identity] of signedIn) {
 			if (!isOver(identity)) continue;
 			signedIn.delete(peer);
+			// What was taken of it and waits for something else is nobody's now.
+			peer.identity = undefined;
 			peer.holder?.over(reason);
 		}
 	};

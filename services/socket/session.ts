@@ -46,6 +46,8 @@ class SocketSession implements Session, Answers {
 	over(reason: string) {
 		this.#intake.end();
 		this.#client.close(SIGNED_OUT, reason);
+		// If frames were waiting nothing was read: its own goodbye is.
+		this.#socket.resume();
 	}
 
 	left() {

@@ -66,7 +66,8 @@ export function webSockets({ allowedOrigins, isTrusted, peers, caller, onConnect
 
 	const ping = setInterval(() => {
 		for (const socket of open) {
-			if (socket.isSilent) socket.terminate();
+			// What a paused one answers is not read yet.
+			if (socket.isSilent && !socket.isPaused) socket.terminate();
 			socket.isSilent = true;
 			socket.ping();
 		}
