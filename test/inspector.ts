@@ -2,11 +2,12 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { WebSocket } from "ws";
-import { eventually } from "./client.ts";
 import type { SystemProcess } from "./process.ts";
 
 /** By any port that is free, of this machine alone, and from when it is asked to: being looked into costs, and there are others beside it. */
 export const INSPECTED = { NODE_OPTIONS: "--inspect-port=127.0.0.1:0" };
+
+const LISTENING_MS = 10_000;
 
 export interface Memory {
 	/** What is still in use after everything that is not was thrown away: objects, and the buffers that they hold. */
@@ -17,10 +18,9 @@ export interface Memory {
 /** https://chromedevtools.github.io/devtools-protocol/v8/ */
 export async function inspect(one: SystemProcess) {
 	assert.equal(one.env.NODE_OPTIONS, INSPECTED.NODE_OPTIONS, `${one.name} was not started to be inspected`);
-	const listening = () => [...one.output().matchAll(/Debugger listening on (\S+)/g)].at(-1)?.[1];
-	if (!listening()) process.kill(one.pid, "SIGUSR1");
-	await eventually(() => assert.ok(listening()), `${one.name} to let itself be inspected`);
-	const ws = new WebSocket(listening() as string, { perMessageDeflate: false });
+	process.kill(one.pid, "SIGUSR1");
+	const line = await one.printed(/Debugger listening on \S+/, LISTENING_MS);
+	const ws = new WebSocket(line.split(" ").at(-1) as string, { perMessageDeflate: false });
 	await once(ws, "open");
 	let asked = 0;
 	const ask = async (method: string, params = {}) => {
