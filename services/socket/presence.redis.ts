@@ -1,8 +1,8 @@
 // Presence in Redis: a set of nodes for each room, and for each node a key with a lease that says its entries can be believed.
-import { setImmediate as aTurn, setTimeout as delay } from "node:timers/promises";
-import type { ChainableCommander } from "ioredis";
+import { setTimeout as delay } from "node:timers/promises";
 import type { Redis } from "../../mixins/redis.ts";
 import { burials, presenceKeys } from "./presence.burials.ts";
+import { all, toldRooms } from "./presence.told.ts";
 import type { Presence } from "./presence.ts";
 
 /** A node that has not renewed its lease for so long is not expected to answer, and not believed to have registered all its rooms. */
@@ -25,13 +25,6 @@ export interface RedisPresenceOptions {
 	keyPrefix?: string;
 }
 
-/** What the commands of a pipeline answer. Rejects if one of them failed. */
-async function all<Answers extends unknown[]>(pipeline: ChainableCommander): Promise<Answers> {
-	const results = (await pipeline.exec()) ?? [];
-	for (const [error] of results) if (error) throw error;
-	return results.map(([, answer]) => answer) as Answers;
-}
-
 export function redisPresence(
 	redis: Pick<Redis, "client" | "onReconnect" | "losses">,
 	{ nodeID, rooms, socketNodes, onGivenUp, keyPrefix = "presence:" }: RedisPresenceOptions
@@ -40,6 +33,7 @@ export function redisPresence(
 	const keys = presenceKeys(keyPrefix);
 	const { room: roomKey, node: nodeKey, nodes: nodesKey } = keys;
 	const ownRoomsKey = keys.roomsOf(nodeID);
+	const told = toldRooms(redis, keys, nodeID);
 	const bury = burials(client, keys, node => node !== nodeID && !socketNodes().includes(node));
 	let isRegistered = false;
 	let leaseEndsAtMs = 0;
@@ -48,35 +42,10 @@ export function redisPresence(
 	let renewedAtMs = performance.now();
 	let renewing: Promise<void> | undefined;
 
-	/** Rooms that Redis is being told of; `true`: it has said that it knows, and has been told nothing else since. */
-	const joined = new Map<string, Promise<unknown> | true>();
-	/** The connection, by the number of those lost before it, over which it did. */
-	let joinedOver = redis.losses;
-	let collected: { pipeline: ChainableCommander; sent: Promise<unknown> } | undefined;
-
 	const lost = () => {
 		if (isRegistered) registered = Promise.withResolvers();
 		isRegistered = false;
-		joined.clear();
-	};
-
-	/** In order, and what one turn of the event loop has to say in one write: when a node dies all its sockets come at once. */
-	const collect = () => {
-		collected ??= {
-			pipeline: client.pipeline(),
-			sent: aTurn().then(() => {
-				const { pipeline } = collected!;
-				collected = undefined;
-				return all(pipeline);
-			})
-		};
-		return collected;
-	};
-
-	const tell = (room: string) => {
-		const { pipeline, sent } = collect();
-		pipeline.sadd(ownRoomsKey, room).sadd(roomKey(room), nodeID);
-		return sent;
+		told.forget();
 	};
 
 	/**
@@ -128,16 +97,8 @@ export function redisPresence(
 
 	return {
 		async join(room) {
-			if (joinedOver !== redis.losses) joined.clear();
-			joinedOver = redis.losses;
-			// Whoever watches what others here watch is found where they are.
-			const told = joined.get(room) ?? tell(room);
-			if (told === true) return;
-			joined.set(room, told);
 			try {
-				await told;
-				// Who has left meanwhile has Redis forget it.
-				if (isRegistered && joined.get(room) === told) joined.set(room, true);
+				await told.enter(room);
 				if (isRegistered) return;
 			} catch {
 				lost();
@@ -147,10 +108,7 @@ export function redisPresence(
 		},
 
 		leave(room) {
-			joined.delete(room);
-			const { pipeline, sent } = collect();
-			pipeline.srem(roomKey(room), nodeID).srem(ownRoomsKey, room);
-			sent.catch(lost);
+			told.leave(room).catch(lost);
 		},
 
 		async nodesOf(wanted) {
