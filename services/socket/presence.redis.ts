@@ -116,11 +116,11 @@ export function redisPresence(
 			const pipeline = client.pipeline();
 			for (const room of wanted) pipeline.smembers(roomKey(room));
 			for (const node of running) pipeline.get(nodeKey(node));
-			const results = await pipeline.exec().catch(() => null);
+			const answers = await all<(string[] | string | null)[]>(pipeline).catch(() => undefined);
 			// Without Redis everybody is sent everything: more work, but nobody misses anything.
-			if (!results || results.some(([error]) => error)) return new Map(wanted.map(room => [room, running]));
-			const unsure = running.filter((_, index) => results[wanted.length + index]![1] !== READY);
-			return new Map(wanted.map((room, index) => [room, [...new Set([...(results[index]![1] as string[]), ...unsure])]]));
+			if (!answers) return new Map(wanted.map(room => [room, running]));
+			const unsure = running.filter((_, index) => answers[wanted.length + index] !== READY);
+			return new Map(wanted.map((room, index) => [room, [...new Set([...(answers[index] as string[]), ...unsure])]]));
 		},
 
 		async isExpected(node, silentMs) {
