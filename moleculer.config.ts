@@ -1,15 +1,15 @@
 // Only what differs from Moleculer's defaults, each line with its reason.
 import type { BrokerOptions } from "moleculer";
-import { config } from "./config.ts";
-import { frontDoor } from "./mixins/http/front-door.ts";
-import { operatorDoor } from "./mixins/operator-door.ts";
-import { RedactingConsole } from "./mixins/redacting-console.ts";
+import { ContractValidator } from "./contract/validator.ts";
 import { KafkaTransporter } from "./mixins/transporter.ts";
-import { embedded, kafka, limits } from "./profile.ts";
+import { operatorDoor } from "./runtime/admin-socket.ts";
+import { config } from "./runtime/config.ts";
+import { embedded, kafka, limits } from "./runtime/drivers.ts";
+import { frontDoor } from "./runtime/http/http-listener.ts";
+import { RedactingConsole } from "./runtime/redacting-console.ts";
 import { actions } from "./services/contract.ts";
 import { health } from "./services/health/health.ts";
 import { MetricsText, nodePage } from "./services/health/node-page.ts";
-import { ContractValidator } from "./validator.ts";
 
 export default {
 	// Nodes of other systems on the same Kafka are not ours. No dot: the transporter's topics use it.

@@ -1,10 +1,10 @@
 // What a node does whose SERVICES are products, inventory and orders: it sends what the gateways' transactions have left in the outboxes. A process of its own.
 import { ServiceBroker } from "moleculer";
-import { config } from "../config.ts";
 import { openPostgres } from "../mixins/database/database.ts";
 import { outbox } from "../mixins/outbox/outbox.ts";
 import { relay } from "../mixins/outbox/relay.ts";
-import { kafkaLog } from "../mixins/topics/kafka-log.ts";
+import { kafkaLog } from "../mixins/topics/kafka/kafka-log.ts";
+import { config } from "../runtime/config.ts";
 import { topics } from "../services/contract.ts";
 
 const [url = "", ...services] = process.argv.slice(2);

@@ -1,6 +1,6 @@
 // One measure, in a process of its own: its sides take turns (A B, B A, A B …), and each pair of rounds gives one ratio.
 import { cpuUsOf } from "./cpu.ts";
-import { intervalOf, median, percentile } from "./figures.ts";
+import { intervalOf, median, percentile } from "./format.ts";
 import type { Measure, Round, Side, Target } from "./measure.ts";
 import { measures } from "./measures.ts";
 import { serverPids } from "./servers.ts";

@@ -7,7 +7,7 @@ import { Redis } from "ioredis";
 import pg from "pg";
 import { cassandra } from "../infra/cassandra.ts";
 import { kafka } from "../infra/kafka.ts";
-import { secondSet } from "../infra/second-set.ts";
+import { secondSet } from "../infra/test-servers.ts";
 
 export interface Servers {
 	/** Where they are, for who uses them. */

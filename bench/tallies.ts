@@ -1,7 +1,7 @@
 // The counting of picks on a Cassandra keyspace of its own, which is dropped afterwards.
 import { randomUUID } from "node:crypto";
-import { config } from "../config.ts";
 import { openCassandra } from "../mixins/cassandra.ts";
+import { config } from "../runtime/config.ts";
 import type { Picked } from "../services/selections/selections.rules.ts";
 import { cqlSelections, selectionTables } from "../services/selections/selections.store.cql.ts";
 

@@ -1,5 +1,5 @@
 // A topic for a baseline, made as Plaza makes its own.
-import { kafkaLog } from "../mixins/topics/kafka-log.ts";
+import { kafkaLog } from "../mixins/topics/kafka/kafka-log.ts";
 import { eventually } from "../test/client.ts";
 
 const PARTITIONS = 12;

@@ -8,12 +8,13 @@
  */
 import { randomBytes } from "node:crypto";
 import { parseArgs } from "node:util";
-import type { Caller, Identity } from "../define.ts";
-import { cannotStart } from "../mixins/cannot-start.ts";
-import { asOperator } from "../operator.ts";
+import type { Identity } from "../contract/action.ts";
+import { cannotStart } from "../runtime/exit-with-error.ts";
+import { asOperator } from "../runtime/operator.ts";
+import type { Caller } from "../services/define-service.ts";
 import type { Status } from "../services/orders/orders.contract.ts";
-import { askPassword } from "../services/users/users.ask.ts";
 import type { Role, User } from "../services/users/users.contract.ts";
+import { askPassword } from "../services/users/users.prompt.ts";
 import { goods } from "./goods.ts";
 
 type Call = Caller["call"];

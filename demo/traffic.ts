@@ -6,7 +6,7 @@
  * The admin's password is DEMO_ADMIN_PASSWORD. It ends by itself, and says what was done.
  */
 import { parseArgs } from "node:util";
-import { cannotStart } from "../mixins/cannot-start.ts";
+import { cannotStart } from "../runtime/exit-with-error.ts";
 import { openClient } from "./client.ts";
 import { playAdmin, playBuyer } from "./players.ts";
 

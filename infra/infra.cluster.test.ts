@@ -11,7 +11,7 @@ import cassandraDriver from "cassandra-driver";
 import { Redis } from "ioredis";
 import { Kafka, logLevel } from "kafkajs";
 import pg from "pg";
-import { secondSet } from "./second-set.ts";
+import { secondSet } from "./test-servers.ts";
 
 const UP_TIMEOUT_MS = 240_000;
 const dataDir = mkdtempSync(join(tmpdir(), "plaza-infra-"));

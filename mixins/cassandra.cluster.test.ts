@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 import { after, before, beforeEach, describe, it } from "node:test";
 import { ServiceBroker } from "moleculer";
-import { config } from "../config.ts";
+import { config } from "../runtime/config.ts";
 import { eventually } from "../test/client.ts";
 import { freePorts } from "../test/process.ts";
 import { type Cassandra, cassandra, openCassandra } from "./cassandra.ts";

@@ -7,8 +7,8 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import type { Logger, Service, ServiceBroker, ServiceSchema } from "moleculer";
+import { reasonOf, refusalOf } from "./connect-error.ts";
 import { isAway } from "./errors.ts";
-import { reasonOf, refusalOf } from "./refusal.ts";
 
 export interface Dependency {
 	/** Its name in health answers: `postgres`. */

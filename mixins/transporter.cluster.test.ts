@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { type Context, Loggers, ServiceBroker } from "moleculer";
 import { eventually, fresh } from "../test/client.ts";
-import { type KafkaServer, kafkaServer } from "./topics/kafka.fixture.ts";
+import { type KafkaServer, kafkaServer } from "./topics/kafka/kafka.fixture.ts";
 import { KafkaTransporter } from "./transporter.ts";
 
 /** A busy machine may take this long to bring Kafka back. */

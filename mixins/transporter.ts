@@ -13,9 +13,9 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Cluster } from "kafkajs";
 import { Transporters } from "moleculer";
 import { reach } from "./dependency.ts";
-import { type Connection, type KafkaOptions, kafkaConnection, rootCause } from "./topics/kafka-connection.ts";
-import { kafkaLog } from "./topics/kafka-log.ts";
-import { byLeader, clusterOf, fetchFrom, type Place } from "./topics/kafka-reader.ts";
+import { type Connection, type KafkaOptions, kafkaConnection, rootCause } from "./topics/kafka/connection.ts";
+import { kafkaLog } from "./topics/kafka/kafka-log.ts";
+import { byLeader, clusterOf, fetchFrom, type Place } from "./topics/kafka/reader.ts";
 import type { TopicLog } from "./topics/topic-log.ts";
 
 export interface KafkaTransporterOptions extends Pick<KafkaOptions, "brokers" | "tls" | "sasl"> {

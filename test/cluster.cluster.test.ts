@@ -2,12 +2,12 @@
 import { after, before, describe } from "node:test";
 import { accountsStory } from "./accounts.story.ts";
 import { commerceStory } from "./commerce.story.ts";
-import { doorsStory } from "./doors.story.ts";
-import { figuresStory } from "./figures.story.ts";
+import { doorsStory } from "./endpoints.story.ts";
 import { foreignRecordsStory } from "./foreign-records.story.ts";
 import { framesStory } from "./frames.story.ts";
 import { grpcStory } from "./grpc.story.ts";
 import { httpStory } from "./http.story.ts";
+import { figuresStory } from "./metrics.story.ts";
 import { purchasesStory } from "./purchases.story.ts";
 import { quietStory, readBackStory } from "./read-back.story.ts";
 import { selectionsStory } from "./selections.story.ts";

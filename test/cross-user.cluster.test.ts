@@ -6,9 +6,9 @@ import fc from "fast-check";
 import { type Frame, openSocket, type Socket } from "./client.socket.ts";
 import { eventually, fresh, httpClient } from "./client.ts";
 import { signingOutStory } from "./signing-out.story.ts";
+import { followed, type Whose } from "./socket-owner.ts";
 import { ownName, type System, startSystem } from "./system.ts";
 import { JWT_SECRET, mint, newAccount } from "./tokens.ts";
-import { followed, type Whose } from "./whose.ts";
 
 const SEED = Number(process.env.CROSS_USER_SEED ?? Math.floor(Math.random() * 2 ** 31));
 const PEOPLE = 1_000;

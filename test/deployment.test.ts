@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { parse } from "yaml";
-import { layout } from "../cluster.ts";
-import { readConfig, variables } from "../config.ts";
+import { layout } from "../runtime/cluster.ts";
+import { readConfig, variables } from "../runtime/config.ts";
 import { serviceNames } from "../services/contract.ts";
 
 interface Container {

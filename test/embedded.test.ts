@@ -2,11 +2,11 @@
 import { after, before, describe } from "node:test";
 import { accountsStory } from "./accounts.story.ts";
 import { commerceStory } from "./commerce.story.ts";
-import { doorsStory } from "./doors.story.ts";
-import { figuresStory } from "./figures.story.ts";
+import { doorsStory } from "./endpoints.story.ts";
 import { framesStory } from "./frames.story.ts";
 import { grpcStory } from "./grpc.story.ts";
 import { httpStory } from "./http.story.ts";
+import { figuresStory } from "./metrics.story.ts";
 import { purchasesStory } from "./purchases.story.ts";
 import { selectionsStory } from "./selections.story.ts";
 import { socketIoStory } from "./socket-io.story.ts";

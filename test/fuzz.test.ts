@@ -8,9 +8,9 @@ import { type Frame, openSocket } from "./client.socket.ts";
 import { fresh } from "./client.ts";
 import { type Cast, type Fuzzed, frames } from "./fuzz.frames.ts";
 import { createOracle } from "./fuzz.oracle.ts";
+import { followed } from "./socket-owner.ts";
 import { type System, startSystem } from "./system.ts";
 import { JWT_SECRET, mint, newAccount } from "./tokens.ts";
-import { followed } from "./whose.ts";
 
 const { runs, seed } = parseArgs({ options: { runs: { type: "string" }, seed: { type: "string" } }, strict: false }).values;
 const RUNS = Number(runs ?? 10_000);

@@ -1,5 +1,5 @@
 // Who may do what, once more and on purpose not by access.ts: a table of its own, and all cases of it for the actions that the contracts declare.
-import type { ActionContract } from "../define.ts";
+import type { ActionContract } from "../contract/action.ts";
 
 /** What somebody brings to say who they are. `forged`: signed by somebody else; `refresh`: the right signature, but of the other kind of token. */
 export const CALLERS = ["nobody", "garbage", "forged", "expired", "refresh", "other", "own", "admin"] as const;

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
-import { doors } from "./matrix.doors.ts";
+import { doors } from "./matrix.endpoints.ts";
 
 describe("docs/security.md", () => {
 	const text = readFileSync(new URL("../docs/security.md", import.meta.url), "utf8");

@@ -8,7 +8,7 @@ import { openSocket, type Socket } from "./client.socket.ts";
 import { openSocketIo } from "./client.socket-io.ts";
 import { httpClient } from "./client.ts";
 import { type Case, casesOf, isTokenRefused, type Outcome, paramsOf, requestOf } from "./matrix.cases.ts";
-import { contracts, grpcMethods } from "./matrix.doors.ts";
+import { contracts, grpcMethods } from "./matrix.endpoints.ts";
 import { type People, peopleOf } from "./matrix.people.ts";
 import { type System, startSystem } from "./system.ts";
 import { JWT_SECRET } from "./tokens.ts";

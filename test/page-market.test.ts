@@ -5,8 +5,8 @@ import { beforeEach, describe, it } from "node:test";
 
 // The pages are JavaScript without types, and served as they are.
 const load = (file: string) => import(new URL(`../public/js/${file}`, import.meta.url).href);
-const { createOrderBook, stepsBetween } = await load("order-book.js");
-const { createShelf } = await load("shelf.js");
+const { createOrderBook, stepsBetween } = await load("order-store.js");
+const { createShelf } = await load("product-store.js");
 const { createLiveList, readList } = await load("live-list.js");
 
 let news: string[];

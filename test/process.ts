@@ -1,4 +1,4 @@
-// One real process of the system under test: `node start.ts` with an environment of its own, and nothing of it left behind.
+// One real process of the system under test: `node runtime/start.ts` with an environment of its own, and nothing of it left behind.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
@@ -68,7 +68,7 @@ export function startProcess(name: string, env: Record<string, string>): SystemP
 		ended = undefined;
 		earlier = (earlier + output).slice(-KEPT_OUTPUT_CHARACTERS);
 		output = "";
-		const started = spawn(process.execPath, ["start.ts"], {
+		const started = spawn(process.execPath, ["runtime/start.ts"], {
 			cwd: root,
 			env: { PATH, HOME, TMPDIR, SystemRoot, ...env },
 			stdio: ["ignore", "pipe", "pipe"]

@@ -21,7 +21,11 @@ describe("the REPL", () => {
 			METRICS_PORT: "0",
 			NO_COLOR: "1"
 		};
-		const repl = spawn(process.execPath, ["start.ts", "--repl"], { cwd: join(import.meta.dirname, ".."), env, stdio: "pipe" });
+		const repl = spawn(process.execPath, ["runtime/start.ts", "--repl"], {
+			cwd: join(import.meta.dirname, ".."),
+			env,
+			stdio: "pipe"
+		});
 		after(() => repl.kill("SIGKILL"));
 		let printed = "";
 		for (const stream of [repl.stdout, repl.stderr])

@@ -7,7 +7,7 @@ import { globSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
-import { secondSet } from "../infra/second-set.ts";
+import { secondSet } from "../infra/test-servers.ts";
 
 const option = { type: "string" } as const;
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { rounds: option, seed: option, from: option } });

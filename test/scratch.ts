@@ -6,9 +6,9 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { PGlite } from "@electric-sql/pglite";
 import knex from "knex";
-import { readConfig } from "../config.ts";
 import { type Database, openEmbedded, openPostgres } from "../mixins/database/database.ts";
 import project from "../package.json" with { type: "json" };
+import { readConfig } from "../runtime/config.ts";
 
 export interface Scratch {
 	db: Database;

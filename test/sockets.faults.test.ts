@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it, type TestContext } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import { kafkaLog } from "../mixins/topics/kafka-log.ts";
+import { kafkaLog } from "../mixins/topics/kafka/kafka-log.ts";
 import { eventually, fresh } from "./client.ts";
 import { INSPECTED, inspect } from "./inspector.ts";
 import { type Clients, startClients } from "./sockets.process.ts";

@@ -4,8 +4,8 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { layout } from "../cluster.ts";
-import { freeRow } from "../infra/second-set.ts";
+import { freeRow } from "../infra/test-servers.ts";
+import { layout } from "../runtime/cluster.ts";
 import { eventually } from "./client.ts";
 import { within } from "./process.ts";
 
@@ -23,7 +23,7 @@ describe("start:cluster", { timeout: 2 * READY_TIMEOUT_MS + STOP_TIMEOUT_MS }, (
 		const { http, grpc, metrics } = ports;
 		const env = { ...process.env, HTTP_PORT: String(http), GRPC_PORT: String(grpc), METRICS_PORT: String(metrics) };
 		const cwd = fileURLToPath(new URL("..", import.meta.url));
-		const child = spawn(process.execPath, ["cluster.ts"], { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
+		const child = spawn(process.execPath, ["runtime/cluster.ts"], { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
 		for (const stream of [child.stdout, child.stderr]) {
 			stream.setEncoding("utf8").on("data", text => {
 				output += text;

@@ -1,6 +1,6 @@
 // Whose turn it is to send: one row in Postgres, held for a while by the database's clock, with a number that grows with every owner.
 import { type Outbox, STATEMENT_TIMEOUT_MS } from "./outbox.ts";
-import { leaseTable } from "./table.ts";
+import { leaseTable } from "./schema.ts";
 
 /** An append is under way for at most this long (TopicLog.append), and must end while the lease is surely ours. */
 export const APPEND_BOUND_MS = 5_000;

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { config } from "../../config.ts";
+import { config } from "../../runtime/config.ts";
 import { openPostgres } from "../database/database.ts";
 import { outboxSuite } from "./outbox.suite.ts";
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
 import { checksOf } from "../dependency.ts";
-import { showFigures } from "../figures.ts";
+import { showFigures } from "../metrics.ts";
 import { leaseOf } from "./lease.ts";
 import { ENTRIES } from "./outbox.ts";
 import { entry, keptLog, numbers, SELDOM, type Testbed, until } from "./testing.ts";

@@ -9,7 +9,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Logger, Service, ServiceSchema } from "moleculer";
 import { addCheck } from "../dependency.ts";
-import { addFigure, type Figure } from "../figures.ts";
+import { addFigure, type Figure } from "../metrics.ts";
 import { REQUEST_ID } from "../topics/encode.ts";
 import type { TopicLog } from "../topics/topic-log.ts";
 import { APPEND_BOUND_MS, type Lease, leaseOf } from "./lease.ts";

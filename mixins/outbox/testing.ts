@@ -9,7 +9,7 @@ import type { Outgoing, TopicLog } from "../topics/topic-log.ts";
 import { type Lease, leaseOf } from "./lease.ts";
 import { type Entry, type Outbox, outbox } from "./outbox.ts";
 import { type RelayOptions, relay, startRelay } from "./relay.ts";
-import { createOutbox, leaseTable } from "./table.ts";
+import { createOutbox, leaseTable } from "./schema.ts";
 
 const contracts = {
 	told: { message: z.object({ key: z.string(), n: z.int() }), key: (message: { key: string }) => message.key }

@@ -1,5 +1,5 @@
-import { openPostgres } from "../../mixins/database/database.ts";
 import { scratchPostgres } from "../../test/scratch.ts";
+import { openPostgres } from "../database/database.ts";
 import { reservationSuite } from "./reservation.suite.ts";
 
 reservationSuite("on a Postgres server", async () => {

@@ -1,7 +1,7 @@
 // The statements of the reservations' store. Whoever changes anything locks the levels first, sorted; then looks at holders; then writes, in one statement.
 import type { Knex } from "knex";
 import { type Change, changeKey, EFFECTS, type Holding, type Level, type Movement } from "./reservation.rules.ts";
-import { tablesOf } from "./table.ts";
+import { tablesOf } from "./schema.ts";
 
 /** The holder of every item's first stock. */
 const FIRST_STOCK = "first stock";

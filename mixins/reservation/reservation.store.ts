@@ -15,7 +15,7 @@
  * every level. Nobody waits in a ring: everybody locks the levels first, by the name of the item, and holders that are new after them.
  */
 import type { Knex } from "knex";
-import { type Equation, equationOf } from "./equation.ts";
+import { type Equation, equationOf } from "./ledger-check.ts";
 import {
 	type Change,
 	type Changed,

@@ -5,7 +5,7 @@ import type { Knex } from "knex";
 import { holdsWhatever, id } from "./reservation.property.suite.ts";
 import type { Movement } from "./reservation.rules.ts";
 import { type Reservations, reservations } from "./reservation.store.ts";
-import { createReservations, dropReservations } from "./table.ts";
+import { createReservations, dropReservations } from "./schema.ts";
 
 /** `open`: two ways to one fresh database. */
 export const reservationSuite = (where: string, open: () => Promise<{ knexes: [Knex, Knex]; close: () => Promise<void> }>) =>

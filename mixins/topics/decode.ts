@@ -1,9 +1,9 @@
 import type { Caller } from "../caller.ts";
 import { invalid } from "../errors.ts";
-import { faultsOf } from "../faults.ts";
+import { faultsOf } from "../field-errors.ts";
 import { type Encodable, REQUEST_ID } from "./encode.ts";
+import type { Received } from "./handler-types.ts";
 import { partitionOf } from "./partition.ts";
-import type { Received } from "./received.ts";
 import type { Headers, Outgoing, TopicRecord } from "./topic-log.ts";
 
 /** A record is readable; or it never will be; or it lies on a partition that does not own its key. */

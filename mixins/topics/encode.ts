@@ -1,6 +1,6 @@
 import type { z } from "zod";
 import { invalid } from "../errors.ts";
-import { faultsOf } from "../faults.ts";
+import { faultsOf } from "../field-errors.ts";
 import type { Headers, Outgoing } from "./topic-log.ts";
 
 /** As much of a topic's contract as putting a message on it takes. */

@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import { Errors, type Service, ServiceBroker } from "moleculer";
 import { z } from "zod";
 import { unavailable } from "../errors.ts";
-import { showFigures } from "../figures.ts";
+import { showFigures } from "../metrics.ts";
 import { partitionOf } from "./partition.ts";
 import { type One, subscription, type Whole } from "./subscription.ts";
 import type { Outgoing, TopicLog, TopicRecord } from "./topic-log.ts";

@@ -1,12 +1,12 @@
 // What happens to the records of one service's topics: read, handed to their handler, given up only into a dead letter, and only then left behind.
 import type { Service } from "moleculer";
 import { isAway } from "../errors.ts";
-import { sendAside } from "./aside.ts";
 import { isForAnother } from "./dead-letter.ts";
 import { type Decoded, decode } from "./decode.ts";
-import { type Account, showTopicFigures, topicFigures } from "./figures.ts";
-import { handleBatch, handleLanes, type Outcome } from "./handle.ts";
-import type { HandleBatch, HandleOne, Received } from "./received.ts";
+import type { HandleBatch, HandleOne, Received } from "./handler-types.ts";
+import { type Account, showTopicFigures, topicFigures } from "./metrics.ts";
+import { sendAside } from "./reject-publisher.ts";
+import { handleBatch, handleLanes, type Outcome } from "./run-handler.ts";
 import type { Batch, BatchHandler, TopicLog } from "./topic-log.ts";
 import type { TopicsOptions } from "./topics.ts";
 

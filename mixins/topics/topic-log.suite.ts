@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { fresh } from "../../test/client.ts";
-import { figuresSuite } from "./figures.suite.ts";
+import { figuresSuite } from "./metrics.suite.ts";
 import { partitionOf } from "./partition.ts";
 import { groupSuite } from "./topic-log.groups.suite.ts";
 import type { Outgoing, TopicLog, TopicSpec } from "./topic-log.ts";

@@ -15,12 +15,12 @@
  * moves on. While something the handler needs is away, its partition waits, for as long as it takes, and health says so.
  */
 import type { Service, ServiceSchema } from "moleculer";
-import { cannotStart } from "../cannot-start.ts";
+import { cannotStart } from "../../runtime/exit-with-error.ts";
 import { addCheck, type Dependency, hold, reach, release } from "../dependency.ts";
 import { deadTopic } from "./dead-letter.ts";
 import { type Encodable, encode } from "./encode.ts";
-import { showLag } from "./figures.ts";
-import type { PublishOptions } from "./received.ts";
+import type { PublishOptions } from "./handler-types.ts";
+import { showLag } from "./metrics.ts";
 import { type Subscription, subscription, topicsOf } from "./subscription.ts";
 import type { Consumer, TopicLog, TopicSpec } from "./topic-log.ts";
 

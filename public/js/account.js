@@ -1,9 +1,10 @@
 // Who is signed in, in all tabs of this browser at once. The token that requests carry is in this tab's memory alone; what gets the next one is in a
 // cookie that no script can read. What is kept is only who it was: so the page of a guest has nothing to ask.
+
+import { inTurn } from "./cross-tab-lock.js";
 import { request, serverNowMs } from "./http.js";
 import { Away } from "./retry.js";
 import { readJson, remove, write } from "./storage.js";
-import { inTurn } from "./turn.js";
 
 const KEY = "plaza/account";
 const RENEW_BEFORE_MS = 60_000;

@@ -1,11 +1,11 @@
 // Everybody's orders, for those who send them on their way.
 import { cancellingHere, notCancelledHere, orderToasts, productToasts } from "./admin-toasts.js";
-import { openMarket } from "./market.js";
-import { createOrderBook } from "./order-book.js";
+import { openMarket } from "./commerce-session.js";
 import { orderRow } from "./order-row.js";
+import { createOrderBook } from "./order-store.js";
 import { announce, element, openPage, showConnection } from "./page.js";
+import { createShelf } from "./product-store.js";
 import { createRows } from "./rows.js";
-import { createShelf } from "./shelf.js";
 
 let market;
 

@@ -1,14 +1,14 @@
 // The dashboard: how it goes, and what there is to sell.
 import { orderToasts, productToasts } from "./admin-toasts.js";
-import { atMostEvery } from "./at-most-every.js";
+import { openMarket } from "./commerce-session.js";
 import { showEquation, showFigures, showLow } from "./dashboard.js";
-import { openMarket } from "./market.js";
-import { createOrderBook } from "./order-book.js";
+import { createOrderBook } from "./order-store.js";
 import { element, openPage, showConnection } from "./page.js";
 import { productEditor } from "./product-editor.js";
 import { createProductForm } from "./product-form.js";
+import { createShelf } from "./product-store.js";
 import { createRows } from "./rows.js";
-import { createShelf } from "./shelf.js";
+import { atMostEvery } from "./throttle.js";
 
 const FIGURES_EVERY_MS = 1_000;
 const EQUATION_EVERY_MS = 2_000;

@@ -2,8 +2,8 @@
 import { formatAmount } from "./amount.js";
 import { createChart } from "./chart.js";
 import { left } from "./product-row.js";
+import { LOW_STOCK } from "./product-store.js";
 import { createRows } from "./rows.js";
-import { LOW_STOCK } from "./shelf.js";
 
 const element = id => document.getElementById(id);
 const drawChart = createChart(element("chart"));

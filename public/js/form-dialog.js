@@ -1,5 +1,5 @@
 // A dialog with one form that is sent to the server, and with what the server says of it beside its fields.
-import { createFaults, sentence } from "./form-faults.js";
+import { createFaults, sentence } from "./form-errors.js";
 import { Refused } from "./retry.js";
 
 const SLOW_DOWN = "TOO_MANY_REQUESTS";

@@ -6,7 +6,7 @@ const ACKNOWLEDGED_WITHIN_MS = 10_000;
 
 /**
  * @param {object} options
- * @param {import("./who.js").Who} options.who
+ * @param {import("./identity.js").Who} options.who
  * @param {boolean} options.isDashboard whether to ask for what admins are shown
  * @param {Record<string, (message: any) => void>} options.events
  * @param {() => void} options.onConnected from now on every event comes, once; what was before has to be read

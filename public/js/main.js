@@ -3,8 +3,8 @@ import { createAnnouncer } from "./announcer.js";
 import { request } from "./http.js";
 import { announce, element, openPage, showConnection } from "./page.js";
 import { untilAnswered } from "./retry.js";
+import { openVisit } from "./session.js";
 import { createTally } from "./tally.js";
-import { openVisit } from "./visit.js";
 import { createWallet } from "./wallet.js";
 
 const announceCount = createAnnouncer(element("count-announcements"), 10_000);

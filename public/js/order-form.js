@@ -1,5 +1,5 @@
 // The form that makes an order of what was chosen.
-import { createFaults, sentence } from "./form-faults.js";
+import { createFaults, sentence } from "./form-errors.js";
 import { freshId } from "./id.js";
 import { Refused } from "./retry.js";
 

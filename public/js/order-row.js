@@ -1,6 +1,6 @@
 // One order in a list, with what may be done with it.
 import { formatAmount } from "./amount.js";
-import { mayBeCancelled, nextOf } from "./order-book.js";
+import { mayBeCancelled, nextOf } from "./order-store.js";
 import { Refused } from "./retry.js";
 
 const AWAY = "Plaza cannot be reached right now. Try again in a moment.";

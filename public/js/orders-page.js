@@ -1,8 +1,8 @@
 // A buyer's own orders.
 import { buyerToasts } from "./buyer-toasts.js";
-import { openMarket } from "./market.js";
-import { createOrderBook } from "./order-book.js";
+import { openMarket } from "./commerce-session.js";
 import { orderRow } from "./order-row.js";
+import { createOrderBook } from "./order-store.js";
 import { element, openPage, showConnection } from "./page.js";
 import { createRows } from "./rows.js";
 

@@ -1,8 +1,8 @@
 // What all pages have: the header, the door by which people come and go, and a visit of whoever is there.
 import { createAccount } from "./account.js";
+import { createDoor } from "./account-button.js";
 import { createAnnouncer } from "./announcer.js";
-import { createDoor } from "./door.js";
-import { guest, member } from "./who.js";
+import { guest, member } from "./identity.js";
 
 export const element = id => document.getElementById(id);
 
@@ -33,7 +33,7 @@ const ended = unsent =>
  *
  * @param {object} options
  * @param {string} options.guestName
- * @param {(who: import("./who.js").Who) => Visit} options.enter somebody comes; whoever was there before has left
+ * @param {(who: import("./identity.js").Who) => Visit} options.enter somebody comes; whoever was there before has left
  * @returns {{ askToSignIn: () => void }}
  */
 export function openPage({ guestName, enter }) {

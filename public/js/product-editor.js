@@ -1,6 +1,6 @@
 // One product as admins see it, with its price and its stock to be changed.
 import { formatAmount, parseAmount } from "./amount.js";
-import { sentence } from "./form-faults.js";
+import { sentence } from "./form-errors.js";
 import { parseStock } from "./product-form.js";
 import { left } from "./product-row.js";
 import { Refused } from "./retry.js";

@@ -1,6 +1,6 @@
 // The form that puts a new product up for sale.
 import { parseAmount } from "./amount.js";
-import { createFaults, sentence } from "./form-faults.js";
+import { createFaults, sentence } from "./form-errors.js";
 import { Refused } from "./retry.js";
 
 const AWAY = "Plaza cannot be reached right now. What you typed is still here: try again in a moment.";

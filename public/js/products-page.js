@@ -1,13 +1,13 @@
 // What is for sale, and the order that is made of it.
 import { formatAmount } from "./amount.js";
 import { buyerToasts } from "./buyer-toasts.js";
-import { openMarket } from "./market.js";
-import { createOrderBook } from "./order-book.js";
+import { openMarket } from "./commerce-session.js";
 import { createOrderForm } from "./order-form.js";
+import { createOrderBook } from "./order-store.js";
 import { element, openPage } from "./page.js";
 import { productRow } from "./product-row.js";
+import { createShelf } from "./product-store.js";
 import { createRows } from "./rows.js";
-import { createShelf } from "./shelf.js";
 
 /** How many of which product, as it was typed: it stays when somebody signs in. */
 const quantities = new Map();

@@ -1,6 +1,6 @@
 // The gateway's own: the description of all routes, which are the `rest` lines of everybody's actions.
 import { z } from "zod";
-import { action } from "../../define.ts";
+import { action } from "../../contract/action.ts";
 
 export const OpenApiDocument = z.looseObject({
 	openapi: z.string(),

@@ -2,8 +2,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { parseCookie, stringifySetCookie } from "cookie";
 import { z } from "zod";
-import type { ActionContract } from "../../define.ts";
-import { isAllowedOrigin } from "../../mixins/http/origin.ts";
+import type { ActionContract } from "../../contract/action.ts";
+import { isAllowedOrigin } from "../../runtime/http/origin.ts";
 
 export const REFRESH_COOKIE = "plaza_refresh";
 /** Where it is sent to, and nowhere else. */

@@ -1,12 +1,12 @@
 // The published document: OpenAPI 3.1 (https://spec.openapis.org/oas/v3.1.1.html), made of the contracts.
 import { STATUS_CODES } from "node:http";
 import { z } from "zod";
-import type { ActionContract } from "../../define.ts";
+import type { ActionContract } from "../../contract/action.ts";
 import packageJson from "../../package.json" with { type: "json" };
 import { pages } from "../health/health.contract.ts";
 import type { OpenApiDocument } from "./api.contract.ts";
 import { REFRESH_COOKIE } from "./cookies.ts";
-import { refusalsOf, refusedWith, responses } from "./openapi.refusals.ts";
+import { refusalsOf, refusedWith, responses } from "./openapi.errors.ts";
 
 type Fields = Record<string, unknown>;
 type ObjectSchema = { properties?: Record<string, object>; required?: string[] };

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import type { RequestListener, ServerResponse } from "node:http";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { notFound, sendError } from "../../mixins/http/http-error.ts";
+import { notFound, sendError } from "../../runtime/http/http-error.ts";
 
 const SCRIPT = "text/javascript; charset=utf-8";
 const STYLE = "text/css; charset=utf-8";

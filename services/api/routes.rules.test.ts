@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { z } from "zod";
-import { action } from "../../define.ts";
+import { action } from "../../contract/action.ts";
 import { routes } from "./routes.ts";
 
 const schemas = { params: z.strictObject({}), result: z.strictObject({}) };

@@ -2,7 +2,7 @@
 import type { IncomingMessage } from "node:http";
 import { Errors } from "moleculer";
 import { z } from "zod";
-import type { ActionContract } from "../../define.ts";
+import type { ActionContract } from "../../contract/action.ts";
 import { invalid } from "../../mixins/errors.ts";
 import { actions } from "../contract.ts";
 import { fromCookie } from "./cookies.ts";

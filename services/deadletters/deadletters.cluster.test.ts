@@ -1,5 +1,5 @@
-import { readConfig } from "../../config.ts";
-import { kafkaLog } from "../../mixins/topics/kafka-log.ts";
+import { kafkaLog } from "../../mixins/topics/kafka/kafka-log.ts";
+import { readConfig } from "../../runtime/config.ts";
 import { deadlettersSuite } from "./deadletters.suite.ts";
 
 deadlettersSuite("dead letters on Kafka", async () => {

@@ -10,10 +10,10 @@
  * profile it needs Kafka alone.
  */
 
-import { config } from "../../config.ts";
-import { cannotStart } from "../../mixins/cannot-start.ts";
-import { redact } from "../../mixins/redact.ts";
-import { asOperator } from "../../operator.ts";
+import { config } from "../../runtime/config.ts";
+import { cannotStart } from "../../runtime/exit-with-error.ts";
+import { asOperator } from "../../runtime/operator.ts";
+import { redact } from "../../runtime/redact.ts";
 import { ArgumentError, readArguments } from "./deadletters.arguments.ts";
 import { list, replay, show } from "./deadletters.verbs.ts";
 

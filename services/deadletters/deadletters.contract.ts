@@ -1,6 +1,6 @@
 // All that the rest of the system may know about dead letters: what the command shows, and what it has done. No door leads here from outside.
 import { z } from "zod";
-import { action } from "../../define.ts";
+import { action } from "../../contract/action.ts";
 
 /** Letters looked at in one call. */
 export const PAGE = 100;

@@ -1,5 +1,5 @@
 // What is shown of a dead letter, and which of them go back. Without I/O.
-import { redact, withoutSecrets } from "../../mixins/redact.ts";
+import { redact, withoutSecrets } from "../../runtime/redact.ts";
 import type { Letter } from "./deadletters.contract.ts";
 
 const MAX_CHARACTERS = 1_000;

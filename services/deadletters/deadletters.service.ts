@@ -1,10 +1,10 @@
 import type { ServiceSchema } from "moleculer";
-import { defineService } from "../../define.ts";
 import { database } from "../../mixins/database/database.ts";
 import { invalid } from "../../mixins/errors.ts";
 import { deadTopic, type Letter, letterOf, replayedOffset, replayMark, replayOf } from "../../mixins/topics/dead-letter.ts";
 import type { TopicLog } from "../../mixins/topics/topic-log.ts";
-import { embedded, postgres, topicLog, withTopicLog } from "../../profile.ts";
+import { embedded, postgres, topicLog, withTopicLog } from "../../runtime/drivers.ts";
+import { defineService } from "../define-service.ts";
 import { PAGE } from "./deadletters.contract.ts";
 import { shown, shownValue } from "./deadletters.rules.ts";
 

@@ -1,4 +1,4 @@
-import { embeddedLog } from "../../mixins/topics/embedded-log.ts";
+import { embeddedLog } from "../../mixins/topics/embedded/embedded-log.ts";
 import { scratchEmbedded } from "../../test/scratch.ts";
 import { deadlettersSuite } from "./deadletters.suite.ts";
 

@@ -1,5 +1,5 @@
 // What the command does, by calls to whoever holds the log: each answers the text to print.
-import type { Caller } from "../../define.ts";
+import type { Caller } from "../define-service.ts";
 import type { Asked, Selection } from "./deadletters.arguments.ts";
 import { type Letter, PAGE } from "./deadletters.contract.ts";
 import { judge, STAYS } from "./deadletters.rules.ts";

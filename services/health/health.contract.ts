@@ -1,6 +1,6 @@
 // All that the rest of the system may know about health: every node answers for itself.
 import { z } from "zod";
-import { action } from "../../define.ts";
+import { action } from "../../contract/action.ts";
 
 /** What was looked at, and `ok` or what is wrong with it. */
 export const Checks = z.record(z.string(), z.string());

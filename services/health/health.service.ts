@@ -1,4 +1,4 @@
-import { defineService } from "../../define.ts";
+import { defineService } from "../define-service.ts";
 import { ownHealth } from "./health.ts";
 
 /** Every node answers for itself; the gateway adds the answers up. */

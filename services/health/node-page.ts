@@ -2,9 +2,9 @@
 import { randomUUID } from "node:crypto";
 import { createServer } from "node:http";
 import { type MetricRegistry, MetricReporters, type Middleware, type ServiceBroker } from "moleculer";
-import { showFigures } from "../../mixins/figures.ts";
-import { notFound, sendError, sendJson } from "../../mixins/http/http-error.ts";
-import { listen } from "../../mixins/http/listen.ts";
+import { showFigures } from "../../mixins/metrics.ts";
+import { notFound, sendError, sendJson } from "../../runtime/http/http-error.ts";
+import { listen } from "../../runtime/http/listen.ts";
 import { ownHealth } from "./health.ts";
 
 /** Moleculer's Prometheus text without a server of its own: figures and health share ours. */

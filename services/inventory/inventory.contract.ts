@@ -1,6 +1,8 @@
 // All that the rest of the system may know about stock: what lies on the shelf, and the part of it that accepted orders wait for.
 import { z } from "zod";
-import { action, Id, numberIn, topic } from "../../define.ts";
+import { action } from "../../contract/action.ts";
+import { Id } from "../../contract/id.ts";
+import { numberIn, topic } from "../../contract/topic.ts";
 
 // To ask what became of an order that has reserved something.
 export const needs = ["orders"] as const;

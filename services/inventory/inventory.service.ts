@@ -1,16 +1,16 @@
 import { randomUUID } from "node:crypto";
 import type { ServiceSchema } from "moleculer";
-import { type Caller, defineService } from "../../define.ts";
 import { database } from "../../mixins/database/database.ts";
 import { deadlineIn, forThoseInTime } from "../../mixins/deadline.ts";
 import { awayAs, conflict, notFound } from "../../mixins/errors.ts";
 import { microBatch } from "../../mixins/micro-batch.ts";
 import { relay } from "../../mixins/outbox/relay.ts";
 import type { Deducted, GivenBack, Request } from "../../mixins/reservation/reservation.rules.ts";
-import { embedded, inventoryOutbox, postgres, topicLog, withTopics, works } from "../../profile.ts";
-import { startSettling } from "./inventory.orphans.ts";
+import { embedded, inventoryOutbox, postgres, topicLog, withTopics, works } from "../../runtime/drivers.ts";
+import { type Caller, defineService } from "../define-service.ts";
+import { seldom } from "./inventory.adaptive-cache.ts";
+import { startSettling } from "./inventory.orphaned-reservations.ts";
 import { refusalOf, requestOf, shown } from "./inventory.rules.ts";
-import { seldom } from "./inventory.seldom.ts";
 import { type InventoryStore, type Step, sqlInventory } from "./inventory.store.ts";
 
 export interface InventoryOptions {

@@ -1,9 +1,11 @@
 // All that the rest of the system may know about orders.
 import { z } from "zod";
-import { action, type Change, Id, type Live, numberIn, topic } from "../../define.ts";
+import { action } from "../../contract/action.ts";
+import { Id } from "../../contract/id.ts";
+import { Total } from "../../contract/money.ts";
+import { Page } from "../../contract/page.ts";
+import { type Change, type Live, numberIn, topic } from "../../contract/topic.ts";
 import type { Headers } from "../../mixins/topics/topic-log.ts";
-import { Total } from "../../money.ts";
-import { Page } from "../../page.ts";
 
 export const needs = ["products", "inventory"] as const;
 

@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, it } from "node:test";
 import { eventually } from "../../test/client.ts";
+import { startCancelling } from "./orders.expiry.ts";
 import { ADDRESS, type OrdersNode } from "./orders.suite.ts";
 import { deliver, newGood, person } from "./orders.testing.ts";
-import { startCancelling } from "./orders.unpaid.ts";
 
 export const lifeSuite = ({ market, store, service, db, as, told, ordered }: OrdersNode) => {
 	const admin = person("admin");

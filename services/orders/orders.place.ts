@@ -2,7 +2,7 @@
 // its owner finds and asks about (orders.settle).
 import type { Deadline } from "../../mixins/deadline.ts";
 import { conflict, isAway, notFound, unavailable } from "../../mixins/errors.ts";
-import type { Market } from "./orders.market.ts";
+import type { Market } from "./orders.catalogue-client.ts";
 import { isRetryOf, linesOf, type NewOrder, orderIdOf, priced, type Request, type StoredOrder } from "./orders.rules.ts";
 import type { Found } from "./orders.store.ts";
 

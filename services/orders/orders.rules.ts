@@ -1,13 +1,13 @@
 // What is decided about orders, without a store or a clock.
 import { hash, randomUUID } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
-import type { Message } from "../../define.ts";
+import { fromCents, toCents } from "../../contract/money.ts";
 import type { Entry } from "../../mixins/outbox/outbox.ts";
-import { fromCents, toCents } from "../../money.ts";
+import type { Message } from "../define-service.ts";
 import type { Line } from "../inventory/inventory.contract.ts";
 import type { Figures, Order, Status } from "./orders.contract.ts";
-import type { OrderFigures } from "./orders.figures.ts";
 import type { OrderTopic } from "./orders.machine.ts";
+import type { OrderFigures } from "./orders.statistics.ts";
 
 /** What the catalogue says of a product. */
 export interface Offer {

@@ -1,19 +1,19 @@
 import type { ServiceSchema } from "moleculer";
-import { config } from "../../config.ts";
-import { type Caller, defineService, type Meta } from "../../define.ts";
 import { database } from "../../mixins/database/database.ts";
 import { type Deadline, deadlineIn, forThoseInTime } from "../../mixins/deadline.ts";
 import { notFound, unauthorized, unavailable } from "../../mixins/errors.ts";
 import { microBatch } from "../../mixins/micro-batch.ts";
 import { relay } from "../../mixins/outbox/relay.ts";
-import { embedded, ordersOutbox, postgres, topicLog, withTopics, works } from "../../profile.ts";
+import { config } from "../../runtime/config.ts";
+import { embedded, ordersOutbox, postgres, topicLog, withTopics, works } from "../../runtime/drivers.ts";
+import { type Caller, defineService, type Meta } from "../define-service.ts";
+import { type Market, marketOf } from "./orders.catalogue-client.ts";
 import type { Status } from "./orders.contract.ts";
+import { startCancelling } from "./orders.expiry.ts";
 import { type Asker, decide, FIRST } from "./orders.machine.ts";
-import { type Market, marketOf } from "./orders.market.ts";
 import { type OrderBook, place } from "./orders.place.ts";
 import { figuresShown, type NewOrder, type StoredOrder, shown } from "./orders.rules.ts";
 import { type Found, type OrderStore, sqlOrders } from "./orders.store.ts";
-import { startCancelling } from "./orders.unpaid.ts";
 
 export interface OrdersOptions {
 	mixins?: Partial<ServiceSchema>[];

@@ -3,9 +3,9 @@ import type { Knex } from "knex";
 import { invalid, isAway, unavailable } from "../../mixins/errors.ts";
 import type { Outbox } from "../../mixins/outbox/outbox.ts";
 import type { Status } from "./orders.contract.ts";
-import { figuresOf, type OrderFigures } from "./orders.figures.ts";
 import { FIRST, leadingTo, type Step } from "./orders.machine.ts";
 import { type Before, type Item, type NewOrder, type StoredOrder, told } from "./orders.rules.ts";
+import { figuresOf, type OrderFigures } from "./orders.statistics.ts";
 
 /** What stands under an id: an order; `void`, where none is to be stored any more; or nothing yet. */
 export type Found = StoredOrder | "void" | undefined;

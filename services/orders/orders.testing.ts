@@ -2,8 +2,9 @@
 // what its topics would.
 import { randomUUID } from "node:crypto";
 import type { Context, Service, ServiceBroker } from "moleculer";
-import type { Caller, Identity, Message, Topics } from "../../define.ts";
-import type { Handled } from "../../mixins/topics/received.ts";
+import type { Identity } from "../../contract/action.ts";
+import type { Handled } from "../../mixins/topics/handler-types.ts";
+import type { Caller, Message, Topics } from "../define-service.ts";
 import type { Line, Refusal } from "../inventory/inventory.contract.ts";
 
 export interface Good {

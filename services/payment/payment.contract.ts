@@ -1,7 +1,9 @@
 // All that the rest of the system may know about payments: at most one charge and one refund an order.
 import { z } from "zod";
-import { action, Id, topic } from "../../define.ts";
-import { Total } from "../../money.ts";
+import { action } from "../../contract/action.ts";
+import { Id } from "../../contract/id.ts";
+import { Total } from "../../contract/money.ts";
+import { topic } from "../../contract/topic.ts";
 
 export const needs = ["orders"] as const;
 

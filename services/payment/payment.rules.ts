@@ -1,7 +1,8 @@
 // What is decided about payments, without a store, a provider or a clock: their life as data, and what the world is told.
-import type { Message } from "../../define.ts";
+
+import { fromCents } from "../../contract/money.ts";
 import type { Entry } from "../../mixins/outbox/outbox.ts";
-import { fromCents } from "../../money.ts";
+import type { Message } from "../define-service.ts";
 import type { Payment } from "./payment.contract.ts";
 
 /**

@@ -1,12 +1,12 @@
 import type { ServiceSchema } from "moleculer";
-import { config } from "../../config.ts";
-import { defineService, type Message, type Meta } from "../../define.ts";
+import { Total, toCents } from "../../contract/money.ts";
 import { database } from "../../mixins/database/database.ts";
 import { deadlineIn } from "../../mixins/deadline.ts";
 import { invalid, notFound, unauthorized } from "../../mixins/errors.ts";
 import { relay } from "../../mixins/outbox/relay.ts";
-import { Total, toCents } from "../../money.ts";
-import { embedded, paymentOutbox, postgres, topicLog, withTopics, works } from "../../profile.ts";
+import { config } from "../../runtime/config.ts";
+import { embedded, paymentOutbox, postgres, topicLog, withTopics, works } from "../../runtime/drivers.ts";
+import { defineService, type Message, type Meta } from "../define-service.ts";
 import { type CollectorOptions, startCollecting } from "./payment.collector.ts";
 import { type PaymentProvider, testProvider } from "./payment.provider.ts";
 import { type Event, shown } from "./payment.rules.ts";

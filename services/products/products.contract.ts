@@ -1,8 +1,10 @@
 // All that the rest of the system may know about products: what is sold, and for how much. How many there are is inventory's.
 import { z } from "zod";
-import { action, Id, type Live, numberIn, topic } from "../../define.ts";
-import { Amount } from "../../money.ts";
-import { Page } from "../../page.ts";
+import { action } from "../../contract/action.ts";
+import { Id } from "../../contract/id.ts";
+import { Amount } from "../../contract/money.ts";
+import { Page } from "../../contract/page.ts";
+import { type Live, numberIn, topic } from "../../contract/topic.ts";
 
 export const needs = ["inventory"] as const;
 

@@ -1,6 +1,7 @@
 // What is decided about products, without a store.
-import type { Message } from "../../define.ts";
+
 import type { Entry } from "../../mixins/outbox/outbox.ts";
+import type { Message } from "../define-service.ts";
 import type { Product } from "./products.contract.ts";
 
 /** What may be changed of a product. */

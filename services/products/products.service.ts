@@ -1,11 +1,11 @@
 import { randomUUID } from "node:crypto";
 import type { ServiceSchema } from "moleculer";
-import { type Ctx, defineService } from "../../define.ts";
 import { database } from "../../mixins/database/database.ts";
 import { type Deadline, deadlineIn } from "../../mixins/deadline.ts";
 import { awayAs, conflict, invalid, notFound } from "../../mixins/errors.ts";
 import { relay } from "../../mixins/outbox/relay.ts";
-import { embedded, postgres, productsOutbox, topicLog, withTopics, works } from "../../profile.ts";
+import { embedded, postgres, productsOutbox, topicLog, withTopics, works } from "../../runtime/drivers.ts";
+import { type Ctx, defineService } from "../define-service.ts";
 import { type Stored, shown } from "./products.rules.ts";
 import { type ProductStore, sqlProducts } from "./products.store.ts";
 

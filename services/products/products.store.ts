@@ -1,8 +1,8 @@
 // Products in Postgres: every change commits together with the message that tells of it.
 import type { Knex } from "knex";
+import { fromCents, toCents } from "../../contract/money.ts";
+import type { Page } from "../../contract/page.ts";
 import type { Outbox } from "../../mixins/outbox/outbox.ts";
-import { fromCents, toCents } from "../../money.ts";
-import type { Page } from "../../page.ts";
 import { changed, type Details, type Stored, told } from "./products.rules.ts";
 
 export interface ProductStore {

@@ -3,12 +3,12 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, it } from "node:test";
 import { type Context, Errors, ServiceBroker } from "moleculer";
-import type { Caller } from "../../define.ts";
+import { ContractValidator } from "../../contract/validator.ts";
 import { migrate } from "../../mixins/database/database.ts";
 import { outbox } from "../../mixins/outbox/outbox.ts";
 import type { Scratch } from "../../test/scratch.ts";
-import { ContractValidator } from "../../validator.ts";
 import { actions, topics } from "../contract.ts";
+import type { Caller } from "../define-service.ts";
 import { products } from "./products.service.ts";
 import { sqlProducts } from "./products.store.ts";
 

@@ -1,7 +1,9 @@
 // All that the rest of the system may know about purchases.
 import { z } from "zod";
-import { action, Id, topic } from "../../define.ts";
-import { Amount } from "../../money.ts";
+import { action } from "../../contract/action.ts";
+import { Id } from "../../contract/id.ts";
+import { Amount } from "../../contract/money.ts";
+import { topic } from "../../contract/topic.ts";
 
 export const PurchaseRequest = z
 	.strictObject({ id: Id.optional(), user_id: Id, amount: Amount })

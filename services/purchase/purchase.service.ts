@@ -1,12 +1,12 @@
 import { randomUUID } from "node:crypto";
 import type { ServiceSchema } from "moleculer";
-import { defineService } from "../../define.ts";
+import { toCents } from "../../contract/money.ts";
 import { database } from "../../mixins/database/database.ts";
 import { deadlineIn, forThoseInTime } from "../../mixins/deadline.ts";
 import { microBatch } from "../../mixins/micro-batch.ts";
 import { relay } from "../../mixins/outbox/relay.ts";
-import { toCents } from "../../money.ts";
-import { embedded, postgres, purchaseOutbox, topicLog, withTopics, works } from "../../profile.ts";
+import { embedded, postgres, purchaseOutbox, topicLog, withTopics, works } from "../../runtime/drivers.ts";
+import { defineService } from "../define-service.ts";
 import { type Attempt, isoTime } from "./purchase.rules.ts";
 import { type PurchaseStore, sqlPurchases } from "./purchase.store.ts";
 

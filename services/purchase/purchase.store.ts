@@ -1,8 +1,8 @@
 // Purchases in Postgres. What arrives together shares one statement, which is its own transaction: one question to the server and one commit.
 import type { Knex } from "knex";
-import type { Message } from "../../define.ts";
 import { invalid, isAway, unavailable } from "../../mixins/errors.ts";
 import { ENTRIES, type Outbox } from "../../mixins/outbox/outbox.ts";
+import type { Message } from "../define-service.ts";
 import type { PurchaseTotal } from "./purchase.contract.ts";
 import { type Attempt, firsts, type Outcome, outcomes } from "./purchase.rules.ts";
 

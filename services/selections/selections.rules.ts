@@ -1,5 +1,5 @@
 // What counts, worked out without a store. A record's place never changes, so whoever reads the log again comes to the same result.
-import type { Received } from "../../define.ts";
+import type { Received } from "../define-service.ts";
 import type { Count } from "../summary/summary.contract.ts";
 import type { Selection, SelectionSummary } from "./selections.contract.ts";
 

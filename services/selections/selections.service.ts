@@ -1,10 +1,10 @@
 import type { ServiceSchema } from "moleculer";
-import { config } from "../../config.ts";
-import { defineService } from "../../define.ts";
 import { cassandra as withTables } from "../../mixins/cassandra.ts";
 import { database } from "../../mixins/database/database.ts";
 import { invalid } from "../../mixins/errors.ts";
-import { cassandra, embedded, postgres, withTopics, works } from "../../profile.ts";
+import { config } from "../../runtime/config.ts";
+import { cassandra, embedded, postgres, withTopics, works } from "../../runtime/drivers.ts";
+import { defineService } from "../define-service.ts";
 import { summaries } from "./selections.rules.ts";
 import { cqlSelections, selectionTables } from "./selections.store.cql.ts";
 import { sqlSelections } from "./selections.store.sql.ts";

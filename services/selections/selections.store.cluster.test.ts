@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, it } from "node:test";
-import { config } from "../../config.ts";
 import { openCassandra } from "../../mixins/cassandra.ts";
+import { config } from "../../runtime/config.ts";
 import { cqlSelections, selectionTables } from "./selections.store.cql.ts";
 import { selectionStoreSuite } from "./selections.store.suite.ts";
 

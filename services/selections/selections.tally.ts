@@ -2,7 +2,7 @@ import type { Count } from "../summary/summary.contract.ts";
 import { counting, epochOf, grown, type Picked, placeOf } from "./selections.rules.ts";
 import type { SelectionStore } from "./selections.store.ts";
 
-/** What one partition hands over: picks in order. See `HandleBatch` in define.ts. */
+/** What one partition hands over: picks in order. See `HandleBatch` in mixins/topics/handler-types.ts. */
 export interface Handed {
 	received: Picked[];
 	partition: number;

@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { setImmediate } from "node:timers/promises";
 import { type Logger, ServiceBroker } from "moleculer";
-import type { Caller } from "../../define.ts";
 import { unavailable } from "../../mixins/errors.ts";
 import { eventually } from "../../test/client.ts";
+import type { Caller } from "../define-service.ts";
 import { forwarder } from "./forward.ts";
-import { localPresence, type Presence } from "./presence.ts";
+import { localPresence, type Presence } from "./presence/presence.ts";
 import type { Delivery } from "./socket.contract.ts";
 
 const delivery = (room: string): Delivery => ({ topic: "T", room, message: { n: 1 }, headers: {} });

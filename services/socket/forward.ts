@@ -1,8 +1,8 @@
 // From the node that consumed a message to the nodes that hold the sockets: acknowledged, and tried again for as long as they can be expected to answer.
 import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "moleculer";
-import type { Caller } from "../../define.ts";
-import type { Presence } from "./presence.ts";
+import type { Caller } from "../define-service.ts";
+import type { Presence } from "./presence/presence.ts";
 import type { Delivery } from "./socket.contract.ts";
 
 /** For an answer: at first, so that a call that was lost is soon made up for, and at most, so that a busy node is not made busier. */

@@ -1,6 +1,6 @@
 // All that the rest of the system may know about sockets. Which topic reaches whose sockets is said by the topic's own contract.
 import { z } from "zod";
-import { action } from "../../define.ts";
+import { action } from "../../contract/action.ts";
 
 /** One message for the sockets of one room. */
 export const Delivery = z.strictObject({

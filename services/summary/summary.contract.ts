@@ -1,6 +1,7 @@
 // All that the rest of the system may know about the read side of the tally.
 import { z } from "zod";
-import { action, Id } from "../../define.ts";
+import { action } from "../../contract/action.ts";
+import { Id } from "../../contract/id.ts";
 
 export const Count = z.strictObject({ name: Id, count: z.int().nonnegative() }).meta({ id: "Count" });
 

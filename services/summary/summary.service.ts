@@ -1,10 +1,10 @@
 import type { ServiceSchema } from "moleculer";
-import { config } from "../../config.ts";
-import { defineService } from "../../define.ts";
 import { type Database, database } from "../../mixins/database/database.ts";
 import { awayAs } from "../../mixins/errors.ts";
 import { microBatch } from "../../mixins/micro-batch.ts";
-import { postgres } from "../../profile.ts";
+import { config } from "../../runtime/config.ts";
+import { postgres } from "../../runtime/drivers.ts";
+import { defineService } from "../define-service.ts";
 import type { Count } from "./summary.contract.ts";
 import { type SummaryStore, sqlSummary } from "./summary.store.ts";
 

@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { ServiceBroker } from "moleculer";
-import type { Caller } from "../../define.ts";
+import { ContractValidator } from "../../contract/validator.ts";
 import type { Scratch } from "../../test/scratch.ts";
-import { ContractValidator } from "../../validator.ts";
 import { actions } from "../contract.ts";
+import type { Caller } from "../define-service.ts";
 import { summary, summaryTables } from "./summary.service.ts";
 import { sqlSummary } from "./summary.store.ts";
 

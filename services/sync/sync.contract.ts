@@ -1,6 +1,8 @@
 // All that the rest of the system may know about synchronisation: a screen asks for the counts, all screens of the user get them.
 import { z } from "zod";
-import { action, Id, topic } from "../../define.ts";
+import { action } from "../../contract/action.ts";
+import { Id } from "../../contract/id.ts";
+import { topic } from "../../contract/topic.ts";
 import { Accepted, countsShown } from "../selections/selections.contract.ts";
 import { Counts } from "../summary/summary.contract.ts";
 

@@ -1,6 +1,6 @@
 import type { ServiceSchema } from "moleculer";
-import { defineService } from "../../define.ts";
-import { withTopics } from "../../profile.ts";
+import { withTopics } from "../../runtime/drivers.ts";
+import { defineService } from "../define-service.ts";
 
 /** Answers a screen that has just come back with all the counts, by way of the topics, so that every screen of the user gets them. */
 export const sync = (mixins: Partial<ServiceSchema>[]) =>

@@ -1,8 +1,8 @@
 // What registering and signing in promise, on whatever Postgres they are given, with two nodes on it.
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
+import { isAccountID } from "../../contract/id.ts";
 import type { Scratch } from "../../test/scratch.ts";
-import { isAccountID } from "./users.contract.ts";
 import { attempts } from "./users.limits.ts";
 import { freshEmail, type Nodes, openNodes, PASSWORD, REFUSED } from "./users.nodes.fixture.ts";
 

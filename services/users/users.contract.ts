@@ -1,11 +1,7 @@
 // All that the rest of the system may know about accounts: who people are, and how they show it.
 import { z } from "zod";
-import { action, type Identity, NO_CONTROL } from "../../define.ts";
-
-/** Ids of accounts are made here and have a form of their own, so that no guest can have used one, or ever use one. */
-const ACCOUNT_ID = /^acct_[0-9a-f]{32}$/;
-export const isAccountID = (id: string) => ACCOUNT_ID.test(id);
-export const AccountID = z.string().regex(ACCOUNT_ID).meta({ id: "AccountID" });
+import { action, type Identity } from "../../contract/action.ts";
+import { AccountID, NO_CONTROL } from "../../contract/id.ts";
 
 const CONTROL = /\p{Cc}/u;
 

@@ -8,12 +8,12 @@
  */
 import { parseArgs } from "node:util";
 import { z } from "zod";
-import { cannotStart } from "../../mixins/cannot-start.ts";
 import { invalid } from "../../mixins/errors.ts";
-import { faultsOf } from "../../mixins/faults.ts";
-import { asOperator } from "../../operator.ts";
-import { askPassword } from "./users.ask.ts";
+import { faultsOf } from "../../mixins/field-errors.ts";
+import { cannotStart } from "../../runtime/exit-with-error.ts";
+import { asOperator } from "../../runtime/operator.ts";
 import { Email, Name } from "./users.contract.ts";
+import { askPassword } from "./users.prompt.ts";
 
 const USAGE =
 	"Usage: npm run user:create -- --email ann@example.org [--admin] [--name Ann] (the password is asked for, or read from standard input)";

@@ -1,14 +1,15 @@
 // Two nodes with accounts on one Postgres, which they may be cut off from.
 import { ServiceBroker } from "moleculer";
-import type { Caller, Identity } from "../../define.ts";
+import type { Identity } from "../../contract/action.ts";
+import { ContractValidator } from "../../contract/validator.ts";
 import { database } from "../../mixins/database/database.ts";
 import { memoryLimits } from "../../mixins/limits/limits.ts";
 import { fresh } from "../../test/client.ts";
 import type { Scratch } from "../../test/scratch.ts";
-import { ContractValidator } from "../../validator.ts";
 import { actions } from "../contract.ts";
+import type { Caller } from "../define-service.ts";
 import type { SignedIn } from "./users.contract.ts";
-import { secretInTable } from "./users.secret.ts";
+import { secretInTable } from "./users.jwt-secret.ts";
 import { users } from "./users.service.ts";
 import { sqlUsers, type UserStore } from "./users.store.ts";
 

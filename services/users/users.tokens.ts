@@ -1,9 +1,10 @@
 // The two kinds of tokens, both JWT (RFC 7519) signed with HS256 and nothing else: one says who asks, the other gets the next pair.
 import { errors, type JWTPayload, jwtVerify, SignJWT } from "jose";
 import { z } from "zod";
-import type { Identity } from "../../define.ts";
+import type { Identity } from "../../contract/action.ts";
+import { AccountID } from "../../contract/id.ts";
 import { unauthorized } from "../../mixins/errors.ts";
-import { AccountID, Role } from "./users.contract.ts";
+import { Role } from "./users.contract.ts";
 
 export const ACCESS_TTL_MS = 15 * 60_000;
 export const REFRESH_TTL_MS = 30 * 24 * 60 * 60_000;

@@ -2,18 +2,18 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, it } from "node:test";
 import { type Context, ServiceBroker } from "moleculer";
-import type { Caller } from "../../define.ts";
+import { ContractValidator } from "../../contract/validator.ts";
 import { unavailable } from "../../mixins/errors.ts";
 import { type RedisServer, redisServer } from "../../mixins/redis.fixture.ts";
 import { openRedis, type Redis, redis as redisMixin } from "../../mixins/redis.ts";
 import type { TopicLog, TopicRecord } from "../../mixins/topics/topic-log.ts";
 import { eventually } from "../../test/client.ts";
-import { ContractValidator } from "../../validator.ts";
 import { actions } from "../contract.ts";
+import type { Caller } from "../define-service.ts";
 import type { PurchaseTotal } from "../purchase/purchase.contract.ts";
+import { keepWarm } from "./wallet.backfill.ts";
 import { wallet } from "./wallet.service.ts";
 import { redisBalances } from "./wallet.store.redis.ts";
-import { keepWarm } from "./wallet.warm.ts";
 
 const PARTITIONS = 2;
 

@@ -1,6 +1,8 @@
 // All that the rest of the system may know about wallets.
 import { z } from "zod";
-import { action, Id, topic } from "../../define.ts";
+import { action } from "../../contract/action.ts";
+import { Id } from "../../contract/id.ts";
+import { topic } from "../../contract/topic.ts";
 
 export const needs = ["purchase"] as const;
 

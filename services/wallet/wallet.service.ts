@@ -1,17 +1,17 @@
 import type { ServiceSchema } from "moleculer";
-import { config } from "../../config.ts";
-import { type Caller, defineService, type Received } from "../../define.ts";
-import { cannotStart } from "../../mixins/cannot-start.ts";
 import { awayAs } from "../../mixins/errors.ts";
 import { microBatch } from "../../mixins/micro-batch.ts";
 import { redis as redisMixin } from "../../mixins/redis.ts";
-import { embedded, redis, topicLog, withTopics, works } from "../../profile.ts";
+import { config } from "../../runtime/config.ts";
+import { embedded, redis, topicLog, withTopics, works } from "../../runtime/drivers.ts";
+import { cannotStart } from "../../runtime/exit-with-error.ts";
+import { type Caller, defineService, type Received } from "../define-service.ts";
+import { keepWarm } from "./wallet.backfill.ts";
 import { walletOverGrpc } from "./wallet.grpc.ts";
 import { balancesOf, type Change, changesOf, compare, identityOf, totalIn } from "./wallet.rules.ts";
 import { memoryBalances } from "./wallet.store.memory.ts";
 import { redisBalances } from "./wallet.store.redis.ts";
 import type { BalanceStore, Raised } from "./wallet.store.ts";
-import { keepWarm } from "./wallet.warm.ts";
 
 const MISSED = "plaza.wallet.missed";
 

@@ -1,8 +1,8 @@
 import { unavailable } from "../../mixins/errors.ts";
 import type { Redis } from "../../mixins/redis.ts";
-import { APPLIED_KEY, GENERATION_KEY, walletKey, withScripts } from "./wallet.scripts.ts";
+import { APPLIED_KEY, GENERATION_KEY, walletKey, withScripts } from "./wallet.lua.ts";
+import { trustIn } from "./wallet.redis-consistency.ts";
 import type { BalanceStore, Entry } from "./wallet.store.ts";
-import { trustIn } from "./wallet.trust.ts";
 
 const keysOf = (entries: Entry[]) => entries.map(({ user_id }) => walletKey(user_id));
 const totalsOf = (entries: Entry[]) => entries.flatMap(({ seq, total_cents }) => [seq, total_cents]);

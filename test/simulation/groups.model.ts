@@ -1,7 +1,7 @@
 // Consumer groups of the topics in memory: who reads which partition, and how far each group has come.
 import { setTimeout as delay } from "node:timers/promises";
 import type { ConsumeOptions, Consumer } from "../../mixins/topics/topic-log.ts";
-import type { Faults } from "./faults.ts";
+import type { Faults } from "./injected-faults.ts";
 import { type Actor, actAs, type Scheduler } from "./scheduler.ts";
 import type { Partition } from "./topics.model.ts";
 

@@ -4,9 +4,9 @@
 //     node test/simulation/main.ts --world NAME --seed S [--trace]    one history again
 //     node test/simulation/main.ts --planted [--plant NAME]           the planted bugs alone, or one of them
 import { parseArgs } from "node:util";
-import { hunt } from "./hunt.ts";
-import { plants } from "./plants.ts";
+import { plants } from "./mutants.ts";
 import { replay } from "./replay.ts";
+import { hunt } from "./run-mutants.ts";
 import { scan } from "./scan.ts";
 import { worlds } from "./worlds.ts";
 

@@ -2,9 +2,9 @@
 // nothing but what the stores know.
 import { setTimeout as delay } from "node:timers/promises";
 import { type CallingOptions, ServiceBroker } from "moleculer";
+import { ContractValidator } from "../../contract/validator.ts";
 import { isAway, unavailable } from "../../mixins/errors.ts";
 import { actions } from "../../services/contract.ts";
-import { ContractValidator } from "../../validator.ts";
 import type { Random } from "../random.ts";
 import { type Actor, actAs, type Scheduler } from "./scheduler.ts";
 

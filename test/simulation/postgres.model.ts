@@ -5,7 +5,7 @@ import { unavailable } from "../../mixins/errors.ts";
 import type { Outbox, Waiting } from "../../mixins/outbox/outbox.ts";
 import type { Outgoing } from "../../mixins/topics/topic-log.ts";
 import { updateRow } from "./expression.ts";
-import { type Faults, type Server, serverNamed } from "./faults.ts";
+import { type Faults, type Server, serverNamed } from "./injected-faults.ts";
 import { type Actor, currentActor, type Scheduler } from "./scheduler.ts";
 
 export interface Transaction {

@@ -1,7 +1,7 @@
 // Redis, in memory: one server, which may forget, and each process's connection to it. Scripts run as they are.
 import type { Redis } from "../../mixins/redis.ts";
 import { runLua } from "./expression.ts";
-import type { Faults } from "./faults.ts";
+import type { Faults } from "./injected-faults.ts";
 import { type Actor, actAs, type Scheduler } from "./scheduler.ts";
 
 type Value = string | Map<string, string>;

@@ -1,6 +1,6 @@
 // Goes through one history again.
-import { sow } from "./plant.ts";
-import { plants } from "./plants.ts";
+import { sow } from "./mutant.ts";
+import { plants } from "./mutants.ts";
 import { worlds } from "./worlds.ts";
 
 /** Prints what happened, where that is wanted, and how it ended. Answers whether it ended well. */

@@ -4,7 +4,7 @@ import { unavailable } from "../../mixins/errors.ts";
 import type { Checkpoint, Total } from "../../services/selections/selections.rules.ts";
 import type { SelectionStore, Stored } from "../../services/selections/selections.store.ts";
 import type { SummaryStore } from "../../services/summary/summary.store.ts";
-import { type Faults, type Server, serverNamed } from "./faults.ts";
+import { type Faults, type Server, serverNamed } from "./injected-faults.ts";
 import type { Scheduler } from "./scheduler.ts";
 
 const isNewer = (one: Checkpoint, other: Checkpoint | undefined) =>

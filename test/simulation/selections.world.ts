@@ -6,7 +6,7 @@ import { topics as contracts } from "../../services/contract.ts";
 import { selections } from "../../services/selections/selections.service.ts";
 import { summary } from "../../services/summary/summary.service.ts";
 import { sync } from "../../services/sync/sync.service.ts";
-import { serverNamed } from "./faults.ts";
+import { serverNamed } from "./injected-faults.ts";
 import { createNode, insist, type Node } from "./nodes.ts";
 import { type Door, doorFinder, type Frame, openScreen } from "./screens.ts";
 import { checkCounts } from "./selections.check.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
-import { plants } from "./plants.ts";
+import { plants } from "./mutants.ts";
 import { worlds } from "./worlds.ts";
 
 const IN_MEMORY = ["purchases", "selections", "records"];

@@ -1,17 +1,18 @@
 // The service of sockets as a node carries it: the real hub, sessions and forwarding; the network between nodes and the register of rooms are models.
 import type { ServiceSchema } from "moleculer";
 import type { WebSocket } from "ws";
-import type { Actions, Caller, Received, TopicContract } from "../../define.ts";
+import type { TopicContract } from "../../contract/topic.ts";
 import { actions, topics } from "../../services/contract.ts";
-import { createClient } from "../../services/socket/client.ts";
-import { feedsOf } from "../../services/socket/feeds.ts";
+import type { Actions, Caller, Received } from "../../services/define-service.ts";
 import { forwarder } from "../../services/socket/forward.ts";
-import { codelessAction, frameParser } from "../../services/socket/frames.ts";
-import { createHub, roomsOf } from "../../services/socket/hub.ts";
-import { LEASE_MS } from "../../services/socket/presence.redis.ts";
-import type { Presence } from "../../services/socket/presence.ts";
-import { openSession } from "../../services/socket/session.ts";
+import { LEASE_MS } from "../../services/socket/presence/presence.redis.ts";
+import type { Presence } from "../../services/socket/presence/presence.ts";
 import type { Delivery } from "../../services/socket/socket.contract.ts";
+import { createClient } from "../../services/socket/ws/client.ts";
+import { codelessAction, frameParser } from "../../services/socket/ws/frames.ts";
+import { createHub, roomsOf } from "../../services/socket/ws/hub.ts";
+import { openSession } from "../../services/socket/ws/session.ts";
+import { feedsOf } from "../../services/socket/ws/watched-lists.ts";
 import type { Node, Running } from "./nodes.ts";
 import { actAs, type Scheduler } from "./scheduler.ts";
 import type { Door, ModelSocket } from "./screens.ts";

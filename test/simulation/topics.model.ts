@@ -4,8 +4,8 @@ import { deadlineIn } from "../../mixins/deadline.ts";
 import { unavailable } from "../../mixins/errors.ts";
 import { partitionOf } from "../../mixins/topics/partition.ts";
 import type { Outgoing, TopicLog, TopicRecord } from "../../mixins/topics/topic-log.ts";
-import { type Faults, serverNamed } from "./faults.ts";
 import { type Groups, groupsOf } from "./groups.model.ts";
+import { type Faults, serverNamed } from "./injected-faults.ts";
 import { currentActor, type Scheduler } from "./scheduler.ts";
 
 const APPEND_WITHIN_MS = 5_000;

@@ -1,6 +1,6 @@
 // One process of the simulation: runs the seeds of one world, with a bug planted or without, until one fails or all have passed.
-import { sow } from "./plant.ts";
-import { plants } from "./plants.ts";
+import { sow } from "./mutant.ts";
+import { plants } from "./mutants.ts";
 import { worlds } from "./worlds.ts";
 
 /** What a worker is given, as JSON, on its command line. */

@@ -1,8 +1,8 @@
 // What every simulated world has: chance, time, things that go wrong, topics, processes; and how its history goes from the first turn to the last.
 import { installClock } from "./clock.ts";
-import { drawFaults, type Faults } from "./faults.ts";
+import { drawFaults, type Faults } from "./injected-faults.ts";
+import type { Plant } from "./mutants.ts";
 import type { Node } from "./nodes.ts";
-import type { Plant } from "./plants.ts";
 import { actAs, createScheduler, type Scheduler } from "./scheduler.ts";
 import { modelTopics, type Topics } from "./topics.model.ts";
 

@@ -1,5 +1,5 @@
 // The worlds by name. Each is loaded only when it is wanted, after a bug may have been planted in what it loads.
-import type { Plant } from "./plants.ts";
+import type { Plant } from "./mutants.ts";
 import type { Ground, Outcome, World } from "./world.ts";
 
 export interface Opened {

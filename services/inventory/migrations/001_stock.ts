@@ -1,6 +1,6 @@
 import type { Knex } from "knex";
-import { createOutbox, dropOutbox } from "../../../mixins/outbox/table.ts";
-import { createReservations, dropReservations } from "../../../mixins/reservation/table.ts";
+import { createOutbox, dropOutbox } from "../../../mixins/outbox/schema.ts";
+import { createReservations, dropReservations } from "../../../mixins/reservation/schema.ts";
 
 export async function up(knex: Knex) {
 	await createReservations(knex, "stock");

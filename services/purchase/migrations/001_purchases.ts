@@ -1,5 +1,5 @@
 import type { Knex } from "knex";
-import { createOutbox, dropOutbox } from "../../../mixins/outbox/table.ts";
+import { createOutbox, dropOutbox } from "../../../mixins/outbox/schema.ts";
 
 export async function up(knex: Knex) {
 	await knex.raw(`

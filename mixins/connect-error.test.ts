@@ -1,0 +1,41 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { reasonOf, refusalOf } from "./connect-error.ts";
+import { unavailable } from "./errors.ts";
+
+const failure = (message: string, more: object = {}) => Object.assign(new Error(message), more);
+const named = (name: string, message: string, more: object = {}) => failure(message, { name, ...more });
+
+describe("why a server that is there does not serve us", () => {
+	const cases: [of: string, error: Error, refusal: ReturnType<typeof refusalOf>, reason: string][] = [
+		["node: an unknown authority", failure("self-signed", { code: "SELF_SIGNED_CERT_IN_CHAIN" }), "certificate", "self-signed"],
+		["node: another host's", failure("altnames", { code: "ERR_TLS_CERT_ALTNAME_INVALID" }), "certificate", "altnames"],
+		["node: too old", failure("expired", { code: "CERT_HAS_EXPIRED" }), "certificate", "expired"],
+		["pg: a wrong password", failure("password", { code: "28P01" }), "credentials", "password"],
+		[
+			"ioredis: a wrong password, which a command is not told",
+			unavailable("Redis", failure("WRONGPASS no")),
+			"credentials",
+			"WRONGPASS no"
+		],
+		[
+			"kafkajs: a wrong password, wrapped at every retry",
+			failure("retries exceeded", { cause: named("KafkaJSSASLAuthenticationError", "SASL failed") }),
+			"credentials",
+			"SASL failed"
+		],
+		[
+			"cassandra-driver: a wrong password, on every host",
+			named("NoHostAvailableError", "All hosts\n at …", { innerErrors: { "h:1": named("AuthenticationError", "wrong\n at …") } }),
+			"credentials",
+			"wrong"
+		],
+		["node: nobody listens, on both of its addresses", new AggregateError([failure("ECONNREFUSED")]), undefined, "ECONNREFUSED"],
+		["pg: no such table", failure("no table", { code: "42P01" }), undefined, "no table"]
+	];
+	for (const [of, error, refusal, reason] of cases)
+		it(`is told from what the driver says, ${of}`, () => {
+			assert.equal(refusalOf(error), refusal);
+			assert.equal(reasonOf(error), reason);
+		});
+});

@@ -1,0 +1,213 @@
+// Servers that speak TLS and want a password: what lets us in, and what we are told when it does not. Wants openssl.
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { after, before, describe, it, type TestContext } from "node:test";
+import { getCACertificates, setDefaultCACertificates } from "node:tls";
+import { type Logger, ServiceBroker } from "moleculer";
+import { readConfig } from "../runtime/config.ts";
+import { eventually, fresh, httpClient } from "../test/client.ts";
+import { freePorts, startProcess } from "../test/process.ts";
+import { openCassandra } from "./cassandra.ts";
+import { openPostgres } from "./database/database.ts";
+import { type Dependency, reach } from "./dependency.ts";
+import { openRedis } from "./redis.ts";
+import { PASSWORD, type SecuredServers, securedServers } from "./tls-servers.fixture.ts";
+import { kafkaLog } from "./topics/kafka/kafka-log.ts";
+import { topicOn } from "./topics/topic-log.suite.ts";
+import { KafkaTransporter } from "./transporter.ts";
+
+/** A busy machine may take so long to start a system. */
+const START_MS = 120_000;
+const MECHANISMS = ["plain", "scram-sha-256", "scram-sha-512"] as const;
+const hasOpenssl = spawnSync("openssl", ["version"]).status === 0;
+
+describe("servers that speak TLS and want a password", { skip: hasOpenssl ? false : "openssl is not on the PATH" }, () => {
+	let servers: SecuredServers;
+	const opened: { close(): Promise<void> }[] = [];
+	before(async () => {
+		servers = await securedServers();
+	});
+	after(async () => {
+		await Promise.allSettled(opened.map(one => one.close()));
+		await servers?.remove();
+	});
+
+	/** As profile.ts opens them. */
+	const open = (changed: Record<string, string> = {}) => {
+		const config = readConfig({ PROFILE: "cluster", ...servers.environment, ...changed });
+		const { kafkaBrokers: brokers, kafkaTls: tls, kafkaSasl: sasl } = config;
+		const kafka = { brokers, tls, sasl, replication: 1, clientId: "test" };
+		const all = {
+			kafka,
+			log: kafkaLog(kafka),
+			postgres: openPostgres(config.databaseUrl),
+			redis: openRedis(config.redisUrl),
+			cassandra: openCassandra({
+				contactPoints: config.cassandraContactPoints,
+				keyspace: "secured",
+				tls: config.cassandraTls,
+				credentials: config.cassandraCredentials
+			})
+		};
+		opened.push(all.log, all.postgres, all.redis, all.cassandra);
+		return all;
+	};
+	/** The environment, with every value that has `from` in it changed. */
+	const changed = (from: string | RegExp, to: string) =>
+		Object.fromEntries(Object.entries(servers.environment).map(([name, value]) => [name, value.replace(from, to)]));
+
+	const asDependency = ({ log, kafka }: ReturnType<typeof open>) => ({
+		name: "kafka",
+		where: kafka.brokers.join(),
+		advice: "start it, or set KAFKA_BROKERS",
+		access: "KAFKA_USERNAME and KAFKA_PASSWORD",
+		check: log.check
+	});
+
+	/** What a start says of it, until it has said something. */
+	const said = async (one: Pick<Dependency, "name" | "where" | "advice" | "access" | "check">) => {
+		const lines: string[] = [];
+		const note = (line: string) => void lines.push(line);
+		const answers = await reach(one, { warn: note, info: note } as unknown as Logger, () => lines.length > 0);
+		return { answers, lines };
+	};
+	const refused = async (all: ReturnType<typeof open>, expected: Record<string, RegExp>) => {
+		const { postgres, redis, cassandra } = all;
+		for (const one of [asDependency(all), postgres, redis, cassandra]) {
+			const { answers, lines } = await said(one);
+			assert.equal(answers, false, `${one.name} let us in`);
+			assert.equal(lines.length, 1);
+			assert.match(lines[0]!, expected[one.name]!);
+			assert.ok(lines[0]!.includes(`${one.name} `) && lines[0]!.includes(one.where), lines[0]);
+			assert.ok(!lines[0]!.includes("\n") && !lines[0]!.includes(PASSWORD), lines[0]);
+		}
+	};
+	/** The whole system, in one process of the cluster profile. */
+	const start = async (t: TestContext, env: Record<string, string>) => {
+		const [http, grpc] = (await freePorts(2)).map(String) as [string, string];
+		const own = {
+			PROFILE: "cluster",
+			HOST: "127.0.0.1",
+			HTTP_PORT: http,
+			GRPC_PORT: grpc,
+			METRICS_PORT: "0",
+			NODE_ID: fresh("node")
+		};
+		const plaza = startProcess("plaza", { ...own, GUESTS: "on", ...servers.environment, ...env });
+		t.after(() => plaza.ended ?? plaza.kill("SIGKILL"));
+		return { plaza, client: httpClient(`http://127.0.0.1:${http}`) };
+	};
+	const all = (pattern: RegExp) => ({ kafka: pattern, postgres: pattern, redis: pattern, cassandra: pattern });
+
+	it("are not believed while nobody has told Node of their authority, in one line each", () =>
+		refused(open(), all(/shows a certificate that is not trusted \(.*\): set NODE_EXTRA_CA_CERTS/)));
+
+	it("are waited for by a system that does not believe them, which says so in one line", async t => {
+		const { plaza } = await start(t, {});
+		const line = await plaza.printed(/^.*NODE_EXTRA_CA_CERTS.*$/m, START_MS);
+		assert.match(line, /kafka at localhost:\d+ shows a certificate that is not trusted/);
+		assert.equal(plaza.ended, undefined);
+		assert.equal(plaza.output().trim().split("\n").length, 1, plaza.output());
+	});
+
+	it("serve the whole system once its NODE_EXTRA_CA_CERTS names their authority, and it prints no password", async t => {
+		const { plaza, client } = await start(t, { NODE_EXTRA_CA_CERTS: servers.authority, LOG_LEVEL: "debug" });
+		await plaza.printed(/Plaza is ready/, START_MS);
+		const user_id = fresh("buyer");
+		const [pick, purchase] = [fresh("pick"), fresh("purchase")];
+		// With ids of their own they count once, however often a busy machine makes them come.
+		const send = async () => {
+			assert.equal((await client.post("/api/selections/async", { name: "a", id: pick, user_id })).status, 202);
+			assert.equal((await client.post("/api/purchases", { user_id, id: purchase, amount: 49.99 })).status, 201);
+		};
+		await eventually(send, "a pick and a purchase to be taken");
+		const balance = async () =>
+			assert.deepEqual((await client.get(`/api/wallet/${user_id}`)).json, { balances: { total: 49.99 } });
+		await eventually(balance, "the balance");
+		const counts = async () => assert.deepEqual((await client.get("/selections")).json[0], { name: "a", count: 1 });
+		await eventually(counts, "the count");
+		await plaza.kill("SIGTERM");
+		for (const secret of [PASSWORD, encodeURIComponent(PASSWORD)]) assert.ok(!plaza.output().includes(secret));
+	});
+
+	describe("by an authority that Node knows", () => {
+		const known = getCACertificates("default");
+		// What NODE_EXTRA_CA_CERTS does when a process starts.
+		before(() => setDefaultCACertificates([...known, readFileSync(servers.authority, "utf8")]));
+		after(() => setDefaultCACertificates(known));
+
+		it("answer who has the password", async () => {
+			const { postgres, redis, cassandra } = open();
+			const { rows } = await postgres.knex.raw("select ssl from pg_stat_ssl where pid = pg_backend_pid()");
+			assert.deepEqual(rows, [{ ssl: true }]);
+			await redis.check();
+			assert.equal(await redis.client.acl("WHOAMI"), "plaza");
+			await cassandra.make(["create table if not exists things (id text primary key)"]);
+			await cassandra.client.execute("insert into things (id) values ('it')");
+			assert.equal((await cassandra.client.execute("select id from things")).rows.length, 1);
+		});
+
+		for (const mechanism of MECHANISMS)
+			it(`keep topics for who has the password by ${mechanism}`, async () => {
+				const { log } = open({ KAFKA_SASL: mechanism });
+				const topic = await topicOn(log, 1);
+				const handled: string[] = [];
+				const member = await log.consume({
+					group: fresh("group"),
+					topics: [topic],
+					handler: async ({ records }) => {
+						handled.push(...records.map(({ value }) => String(value)));
+						return records.at(-1)!.offset + 1;
+					}
+				});
+				await log.append([{ topic, key: null, value: mechanism, partition: 0 }]);
+				await eventually(() => assert.deepEqual(handled, [mechanism]), "the record");
+				assert.equal(String((await log.read(topic, 0, 0, 1))[0]?.value), mechanism);
+				await member.stop();
+			});
+
+		it("carry calls between nodes", async t => {
+			const { brokers, replication, tls, sasl } = open().kafka;
+			const namespace = fresh("test");
+			const nodes = ["one", "other"].map(nodeID => {
+				const transporter = new KafkaTransporter({ brokers, replication, tls, sasl, advice: "start it" });
+				const node = new ServiceBroker({ namespace, nodeID, transporter, logger: false });
+				node.createService({ name: nodeID, actions: { echo: ctx => ctx.params } });
+				return node;
+			});
+			t.after(() => Promise.all(nodes.map(node => node.stop())));
+			await Promise.all(nodes.map(node => node.start()));
+			await nodes[0]!.waitForServices("other", 30_000);
+			assert.deepEqual(await nodes[0]!.call("other.echo", { n: 1 }), { n: 1 });
+		});
+
+		it("are not believed under another name than their certificate's", () =>
+			refused(
+				open(changed("localhost", "127.0.0.1")),
+				all(/shows a certificate that is not trusted \(.*altnames.*127\.0\.0\.1/)
+			));
+
+		for (const mechanism of MECHANISMS)
+			it(`refuse a wrong password, by ${mechanism} too, in one line that says what to set`, () => {
+				const wrong = { ...changed(/p@ss|p%40ss/, "wrong"), KAFKA_SASL: mechanism };
+				return refused(open(wrong), {
+					kafka: /does not let us in \(.*\): set KAFKA_USERNAME and KAFKA_PASSWORD/,
+					postgres: /does not let us in \(.*\): set user, password and sslmode in DATABASE_URL/,
+					redis: /does not let us in \(.*\): set user and password in REDIS_URL/,
+					cassandra: /does not let us in \(.*\): set CASSANDRA_USERNAME and CASSANDRA_PASSWORD/
+				});
+			});
+
+		it("refuse plain text", () => {
+			const plain = { ...changed(/\?sslmode.*/, ""), KAFKA_TLS: "off", CASSANDRA_TLS: "off" };
+			const url = servers.environment.REDIS_URL!.replace("rediss:", "redis:");
+			return refused(open({ ...plain, REDIS_URL: url }), {
+				kafka: /does not answer at .* \(it closed the connection: it may want TLS\)/,
+				postgres: /does not let us in \(.*no encryption\)/,
+				redis: /does not answer at .* \(.+\): start it/,
+				cassandra: /does not answer at .* \(.+\): start it/
+			});
+		});
+	});
+});

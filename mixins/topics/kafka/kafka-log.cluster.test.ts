@@ -1,0 +1,142 @@
+// The log on a real Kafka: the promises that both drivers keep, and what only a real server brings.
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import { type Admin, Kafka, logLevel, type Producer } from "kafkajs";
+import { eventually, fresh } from "../../../test/client.ts";
+import { numbered, texts, topicLogSuite, topicOn } from "../topic-log.suite.ts";
+import type { Batch, TopicLog, TopicRecord } from "../topic-log.ts";
+import { type KafkaServer, kafkaServer } from "./kafka.fixture.ts";
+import { kafkaLog } from "./kafka-log.ts";
+
+describe("the log on Kafka", () => {
+	let server: KafkaServer;
+	let log: TopicLog;
+	let admin: Admin;
+	let producer: Producer;
+	const open = () => kafkaLog({ brokers: server.brokers, clientId: "test", replication: 1 });
+
+	before(async () => {
+		server = await kafkaServer();
+		log = open();
+		const foreign = new Kafka({ brokers: server.brokers, logLevel: logLevel.NOTHING });
+		admin = foreign.admin();
+		producer = foreign.producer({
+			createPartitioner:
+				() =>
+				({ message }) =>
+					message.partition!
+		});
+		await Promise.all([admin.connect(), producer.connect()]);
+	});
+	after(async () => {
+		await Promise.allSettled([log?.close(), admin?.disconnect(), producer?.disconnect()]);
+		await server?.remove();
+	});
+
+	topicLogSuite("as both drivers keep it", async () => {
+		let its = open();
+		return {
+			log: its,
+			async reopen() {
+				await its.close();
+				its = open();
+				return its;
+			},
+			close: () => its.close()
+		};
+	});
+
+	/** Joins a group and collects what it is handed. */
+	const collect = async (topic: string, group = fresh("group")) => {
+		const records: TopicRecord[] = [];
+		const batches: Batch[] = [];
+		const member = await log.consume({
+			group,
+			topics: [topic],
+			async handler(batch) {
+				batches.push(batch);
+				records.push(...batch.records);
+				return batch.records.at(-1)!.offset + 1;
+			}
+		});
+		return { records, batches, stop: () => member.stop() };
+	};
+
+	it("hands over what a foreign client may write: no value, no headers, one header twice", async () => {
+		const topic = await topicOn(log, 1);
+		await producer.send({
+			topic,
+			messages: [
+				{ key: "gone", value: null, partition: 0 },
+				{ key: null, value: "twice", headers: { id: ["first", "last"] }, partition: 0 }
+			]
+		});
+		const { records, stop } = await collect(topic);
+		await eventually(() => assert.equal(records.length, 2), "both records");
+		await stop();
+		assert.deepEqual([String(records[0]!.key), records[0]!.value, records[0]!.headers], ["gone", null, {}]);
+		assert.deepEqual([records[1]!.key, String(records[1]!.value), records[1]!.headers.id], [null, "twice", "last"]);
+	});
+
+	it("hands over a backlog larger than it keeps at once, to the last record and in order", async () => {
+		const topic = await topicOn(log, 1);
+		const value = "x".repeat(10_000);
+		for (let n = 0; n < 10; n++) await log.append(Array.from({ length: 100 }, () => ({ topic, key: "a", value })));
+		const { records, stop } = await collect(topic);
+		await eventually(() => assert.equal(records.length, 1_000), "ten megabytes");
+		await stop();
+		assert.deepEqual(
+			records.map(({ offset }) => offset),
+			Array.from({ length: 1_000 }, (_, n) => n)
+		);
+	});
+
+	it("refuses a record that is too large, and no other that shares its batch", async () => {
+		const topic = await topicOn(log, 1);
+		const tooLarge = log.append([{ topic, key: "a", value: Buffer.alloc(3 * 1024 * 1024) }]);
+		const others = [1, 2, 3].map(() => log.append(numbered(topic, "b", 1)));
+		await assert.rejects(tooLarge, { type: "RECORD_TOO_LARGE", code: 413 });
+		await Promise.all(others);
+		assert.deepEqual(await log.ends(topic), [3]);
+	});
+
+	it("makes a topic's retention, and room for its largest record", async () => {
+		const topic = fresh("topic");
+		await log.create([{ name: topic, partitions: 2, retentionMs: 60_000, maxBytes: 2 * 1024 * 1024 }]);
+		const { resources } = await admin.describeConfigs({ includeSynonyms: false, resources: [{ type: 2, name: topic }] });
+		const settingOf = (name: string) => Number(resources[0]!.configEntries.find(entry => entry.configName === name)?.configValue);
+		assert.deepEqual([settingOf("retention.ms"), settingOf("segment.ms"), settingOf("min.insync.replicas")], [60_000, 60_000, 1]);
+		await log.append([{ topic, key: null, value: Buffer.alloc(2 * 1024 * 1024), headers: { id: "a".repeat(100) } }]);
+	});
+
+	it("goes on from the earliest record there is, when those at its position have expired", async () => {
+		const [topic, group] = [await topicOn(log, 1), fresh("group")];
+		await log.append(numbered(topic, "", 20));
+		const first = await collect(topic, group);
+		await eventually(() => assert.equal(first.records.length, 20), "the first member to have all");
+		await first.stop();
+		await log.append(numbered(topic, "", 20, 20));
+		// kafkajs looks for the leader before it has heard of the topic, and finds it the second time.
+		await eventually(() => admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: "30" }] }), "the deletion");
+		const second = await collect(topic, group);
+		await eventually(() => assert.equal(second.records.length, 10), "what is left");
+		await second.stop();
+		assert.deepEqual([second.records[0]!.offset, texts(second.records)[0]], [30, "30"]);
+	});
+
+	it("begins a topic that was made anew at its first record, also under a running member", async () => {
+		const [topic, group] = [await topicOn(log, 1), fresh("group")];
+		const { records, batches, stop } = await collect(topic, group);
+		await log.append(numbered(topic, "", 10));
+		await eventually(() => assert.equal(records.length, 10), "the old topic's records");
+		await eventually(async () => assert.deepEqual(await log.committed(group, topic), [10]), "the commit");
+
+		await admin.deleteTopics({ topics: [topic] });
+		await eventually(() => log.create([{ name: topic, partitions: 1, retentionMs: 60_000, maxBytes: 1024 }]), "the new topic");
+		await eventually(() => log.append(numbered(topic, "", 3, 100)), "the new topic to take records");
+		await eventually(() => assert.ok(records.length >= 13), "the new topic's records");
+		const renewed = batches.find(batch => texts(batch.records).includes("100"))!;
+		assert.deepEqual([renewed.records[0]!.offset, renewed.first], [0, true]);
+		await stop();
+	});
+});

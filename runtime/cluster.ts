@@ -1,0 +1,102 @@
+// The cluster profile as local processes, against servers that are up: what docker-compose.yml does with containers.
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { setTimeout as delay } from "node:timers/promises";
+import { serviceNames } from "../services/contract.ts";
+import { readConfig } from "./config.ts";
+
+/** Which services share a process, by the process's name. Sockets hang on the gateway's server; all others are on their own. */
+export const layout: Record<string, string[]> = Object.fromEntries(
+	serviceNames.filter(name => name !== "socket").map(name => [name, name === "api" ? ["api", "socket"] : [name]])
+);
+
+const STOP_TIMEOUT_MS = 12_000;
+const FIRST_PAUSE_MS = 500;
+const LONGEST_PAUSE_MS = 10_000;
+const WIDTH = Math.max(...Object.keys(layout).map(name => name.length));
+
+const say = (name: string, line: string) => console.log(`${name.padEnd(WIDTH)} | ${line}`);
+
+/** Starts a process and starts it again whenever it ends, later each time unless it has run for a while. */
+function keep(name: string, env: NodeJS.ProcessEnv) {
+	let child: ChildProcess | undefined;
+	let pauseMs = FIRST_PAUSE_MS;
+	const stopping = new AbortController();
+
+	const runOnce = async (): Promise<string | number> => {
+		// A process group of its own: Ctrl-C goes to all of the terminal's, and this one hears of it from us.
+		child = spawn(process.execPath, ["runtime/start.ts"], {
+			cwd: join(import.meta.dirname, ".."),
+			env,
+			detached: true,
+			stdio: ["ignore", "pipe", "pipe"]
+		});
+		for (const input of [child.stdout!, child.stderr!]) createInterface({ input }).on("line", line => say(name, line));
+		say(name, `started, pid ${child.pid}`);
+		const [code, signal] = await once(child, "close");
+		return signal ?? code;
+	};
+
+	/** Answers how the last one ended. */
+	const ended = (async () => {
+		for (;;) {
+			const startedAtMs = Date.now();
+			const end = await runOnce();
+			if (stopping.signal.aborted) return end;
+			if (Date.now() - startedAtMs > LONGEST_PAUSE_MS) pauseMs = FIRST_PAUSE_MS;
+			say(name, `ended with ${end}, starting it again in ${pauseMs} ms`);
+			await delay(pauseMs, undefined, { signal: stopping.signal }).catch(() => {});
+			if (stopping.signal.aborted) return end;
+			pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS);
+		}
+	})();
+
+	return async function stop(): Promise<boolean> {
+		stopping.abort();
+		child?.kill("SIGTERM");
+		const late = setTimeout(() => child?.kill("SIGKILL"), STOP_TIMEOUT_MS);
+		const end = await ended;
+		clearTimeout(late);
+		if (end !== 0) say(name, `ended with ${end}`);
+		return end === 0;
+	};
+}
+
+async function untilHealthy(url: string): Promise<void> {
+	for (;;) {
+		const answer = await fetch(url, { signal: AbortSignal.timeout(5_000) }).catch(() => undefined);
+		await answer?.body?.cancel();
+		if (answer?.status === 200) return;
+		await delay(200);
+	}
+}
+
+async function run() {
+	// People without an account may act: right for trying it out. GUESTS=off shuts them out.
+	const env = { GUESTS: "on", ...process.env, PROFILE: "cluster" };
+	const { host, httpPort, grpcPort, metricsPort } = readConfig(env);
+
+	const stops = Object.entries(layout).map(([name, services], i) => {
+		const METRICS_PORT = String(metricsPort === 0 ? 0 : metricsPort + i);
+		return keep(name, { ...env, SERVICES: services.join(), NODE_ID: name, METRICS_PORT });
+	});
+
+	let stopping = false;
+	const stopAll = async () => {
+		// Whoever is impatient and asks again must not leave processes behind.
+		if (stopping) return;
+		stopping = true;
+		const well = await Promise.all(stops.map(stop => stop()));
+		process.exit(well.every(Boolean) ? 0 : 1);
+	};
+	for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, stopAll);
+
+	const name = host === "0.0.0.0" ? "localhost" : host;
+	const metrics = metricsPort === 0 ? "" : `, metrics at ports ${metricsPort} to ${metricsPort + stops.length - 1}`;
+	await untilHealthy(`http://${name}:${httpPort}/health`);
+	console.log(`Plaza is ready: http://${name}:${httpPort} (page, API, /ws, /socket.io), gRPC at ${name}:${grpcPort}${metrics}`);
+}
+
+if (import.meta.main) await run();

@@ -1,0 +1,216 @@
+// The only reader of process.env. Every variable has a default; one that is unusable stops the start.
+import { accessSync, constants } from "node:fs";
+import { isIP } from "node:net";
+import { hostname } from "node:os";
+import { z } from "zod";
+import { Id } from "../contract/id.ts";
+import { serviceNames } from "../services/contract.ts";
+import { cannotStart } from "./exit-with-error.ts";
+
+const integer = (min: number, max: number) =>
+	z.string().regex(/^\d+$/).transform(Number).pipe(z.int().min(min).max(max)).describe(`a whole number from ${min} to ${max}`);
+const port = integer(0, 65_535);
+const readableFile = z.string().refine(path => {
+	try {
+		accessSync(path, constants.R_OK);
+		return true;
+	} catch {
+		return false;
+	}
+});
+const list = z.string().transform(text =>
+	text
+		.split(",")
+		.map(part => part.trim())
+		.filter(Boolean)
+);
+const url = (...protocols: string[]) =>
+	z
+		.string()
+		.refine(text => URL.canParse(text) && protocols.includes(new URL(text).protocol))
+		.describe(`a URL like ${protocols[0]}//host:port`);
+const onOff = z.enum(["on", "off"]).describe("on or off");
+const text = (what: string) => z.string().optional().describe(what);
+/** An address, or a range of them: `10.0.0.0/8`. */
+const isNetwork = (text: string) => {
+	const [address = "", bits, ...more] = text.split("/");
+	const most = isIP(address) === 4 ? 32 : 128;
+	return isIP(address) > 0 && more.length === 0 && (bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= most));
+};
+const isAddress = (text: string) => {
+	const [, port = "1"] = /^[^\s:]+(?::(\d{1,5}))?$/.exec(text) ?? ["", "0"];
+	return Number(port) > 0 && Number(port) <= 65_535;
+};
+const addresses = list.refine(all => all.length > 0 && all.every(isAddress)).describe("host:port, or several with commas");
+
+/** Name → what would do (its `description`), and how it is read. Those without a default are optional, or their default depends on others. */
+export const variables = {
+	PROFILE: z.enum(["embedded", "cluster"]).default("embedded").describe("embedded or cluster"),
+	HOST: z
+		.string()
+		.regex(/^[\w.:-]+$/)
+		.optional()
+		.describe("an address or host name to listen on"),
+	HTTP_PORT: port.default(8080),
+	GRPC_PORT: port.default(50_051),
+	DATA_DIR: z.string().default("./data").describe("a directory that can be written"),
+	KAFKA_BROKERS: addresses.default(["localhost:9092"]),
+	KAFKA_TLS: onOff.default("off"),
+	KAFKA_SASL: z
+		.enum(["plain", "scram-sha-256", "scram-sha-512"])
+		.default("scram-sha-512")
+		.describe("plain, scram-sha-256 or scram-sha-512"),
+	KAFKA_USERNAME: text("a user name"),
+	KAFKA_PASSWORD: text("a password"),
+	CASSANDRA_CONTACT_POINTS: addresses.default(["localhost:9042"]),
+	CASSANDRA_TLS: onOff.default("off"),
+	CASSANDRA_USERNAME: text("a user name"),
+	CASSANDRA_PASSWORD: text("a password"),
+	DATABASE_URL: url("postgres:", "postgresql:").default("postgres://postgres:postgres@localhost:5432/pocdb"),
+	REDIS_URL: url("redis:", "rediss:").default("redis://localhost:6379"),
+	SERVICES: list
+		.refine(names => names.length > 0 && names.every(name => (serviceNames as string[]).includes(name)))
+		.refine(names => !names.includes("socket") || names.includes("api"))
+		.optional()
+		.describe(`a list of ${serviceNames.join(", ")} (socket needs api beside it)`),
+	LOG_LEVEL: z
+		.enum(["fatal", "error", "warn", "info", "debug", "trace"])
+		.default("info")
+		.describe("fatal, error, warn, info, debug or trace"),
+	SELECTION_NAMES: list
+		.refine(names => names.length > 0 && new Set(names).size === names.length && names.every(name => Id.safeParse(name).success))
+		.default(["a", "b", "c", "d"])
+		.describe("different names with commas, each 1 to 64 characters"),
+	GUESTS: onOff.optional(),
+	JWT_SECRET: z
+		.string()
+		.refine(text => Buffer.byteLength(text) >= 32)
+		.optional()
+		.describe("at least 32 bytes"),
+	MAX_FRAMES_PER_SECOND: integer(0, 1_000_000).default(1000),
+	MAX_REQUESTS_PER_SECOND: integer(0, 1_000_000).default(1000),
+	MAX_SOCKETS_PER_ADDRESS: integer(0, 10_000_000).default(20_000),
+	MAX_SOCKETS_PER_ACCOUNT: integer(0, 10_000_000).default(1000),
+	TRUSTED_PROXIES: list
+		.refine(all => all.every(isNetwork))
+		.default([])
+		.describe("addresses or ranges like 10.0.0.0/8, with commas"),
+	ORDER_TIMEOUT_MINUTES: integer(1, 100_000).default(30),
+	PAYMENT_TEST_LIMIT: integer(0, 1_000_000_000).default(100_000),
+	METRICS_PORT: port.default(3030),
+	NODE_ID: z
+		.string()
+		.regex(/^[\w-]{1,128}$/)
+		.optional()
+		.describe("letters, digits, _ and -, at most 128"),
+	TOPIC_PARTITIONS: integer(1, 1000).default(12),
+	TOPIC_REPLICATION: integer(1, 15).default(1),
+	GRPC_TOKEN: z.string().min(1).optional().describe("a token"),
+	GRPC_TLS_CERT: readableFile.optional().describe("a PEM file with a certificate, that can be read"),
+	GRPC_TLS_KEY: readableFile.optional().describe("a PEM file with the key of GRPC_TLS_CERT, that can be read"),
+	GRPC_REFLECTION: onOff.default("on"),
+	ALLOWED_ORIGINS: list
+		.refine(origins => origins.every(origin => URL.canParse(origin) && new URL(origin).origin === origin))
+		.default([])
+		.describe("origins like https://example.org, with commas")
+} as const;
+
+const SECRET = new Set(["JWT_SECRET", "GRPC_TOKEN", "DATABASE_URL", "REDIS_URL", "KAFKA_PASSWORD", "CASSANDRA_PASSWORD"]);
+type Variables = { [Name in keyof typeof variables]: z.output<(typeof variables)[Name]> };
+
+/** A variable that is unusable; its message is the one line that says which, what it is and what would do. */
+export class ConfigError extends Error {}
+
+function read(env: NodeJS.ProcessEnv): Variables {
+	const entries = Object.entries(variables).map(([name, schema]) => {
+		// A compose file hands over an empty text for what it does not set.
+		const text = env[name]?.trim() || undefined;
+		const parsed = (schema as z.ZodType).safeParse(text);
+		if (!parsed.success)
+			throw new ConfigError(
+				`${name}=${SECRET.has(name) ? "***" : text} is unusable: give ${schema.description ?? describe(schema)}`
+			);
+		return [name, parsed.data];
+	});
+	return Object.fromEntries(entries) as Variables;
+}
+
+/** A description given before `.default()` stays on the inner schema. */
+const describe = (schema: z.ZodType): string => {
+	const inner = (schema as unknown as { unwrap?: () => z.ZodType }).unwrap?.();
+	return inner?.description ?? (inner ? describe(inner) : "another value");
+};
+
+/** Both or neither: one alone is a mistake that would otherwise show as a refusal by the server. */
+function credentials<More extends object>(of: string, username: string | undefined, password: string | undefined, more: More) {
+	if (!username && !password) return undefined;
+	if (!username || !password)
+		throw new ConfigError(
+			`${of}_${username ? "PASSWORD" : "USERNAME"} is missing: give ${of}_USERNAME and ${of}_PASSWORD, or neither`
+		);
+	return { ...more, username, password };
+}
+
+/**
+ * Reads and checks the environment. `repl`: for a person at a prompt, who on the cluster profile joins the running nodes with one that does no
+ * work. Throws `ConfigError`.
+ */
+export function readConfig(env: NodeJS.ProcessEnv, { repl = false } = {}) {
+	const values = read(env);
+	const embedded = values.PROFILE === "embedded";
+	const isVisitor = repl && !embedded;
+	const services = values.SERVICES ?? (isVisitor ? [] : [...serviceNames]);
+	const nodeName = isVisitor ? `repl-${process.pid}` : (values.SERVICES?.join("-") ?? "plaza");
+	return {
+		profile: values.PROFILE,
+		host: values.HOST ?? (embedded ? "127.0.0.1" : "0.0.0.0"),
+		httpPort: values.HTTP_PORT,
+		grpcPort: values.GRPC_PORT,
+		dataDir: values.DATA_DIR,
+		kafkaBrokers: values.KAFKA_BROKERS,
+		kafkaTls: values.KAFKA_TLS === "on",
+		kafkaSasl: credentials("KAFKA", values.KAFKA_USERNAME, values.KAFKA_PASSWORD, { mechanism: values.KAFKA_SASL }),
+		cassandraContactPoints: values.CASSANDRA_CONTACT_POINTS,
+		cassandraTls: values.CASSANDRA_TLS === "on",
+		cassandraCredentials: credentials("CASSANDRA", values.CASSANDRA_USERNAME, values.CASSANDRA_PASSWORD, {}),
+		databaseUrl: values.DATABASE_URL,
+		redisUrl: values.REDIS_URL,
+		services: services as string[],
+		logLevel: values.LOG_LEVEL,
+		selectionNames: values.SELECTION_NAMES,
+		guests: (values.GUESTS ?? (embedded ? "on" : "off")) === "on",
+		jwtSecret: values.JWT_SECRET,
+		maxFramesPerSecond: values.MAX_FRAMES_PER_SECOND,
+		maxRequestsPerSecond: values.MAX_REQUESTS_PER_SECOND,
+		maxSocketsPerAddress: values.MAX_SOCKETS_PER_ADDRESS,
+		maxSocketsPerAccount: values.MAX_SOCKETS_PER_ACCOUNT,
+		trustedProxies: values.TRUSTED_PROXIES,
+		orderTimeoutMinutes: values.ORDER_TIMEOUT_MINUTES,
+		/** In whole units of the currency. */
+		paymentTestLimit: values.PAYMENT_TEST_LIMIT,
+		metricsPort: isVisitor ? 0 : values.METRICS_PORT,
+		metricsHost: embedded ? "127.0.0.1" : (values.HOST ?? "0.0.0.0"),
+		// A dot in it would be taken for a separator in the names of the transporter's topics.
+		nodeID: values.NODE_ID ?? `${nodeName}-${hostname()}`.replace(/[^\w-]/g, "_"),
+		topicPartitions: values.TOPIC_PARTITIONS,
+		topicReplication: values.TOPIC_REPLICATION,
+		grpcToken: values.GRPC_TOKEN,
+		grpcTlsCert: values.GRPC_TLS_CERT,
+		grpcTlsKey: values.GRPC_TLS_KEY,
+		grpcReflection: values.GRPC_REFLECTION === "on",
+		allowedOrigins: values.ALLOWED_ORIGINS
+	};
+}
+
+export type Config = ReturnType<typeof readConfig>;
+
+function readOrStop(): Config {
+	try {
+		return readConfig(process.env, { repl: process.argv.includes("--repl") });
+	} catch (error) {
+		if (!(error instanceof ConfigError)) throw error;
+		return cannotStart(error.message);
+	}
+}
+
+export const config = readOrStop();

@@ -1,0 +1,82 @@
+// Which driver stands behind each port: the only file, beside the services' own choice of store, that knows of the two profiles.
+// Everything here is one for the whole process. Nothing connects before a service that needs it starts.
+
+import { type Cassandra, openCassandra } from "../mixins/cassandra.ts";
+import { type Database, openEmbedded, openPostgres } from "../mixins/database/database.ts";
+import { redisLimits } from "../mixins/limits/limits.redis.ts";
+import { type Limits, memoryLimits } from "../mixins/limits/limits.ts";
+import { type Outbox, outbox } from "../mixins/outbox/outbox.ts";
+import { openRedis, type Redis } from "../mixins/redis.ts";
+import { embeddedLog } from "../mixins/topics/embedded/embedded-log.ts";
+import { kafkaLog } from "../mixins/topics/kafka/kafka-log.ts";
+import type { TopicLog } from "../mixins/topics/topic-log.ts";
+import { topics as topicsMixin, withLog } from "../mixins/topics/topics.ts";
+import { topics } from "../services/contract.ts";
+import { config } from "./config.ts";
+
+const once = <T>(open: () => T) => {
+	let opened: T | undefined;
+	return (): T => (opened ??= open());
+};
+
+export const embedded = config.profile === "embedded";
+
+let isVisiting = false;
+/** For a process that only asks a question or two, before any service is loaded: it does no service's work. */
+export const visit = () => {
+	isVisiting = true;
+};
+
+/** Whether this node does a service's work (consumes, relays, listens), or only carries its answers. */
+export const works = (service: string) => !isVisiting && config.services.includes(service);
+
+export const postgres = once((): Database => (embedded ? openEmbedded(config.dataDir) : openPostgres(config.databaseUrl)));
+
+/** Cluster only. */
+export const cassandra = once(
+	(): Cassandra =>
+		openCassandra({
+			contactPoints: config.cassandraContactPoints,
+			keyspace: "plaza",
+			tls: config.cassandraTls,
+			credentials: config.cassandraCredentials
+		})
+);
+
+/** Cluster only. */
+export const redis = once((): Redis => openRedis(config.redisUrl));
+
+/** How often something may be done: counted together by all nodes. */
+export const limits = once((): Limits => (embedded ? memoryLimits() : redisLimits(redis())));
+
+/** Cluster only: how Kafka is reached, for topics and for calls. */
+export const kafka = {
+	brokers: config.kafkaBrokers,
+	replication: config.topicReplication,
+	tls: config.kafkaTls,
+	sasl: config.kafkaSasl
+};
+
+export const topicLog = once(
+	(): TopicLog => (embedded ? embeddedLog(postgres().knex) : kafkaLog({ ...kafka, clientId: config.nodeID }))
+);
+
+const topicsOptions = () => ({
+	contracts: topics,
+	partitions: config.topicPartitions,
+	consumes: works,
+	...(embedded ? { name: "topics", where: config.dataDir } : { name: "kafka", where: kafka.brokers.join() })
+});
+
+/** Mixin: `topics: {…}` in the schema consumes, `this.publish` publishes. */
+export const withTopics = () => topicsMixin(topicLog(), topicsOptions());
+
+/** Mixin: for a service that asks `topicLog()` itself. */
+export const withTopicLog = () => withLog(topicLog(), topicsOptions());
+
+/** Messages that leave if, and only if, the transaction that made them commits. */
+export const purchaseOutbox = once((): Outbox => outbox(postgres().knex, { contracts: topics }));
+export const ordersOutbox = once((): Outbox => outbox(postgres().knex, { contracts: topics, table: "orders_outbox" }));
+export const paymentOutbox = once((): Outbox => outbox(postgres().knex, { contracts: topics, table: "payment_outbox" }));
+export const inventoryOutbox = once((): Outbox => outbox(postgres().knex, { contracts: topics, table: "inventory_outbox" }));
+export const productsOutbox = once((): Outbox => outbox(postgres().knex, { contracts: topics, table: "products_outbox" }));

@@ -1,0 +1,107 @@
+// How the HTTP door refuses, for the published document: every status that any route can answer beside its own good one, and when.
+import { STATUS_CODES } from "node:http";
+import { z } from "zod";
+import type { ActionContract } from "../../contract/action.ts";
+
+const Fault = z
+	.strictObject({ field: z.string(), message: z.string() })
+	.meta({ id: "Fault", description: "One thing that is wrong with an input: where, and what would do" });
+
+/** What every refusal looks like: `type` tells them apart, `message` is for people. */
+const Refusal = z
+	.strictObject({ name: z.string(), message: z.string(), code: z.int(), type: z.string(), data: z.unknown() })
+	.meta({ id: "Error" });
+
+interface Refused {
+	when: string;
+	example: { name: string; message: string; type: string; data?: unknown };
+	comesAgain?: true;
+}
+
+const client = "MoleculerClientError";
+const REFUSALS: Record<number, Refused> = {
+	400: {
+		when: "The request cannot be read: above all, the body is not JSON in UTF-8, or nests too deep",
+		example: { name: "BadRequestError", message: "The body is not JSON", type: "UNREADABLE_JSON" }
+	},
+	401: {
+		when: "Who asks has not shown who they are, or no longer may",
+		example: { name: client, message: "This token is not valid", type: "UNAUTHORIZED" }
+	},
+	403: {
+		when: "Who asks is known and may not (`FORBIDDEN`), or a browser asks from an origin that is not allowed (`ORIGIN_NOT_ALLOWED`)",
+		example: { name: client, message: "This id belongs to another account", type: "FORBIDDEN" }
+	},
+	404: {
+		when: "There is no such thing, or it is not for who asks",
+		example: { name: client, message: "There is no such thing", type: "NOT_FOUND" }
+	},
+	409: {
+		when: "It contradicts something that was accepted before; `type` says in which way",
+		example: { name: client, message: "This id was used with another amount", type: "CONFLICT", data: { id: "order-1" } }
+	},
+	413: {
+		when: "The body is larger than 64 KiB",
+		example: { name: "PayloadTooLargeError", message: "The body is too large", type: "PAYLOAD_TOO_LARGE" }
+	},
+	415: {
+		when: "The body is not sent as application/json in UTF-8",
+		example: { name: client, message: "Send the body as application/json", type: "UNSUPPORTED_MEDIA_TYPE" }
+	},
+	422: {
+		when: "The input is not what the schema says; `data` lists each field",
+		example: {
+			name: "ValidationError",
+			message: "amount: must have at most 2 decimals",
+			type: "VALIDATION_ERROR",
+			data: [{ field: "amount", message: "must have at most 2 decimals" }]
+		}
+	},
+	429: {
+		when: "Too many requests",
+		example: { name: "TooManyRequestsError", message: "Too many requests, slow down", type: "TOO_MANY_REQUESTS" },
+		comesAgain: true
+	},
+	503: {
+		when: "Something that this answer needs is away: the same request may succeed later",
+		example: { name: "ServiceUnavailableError", message: "Postgres is away, try again later", type: "UNAVAILABLE" },
+		comesAgain: true
+	}
+};
+
+const nameOf = (status: number) => STATUS_CODES[status]!.replaceAll(" ", "");
+
+/** `#/components/responses`, each with the schema that `schemaOf` makes of it. */
+export const responses = (schemaOf: (schema: z.ZodType) => object) =>
+	Object.fromEntries(
+		Object.entries(REFUSALS).map(([status, { when, example, comesAgain }]) => {
+			const code = Number(status);
+			const data = code === 422 ? { data: schemaOf(z.array(Fault)) } : {};
+			const schema = { allOf: [schemaOf(Refusal)], properties: { code: { const: code }, ...data } };
+			const retry = comesAgain ? { "Retry-After": { $ref: "#/components/headers/Retry-After" } } : {};
+			const response = {
+				description: when,
+				headers: { "X-Request-ID": { $ref: "#/components/headers/X-Request-ID" }, ...retry },
+				content: { "application/json": { schema, example: { ...example, code, data: example.data ?? null } } }
+			};
+			return [nameOf(code), response];
+		})
+	);
+
+export const refusedWith = (statuses: Iterable<number>) =>
+	Object.fromEntries([...statuses].map(status => [status, { $ref: `#/components/responses/${nameOf(status)}` }]));
+
+const STATUS_OF: Record<string, number> = { UNAUTHORIZED: 401, NOT_FOUND: 404 };
+
+/** The statuses with which an action's route can refuse, as its contract says. */
+export function refusalsOf({ rest = "GET /", who, errors = [] }: ActionContract, takesInput: boolean): Set<number> {
+	const statuses = new Set([400, 403, 429, 503]);
+	const add = (when: boolean, ...more: number[]) => {
+		if (when) for (const status of more) statuses.add(status);
+	};
+	add(!rest.startsWith("GET "), 413, 415, 422);
+	add(takesInput, 422);
+	add(who !== "anyone", 401);
+	for (const type of errors) statuses.add(STATUS_OF[type] ?? 409);
+	return statuses;
+}

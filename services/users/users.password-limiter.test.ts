@@ -1,0 +1,60 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { turns } from "./users.password-limiter.ts";
+
+const AWAY = { code: 503, type: "UNAVAILABLE" };
+const held = () => {
+	const { promise, resolve } = Promise.withResolvers<void>();
+	return { work: () => promise, finish: resolve };
+};
+
+describe("turns", () => {
+	it("are so many at once, and first come, first served", async () => {
+		const inTurn = turns({ maxUnderWay: 2, maxWaiting: 100, maxWaitMs: 60_000 });
+		let [underWay, most] = [0, 0];
+		const order: number[] = [];
+		const work = async (n: number) => {
+			most = Math.max(most, ++underWay);
+			order.push(n);
+			await new Promise(setImmediate);
+			underWay--;
+		};
+		await Promise.all(Array.from({ length: 20 }, (_, n) => inTurn(() => work(n))));
+		assert.equal(most, 2);
+		assert.deepEqual(
+			order,
+			order.toSorted((a, b) => a - b)
+		);
+	});
+
+	it("go on after work that failed", async () => {
+		const inTurn = turns({ maxUnderWay: 1, maxWaiting: 100, maxWaitMs: 60_000 });
+		const fail = () => inTurn(() => Promise.reject(new Error("no")));
+		await Promise.all([assert.rejects(fail()), assert.rejects(fail()), inTurn(async () => {})]);
+	});
+
+	it("are refused where the line is full", async () => {
+		const inTurn = turns({ maxUnderWay: 1, maxWaiting: 1, maxWaitMs: 60_000 });
+		const { work, finish } = held();
+		const taken = [inTurn(work), inTurn(work)];
+		await assert.rejects(inTurn(work), AWAY);
+		finish();
+		await Promise.all(taken);
+		await inTurn(work);
+	});
+
+	it("are given up by whoever has waited too long, and nothing is done for them", async () => {
+		const inTurn = turns({ maxUnderWay: 1, maxWaiting: 10, maxWaitMs: 1 });
+		const { work, finish } = held();
+		const first = inTurn(work);
+		let isDone = false;
+		const late = inTurn(async () => {
+			isDone = true;
+		});
+		await assert.rejects(late, AWAY);
+		finish();
+		await first;
+		await inTurn(async () => {});
+		assert.equal(isDone, false);
+	});
+});

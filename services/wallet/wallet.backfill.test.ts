@@ -1,0 +1,60 @@
+import assert from "node:assert/strict";
+import { it } from "node:test";
+import { type Context, ServiceBroker } from "moleculer";
+import { unavailable } from "../../mixins/errors.ts";
+import type { Redis } from "../../mixins/redis.ts";
+import type { TopicRecord } from "../../mixins/topics/topic-log.ts";
+import { eventually } from "../../test/client.ts";
+import { keepWarm } from "./wallet.backfill.ts";
+import { wallet } from "./wallet.service.ts";
+import { memoryBalances } from "./wallet.store.memory.ts";
+
+it("brings back everybody of a page in the end, when the store takes some of them only at the third time", async () => {
+	const users = ["ann", "bob", "cy"];
+	const bought = (user_id: string) => ({ seq: 1, total_cents: user_id.length });
+	const memory = memoryBalances();
+	let refusals = 2;
+	const store = {
+		...memory,
+		async confirm(...given: Parameters<typeof memory.confirm>) {
+			if (given[0].some(({ user_id }) => user_id === "bob") && refusals-- > 0) throw unavailable("Redis");
+			await memory.confirm(...given);
+		}
+	};
+	const record = (user: string, offset: number): TopicRecord => ({
+		topic: "user_purchase",
+		partition: 0,
+		offset,
+		key: Buffer.from(user),
+		value: null,
+		headers: {},
+		timestampMs: 0
+	});
+	const records = users.map(record);
+	const warmed: Record<string, string> = {};
+	const client = {
+		hgetall: async () => warmed,
+		hset: async (_key: string, partition: number, to: string) => (warmed[partition] = to)
+	};
+	const log = {
+		ends: async () => [records.length],
+		read: async (_topic: string, _partition: number, from: number) => records.slice(from)
+	};
+
+	const broker = new ServiceBroker({ logger: false });
+	broker.createService({
+		name: "purchase",
+		actions: { total: async (ctx: Context<{ user_id: string }>) => bought(ctx.params.user_id) }
+	});
+	const redis = { client } as unknown as Redis;
+	broker.createService(wallet(store, [keepWarm(store, { redis, log, topic: "user_purchase", everyMs: 20 })]));
+	await broker.start();
+	try {
+		await eventually(async () => {
+			const { totalsCents } = await memory.read(users);
+			assert.deepEqual(totalsCents, [3, 3, 2]);
+		}, "everybody to be back");
+	} finally {
+		await broker.stop();
+	}
+});

@@ -1,0 +1,79 @@
+// Every door that there is, by its name in docs/security.md: those that the contracts and the proto files declare, and the few that are wired by hand.
+import { globSync } from "node:fs";
+import { join } from "node:path";
+import { loadSync } from "@grpc/proto-loader";
+import { protoPath as healthProto } from "grpc-health-check";
+import type { ActionContract } from "../contract/action.ts";
+import type { TopicContract } from "../contract/topic.ts";
+import { actions, topics } from "../services/contract.ts";
+import { pages } from "../services/health/health.contract.ts";
+import { subscriptionsOf } from "../services/socket/socket-io/rooms.ts";
+
+export const contracts = Object.entries(actions as unknown as Record<string, ActionContract>);
+
+export interface Door {
+	door: string;
+	/** `-`: it leads to none. */
+	action: string;
+	who: string;
+}
+
+/** No contract tells of these. */
+const BY_HAND: Door[] = [
+	{ door: "GET /index.html and its files", action: "-", who: "anyone" },
+	{ door: "GET /metrics on METRICS_PORT", action: "-", who: "anyone" },
+	{ door: "GET /health/* on METRICS_PORT", action: "-", who: "anyone" },
+	{ door: "/ws handshake", action: "-", who: "anyone" },
+	{ door: "/ws frame connect", action: "-", who: "owner" },
+	{ door: "/ws frame watch", action: "-", who: "anyone" },
+	{ door: "Socket.IO connection", action: "-", who: "visitor" }
+];
+
+const methodsIn = (file: string) =>
+	Object.values(loadSync(file)).flatMap(definition =>
+		Object.values(definition).flatMap(method => (typeof method?.path === "string" ? [method.path.slice(1)] : []))
+	);
+const reflection = ["v1", "v1alpha"].map(version => `grpc.reflection.${version}.ServerReflection/ServerReflectionInfo`);
+
+/** Full names of gRPC methods, and whether they ask for GRPC_TOKEN where it is set. */
+export const grpcMethods = new Map([
+	...globSync("*.proto", { cwd: join(import.meta.dirname, "../proto") })
+		.flatMap(file => methodsIn(join(import.meta.dirname, "../proto", file)))
+		.map(method => [method, true] as const),
+	...methodsIn(healthProto).map(method => [method, false] as const),
+	...reflection.map(method => [method, true] as const)
+]);
+
+/** `wallet.WalletService/GetBalance` leads to `wallet.getBalance`, if there is such an action. */
+function actionOf(method: string): string {
+	const [, service, first = "", rest] = /^(\w+)\.\w+\/(\w)(\w*)$/.exec(method) ?? [];
+	const action = `${service}.${first.toLowerCase()}${rest}`;
+	return action in actions ? action : "-";
+}
+const byGrpc = new Set([...grpcMethods.keys()].map(actionOf));
+
+/** Anything else a client sends is not heard. */
+const socketIoEvents = [
+	...[...subscriptionsOf(topics as unknown as Record<string, TopicContract>)].map(name => ({
+		door: `Socket.IO subscribe:${name}`,
+		action: "-",
+		who: "visitor"
+	})),
+	{ door: "Socket.IO subscribe:admin", action: "-", who: "admin" }
+];
+
+export const doors: Door[] = [
+	...contracts.flatMap(([action, { rest, replyCode, who }]) => {
+		if (!who) return byGrpc.has(action) ? [] : [{ door: "none", action, who: "nobody" }];
+		const to = (door: string) => ({ door, action, who });
+		return [...(rest ? [to(rest)] : []), ...(replyCode ? [to("/ws frame without a code")] : [])];
+	}),
+	...Object.keys(pages).map(path => ({ door: `GET ${path}`, action: "-", who: "anyone" })),
+	...[...grpcMethods].map(([method, needsToken]) => ({
+		door: `gRPC ${method}`,
+		action: actionOf(method),
+		who: needsToken ? "GRPC_TOKEN" : "anyone"
+	})),
+	...socketIoEvents,
+	...BY_HAND
+];

@@ -1,0 +1,210 @@
+// Bugs that are planted to prove that the simulation finds such bugs. Most are a change of the real source, made while it is loaded; the text that is
+// replaced must be there exactly once, so that a plant cannot rot unnoticed. Others wrap a port whose other side is not TypeScript.
+import type { SummaryStore } from "../../services/summary/summary.store.ts";
+
+export interface Plant {
+	name: string;
+	/** The world whose promises it breaks. */
+	world: string;
+	file?: string;
+	find?: string;
+	replace?: string;
+	/** Stands for the summary's store. */
+	summary?: (store: SummaryStore, rows: Map<string, number>) => SummaryStore;
+}
+
+export const plants: Plant[] = [
+	{
+		name: "acknowledge before commit",
+		world: "purchases",
+		file: "services/purchase/purchase.service.ts",
+		find: "const { purchase } = await buy({ id, userID, amountCents: toCents(amount), requestID });",
+		replace:
+			"const purchase = { id, user_id: userID, amount }; buy({ id, userID, amountCents: toCents(amount), requestID }).catch(() => {});"
+	},
+	{
+		name: "commit the offset before the effect",
+		world: "purchases",
+		file: "mixins/topics/topics.ts",
+		find: "topics: names, handler: handle }",
+		replace: "topics: names, handler: async batch => (void handle(batch).catch(() => {}), batch.records.at(-1)!.offset + 1) }"
+	},
+	{
+		name: "relay with a cursor",
+		world: "purchases",
+		file: "mixins/outbox/relay.ts",
+		find: 'if (waiting.length === 0) return "nothing";',
+		replace: `const sent = Number((outbox as { sent?: number }).sent ?? 0);
+	waiting.splice(0, waiting.length, ...waiting.filter(({ id }) => Number(id) > sent));
+	Object.assign(outbox, { sent: Math.max(sent, ...waiting.map(({ id }) => Number(id))) });
+	if (waiting.length === 0) return "nothing";`
+	},
+	{
+		name: "delete before the acknowledgement",
+		world: "purchases",
+		file: "mixins/outbox/relay.ts",
+		find: "await log.append(waiting.map(({ record }) => record));",
+		replace: "await outbox.next(0, waiting.map(({ id }) => id)); await log.append(waiting.map(({ record }) => record));"
+	},
+	{
+		name: "relay with two owners and no fence",
+		world: "purchases",
+		file: "mixins/outbox/relay.ts",
+		find: "(await lease.hold()) !== fence",
+		replace: "false"
+	},
+	{
+		name: "lease taken from who still holds it",
+		world: "purchases",
+		file: "mixins/outbox/lease.ts",
+		find: "where until < clock_timestamp() or holder = ?",
+		replace: "where true or holder = ?"
+	},
+	{
+		name: "lease renewed that is somebody else's",
+		world: "purchases",
+		file: "mixins/outbox/lease.ts",
+		find: 'update("holder = holder where fence = ?", [held])',
+		replace: 'update("holder = holder where fence >= ?", [held])'
+	},
+	{
+		name: "wallet without a fence",
+		world: "purchases",
+		file: "services/wallet/wallet.lua.ts",
+		find: "local isNewer = tonumber(seq) > before",
+		replace: "local isNewer = tonumber(seq) > 0"
+	},
+	{
+		name: "generation not renewed when Redis is behind",
+		world: "purchases",
+		file: "services/wallet/wallet.redis-consistency.ts",
+		find: "if (!seen || due.some((offset, partition) => Number(applied[partition] ?? 0) < offset)) {",
+		replace: "if (!seen) {"
+	},
+	{
+		name: "answers of a batch mixed up",
+		world: "purchases",
+		file: "mixins/micro-batch.ts",
+		find: "const answer = answers[index] as Answer | Error;",
+		replace: "const answer = answers.at(-1 - index) as Answer | Error;"
+	},
+	{
+		name: "push to the user of the frame",
+		world: "purchases",
+		file: "services/socket/ws/session.ts",
+		find: "if (this.#client.user === undefined && owner !== undefined) await this.#become(owner);",
+		replace: "if (owner !== undefined) await this.#become(owner);"
+	},
+	{
+		name: "screen without versions",
+		world: "purchases",
+		file: "services/socket/ws/version-filter.rules.ts",
+		find: "const isBehind = shows(data, headers)",
+		replace: "if (!raise) return data; const isBehind = shows(data, headers)"
+	},
+	{
+		name: "record from elsewhere known by where it lies now",
+		world: "purchases",
+		file: "services/wallet/wallet.rules.ts",
+		find: "(origin.every(part => part !== undefined) ? origin : [topic, partition, offset])",
+		replace: "[topic, partition, offset]"
+	},
+	{
+		name: "fence without equality",
+		world: "selections",
+		file: "services/selections/selections.rules.ts",
+		find: "return first === undefined || isSame(first, place);",
+		replace: "return first === undefined;"
+	},
+	{
+		name: "applied twice after a crash",
+		world: "selections",
+		file: "services/selections/selections.rules.ts",
+		find: "if (record.offset > appliedOffset) changed.set",
+		replace: "changed.set"
+	},
+	{
+		name: "ids forgotten after a while",
+		world: "selections",
+		file: "services/selections/selections.tally.ts",
+		find: "const picks = counting(received, epoch, seen);",
+		replace: `for (const [id, { offset }] of seen) if (offset < handed.endOffset - 5) seen.delete(id);
+		const picks = counting(received, epoch, seen);`
+	},
+	{
+		name: "counts kept in memory",
+		world: "selections",
+		file: "services/selections/selections.tally.ts",
+		find: "const picks = counting(received, epoch, seen);",
+		replace: `const kept = (epochs as never as { kept: Map<string, Map<string, never>> });
+		kept.kept ??= new Map();
+		const own = kept.kept.get(JSON.stringify(source)) ?? new Map();
+		kept.kept.set(JSON.stringify(source), own);
+		for (const [name, total] of own) before.set(name, total);
+		const picks = counting(received, epoch, seen);
+		for (const [name, total] of grown(before, picks)) own.set(name, total as never);`
+	},
+	{
+		name: "counts read before they are written",
+		world: "selections",
+		file: "services/selections/selections.tally.ts",
+		find: "await store.add(fresh.map",
+		replace: `const early = await store.counts([...new Set(picks.map(({ message }) => message.name))]);
+		store = { ...store, counts: async () => early };
+		await store.add(fresh.map`
+	},
+	{
+		name: "summary without a version",
+		world: "selections",
+		summary: (store, rows) => ({
+			...store,
+			async raise(counts) {
+				await store.raise(counts);
+				for (const { name, count } of counts) rows.set(name, count);
+			}
+		})
+	},
+	{
+		name: "dead letter not awaited",
+		world: "records",
+		file: "mixins/topics/subscription.ts",
+		find: "const sent = await sendAside(log, group, ours.filter(isPassed), outcome.refused, logger);",
+		replace: `void sendAside(log, group, ours.filter(isPassed), outcome.refused, logger).catch(() => {});
+		const sent = { dead: [], strays: [] };`
+	},
+	{
+		name: "what waits is lost with the process",
+		world: "records",
+		file: "mixins/topics/topics.ts",
+		find: "topics: names, handler: handle }",
+		replace: `topics: names, handler: async batch => {
+			const next = await handle(batch);
+			const rest = batch.records.filter(({ offset }) => offset >= next);
+			if (rest.length === 0 || rest.length === batch.records.length) return next;
+			const later = () => setTimeout(() => void handle({ ...batch, records: rest }).catch(later), 100);
+			later();
+			return batch.records.at(-1)!.offset + 1;
+		} }`
+	},
+	{
+		name: "poison takes its neighbours along",
+		world: "records",
+		file: "mixins/topics/run-handler.ts",
+		find: "if (some.length === 1) {\n\t\t\toutcome.refused.set(first, tried.refused);",
+		replace: "if (some.length >= 1) {\n\t\t\tfor (const { record } of some) outcome.refused.set(record.offset, tried.refused);"
+	},
+	{
+		name: "keys without an order",
+		world: "records",
+		file: "mixins/topics/run-handler.ts",
+		find: "Map.groupBy(messages, ({ record }) => String(record.key))",
+		replace: "Map.groupBy(messages, ({ record }) => String(record.offset))"
+	},
+	{
+		name: "retry under a key without a look at the tombstone",
+		world: "orders",
+		file: "services/orders/orders.store.ts",
+		find: "await orAway(rows(VOID, [ids]));",
+		replace: ""
+	}
+];
