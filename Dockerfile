@@ -2,6 +2,7 @@
 FROM node:24-slim AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json ./
+COPY mixins/package.json mixins/
 # The optional dependencies are runtimes for machines with an older Node; the image has its own.
 RUN npm ci --omit=dev --omit=optional --no-audit --no-fund
 

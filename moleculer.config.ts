@@ -2,10 +2,10 @@
 import type { BrokerOptions } from "moleculer";
 import { ContractValidator } from "./contract/validator.ts";
 import { KafkaTransporter } from "./mixins/transporter.ts";
-import { operatorDoor } from "./runtime/admin-socket.ts";
+import { adminSocket } from "./runtime/admin-socket.ts";
 import { config } from "./runtime/config.ts";
 import { embedded, kafka, limits } from "./runtime/drivers.ts";
-import { frontDoor } from "./runtime/http/http-listener.ts";
+import { httpListener } from "./runtime/http/http-listener.ts";
 import { RedactingConsole } from "./runtime/redacting-console.ts";
 import { actions } from "./services/contract.ts";
 import { health } from "./services/health/health.ts";
@@ -43,5 +43,5 @@ export default {
 	// while all else waits: of a minute (the default) under load that would take half a second.
 	metrics: { enabled: true, reporter: [new MetricsText({}) as never], defaultMaxAgeSeconds: 10 },
 	// The first two listen before the transporter is connected, so that health can say what is missing.
-	middlewares: [frontDoor({ ...config, limits }, health), nodePage(config), ...(embedded ? [operatorDoor(config.dataDir)] : [])]
+	middlewares: [httpListener({ ...config, limits }, health), nodePage(config), ...(embedded ? [adminSocket(config.dataDir)] : [])]
 } satisfies BrokerOptions;

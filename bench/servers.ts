@@ -7,7 +7,7 @@ import { Redis } from "ioredis";
 import pg from "pg";
 import { cassandra } from "../infra/cassandra.ts";
 import { kafka } from "../infra/kafka.ts";
-import { secondSet } from "../infra/test-servers.ts";
+import { testServers } from "../infra/test-servers.ts";
 
 export interface Servers {
 	/** Where they are, for who uses them. */
@@ -35,7 +35,7 @@ async function versionsOf(env: { DATABASE_URL: string; REDIS_URL: string }): Pro
 /** Starts Kafka, Cassandra, Postgres and Redis on free ports with fresh data. */
 export async function startServers(): Promise<Servers> {
 	const dataDir = mkdtempSync(join(tmpdir(), "plaza-bench-"));
-	const env = await secondSet(dataDir);
+	const env = await testServers(dataDir);
 	const infra = (verb: string) =>
 		execFileSync(process.execPath, [join(import.meta.dirname, "../infra/main.ts"), verb], {
 			env: { ...process.env, ...env },

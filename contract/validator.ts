@@ -1,7 +1,7 @@
 import { type Context, Validators } from "moleculer";
 import { z } from "zod";
 import { invalid } from "../mixins/errors.ts";
-import { faultsOf } from "../mixins/field-errors.ts";
+import { fieldErrorsOf } from "../mixins/field-errors.ts";
 
 type Contracts = Record<string, { params: z.ZodType }>;
 type Handler = (ctx: Context<unknown, { $repl?: boolean }>) => Promise<unknown>;
@@ -52,7 +52,7 @@ export class ContractValidator extends Validators.Base {
 				return ctx => {
 					const params = ctx.meta.$repl ? asTexts(ctx.params, contract.params) : ctx.params;
 					const parsed = contract.params.safeParse(params ?? {});
-					if (!parsed.success) return Promise.reject(invalid(faultsOf(parsed.error)));
+					if (!parsed.success) return Promise.reject(invalid(fieldErrorsOf(parsed.error)));
 					ctx.params = parsed.data;
 					return next(ctx);
 				};

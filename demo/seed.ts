@@ -9,7 +9,7 @@
 import { randomBytes } from "node:crypto";
 import { parseArgs } from "node:util";
 import type { Identity } from "../contract/action.ts";
-import { cannotStart } from "../runtime/exit-with-error.ts";
+import { exitWithError } from "../runtime/exit-with-error.ts";
 import { asOperator } from "../runtime/operator.ts";
 import type { Caller } from "../services/define-service.ts";
 import type { Status } from "../services/orders/orders.contract.ts";
@@ -108,7 +108,7 @@ function emailAsked(): string {
 	try {
 		return parseArgs({ options: { email: { type: "string", default: "admin@example.org" } } }).values.email;
 	} catch {
-		return cannotStart(
+		return exitWithError(
 			"Usage: npm run demo:seed -- --email admin@example.org (the password is DEMO_ADMIN_PASSWORD, or asked for)"
 		);
 	}
@@ -120,5 +120,5 @@ try {
 	process.exit(0);
 } catch (error) {
 	const [line = ""] = (error as Error).message.split("\n");
-	cannotStart(line);
+	exitWithError(line);
 }

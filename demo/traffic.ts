@@ -6,7 +6,7 @@
  * The admin's password is DEMO_ADMIN_PASSWORD. It ends by itself, and says what was done.
  */
 import { parseArgs } from "node:util";
-import { cannotStart } from "../runtime/exit-with-error.ts";
+import { exitWithError } from "../runtime/exit-with-error.ts";
 import { openClient } from "./client.ts";
 import { playAdmin, playBuyer } from "./players.ts";
 
@@ -30,12 +30,12 @@ function readArguments() {
 	} catch {
 		// An option that there is none of.
 	}
-	return cannotStart(USAGE);
+	return exitWithError(USAGE);
 }
 
 const { seconds, buyers, url, admin } = readArguments();
 const password = process.env.DEMO_ADMIN_PASSWORD;
-if (admin !== undefined && !password) cannotStart("DEMO_ADMIN_PASSWORD is missing: it is the password of --admin");
+if (admin !== undefined && !password) exitWithError("DEMO_ADMIN_PASSWORD is missing: it is the password of --admin");
 
 const done = new Map<string, number>();
 const count = (what: string) => done.set(what, (done.get(what) ?? 0) + 1);
@@ -46,8 +46,8 @@ try {
 	const boss = stage();
 	if (admin !== undefined) {
 		const { status, json } = await boss.client.signIn({ email: admin, password: password! });
-		if (status >= 300) cannotStart(`${admin} cannot sign in (${json?.message ?? status})`);
-		if (json.user.role !== "admin") cannotStart(`${admin} is no admin`);
+		if (status >= 300) exitWithError(`${admin} cannot sign in (${json?.message ?? status})`);
+		if (json.user.role !== "admin") exitWithError(`${admin} is no admin`);
 	}
 	console.log(`${buyers} buyers${admin ? " and an admin" : ""} at ${url} for ${seconds} s`);
 	const playing = Array.from({ length: buyers }, () => playBuyer(stage()));
@@ -56,5 +56,5 @@ try {
 		console.log(`${String(often).padStart(6)}  ${what}`);
 } catch (error) {
 	const { message, cause } = error as Error & { cause?: { code?: string; message: string } };
-	cannotStart(`${url} does not answer (${cause?.code ?? cause?.message ?? message}): is Plaza running there?`);
+	exitWithError(`${url} does not answer (${cause?.code ?? cause?.message ?? message}): is Plaza running there?`);
 }

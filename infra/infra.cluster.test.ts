@@ -11,11 +11,11 @@ import cassandraDriver from "cassandra-driver";
 import { Redis } from "ioredis";
 import { Kafka, logLevel } from "kafkajs";
 import pg from "pg";
-import { secondSet } from "./test-servers.ts";
+import { testServers } from "./test-servers.ts";
 
 const UP_TIMEOUT_MS = 240_000;
 const dataDir = mkdtempSync(join(tmpdir(), "plaza-infra-"));
-const environment = await secondSet(dataDir);
+const environment = await testServers(dataDir);
 
 /** Runs infra as a person would; answers what it printed, and throws that if it failed. */
 const infra = async (...args: string[]) => {

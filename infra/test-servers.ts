@@ -19,7 +19,7 @@ async function isFree(port: number): Promise<boolean> {
 }
 
 /** The first port of a row of free ones, looked for from a place of this process's own, as other runs look at the same time. */
-export async function freeRow(length: number): Promise<number> {
+export async function freePortRange(length: number): Promise<number> {
 	const rows = Math.floor((LAST_PORT - FIRST_PORT) / length);
 	for (let tried = 0; tried < rows; tried++) {
 		const first = FIRST_PORT + ((process.pid + tried) % rows) * length;
@@ -30,9 +30,9 @@ export async function freeRow(length: number): Promise<number> {
 }
 
 /** The environment that leads infra and Plaza to a set of its own, with its data in `dataDir`. */
-export async function secondSet(dataDir: string) {
+export async function testServers(dataDir: string) {
 	// Each of the four and the port after it.
-	const first = await freeRow(8);
+	const first = await freePortRange(8);
 	const [kafka, cassandra, postgres, redis] = [0, 2, 4, 6].map(i => i + first) as [number, number, number, number];
 	return {
 		INFRA_DATA: dataDir,

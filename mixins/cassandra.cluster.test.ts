@@ -8,7 +8,7 @@ import { config } from "../runtime/config.ts";
 import { eventually } from "../test/client.ts";
 import { freePorts } from "../test/process.ts";
 import { type Cassandra, cassandra, openCassandra } from "./cassandra.ts";
-import { isAway } from "./errors.ts";
+import { isUnavailable } from "./errors.ts";
 
 const keyspace = () => `plaza_test_${randomUUID().replaceAll("-", "")}`;
 const [host, port = "9042"] = config.cassandraContactPoints[0]!.split(":") as [string, string?];
@@ -126,7 +126,7 @@ describe("a connection to Cassandra", () => {
 
 	it("is waited for at start, with its tables", async () => {
 		const started = broker.start();
-		await assert.rejects(connection.check(), (error: Error) => isAway(error));
+		await assert.rejects(connection.check(), (error: Error) => isUnavailable(error));
 		await road.open();
 		await started;
 		await write(1);
@@ -136,7 +136,7 @@ describe("a connection to Cassandra", () => {
 	it("comes back by itself however often it was cut, prepared statements and all, and leaves nothing behind", async () => {
 		for (let n = 0; n < 4; n++) {
 			await road.cut();
-			await assert.rejects(read(), (error: Error) => isAway(error));
+			await assert.rejects(read(), (error: Error) => isUnavailable(error));
 			await road.open();
 			await eventually(() => write(n), "Cassandra to answer again");
 			assert.equal(await read(), n);
@@ -148,8 +148,8 @@ describe("a connection to Cassandra", () => {
 		await road.open();
 		await eventually(read, "Cassandra to answer again");
 		road.swallow();
-		await assert.rejects(write(3), (error: Error) => isAway(error));
-		await assert.rejects(connection.check(), (error: Error) => isAway(error));
+		await assert.rejects(write(3), (error: Error) => isUnavailable(error));
+		await assert.rejects(connection.check(), (error: Error) => isUnavailable(error));
 		await road.cut();
 		await road.open();
 		await eventually(() => write(4), "Cassandra to answer again");

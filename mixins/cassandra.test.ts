@@ -4,7 +4,7 @@ import { ServiceBroker } from "moleculer";
 import { freePorts } from "../test/process.ts";
 import { cassandra, openCassandra } from "./cassandra.ts";
 import { checksOf } from "./dependency.ts";
-import { isAway } from "./errors.ts";
+import { isUnavailable } from "./errors.ts";
 
 const nobody = async () => [`127.0.0.1:${(await freePorts(1))[0]}`];
 
@@ -16,13 +16,14 @@ describe("a Cassandra that is away", () => {
 			() => connection.make([]),
 			() => connection.client.execute("select key from system.local")
 		])
-			await assert.rejects(work(), (error: Error) => isAway(error));
+			await assert.rejects(work(), (error: Error) => isUnavailable(error));
 		await connection.close();
 	});
 
 	it("is away too where its name cannot be looked up yet", async () => {
 		const connection = openCassandra({ contactPoints: ["cassandra.invalid"], keyspace: "nowhere" });
-		for (let attempt = 0; attempt < 2; attempt++) await assert.rejects(connection.check(), (error: Error) => isAway(error));
+		for (let attempt = 0; attempt < 2; attempt++)
+			await assert.rejects(connection.check(), (error: Error) => isUnavailable(error));
 		await connection.close();
 	});
 

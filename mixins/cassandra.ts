@@ -13,8 +13,8 @@ import { isIP } from "node:net";
 import { type ConnectionOptions, checkServerIdentity } from "node:tls";
 import { auth, Client, policies, types } from "cassandra-driver";
 import type { Service, ServiceSchema } from "moleculer";
-import { type Dependency, dependency, reach } from "./dependency.ts";
-import { isAway, unavailable } from "./errors.ts";
+import { type Dependency, dependency, waitUntilReachable } from "./dependency.ts";
+import { isUnavailable, unavailable } from "./errors.ts";
 
 // The driver has these; its types leave them out.
 declare module "cassandra-driver" {
@@ -171,10 +171,10 @@ export function cassandra(connection: Cassandra, tables: readonly string[]): Par
 			let wrong: unknown;
 			const check = () =>
 				connection.make(tables).catch(error => {
-					if (isAway(error)) throw error;
+					if (isUnavailable(error)) throw error;
 					wrong = error;
 				});
-			await reach({ ...connection, check }, this.logger, () => this.broker.stopping);
+			await waitUntilReachable({ ...connection, check }, this.logger, () => this.broker.stopping);
 			if (wrong) throw wrong;
 		}
 	};

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { reasonOf, refusalOf } from "./connect-error.ts";
+import { connectErrorKind, reasonOf } from "./connect-error.ts";
 import { unavailable } from "./errors.ts";
 
 const failure = (message: string, more: object = {}) => Object.assign(new Error(message), more);
 const named = (name: string, message: string, more: object = {}) => failure(message, { name, ...more });
 
 describe("why a server that is there does not serve us", () => {
-	const cases: [of: string, error: Error, refusal: ReturnType<typeof refusalOf>, reason: string][] = [
+	const cases: [of: string, error: Error, refusal: ReturnType<typeof connectErrorKind>, reason: string][] = [
 		["node: an unknown authority", failure("self-signed", { code: "SELF_SIGNED_CERT_IN_CHAIN" }), "certificate", "self-signed"],
 		["node: another host's", failure("altnames", { code: "ERR_TLS_CERT_ALTNAME_INVALID" }), "certificate", "altnames"],
 		["node: too old", failure("expired", { code: "CERT_HAS_EXPIRED" }), "certificate", "expired"],
@@ -35,7 +35,7 @@ describe("why a server that is there does not serve us", () => {
 	];
 	for (const [of, error, refusal, reason] of cases)
 		it(`is told from what the driver says, ${of}`, () => {
-			assert.equal(refusalOf(error), refusal);
+			assert.equal(connectErrorKind(error), refusal);
 			assert.equal(reasonOf(error), reason);
 		});
 });

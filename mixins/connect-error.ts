@@ -22,14 +22,14 @@ function beneath(error: unknown): unknown {
 }
 
 /** `certificate`: we do not believe who it says it is; `credentials`: it does not believe, or does not let in, who we say we are. */
-export function refusalOf(error: unknown): "certificate" | "credentials" | undefined {
+export function connectErrorKind(error: unknown): "certificate" | "credentials" | undefined {
 	if (!(error instanceof Error)) return undefined;
 	const { code, name, message } = error as Error & { code?: unknown };
 	if (typeof code === "string" && CERTIFICATE.test(code)) return "certificate";
 	if (typeof code === "string" && SQLSTATE.test(code)) return "credentials";
 	if (name === "KafkaJSSASLAuthenticationError" || name === "AuthenticationError" || REDIS.test(message)) return "credentials";
 	if (name === "ResponseError" && code === BAD_CREDENTIALS) return "credentials";
-	return refusalOf(beneath(error));
+	return connectErrorKind(beneath(error));
 }
 
 /** What went wrong first, in one line: some drivers put the stack into the message. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { deadlineIn, forThoseInTime } from "./deadline.ts";
+import { deadlineIn, skipExpired } from "./deadline.ts";
 
 test("a batch leaves out who has had their answer already, and answers each of the others, in order", async () => {
 	let nowMs = 0;
@@ -9,7 +9,7 @@ test("a batch leaves out who has had their answer already, and answers each of t
 	nowMs = 10;
 	const handed: number[][] = [];
 	const refusal = new Error("not this one");
-	const batch = forThoseInTime(async (items: number[]) => {
+	const batch = skipExpired(async (items: number[]) => {
 		handed.push(items);
 		return items.map(item => (item === 4 ? refusal : item === 2 ? null : item * 10));
 	}, "the store");
@@ -24,7 +24,7 @@ test("nothing is done where all have had their answer already", async () => {
 	let nowMs = 0;
 	const deadline = deadlineIn(5, () => nowMs);
 	nowMs = 10;
-	const batch = forThoseInTime(() => assert.fail("done behind their back"), "the store");
+	const batch = skipExpired(() => assert.fail("done behind their back"), "the store");
 	const [answer] = await batch([{ item: 1, deadline }]);
 	assert.equal((answer as Error & { type?: string }).type, "UNAVAILABLE");
 });

@@ -40,7 +40,7 @@ export function deadlineIn(ms: number, clock = () => performance.now()): Deadlin
  *     const buy = microBatch(forThoseInTime((rows: Row[]) => store.insert(rows), "Postgres"), { maxItems: 500, maxWaiting: 20_000 });
  *     await deadline.bound(buy({ item: row, deadline }), "Postgres");
  */
-export const forThoseInTime =
+export const skipExpired =
 	<Item, Answer>(batch: (items: Item[]) => Promise<(Answer | Error)[]>, what: string) =>
 	async (waiting: { item: Item; deadline: Deadline }[]): Promise<(Answer | Error)[]> => {
 		const inTime = waiting.filter(({ deadline }) => !deadline.isOver());

@@ -7,8 +7,8 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import type { Logger, Service, ServiceBroker, ServiceSchema } from "moleculer";
-import { reasonOf, refusalOf } from "./connect-error.ts";
-import { isAway } from "./errors.ts";
+import { connectErrorKind, reasonOf } from "./connect-error.ts";
+import { isUnavailable } from "./errors.ts";
 
 export interface Dependency {
 	/** Its name in health answers: `postgres`. */
@@ -63,7 +63,7 @@ type Reachable = Pick<Dependency, "name" | "where" | "advice" | "access" | "chec
 /** What is wrong, and what a person can do about it. */
 function trouble({ name, where, advice, access = "its credentials" }: Reachable, error: unknown): string {
 	const reason = reasonOf(error);
-	switch (refusalOf(error)) {
+	switch (connectErrorKind(error)) {
 		case "certificate":
 			return `${name} at ${where} shows a certificate that is not trusted (${reason}): set NODE_EXTRA_CA_CERTS to its authority's PEM file, and name a host that it is for`;
 		case "credentials":
@@ -77,7 +77,7 @@ function trouble({ name, where, advice, access = "its credentials" }: Reachable,
  * Resolves with true once it answers and `then` has been done, however long that takes; says so in one line, and again every half minute. What
  * fails in `then` because the dependency has gone again is tried again; anything else it throws is thrown. False if the broker stopped meanwhile.
  */
-export async function reach(
+export async function waitUntilReachable(
 	one: Reachable,
 	logger: Logger,
 	isStopping: () => boolean,
@@ -94,7 +94,7 @@ export async function reach(
 			if (saidAtMs > 0) logger.info(`${one.name} at ${one.where} answers`);
 			return true;
 		} catch (error) {
-			if (hasAnswered && !isAway(error)) throw error;
+			if (hasAnswered && !isUnavailable(error)) throw error;
 			if (performance.now() - saidAtMs > SAY_AGAIN_AFTER_MS) {
 				saidAtMs = performance.now();
 				logger.warn(`${trouble(one, error)}; trying again until it does`);
@@ -110,7 +110,7 @@ export async function reach(
 const users = new WeakMap<Dependency, number>();
 
 /** Counts a user in. */
-export const hold = (one: Dependency) => users.set(one, (users.get(one) ?? 0) + 1);
+export const retain = (one: Dependency) => users.set(one, (users.get(one) ?? 0) + 1);
 
 /** Counts a user out; the last one closes it. */
 export async function release(one: Dependency) {
@@ -122,11 +122,11 @@ export async function release(one: Dependency) {
 /** Mixin: the service starts once the dependency answers, and health shows it. */
 export const dependency = (one: Dependency, whenReached?: () => Promise<void>): Partial<ServiceSchema> => ({
 	created(this: Service) {
-		hold(one);
+		retain(one);
 		addCheck(this.broker, one.name, () => one.check().then(() => "ok"));
 	},
 	async started(this: Service) {
-		await reach(one, this.logger, () => this.broker.stopping, whenReached);
+		await waitUntilReachable(one, this.logger, () => this.broker.stopping, whenReached);
 	},
 	async stopped() {
 		await release(one);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ServiceBroker } from "moleculer";
-import { isAway } from "./errors.ts";
+import { isUnavailable } from "./errors.ts";
 
 test("takes a call that was made when its caller's time was over for one that may succeed later", async () => {
 	const broker = new ServiceBroker({ logger: false });
@@ -20,7 +20,7 @@ test("takes a call that was made when its caller's time was over for one that ma
 	await broker.start();
 	try {
 		const answer = broker.call("late.outer", {}, { timeout: 10 }).catch((error: Error) => error);
-		assert.ok(isAway(await answer), String(await answer));
+		assert.ok(isUnavailable(await answer), String(await answer));
 	} finally {
 		await broker.stop();
 	}

@@ -2,13 +2,13 @@
 import { Errors } from "moleculer";
 
 /** One thing that is wrong with an input: where, and what would do. */
-export interface Fault {
+export interface FieldError {
 	field: string;
 	message: string;
 }
 
 /** 422 `VALIDATION_ERROR`; `data` lists each field. */
-export const invalid = (faults: Fault[]) =>
+export const invalid = (faults: FieldError[]) =>
 	new Errors.ValidationError(
 		faults.map(({ field, message }) => (field ? `${field}: ${message}` : message)).join("; "),
 		"VALIDATION_ERROR",
@@ -70,7 +70,7 @@ const retryableSqlState = (code: string) =>
  * Whether an error says that something needed is away (and so the same work will succeed later), rather than that the work itself is wrong.
  * Knows the errors of Moleculer, pg, knex, ioredis, kafkajs and cassandra-driver; anything else counts as wrong work.
  */
-export function isAway(error: unknown): boolean {
+export function isUnavailable(error: unknown): boolean {
 	if (!(error instanceof Error)) return false;
 	const { code, type, name, message } = error as Error & { code?: unknown; type?: unknown };
 	if (typeof type === "string" && RETRYABLE_TYPES.has(type)) return true;
@@ -87,11 +87,11 @@ export function isAway(error: unknown): boolean {
 		)
 	)
 		return true;
-	return parts(error).some(isAway);
+	return parts(error).some(isUnavailable);
 }
 
 /** For `catch`: what fails because something is away fails with 503 `UNAVAILABLE`, which names it as given; what is wrong goes on as it is. */
-export const awayAs =
+export const unavailableAs =
 	(what: string) =>
 	(error: unknown): Promise<never> =>
-		Promise.reject(isAway(error) ? unavailable(what, error) : error);
+		Promise.reject(isUnavailable(error) ? unavailable(what, error) : error);

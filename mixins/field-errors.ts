@@ -1,8 +1,8 @@
 import type { z } from "zod";
-import type { Fault } from "./errors.ts";
+import type { FieldError } from "./errors.ts";
 
 /** What a schema found wrong, field by field; a field that nobody asked for is named too. */
-export const faultsOf = ({ issues }: z.ZodError): Fault[] =>
+export const fieldErrorsOf = ({ issues }: z.ZodError): FieldError[] =>
 	issues.flatMap(issue => {
 		const path = issue.path.map(String);
 		if (issue.code === "unrecognized_keys")

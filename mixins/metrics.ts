@@ -11,7 +11,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { ServiceBroker } from "moleculer";
 
-export interface Figure {
+export interface Metric {
 	/** Its unit last, if it has one: `outbox.age.seconds`. */
 	name: string;
 	/** A counter only grows, for as long as the process lives. */
@@ -30,7 +30,7 @@ type Look = () => Reading[] | Promise<Reading[]>;
 const LOOK_TIMEOUT_MS = 1_000;
 
 interface Added {
-	figure: Figure;
+	figure: Metric;
 	look: Look;
 	otherwise: Reading[];
 }
@@ -41,7 +41,7 @@ const figures = new WeakMap<ServiceBroker, Added[]>();
  * Adds a figure; several may add readings to one of the same name, under labels of their own. `otherwise`: what to show where the look fails or
  * takes longer than a second. Default: what was shown before.
  */
-export function addFigure(broker: ServiceBroker, figure: Figure, look: Look, otherwise: Reading[] = []) {
+export function addMetric(broker: ServiceBroker, figure: Metric, look: Look, otherwise: Reading[] = []) {
 	const known = figures.get(broker) ?? [];
 	figures.set(broker, known);
 	known.push({ figure, look, otherwise });
@@ -60,7 +60,7 @@ const bounded = async ({ look, otherwise }: Added): Promise<Reading[]> => {
 };
 
 /** Brings `broker.metrics` up to date. Never rejects, and takes a second at most. */
-export async function showFigures(broker: ServiceBroker) {
+export async function updateMetrics(broker: ServiceBroker) {
 	const read = async (added: Added) => {
 		const { figure } = added;
 		const readings = await bounded(added);

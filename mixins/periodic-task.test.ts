@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { nowAndThen } from "./periodic-task.ts";
+import { periodicTask } from "./periodic-task.ts";
 
 const turn = () => new Promise(setImmediate);
 
@@ -15,7 +15,7 @@ test("a work is done again and again, never twice at once, and waited for at the
 		}).then(() => ended++);
 	};
 	const logger = { warn: () => assert.fail("nothing fails here") };
-	const housekeeping = nowAndThen(work, { everyMs: 10, logger, what: "things" });
+	const housekeeping = periodicTask(work, { everyMs: 10, logger, what: "things" });
 	t.mock.timers.tick(30);
 	assert.equal(begun, 1);
 	end();
@@ -36,7 +36,7 @@ test("a work that fails is said to stay undone for now, and done again the next 
 	const work = async () => {
 		if (++tries === 1) throw new Error("away");
 	};
-	const housekeeping = nowAndThen(work, {
+	const housekeeping = periodicTask(work, {
 		everyMs: 10,
 		logger: { warn: (line: string) => said.push(line) } as never,
 		what: "old things"

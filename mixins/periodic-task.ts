@@ -6,7 +6,7 @@
  */
 import type { Logger } from "moleculer";
 
-export interface NowAndThenOptions {
+export interface PeriodicTaskOptions {
 	everyMs: number;
 	logger: Pick<Logger, "warn">;
 	/** What stays undone for now, for the line that says so. */
@@ -14,7 +14,7 @@ export interface NowAndThenOptions {
 }
 
 /** `stop` waits for what is under way, and does not keep the process alive before that. */
-export function nowAndThen(work: () => Promise<unknown>, { everyMs, logger, what }: NowAndThenOptions) {
+export function periodicTask(work: () => Promise<unknown>, { everyMs, logger, what }: PeriodicTaskOptions) {
 	let doing: Promise<void> | undefined;
 	const timer = setInterval(() => {
 		doing ??= work()

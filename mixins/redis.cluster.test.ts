@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { eventually } from "../test/client.ts";
-import { isAway } from "./errors.ts";
+import { isUnavailable } from "./errors.ts";
 import { type RedisServer, redisServer } from "./redis.fixture.ts";
 import { openRedis, type Redis } from "./redis.ts";
 
@@ -23,7 +23,7 @@ describe("a connection to Redis", () => {
 
 	it("gives up a command that gets no answer, and goes on when Redis does", async () => {
 		server.signal("SIGSTOP");
-		await assert.rejects(connection.client.get("key"), (error: Error) => isAway(error));
+		await assert.rejects(connection.client.get("key"), (error: Error) => isUnavailable(error));
 		server.signal("SIGCONT");
 		await answers();
 	});
@@ -31,7 +31,7 @@ describe("a connection to Redis", () => {
 	it("gives up what is under way when Redis dies, comes back by itself, and says both", async () => {
 		const [losses, before] = [connection.losses, readies];
 		server.signal("SIGSTOP");
-		const underWay = assert.rejects(connection.client.incr("counter"), (error: Error) => isAway(error));
+		const underWay = assert.rejects(connection.client.incr("counter"), (error: Error) => isUnavailable(error));
 		await server.kill();
 		await underWay;
 		assert.ok(connection.losses > losses);

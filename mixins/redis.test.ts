@@ -5,7 +5,7 @@ import { describe, it } from "node:test";
 import { ServiceBroker } from "moleculer";
 import { freePorts } from "../test/process.ts";
 import { checksOf } from "./dependency.ts";
-import { isAway } from "./errors.ts";
+import { isUnavailable } from "./errors.ts";
 import { openRedis, redis } from "./redis.ts";
 
 const nobody = async () => `redis://127.0.0.1:${(await freePorts(1))[0]}`;
@@ -34,7 +34,7 @@ describe("a Redis that is away", () => {
 			() => connection.check(),
 			() => connection.client.set("key", "value")
 		])
-			await assert.rejects(command(), (error: Error) => isAway(error));
+			await assert.rejects(command(), (error: Error) => isUnavailable(error));
 		await connection.close();
 	});
 
@@ -49,7 +49,10 @@ describe("a Redis that is away", () => {
 		const connection = openRedis(`redis://127.0.0.1:${(silent.address() as { port: number }).port}`);
 		const checked = connection.check().catch(() => {});
 		await once(silent, "connection");
-		await assert.rejects(connection.client.get("key"), (error: Error) => isAway(error) && !error.message.includes("timed out"));
+		await assert.rejects(
+			connection.client.get("key"),
+			(error: Error) => isUnavailable(error) && !error.message.includes("timed out")
+		);
 		await connection.close();
 		await checked;
 	});

@@ -14,7 +14,7 @@
 import { isIP } from "node:net";
 import { Redis as Client } from "ioredis";
 import type { Service, ServiceSchema } from "moleculer";
-import { addCheck, type Dependency, dependency, hold, reach, release } from "./dependency.ts";
+import { addCheck, type Dependency, dependency, release, retain, waitUntilReachable } from "./dependency.ts";
 import { unavailable } from "./errors.ts";
 
 export interface Redis extends Dependency {
@@ -95,11 +95,11 @@ export function redis(connection: Redis, { required = true } = {}): Partial<Serv
 	if (required) return dependency(connection);
 	return {
 		created(this: Service) {
-			hold(connection);
+			retain(connection);
 			addCheck(this.broker, connection.name, () => connection.check().then(() => "ok"));
 		},
 		started(this: Service) {
-			void reach(connection, this.logger, () => this.broker.stopping);
+			void waitUntilReachable(connection, this.logger, () => this.broker.stopping);
 		},
 		stopped: () => release(connection)
 	};

@@ -10,7 +10,7 @@ import { eventually, fresh, httpClient } from "../test/client.ts";
 import { freePorts, startProcess } from "../test/process.ts";
 import { openCassandra } from "./cassandra.ts";
 import { openPostgres } from "./database/database.ts";
-import { type Dependency, reach } from "./dependency.ts";
+import { type Dependency, waitUntilReachable } from "./dependency.ts";
 import { openRedis } from "./redis.ts";
 import { PASSWORD, type SecuredServers, securedServers } from "./tls-servers.fixture.ts";
 import { kafkaLog } from "./topics/kafka/kafka-log.ts";
@@ -69,7 +69,7 @@ describe("servers that speak TLS and want a password", { skip: hasOpenssl ? fals
 	const said = async (one: Pick<Dependency, "name" | "where" | "advice" | "access" | "check">) => {
 		const lines: string[] = [];
 		const note = (line: string) => void lines.push(line);
-		const answers = await reach(one, { warn: note, info: note } as unknown as Logger, () => lines.length > 0);
+		const answers = await waitUntilReachable(one, { warn: note, info: note } as unknown as Logger, () => lines.length > 0);
 		return { answers, lines };
 	};
 	const refused = async (all: ReturnType<typeof open>, expected: Record<string, RegExp>) => {

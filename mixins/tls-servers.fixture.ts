@@ -7,7 +7,7 @@ import { promisify } from "node:util";
 import cassandraDriver from "cassandra-driver";
 import pg from "pg";
 import type { Command } from "../infra/server.ts";
-import { secondSet } from "../infra/test-servers.ts";
+import { testServers } from "../infra/test-servers.ts";
 import { freePorts } from "../test/process.ts";
 
 export const USERNAME = "plaza";
@@ -132,7 +132,7 @@ export interface SecuredServers {
 export async function securedServers(): Promise<SecuredServers> {
 	const directory = mkdtempSync(join(tmpdir(), "plaza-secured-"));
 	const files = certificates(directory);
-	const own = await secondSet(directory);
+	const own = await testServers(directory);
 	Object.assign(process.env, own);
 	const { install } = await import("../infra/install.ts");
 	const { kafka } = await import("../infra/kafka.ts");

@@ -12,7 +12,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Cluster } from "kafkajs";
 import { Transporters } from "moleculer";
-import { reach } from "./dependency.ts";
+import { waitUntilReachable } from "./dependency.ts";
 import { type Connection, type KafkaOptions, kafkaConnection, rootCause } from "./topics/kafka/connection.ts";
 import { kafkaLog } from "./topics/kafka/kafka-log.ts";
 import { byLeader, clusterOf, fetchFrom, type Place } from "./topics/kafka/reader.ts";
@@ -72,7 +72,7 @@ export class KafkaTransporter extends Transporters.Base {
 		this.#log ??= kafkaLog({ ...this.#kafka(), replication });
 		const log = this.#log;
 		const kafka = { name: "kafka", where: brokers.join(), advice, access: "KAFKA_USERNAME and KAFKA_PASSWORD", check: log.check };
-		if (!(await reach(kafka, this.logger, () => signal.aborted))) return;
+		if (!(await waitUntilReachable(kafka, this.logger, () => signal.aborted))) return;
 		const topic = { partitions: 1, retentionMs: RETENTION_MS, maxBytes: MAX_BYTES };
 		await log.create([this.#topicOf(), this.#topicOf(this.nodeID)].map(name => ({ name, ...topic })));
 		await this.onConnected();

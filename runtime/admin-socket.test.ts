@@ -6,7 +6,7 @@ import { dirname, join } from "node:path";
 import { after, afterEach, describe, it } from "node:test";
 import { ServiceBroker } from "moleculer";
 import { conflict } from "../mixins/errors.ts";
-import { findDoor, operatorDoor } from "./admin-socket.ts";
+import { adminSocket, findAdminSocket } from "./admin-socket.ts";
 
 describe("the operator's door", () => {
 	const dir = mkdtempSync(join(tmpdir(), "plaza-door-"));
@@ -14,7 +14,7 @@ describe("the operator's door", () => {
 	after(() => rmSync(dir, { recursive: true }));
 	let broker: ServiceBroker;
 	const start = async () => {
-		broker = new ServiceBroker({ logger: false, middlewares: [operatorDoor(dir)] });
+		broker = new ServiceBroker({ logger: false, middlewares: [adminSocket(dir)] });
 		broker.createService({
 			name: "shop",
 			actions: {
@@ -29,20 +29,20 @@ describe("the operator's door", () => {
 
 	it("leads to any action, many at once, and answers as that does", async () => {
 		await start();
-		const call = await findDoor(dir);
+		const call = await findAdminSocket(dir);
 		const texts = Array.from({ length: 50 }, (_, n) => ({ text: `line ${n}\nof ünïcode 😀`, more: "x".repeat(n * 5_000) }));
 		assert.deepEqual(await Promise.all(texts.map(params => call?.("shop.echo", params))), texts);
 	});
 
 	it("hands over on whose behalf the call is made", async () => {
 		await start();
-		const call = await findDoor(dir);
+		const call = await findAdminSocket(dir);
 		assert.deepEqual(await call?.("shop.who", {}, { meta: { caller: { id: "ann" } } }), { caller: { id: "ann" } });
 	});
 
 	it("rejects as the action does, by name, code, type and data", async () => {
 		await start();
-		const call = await findDoor(dir);
+		const call = await findAdminSocket(dir);
 		const refused = { name: "MoleculerClientError", code: 409, type: "CONFLICT", message: "not twice", data: { field: "name" } };
 		await assert.rejects(async () => call?.("shop.refuse", {}), refused);
 		await assert.rejects(async () => call?.("shop.nothing", {}), { type: "SERVICE_NOT_FOUND" });
@@ -60,17 +60,17 @@ describe("the operator's door", () => {
 		await broker.stop();
 		assert.deepEqual(readdirSync(dir), []);
 		assert.ok(!existsSync(own));
-		assert.equal(await findDoor(dir), undefined);
+		assert.equal(await findAdminSocket(dir), undefined);
 	});
 
 	it("is made anew by the next after one that was killed, and nothing of that one's stays", async () => {
 		const old = mkdtempSync(join(tmpdir(), "plaza-door-old-"));
 		writeFileSync(join(old, "socket"), "");
 		writeFileSync(note, join(old, "socket"));
-		assert.equal(await findDoor(dir), undefined);
+		assert.equal(await findAdminSocket(dir), undefined);
 		await start();
 		assert.ok(!existsSync(old));
-		assert.deepEqual(await (await findDoor(dir))?.("shop.echo", { n: 1 }), { n: 1 });
+		assert.deepEqual(await (await findAdminSocket(dir))?.("shop.echo", { n: 1 }), { n: 1 });
 	});
 
 	it("stays open whatever comes in, and whoever hangs up", async () => {
@@ -85,6 +85,6 @@ describe("the operator's door", () => {
 			}
 			socket.destroy();
 		}
-		assert.deepEqual(await (await findDoor(dir))?.("shop.echo", { n: 1 }), { n: 1 });
+		assert.deepEqual(await (await findAdminSocket(dir))?.("shop.echo", { n: 1 }), { n: 1 });
 	});
 });

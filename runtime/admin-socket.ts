@@ -87,7 +87,7 @@ async function open(broker: ServiceBroker, dir: string) {
 }
 
 /** Middleware: whoever may read `dir` as this process's user may call any action, from when all services have started until they stop. */
-export function operatorDoor(dir: string): Middleware {
+export function adminSocket(dir: string): Middleware {
 	let close = () => {};
 	return {
 		name: "OperatorDoor",
@@ -132,7 +132,7 @@ function isOurs(path: string): boolean {
 type Call = (action: string, params: object, options?: { meta?: object }) => Promise<unknown>;
 
 /** How to call the process that holds this directory; undefined if none lets anybody in. Calls reject as they do there. */
-export async function findDoor(dir: string): Promise<Call | undefined> {
+export async function findAdminSocket(dir: string): Promise<Call | undefined> {
 	const path = pathIn(dir);
 	const socket = path && isOurs(path) ? await enter(path) : undefined;
 	socket?.destroy();

@@ -5,7 +5,7 @@ import { hostname } from "node:os";
 import { z } from "zod";
 import { Id } from "../contract/id.ts";
 import { serviceNames } from "../services/contract.ts";
-import { cannotStart } from "./exit-with-error.ts";
+import { exitWithError } from "./exit-with-error.ts";
 
 const integer = (min: number, max: number) =>
 	z.string().regex(/^\d+$/).transform(Number).pipe(z.int().min(min).max(max)).describe(`a whole number from ${min} to ${max}`);
@@ -209,7 +209,7 @@ function readOrStop(): Config {
 		return readConfig(process.env, { repl: process.argv.includes("--repl") });
 	} catch (error) {
 		if (!(error instanceof ConfigError)) throw error;
-		return cannotStart(error.message);
+		return exitWithError(error.message);
 	}
 }
 

@@ -23,12 +23,12 @@ export const embedded = config.profile === "embedded";
 
 let isVisiting = false;
 /** For a process that only asks a question or two, before any service is loaded: it does no service's work. */
-export const visit = () => {
+export const useClientOnly = () => {
 	isVisiting = true;
 };
 
 /** Whether this node does a service's work (consumes, relays, listens), or only carries its answers. */
-export const works = (service: string) => !isVisiting && config.services.includes(service);
+export const runsService = (service: string) => !isVisiting && config.services.includes(service);
 
 export const postgres = once((): Database => (embedded ? openEmbedded(config.dataDir) : openPostgres(config.databaseUrl)));
 
@@ -64,7 +64,7 @@ export const topicLog = once(
 const topicsOptions = () => ({
 	contracts: topics,
 	partitions: config.topicPartitions,
-	consumes: works,
+	consumes: runsService,
 	...(embedded ? { name: "topics", where: config.dataDir } : { name: "kafka", where: kafka.brokers.join() })
 });
 

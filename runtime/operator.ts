@@ -12,11 +12,11 @@ import { setTimeout as delay } from "node:timers/promises";
 import { ServiceBroker } from "moleculer";
 import { ContractValidator } from "../contract/validator.ts";
 import { DataDirError, takeDataDir } from "../mixins/database/data-dir.ts";
-import { actions, carriedBy, type ServiceName } from "../services/contract.ts";
+import { actions, type ServiceName, withDependencies } from "../services/contract.ts";
 import type { Caller } from "../services/define-service.ts";
-import { findDoor } from "./admin-socket.ts";
+import { findAdminSocket } from "./admin-socket.ts";
 import { config } from "./config.ts";
-import { visit } from "./drivers.ts";
+import { useClientOnly } from "./drivers.ts";
 import { showWarnings } from "./warnings.ts";
 
 type Call = Caller["call"];
@@ -29,7 +29,7 @@ const LOOK_AGAIN_AFTER_MS = 200;
 async function doorOrData(dataDir: string): Promise<Call | undefined> {
 	const deadline = performance.now() + DOOR_WITHIN_MS;
 	for (;;) {
-		const door = await findDoor(dataDir);
+		const door = await findAdminSocket(dataDir);
 		if (door) return door as Call;
 		try {
 			takeDataDir(dataDir);
@@ -43,7 +43,7 @@ async function doorOrData(dataDir: string): Promise<Call | undefined> {
 }
 
 async function inThisProcess<T>(services: readonly ServiceName[], work: (call: Call) => Promise<T>): Promise<T> {
-	visit();
+	useClientOnly();
 	showWarnings();
 	const broker = new ServiceBroker({
 		logger: { type: "Console", options: { level: "warn" } },
@@ -51,7 +51,8 @@ async function inThisProcess<T>(services: readonly ServiceName[], work: (call: C
 		// Moleculer's own way to end by Ctrl-C is with 0, as if the work had been done.
 		skipProcessEventRegistration: true
 	});
-	for (const name of carriedBy(services)) broker.createService((await import(`../services/${name}/${name}.service.ts`)).default);
+	for (const name of withDependencies(services))
+		broker.createService((await import(`../services/${name}/${name}.service.ts`)).default);
 	await broker.start();
 	return work(broker.call.bind(broker) as Call).finally(() => broker.stop());
 }

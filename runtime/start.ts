@@ -2,9 +2,9 @@
 import { join } from "node:path";
 import { Runner, ServiceBroker } from "moleculer";
 import { DataDirError, takeDataDir } from "../mixins/database/data-dir.ts";
-import { carriedBy } from "../services/contract.ts";
+import { withDependencies } from "../services/contract.ts";
 import { config } from "./config.ts";
-import { cannotStart } from "./exit-with-error.ts";
+import { exitWithError } from "./exit-with-error.ts";
 import { showWarnings } from "./warnings.ts";
 
 if (config.profile === "embedded") {
@@ -12,7 +12,7 @@ if (config.profile === "embedded") {
 		takeDataDir(config.dataDir);
 	} catch (error) {
 		if (!(error instanceof DataDirError)) throw error;
-		cannotStart(error.message);
+		exitWithError(error.message);
 	}
 }
 
@@ -26,7 +26,7 @@ for (const name of Object.keys(process.env))
 		delete process.env[name];
 
 const root = (path: string) => join(import.meta.dirname, "..", path);
-const services = carriedBy(config.services).map(name => root(`services/${name}`));
+const services = withDependencies(config.services).map(name => root(`services/${name}`));
 await new Runner().start([
 	...process.argv.slice(0, 2),
 	"--config",

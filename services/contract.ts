@@ -53,22 +53,22 @@ const everywhere: readonly ServiceName[] = ["health", "deadletters"];
 /** The services that can be chosen with `SERVICES`. */
 export const serviceNames = (Object.keys(contracts) as ServiceName[]).filter(name => !everywhere.includes(name));
 
-const needsOf = (name: ServiceName): readonly string[] => {
+const dependenciesOf = (name: ServiceName): readonly string[] => {
 	// The gateway's doors lead to every service that has one; a request must never depend on another process being alive.
 	if (name === "api" || name === "socket") return serviceNames.filter(other => other !== "api" && other !== "socket");
-	return (contracts[name] as { needs?: readonly string[] }).needs ?? [];
+	return (contracts[name] as { dependsOn?: readonly string[] }).dependsOn ?? [];
 };
 
 /**
  * The services whose answers a node must carry to do the work of those it runs: themselves, and all that they call.
  * Answers (actions) keep nothing in memory, so they run wherever they are called; work (consuming, relaying, listening) only where `SERVICES` says.
  */
-export function carriedBy(names: readonly string[]): ServiceName[] {
+export function withDependencies(names: readonly string[]): ServiceName[] {
 	const carried = new Set<string>(everywhere);
 	const visit = (name: string) => {
 		if (carried.has(name)) return;
 		carried.add(name);
-		for (const other of needsOf(name as ServiceName)) visit(other);
+		for (const other of dependenciesOf(name as ServiceName)) visit(other);
 	};
 	for (const name of names) visit(name);
 	return [...carried] as ServiceName[];

@@ -7,7 +7,7 @@ import { globSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
-import { secondSet } from "../infra/test-servers.ts";
+import { testServers } from "../infra/test-servers.ts";
 
 const option = { type: "string" } as const;
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { rounds: option, seed: option, from: option } });
@@ -23,7 +23,7 @@ const TEST_TIMEOUT_MS = 900_000 + Number(values.rounds ?? 0) * 120_000;
 const root = join(import.meta.dirname, "..");
 const dataDir = mkdtempSync(join(tmpdir(), "plaza-cluster-"));
 // Temporary files too: what an interrupted test leaves behind is found there.
-const env = { ...process.env, TMPDIR: dataDir, ...(await secondSet(dataDir)) };
+const env = { ...process.env, TMPDIR: dataDir, ...(await testServers(dataDir)) };
 const infra = (verb: string, INFRA_DATA = dataDir) =>
 	execFileSync(process.execPath, ["infra/main.ts", verb], { cwd: root, env: { ...env, INFRA_DATA }, stdio: "inherit" });
 

@@ -4,7 +4,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { freeRow } from "../infra/test-servers.ts";
+import { freePortRange } from "../infra/test-servers.ts";
 import { layout } from "../runtime/cluster.ts";
 import { eventually } from "./client.ts";
 import { within } from "./process.ts";
@@ -44,7 +44,7 @@ describe("start:cluster", { timeout: 2 * READY_TIMEOUT_MS + STOP_TIMEOUT_MS }, (
 		);
 
 	before(async () => {
-		const first = await freeRow(2 + names.length);
+		const first = await freePortRange(2 + names.length);
 		ports = { http: first, grpc: first + 1, metrics: first + 2 };
 		cluster = start();
 	});

@@ -1,5 +1,5 @@
 import { type Metadata, type StatusObject, status } from "@grpc/grpc-js";
-import { isAway } from "../errors.ts";
+import { isUnavailable } from "../errors.ts";
 
 const BY_CODE: Record<number, status> = {
 	400: status.INVALID_ARGUMENT,
@@ -19,7 +19,7 @@ export type Status = Pick<StatusObject, "code" | "details"> & { metadata?: Metad
  */
 export function statusOf(error: unknown): Status {
 	// Before the codes: Moleculer gives a service that is not there a 404, and one that is too slow a 504.
-	if (isAway(error)) return { code: status.UNAVAILABLE, details: "Not available right now, try again later" };
+	if (isUnavailable(error)) return { code: status.UNAVAILABLE, details: "Not available right now, try again later" };
 	const { code, type, message } = error as { code?: unknown; type?: unknown; message?: unknown };
 	if (type === "REQUEST_SKIPPED") return { code: status.DEADLINE_EXCEEDED, details: "The deadline has passed" };
 	const known = BY_CODE[Number(code)];

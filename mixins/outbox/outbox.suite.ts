@@ -3,7 +3,7 @@ import { after, afterEach, before, describe } from "node:test";
 import type { Knex } from "knex";
 import { ServiceBroker } from "moleculer";
 import type { Database } from "../database/database.ts";
-import { reach } from "../dependency.ts";
+import { waitUntilReachable } from "../dependency.ts";
 import { leaseSuite } from "./lease.suite.ts";
 import { relaySuite } from "./relay.suite.ts";
 import { testbed } from "./testing.ts";
@@ -16,7 +16,7 @@ export const outboxSuite = (profile: string, open: () => Promise<{ database: Dat
 			const opened = await open();
 			close = opened.close;
 			knex = opened.database.knex;
-			await reach(opened.database, new ServiceBroker({ logger: false }).logger, () => false);
+			await waitUntilReachable(opened.database, new ServiceBroker({ logger: false }).logger, () => false);
 		});
 		const bed = testbed(() => knex);
 		afterEach(() => bed.stopAll());

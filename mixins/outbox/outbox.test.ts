@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { it } from "node:test";
 import { openEmbedded } from "../database/database.ts";
 import { outboxSuite } from "./outbox.suite.ts";
-import type { Waiting } from "./outbox.ts";
+import type { PendingMessage } from "./outbox.ts";
 import { fill } from "./relay.ts";
 
 outboxSuite("embedded", async () => {
@@ -19,7 +19,7 @@ outboxSuite("embedded", async () => {
 });
 
 it("puts into one append what fits, and a message alone that does not", () => {
-	const message = (value: string): Waiting => ({ id: "1", record: { topic: "t", key: "k", value } });
+	const message = (value: string): PendingMessage => ({ id: "1", record: { topic: "t", key: "k", value } });
 	const [small, large] = [message("12345"), message("x".repeat(100))];
 	assert.equal(fill([], 12).length, 0);
 	assert.equal(fill([small, small], 12).length, 2);

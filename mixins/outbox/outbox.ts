@@ -25,7 +25,7 @@ export interface Entry {
 }
 
 /** A message that has committed and not left yet. */
-export interface Waiting {
+export interface PendingMessage {
 	id: string;
 	record: Outgoing;
 }
@@ -46,7 +46,7 @@ export interface Outbox {
 	/** Calls back after each commit in this process that put something in. Answers how to stop it. */
 	onCommit(listener: () => void): () => void;
 	/** Forgets messages that have left, and answers the oldest of the others, in order. */
-	next(limit: number, left?: string[]): Promise<Waiting[]>;
+	next(limit: number, left?: string[]): Promise<PendingMessage[]>;
 	/** How long the oldest message has waited; 0 when none does. */
 	ageMs(): Promise<number>;
 	readonly knex: Knex;

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
 import { checksOf } from "../dependency.ts";
-import { showFigures } from "../metrics.ts";
+import { updateMetrics } from "../metrics.ts";
 import { leaseOf } from "./lease.ts";
 import { ENTRIES } from "./outbox.ts";
 import { entry, keptLog, numbers, SELDOM, type Testbed, until } from "./testing.ts";
@@ -111,7 +111,7 @@ export const relaySuite = ({ fresh, put, isEmpty, node, start }: Testbed) => {
 		const healthSays = (pattern: RegExp) =>
 			until(async () => pattern.test((await checksOf(broker))[box.table] ?? ""), `health to say ${pattern}`);
 		const ageSeconds = async () => {
-			await showFigures(broker);
+			await updateMetrics(broker);
 			return (broker.metrics.getMetric("plaza.outbox.age.seconds")!.snapshot()[0] as { value: number }).value;
 		};
 		await healthSays(/^ok$/);

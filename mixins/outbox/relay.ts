@@ -9,11 +9,11 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Logger, Service, ServiceSchema } from "moleculer";
 import { addCheck } from "../dependency.ts";
-import { addFigure, type Figure } from "../metrics.ts";
+import { addMetric, type Metric } from "../metrics.ts";
 import { REQUEST_ID } from "../topics/encode.ts";
 import type { TopicLog } from "../topics/topic-log.ts";
 import { APPEND_BOUND_MS, type Lease, leaseOf } from "./lease.ts";
-import type { Outbox, Waiting } from "./outbox.ts";
+import type { Outbox, PendingMessage } from "./outbox.ts";
 
 export interface RelayOptions {
 	/** Whether this node sends. One that only carries the service's answers leaves that to others. Default: yes. */
@@ -34,7 +34,7 @@ const LINGER_MS = 10;
 const FIRST_BACKOFF_MS = 100;
 const LONGEST_BACKOFF_MS = 5_000;
 const LATE_MS = 5_000;
-const AGE: Figure = {
+const AGE: Metric = {
 	name: "plaza.outbox.age.seconds",
 	type: "gauge",
 	description: "how long the oldest message has waited to leave; NaN: unknown, the database is away",
@@ -42,7 +42,7 @@ const AGE: Figure = {
 };
 
 /** As many as go into one append: the first, and those after it until it is full. */
-export function fill(waiting: Waiting[], maxBytes = MAX_BYTES): Waiting[] {
+export function fill(waiting: PendingMessage[], maxBytes = MAX_BYTES): PendingMessage[] {
 	let bytes = 0;
 	const end = waiting.findIndex(({ record: { key, value } }, index) => {
 		bytes += Buffer.byteLength(key ?? "") + Buffer.byteLength(value);
@@ -155,7 +155,7 @@ export function relay(outbox: Outbox, log: Log, options: RelayOptions = {}): Par
 			});
 			// Every node that carries the service tells it: also when the one that should send is gone.
 			const reading = (ageMs: number) => [{ value: ageMs / 1000, labels: { outbox: outbox.table } }];
-			addFigure(this.broker, AGE, async () => reading(await outbox.ageMs()), reading(Number.NaN));
+			addMetric(this.broker, AGE, async () => reading(await outbox.ageMs()), reading(Number.NaN));
 		},
 
 		started(this: RelayService) {

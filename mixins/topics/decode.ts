@@ -1,6 +1,6 @@
 import type { Caller } from "../caller.ts";
 import { invalid } from "../errors.ts";
-import { faultsOf } from "../field-errors.ts";
+import { fieldErrorsOf } from "../field-errors.ts";
 import { type Encodable, REQUEST_ID } from "./encode.ts";
 import type { Received } from "./handler-types.ts";
 import { partitionOf } from "./partition.ts";
@@ -38,7 +38,7 @@ export function decode(
 		return unreadable(record, "not JSON");
 	}
 	const parsed = contract.message.safeParse(json);
-	if (!parsed.success) return unreadable(record, invalid(faultsOf(parsed.error)).message);
+	if (!parsed.success) return unreadable(record, invalid(fieldErrorsOf(parsed.error)).message);
 
 	const key = contract.key(parsed.data);
 	if (partitionOf(key, partitions) !== record.partition)

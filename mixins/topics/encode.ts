@@ -1,6 +1,6 @@
 import type { z } from "zod";
 import { invalid } from "../errors.ts";
-import { faultsOf } from "../field-errors.ts";
+import { fieldErrorsOf } from "../field-errors.ts";
 import type { Headers, Outgoing } from "./topic-log.ts";
 
 /** As much of a topic's contract as putting a message on it takes. */
@@ -25,7 +25,7 @@ export function encode(
 	const contract = contracts[topic];
 	if (!contract) throw new Error(`There is no topic ${topic}`);
 	const parsed = contract.message.safeParse(message);
-	if (!parsed.success) throw invalid(faultsOf(parsed.error));
+	if (!parsed.success) throw invalid(fieldErrorsOf(parsed.error));
 	const headers: Headers = { ...options.headers };
 	if (options.requestID) headers[REQUEST_ID] = options.requestID;
 	return { topic, key: contract.key(parsed.data), value: JSON.stringify(parsed.data), headers };

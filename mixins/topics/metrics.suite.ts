@@ -5,7 +5,7 @@ import { Errors, ServiceBroker, type ServiceSchema } from "moleculer";
 import { z } from "zod";
 import { eventually, fresh } from "../../test/client.ts";
 import { unavailable } from "../errors.ts";
-import { showFigures } from "../metrics.ts";
+import { updateMetrics } from "../metrics.ts";
 import { deadTopic } from "./dead-letter.ts";
 import type { Received } from "./handler-types.ts";
 import { partitionOf } from "./partition.ts";
@@ -28,7 +28,7 @@ interface Told {
 
 const sum = (numbers: number[]) => numbers.reduce((total, one) => total + one, 0);
 
-export const figuresSuite = (current: () => TopicLog) =>
+export const metricsSuite = (current: () => TopicLog) =>
 	describe("a group's figures", () => {
 		const brokers: ServiceBroker[] = [];
 		afterEach(() => Promise.all(brokers.splice(0).map(broker => broker.stop())));
@@ -80,7 +80,7 @@ export const figuresSuite = (current: () => TopicLog) =>
 				return broker;
 			};
 			const figuresOf = async (broker: ServiceBroker) => {
-				await showFigures(broker);
+				await updateMetrics(broker);
 				const value = (name: string) =>
 					(broker.metrics.getMetric(`plaza.topics.${name}`)?.snapshot()[0] as { value: number } | undefined)?.value ?? 0;
 				return Object.fromEntries(FIGURES.map(name => [name, value(name)])) as Figures;

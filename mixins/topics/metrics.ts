@@ -5,7 +5,7 @@
 //
 // says something: a message that was lost on the way makes it false.
 import type { ServiceBroker } from "moleculer";
-import { addFigure } from "../metrics.ts";
+import { addMetric } from "../metrics.ts";
 import type { Batch } from "./topic-log.ts";
 
 const COUNTERS = {
@@ -42,7 +42,7 @@ interface Open {
 const counted = () => ({ consumed: 0, applied: 0, duplicate: 0, dead: 0, strays: 0 });
 
 /** Keeps the figures of one topic. */
-export function topicFigures() {
+export function topicMetrics() {
 	const counts = counted();
 	const partitions = new Map<number, Open>();
 
@@ -112,14 +112,14 @@ export function topicFigures() {
 	};
 }
 
-export type TopicFigures = ReturnType<typeof topicFigures>;
+export type TopicMetrics = ReturnType<typeof topicMetrics>;
 
 /** Shows them among the broker's metrics, from the start and not only once there is something to count. */
-export function showTopicFigures(broker: ServiceBroker, group: string, figures: Record<string, TopicFigures>) {
+export function registerTopicMetrics(broker: ServiceBroker, group: string, figures: Record<string, TopicMetrics>) {
 	const labelNames = ["topic", "group"];
-	const of = (value: (figures: TopicFigures) => number) => () =>
+	const of = (value: (figures: TopicMetrics) => number) => () =>
 		Object.entries(figures).map(([topic, one]) => ({ value: value(one), labels: { topic, group } }));
-	addFigure(
+	addMetric(
 		broker,
 		{
 			name: "plaza.topics.parked",
@@ -131,7 +131,7 @@ export function showTopicFigures(broker: ServiceBroker, group: string, figures: 
 	);
 	// After the gauge, which may find that some of them were left to others.
 	for (const [name, description] of Object.entries(COUNTERS))
-		addFigure(
+		addMetric(
 			broker,
 			{ name: `plaza.topics.${name}`, type: "counter", description, labelNames },
 			of(({ counts }) => counts[name as keyof typeof COUNTERS])
@@ -139,8 +139,13 @@ export function showTopicFigures(broker: ServiceBroker, group: string, figures: 
 }
 
 /** Shows how many messages this node's partitions have before them. While the consumer itself is in trouble it cannot tell, and nothing is shown anew. */
-export function showLag(broker: ServiceBroker, group: string, topics: string[], lag: () => Record<string, number> | undefined) {
-	addFigure(
+export function registerLagMetric(
+	broker: ServiceBroker,
+	group: string,
+	topics: string[],
+	lag: () => Record<string, number> | undefined
+) {
+	addMetric(
 		broker,
 		{
 			name: "plaza.topics.lag",

@@ -35,7 +35,7 @@ async function sendWhatFits(log: Pick<TopicLog, "append">, group: string, { reco
 }
 
 /** Sends aside what was given up or has strayed, in the order it came. Resolves once the log has acknowledged it; only then may the offset move past. */
-export async function sendAside(
+export async function publishRejected(
 	log: Pick<TopicLog, "append">,
 	group: string,
 	passed: Decoded[],

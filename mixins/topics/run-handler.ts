@@ -1,6 +1,6 @@
 // How handlers are run: keys side by side, a key in order; what is refused is set aside, what must wait stops the line.
 import { setTimeout as delay } from "node:timers/promises";
-import { isAway } from "../errors.ts";
+import { isUnavailable } from "../errors.ts";
 import type { Handled, Received } from "./handler-types.ts";
 import type { Batch } from "./topic-log.ts";
 
@@ -37,7 +37,7 @@ async function attempt(run: () => Promise<Handled | void>, isCurrent: () => bool
 		try {
 			return { handled: await run() };
 		} catch (error) {
-			if (isAway(error) || !isCurrent()) return { away: error as Error };
+			if (isUnavailable(error) || !isCurrent()) return { away: error as Error };
 			if (isRefusal(error) || failures === ATTEMPTS) return { refused: error as Error };
 		}
 		await delay(pauseMs);
@@ -54,7 +54,7 @@ const took = (outcome: Outcome, some: Received<unknown>[], handled: Handled | vo
 };
 
 /** One message at a time of each key, many keys at once. */
-export async function handleLanes(
+export async function runPerKey(
 	messages: Received<unknown>[],
 	run: (received: Received<unknown>) => Promise<Handled | void>,
 	{ isCurrent }: Pick<Batch, "isCurrent">,
@@ -86,7 +86,7 @@ export async function handleLanes(
 }
 
 /** All at once; when that fails for good, in halves, down to the one message that is at fault. */
-export async function handleBatch(
+export async function runBatch(
 	messages: Received<unknown>[],
 	run: (received: Received<unknown>[]) => Promise<Handled | void>,
 	batch: Pick<Batch, "isCurrent">,

@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import { Errors, type Service, ServiceBroker } from "moleculer";
 import { z } from "zod";
 import { unavailable } from "../errors.ts";
-import { showFigures } from "../metrics.ts";
+import { updateMetrics } from "../metrics.ts";
 import { partitionOf } from "./partition.ts";
 import { type One, subscription, type Whole } from "./subscription.ts";
 import type { Outgoing, TopicLog, TopicRecord } from "./topic-log.ts";
@@ -43,7 +43,7 @@ function subscribe(handler: One | Whole, append: (records: Outgoing[]) => Promis
 	const { handle, trouble } = subscription(service, log, { contracts, partitions: PARTITIONS });
 	const FIGURES = ["consumed", "applied", "duplicate", "dead", "parked"] as const;
 	const figures = async () => {
-		await showFigures(broker);
+		await updateMetrics(broker);
 		const value = (name: string) => (broker.metrics.getMetric(`plaza.topics.${name}`)!.snapshot()[0] as { value: number }).value;
 		return Object.fromEntries(FIGURES.map(name => [name, value(name)])) as Record<(typeof FIGURES)[number], number>;
 	};

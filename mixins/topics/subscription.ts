@@ -1,12 +1,12 @@
 // What happens to the records of one service's topics: read, handed to their handler, given up only into a dead letter, and only then left behind.
 import type { Service } from "moleculer";
-import { isAway } from "../errors.ts";
+import { isUnavailable } from "../errors.ts";
 import { isForAnother } from "./dead-letter.ts";
 import { type Decoded, decode } from "./decode.ts";
 import type { HandleBatch, HandleOne, Received } from "./handler-types.ts";
-import { type Account, showTopicFigures, topicFigures } from "./metrics.ts";
-import { sendAside } from "./reject-publisher.ts";
-import { handleBatch, handleLanes, type Outcome } from "./run-handler.ts";
+import { type Account, registerTopicMetrics, topicMetrics } from "./metrics.ts";
+import { publishRejected } from "./reject-publisher.ts";
+import { type Outcome, runBatch, runPerKey } from "./run-handler.ts";
 import type { Batch, BatchHandler, TopicLog } from "./topic-log.ts";
 import type { TopicsOptions } from "./topics.ts";
 
@@ -31,8 +31,8 @@ export function subscription(service: Service, log: TopicLog, { contracts, parti
 	const waiting = new Map<string, { waitingFor: string; isCurrent: Batch["isCurrent"] }>();
 	/** Partitions whose handler has not been told yet that they are ours now: their first batch may hold nothing that it is given. */
 	const untold = new Set<string>();
-	const figures = Object.fromEntries(Object.keys(handlers).map(topic => [topic, topicFigures()]));
-	showTopicFigures(broker, group, figures);
+	const figures = Object.fromEntries(Object.keys(handlers).map(topic => [topic, topicMetrics()]));
+	registerTopicMetrics(broker, group, figures);
 	const callerOf = (requestID: string) => ({
 		call: (action: string, params: object, options?: object) => broker.call(action, params, { ...options, requestID })
 	});
@@ -41,10 +41,10 @@ export function subscription(service: Service, log: TopicLog, { contracts, parti
 		const { topic, partition, records } = batch;
 		const handler = handlers[topic]!;
 		const end = records.at(-1)!.offset + 1;
-		if (typeof handler === "function") return handleLanes(readable, received => handler.call(service, received), batch, end);
+		if (typeof handler === "function") return runPerKey(readable, received => handler.call(service, received), batch, end);
 		const handOver = (received: Received<unknown>[]) =>
 			handler.batch.call(service, { ...batch, first: untold.has(`${topic}/${partition}`), received });
-		return handleBatch(readable, handOver, batch, end);
+		return runBatch(readable, handOver, batch, end);
 	};
 
 	/** `others`: what was put back for another group, and was seen here when it first came. */
@@ -58,7 +58,7 @@ export function subscription(service: Service, log: TopicLog, { contracts, parti
 		account.handled(outcome.handled, outcome.duplicates);
 		if (readable.some(({ record }) => record.offset < outcome.next)) untold.delete(place);
 		const isPassed = ({ record }: Decoded) => record.offset < outcome.next;
-		const sent = await sendAside(log, group, ours.filter(isPassed), outcome.refused, logger);
+		const sent = await publishRejected(log, group, ours.filter(isPassed), outcome.refused, logger);
 		account.dead(sent.dead);
 		account.strays(sent.strays);
 		account.notForUs(offsetsOf(others.filter(isPassed)));
@@ -87,7 +87,7 @@ export function subscription(service: Service, log: TopicLog, { contracts, parti
 				return next;
 			} catch (error) {
 				// Only the log itself can fail here: what must be laid aside could not be, so nothing moves.
-				waiting.set(place, { waitingFor: isAway(error) ? "the log is away" : (error as Error).message, isCurrent });
+				waiting.set(place, { waitingFor: isUnavailable(error) ? "the log is away" : (error as Error).message, isCurrent });
 				throw error;
 			} finally {
 				account.close(next);

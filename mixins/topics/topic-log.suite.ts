@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { fresh } from "../../test/client.ts";
-import { figuresSuite } from "./metrics.suite.ts";
+import { metricsSuite } from "./metrics.suite.ts";
 import { partitionOf } from "./partition.ts";
 import { groupSuite } from "./topic-log.groups.suite.ts";
 import type { Outgoing, TopicLog, TopicSpec } from "./topic-log.ts";
@@ -166,6 +166,6 @@ export function topicLogSuite(name: string, open: () => Promise<Opened>) {
 		});
 
 		groupSuite(() => log);
-		figuresSuite(() => log);
+		metricsSuite(() => log);
 	});
 }

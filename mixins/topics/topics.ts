@@ -15,12 +15,12 @@
  * moves on. While something the handler needs is away, its partition waits, for as long as it takes, and health says so.
  */
 import type { Service, ServiceSchema } from "moleculer";
-import { cannotStart } from "../../runtime/exit-with-error.ts";
-import { addCheck, type Dependency, hold, reach, release } from "../dependency.ts";
+import { exitWithError } from "../../runtime/exit-with-error.ts";
+import { addCheck, type Dependency, release, retain, waitUntilReachable } from "../dependency.ts";
 import { deadTopic } from "./dead-letter.ts";
 import { type Encodable, encode } from "./encode.ts";
 import type { PublishOptions } from "./handler-types.ts";
-import { showLag } from "./metrics.ts";
+import { registerLagMetric } from "./metrics.ts";
 import { type Subscription, subscription, topicsOf } from "./subscription.ts";
 import type { Consumer, TopicLog, TopicSpec } from "./topic-log.ts";
 
@@ -79,7 +79,7 @@ interface TopicsService extends Service {
 /** Mixin: the service reads and writes the log itself. It is closed with its last user. */
 export const withLog = (log: TopicLog, options: TopicsOptions): Partial<ServiceSchema> => ({
 	created() {
-		hold(dependencyOf(log, options));
+		retain(dependencyOf(log, options));
 	},
 	async stopped() {
 		await release(dependencyOf(log, options));
@@ -98,26 +98,26 @@ export function topics(log: TopicLog, options: TopicsOptions): Partial<ServiceSc
 		addCheck(this.broker, `topics:${this.name}`, async () => trouble() ?? this.topicConsumer?.trouble() ?? "ok");
 		const consumer = await log.consume({ group: this.name, topics: names, handler: handle });
 		this.topicConsumer = consumer;
-		showLag(this.broker, this.name, names, () => (consumer.trouble() ? undefined : consumer.lag()));
+		registerLagMetric(this.broker, this.name, names, () => (consumer.trouble() ? undefined : consumer.lag()));
 	}
 
 	return {
 		created(this: TopicsService) {
-			hold(dependency);
+			retain(dependency);
 			addCheck(this.broker, dependency.name, () => log.check().then(() => "ok"));
 		},
 
 		// The service does not wait for its topics: what it can answer without them it answers.
 		started(this: TopicsService) {
 			const names = Object.keys(topicsOf(this));
-			this.topicsStarted = reach(
+			this.topicsStarted = waitUntilReachable(
 				dependency,
 				this.logger,
 				() => this.broker.stopping,
 				() => begin.call(this, names)
 			).catch(error => {
 				// Topics that are not as they must be: nothing that this node could do would be right.
-				cannotStart(error.message);
+				exitWithError(error.message);
 			});
 		},
 

@@ -5,7 +5,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 export const EXPOSED_HEADERS = ["X-Request-ID", "Retry-After"];
 
 /** Lets a page of a listed origin read this answer; to any other origin it says nothing. */
-export function letRead(
+export function allowCorsRead(
 	{ headers: { origin } }: Pick<IncomingMessage, "headers">,
 	res: ServerResponse,
 	listed: readonly string[]

@@ -1,6 +1,6 @@
 // The one place where an error becomes an HTTP answer: what the caller may know, and nothing of what is inside.
 import type { ServerResponse } from "node:http";
-import { isAway } from "../../mixins/errors.ts";
+import { isUnavailable } from "../../mixins/errors.ts";
 
 export interface HttpError {
 	name: string;
@@ -72,7 +72,7 @@ export function toHttp(error: unknown): HttpError {
 	if (body) return body;
 	// zlib's, of a body that says it is compressed and is not.
 	if (String(code).startsWith("Z_")) return badRequest("The body cannot be read");
-	if (isAway(error) || code === 503 || code === 504) {
+	if (isUnavailable(error) || code === 503 || code === 504) {
 		const { what } = (data ?? {}) as { what?: string };
 		return what ? { ...unavailableHere, message, data: { what } } : unavailableHere;
 	}

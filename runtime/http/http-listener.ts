@@ -8,18 +8,18 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Middleware, ServiceBroker } from "moleculer";
 import { type Limits, rateOf } from "../../mixins/limits/limits.ts";
 import { clientOf, trustedProxies } from "./client-address.ts";
-import { letRead } from "./cors.ts";
+import { allowCorsRead } from "./cors.ts";
 import { healthPages, type Report } from "./health-pages.ts";
 import { type HttpError, notFound, sendError, tooManyRequests, unavailableHere } from "./http-error.ts";
 import { listen } from "./listen.ts";
-import { refuse } from "./reject-upgrade.ts";
+import { rejectUpgrade } from "./reject-upgrade.ts";
 import { setSecurityHeaders } from "./security-headers.ts";
 import { faultOf, httpServer, TIMEOUTS, type Timeouts } from "./server.ts";
 import { endSlowReaders } from "./slow-readers.ts";
 
 type UpgradeListener = (req: IncomingMessage, socket: Duplex, head: Buffer) => void;
 
-export interface Door {
+export interface HttpListener {
 	server: Server;
 	/** Who answers requests from now on; undefined: nobody yet, or no more. */
 	answer: RequestListener | undefined;
@@ -33,7 +33,7 @@ export interface Door {
 
 type Health = (broker: ServiceBroker) => Promise<Report>;
 
-export interface DoorConfig {
+export interface HttpListenerConfig {
 	services: readonly string[];
 	host: string;
 	httpPort: number;
@@ -51,10 +51,10 @@ const FINISH_WITHIN_MS = 3_000;
 const STOP_WITHIN_MS = 9_500;
 const ASK_AGAIN_AFTER_MS = 50;
 
-const doors = new WeakMap<ServiceBroker, Door>();
+const doors = new WeakMap<ServiceBroker, HttpListener>();
 
 /** The open door of a node that runs the gateway. */
-export function doorOf(broker: ServiceBroker): Door {
+export function httpListenerOf(broker: ServiceBroker): HttpListener {
 	const door = doors.get(broker);
 	if (!door) throw new Error("This node has no front door: run api on it too");
 	return door;
@@ -65,7 +65,7 @@ const idOf = (req: IncomingMessage) => {
 	return typeof given === "string" && REQUEST_ID.test(given) ? given : randomUUID();
 };
 
-function open(config: DoorConfig, timeouts: Timeouts, health: () => Promise<Report>): Door {
+function open(config: HttpListenerConfig, timeouts: Timeouts, health: () => Promise<Report>): HttpListener {
 	const [limits, rate] = [config.limits(), rateOf(config.maxRequestsPerSecond)];
 	const isTrusted = trustedProxies(config.trustedProxies);
 	const pages = healthPages(health);
@@ -84,7 +84,7 @@ function open(config: DoorConfig, timeouts: Timeouts, health: () => Promise<Repo
 		const page = pages.get(path);
 		if (page) return page(req, res);
 		const refuseEarly = (error: HttpError) => {
-			letRead(req, res, config.allowedOrigins);
+			allowCorsRead(req, res, config.allowedOrigins);
 			sendError(res, error);
 		};
 		const retryAfterMs = await limits.take(`address:${address}`, rate);
@@ -99,7 +99,7 @@ function open(config: DoorConfig, timeouts: Timeouts, health: () => Promise<Repo
 
 	const server = httpServer(timeouts, handle);
 	const readers = endSlowReaders(server, timeouts);
-	const door: Door = { server, answer: undefined, requests: new Map(), upgrades: new Map(), closing: new Set() };
+	const door: HttpListener = { server, answer: undefined, requests: new Map(), upgrades: new Map(), closing: new Set() };
 	server.on("upgrade", (req, socket: Socket, head) => {
 		const path = req.url?.split("?", 1)[0] ?? "";
 		const take = door.upgrades.get(path);
@@ -108,13 +108,13 @@ function open(config: DoorConfig, timeouts: Timeouts, health: () => Promise<Repo
 			return take(req, socket, head);
 		}
 		const known = path === "/ws" || path === "/socket.io/";
-		refuse(socket, known ? unavailableHere : notFound);
+		rejectUpgrade(socket, known ? unavailableHere : notFound);
 	});
 	return door;
 }
 
 /** Stops taking work; what is under way is finished, within bounds. */
-async function close(door: Door) {
+async function close(door: HttpListener) {
 	door.answer = undefined;
 	door.requests.clear();
 	door.upgrades.clear();
@@ -128,7 +128,7 @@ async function close(door: Door) {
 const sayReady = async (
 	broker: ServiceBroker,
 	health: Health,
-	{ host, httpPort, grpcPort, metricsHost, metricsPort, services }: DoorConfig
+	{ host, httpPort, grpcPort, metricsHost, metricsPort, services }: HttpListenerConfig
 ) => {
 	while ((await health(broker)).status !== "ok") {
 		if (broker.stopping) return;
@@ -140,7 +140,7 @@ const sayReady = async (
 };
 
 /** Middleware: opens the door before anything else on nodes that run `api`, and closes it before services stop. */
-export const frontDoor = (config: DoorConfig, health: Health, timeouts = TIMEOUTS): Middleware => ({
+export const httpListener = (config: HttpListenerConfig, health: Health, timeouts = TIMEOUTS): Middleware => ({
 	name: "FrontDoor",
 
 	async starting(broker: ServiceBroker) {

@@ -1,5 +1,5 @@
 import type { Server } from "node:http";
-import { cannotStart } from "../exit-with-error.ts";
+import { exitWithError } from "../exit-with-error.ts";
 
 /**
  * Connections that wait to be taken while the process is busy. When a node dies, all its clients come to another within a second; whoever finds the
@@ -13,7 +13,7 @@ export const listen = (server: Server, port: number, host: string, variable: str
 	new Promise<void>(resolve => {
 		server.once("error", (error: NodeJS.ErrnoException) => {
 			const why = error.code === "EADDRINUSE" ? "is taken by another process" : `cannot be listened on (${error.code})`;
-			cannotStart(`${host}:${port} ${why}: stop that one, or set ${variable}`);
+			exitWithError(`${host}:${port} ${why}: stop that one, or set ${variable}`);
 		});
 		server.listen({ port, host, backlog: BACKLOG }, resolve);
 	});

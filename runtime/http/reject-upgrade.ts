@@ -5,7 +5,7 @@ import { type HttpError, retryAfterOf } from "./http-error.ts";
 import { SECURITY_HEADER_LINES } from "./security-headers.ts";
 
 /** Answers as HTTP where there is no response to answer with, a bad request or an upgrade that is not to be, and hangs up. */
-export function refuse(socket: Duplex, error: HttpError) {
+export function rejectUpgrade(socket: Duplex, error: HttpError) {
 	const body = JSON.stringify({ ...error, data: error.data ?? null });
 	const retryAfter = retryAfterOf(error);
 	const head = [

@@ -2,7 +2,7 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server } from "node:http";
 import type { Socket } from "node:net";
 import { badRequest, type HttpError, headersTooLarge, notFound, sendError, tooSlow } from "./http-error.ts";
-import { refuse } from "./reject-upgrade.ts";
+import { rejectUpgrade } from "./reject-upgrade.ts";
 
 export interface Timeouts {
 	/** From the connection, or the first byte of a further request, to the end of its headers. */
@@ -64,11 +64,11 @@ export function httpServer({ headersMs, requestMs, checkEveryMs }: Timeouts, han
 	server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
 		// In the midst of another answer this one would be taken for a part of it.
 		if (error.code === "ECONNRESET" || !socket.writable || socket.writableLength > 0) return socket.destroy();
-		refuse(socket, UNREADABLE[error.code ?? ""] ?? badRequest("This request cannot be read"));
+		rejectUpgrade(socket, UNREADABLE[error.code ?? ""] ?? badRequest("This request cannot be read"));
 	});
 	server.on("checkExpectation", (_req, res) =>
 		sendError(res, { ...badRequest("Nothing but 100-continue may be expected"), code: 417 })
 	);
-	server.on("connect", (_req, socket) => refuse(socket, notFound));
+	server.on("connect", (_req, socket) => rejectUpgrade(socket, notFound));
 	return server;
 }

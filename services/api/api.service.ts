@@ -5,15 +5,15 @@ import type { Context, Service } from "moleculer";
 import ApiGateway from "moleculer-web";
 import { mayCall } from "../../contract/access.ts";
 import type { ActionContract, Identity } from "../../contract/action.ts";
-import { isAway, tooMany } from "../../mixins/errors.ts";
+import { isUnavailable, tooMany } from "../../mixins/errors.ts";
 import { rateOf } from "../../mixins/limits/limits.ts";
 import { config } from "../../runtime/config.ts";
 import { limits } from "../../runtime/drivers.ts";
 import { bearerOf } from "../../runtime/http/bearer.ts";
 import { clientOf, trustedProxies } from "../../runtime/http/client-address.ts";
-import { EXPOSED_HEADERS, letRead } from "../../runtime/http/cors.ts";
+import { allowCorsRead, EXPOSED_HEADERS } from "../../runtime/http/cors.ts";
 import { sendError, sendJson, toHttp } from "../../runtime/http/http-error.ts";
-import { doorOf } from "../../runtime/http/http-listener.ts";
+import { httpListenerOf } from "../../runtime/http/http-listener.ts";
 import { isDeeperThan } from "../../runtime/http/json-depth.ts";
 import { isAllowedOrigin } from "../../runtime/http/origin.ts";
 import { actions } from "../contract.ts";
@@ -74,7 +74,9 @@ async function callerOf(
 	const token = bearerOf(req);
 	if (token === undefined) return undefined;
 	const known = ctx.call<Identity, object>("users.authenticate", { token });
-	return who === "anyone" ? known.catch(error => (restCookie && isAway(error) ? Promise.reject(error) : undefined)) : known;
+	return who === "anyone"
+		? known.catch(error => (restCookie && isUnavailable(error) ? Promise.reject(error) : undefined))
+		: known;
 }
 
 const gateway = {
@@ -159,7 +161,7 @@ export default defineService({
 			if (answer.code === 401 && req.$action)
 				dropCookie(contractOf(req.$action.name), req, res, clientOf(req, isTrusted).isSecure);
 			// A body that cannot be read is refused before the gateway looks at the origin.
-			letRead(req, res, config.allowedOrigins);
+			allowCorsRead(req, res, config.allowedOrigins);
 			sendError(res, answer);
 		},
 
@@ -171,7 +173,7 @@ export default defineService({
 
 	started() {
 		const answer = (this as unknown as Gateway).express();
-		const door = doorOf(this.broker);
+		const door = httpListenerOf(this.broker);
 		for (const [path, file] of packageFiles(setPageHeaders)) door.requests.set(path, file);
 		const gateway: RequestListener = (req, res) => {
 			const isPreFlight = req.headers["access-control-request-method"] !== undefined;

@@ -11,7 +11,7 @@
  */
 
 import { config } from "../../runtime/config.ts";
-import { cannotStart } from "../../runtime/exit-with-error.ts";
+import { exitWithError } from "../../runtime/exit-with-error.ts";
 import { asOperator } from "../../runtime/operator.ts";
 import { redact } from "../../runtime/redact.ts";
 import { ArgumentError, readArguments } from "./deadletters.arguments.ts";
@@ -30,5 +30,5 @@ try {
 		process.exit(2);
 	}
 	const isAway = (error as { type?: string }).type === "UNAVAILABLE" && config.profile === "cluster";
-	cannotStart(isAway ? `${line}: start it, or set KAFKA_BROKERS` : line);
+	exitWithError(isAway ? `${line}: start it, or set KAFKA_BROKERS` : line);
 }

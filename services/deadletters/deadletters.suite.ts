@@ -4,7 +4,7 @@ import { after, afterEach, before, describe, it } from "node:test";
 import { Errors, ServiceBroker, type ServiceSchema } from "moleculer";
 import { z } from "zod";
 import { ContractValidator } from "../../contract/validator.ts";
-import { showFigures } from "../../mixins/metrics.ts";
+import { updateMetrics } from "../../mixins/metrics.ts";
 import { deadTopic } from "../../mixins/topics/dead-letter.ts";
 import type { Received } from "../../mixins/topics/handler-types.ts";
 import type { Outgoing, TopicLog, TopicRecord } from "../../mixins/topics/topic-log.ts";
@@ -110,7 +110,7 @@ export const deadlettersSuite = (name: string, open: () => Promise<{ log: TopicL
 			}
 			const [after] = await ask("list");
 			assert.deepEqual([after.letters, after.replayed], [0, 250]);
-			await showFigures(broker);
+			await updateMetrics(broker);
 			for (const one of [faulty, "other"]) {
 				const value = (figure: string) =>
 					(

@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { createServer } from "node:http";
 import { type MetricRegistry, MetricReporters, type Middleware, type ServiceBroker } from "moleculer";
-import { showFigures } from "../../mixins/metrics.ts";
+import { updateMetrics } from "../../mixins/metrics.ts";
 import { notFound, sendError, sendJson } from "../../runtime/http/http-error.ts";
 import { listen } from "../../runtime/http/listen.ts";
 import { ownHealth } from "./health.ts";
@@ -22,7 +22,7 @@ export class MetricsText extends MetricReporters.Prometheus {
 }
 
 const textOf = async (broker: ServiceBroker) => {
-	await showFigures(broker);
+	await updateMetrics(broker);
 	const reporter = broker.metrics.reporter.find(one => one instanceof MetricsText);
 	return reporter?.generatePrometheusResponse() ?? "";
 };

@@ -5,7 +5,7 @@ import { Id } from "../../contract/id.ts";
 import { numberIn, topic } from "../../contract/topic.ts";
 
 // To ask what became of an order that has reserved something.
-export const needs = ["orders"] as const;
+export const dependsOn = ["orders"] as const;
 
 const Quantity = z.int("must be a whole number").min(1, "must be at least 1").max(10_000, "must be at most 10000");
 const Stock = z.int("must be a whole number").nonnegative("must not be negative").max(1_000_000_000);

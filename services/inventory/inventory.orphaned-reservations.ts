@@ -1,6 +1,6 @@
 // Reservations of orders that were never stored: who reserved them died in between, and no message will ever come of them.
 import type { Logger } from "moleculer";
-import { nowAndThen } from "../../mixins/periodic-task.ts";
+import { periodicTask } from "../../mixins/periodic-task.ts";
 import type { InventoryStore } from "./inventory.store.ts";
 
 type Store = Pick<InventoryStore, "waiting" | "deduct" | "giveBack">;
@@ -51,5 +51,5 @@ export function startSettling(
 		for (const order of givenBack) logger.info("gave back what was reserved for an order that was never stored", { order });
 	};
 
-	return nowAndThen(look, { everyMs, logger, what: "reservations without an order" });
+	return periodicTask(look, { everyMs, logger, what: "reservations without an order" });
 }

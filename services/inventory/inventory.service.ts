@@ -1,12 +1,12 @@
 import { randomUUID } from "node:crypto";
 import type { ServiceSchema } from "moleculer";
 import { database } from "../../mixins/database/database.ts";
-import { deadlineIn, forThoseInTime } from "../../mixins/deadline.ts";
-import { awayAs, conflict, notFound } from "../../mixins/errors.ts";
+import { deadlineIn, skipExpired } from "../../mixins/deadline.ts";
+import { conflict, notFound, unavailableAs } from "../../mixins/errors.ts";
 import { microBatch } from "../../mixins/micro-batch.ts";
 import { relay } from "../../mixins/outbox/relay.ts";
 import type { Deducted, GivenBack, Request } from "../../mixins/reservation/reservation.rules.ts";
-import { embedded, inventoryOutbox, postgres, topicLog, withTopics, works } from "../../runtime/drivers.ts";
+import { embedded, inventoryOutbox, postgres, runsService, topicLog, withTopics } from "../../runtime/drivers.ts";
 import { type Caller, defineService } from "../define-service.ts";
 import { seldom } from "./inventory.adaptive-cache.ts";
 import { startSettling } from "./inventory.orphaned-reservations.ts";
@@ -27,14 +27,15 @@ const MAX_CALLS = 10;
 /** A caller is answered within 5 s, whatever has become of Postgres. */
 const TIMEOUT_MS = 4_500;
 
-const inTime = <T>(work: Promise<T>): Promise<T> => deadlineIn(TIMEOUT_MS).bound(work, "Postgres").catch(awayAs("Postgres"));
+const inTime = <T>(work: Promise<T>): Promise<T> =>
+	deadlineIn(TIMEOUT_MS).bound(work, "Postgres").catch(unavailableAs("Postgres"));
 
 /** Knows how much of everything there is, and promises nothing twice. What arrives together shares a transaction. */
 export function inventory(store: InventoryStore, { mixins = [], batches = 1, orphans }: InventoryOptions = {}) {
 	const together = { ...BATCH, concurrency: batches };
 	// What is reserved for those who have had their answer already they would leave to nobody.
 	const reserve = microBatch(
-		forThoseInTime(async (calls: Request[][]) => {
+		skipExpired(async (calls: Request[][]) => {
 			const answers = (await inTime(store.reserve(calls.flat()))).values();
 			return calls.map(requests => requests.map(() => refusalOf(answers.next().value!)));
 		}, "Postgres"),
@@ -145,10 +146,10 @@ const batches = embedded ? 1 : 2;
 
 export default inventory(sqlInventory(postgres().knex, inventoryOutbox()), {
 	mixins: [
-		relay(inventoryOutbox(), topicLog(), { works, pollMs }),
+		relay(inventoryOutbox(), topicLog(), { works: runsService, pollMs }),
 		withTopics(),
 		database(postgres(), new URL("./migrations/", import.meta.url))
 	],
 	batches,
-	orphans: works("inventory") ? {} : undefined
+	orphans: runsService("inventory") ? {} : undefined
 });

@@ -1,7 +1,7 @@
 // The catalogue and the stock, as placing an order needs them. Orders that come together share a call, which is a message each way where another node answers it.
 import { Errors } from "moleculer";
-import { type Deadline, forThoseInTime } from "../../mixins/deadline.ts";
-import { awayAs, conflict } from "../../mixins/errors.ts";
+import { type Deadline, skipExpired } from "../../mixins/deadline.ts";
+import { conflict, unavailableAs } from "../../mixins/errors.ts";
 import { microBatch } from "../../mixins/micro-batch.ts";
 import type { Caller } from "../define-service.ts";
 import type { Line, Refusal } from "../inventory/inventory.contract.ts";
@@ -41,15 +41,15 @@ export function marketOf(caller: Caller, { calls, timeoutMs }: { calls: number; 
 			const asked: Promise<Offer[]>[] = [];
 			for (let n = 0; n < ids.length; n += MAX_PRODUCTS)
 				asked.push(caller.call("products.pick", { ids: ids.slice(n, n + MAX_PRODUCTS) }, within));
-			const found = (await Promise.all(asked).catch(awayAs("the catalogue"))).flat();
+			const found = (await Promise.all(asked).catch(unavailableAs("the catalogue"))).flat();
 			const known = new Map(found.map(offer => [offer.productId, offer]));
 			return wanted.map(ids => ids.flatMap(id => known.get(id) ?? []));
 		},
 		{ ...together, name: "the catalogue" }
 	);
 	const reserve = microBatch(
-		forThoseInTime(async (orders: { orderId: string; lines: Line[] }[]) => {
-			const refusals = await caller.call("inventory.reserve", { orders }, within).catch(awayAs("the stock"));
+		skipExpired(async (orders: { orderId: string; lines: Line[] }[]) => {
+			const refusals = await caller.call("inventory.reserve", { orders }, within).catch(unavailableAs("the stock"));
 			return refusals.map((refusal, n) => refusal && errorOf(refusal, orders[n]!.orderId));
 		}, "the stock"),
 		{ ...together, name: "the stock" }

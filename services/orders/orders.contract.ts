@@ -7,7 +7,7 @@ import { Page } from "../../contract/page.ts";
 import { type Change, type Live, numberIn, topic } from "../../contract/topic.ts";
 import type { Headers } from "../../mixins/topics/topic-log.ts";
 
-export const needs = ["products", "inventory"] as const;
+export const dependsOn = ["products", "inventory"] as const;
 
 export const Status = z.enum(["pending", "processing", "shipped", "delivered", "cancelled"]);
 

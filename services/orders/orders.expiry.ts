@@ -1,6 +1,6 @@
 // Cancels what nobody pays: looked for now and then, by every node that works at orders, in one conditional statement, so each is cancelled once.
 import type { Logger } from "moleculer";
-import { nowAndThen } from "../../mixins/periodic-task.ts";
+import { periodicTask } from "../../mixins/periodic-task.ts";
 import type { OrderStore } from "./orders.store.ts";
 
 const EVERY_MS = 5_000;
@@ -22,5 +22,5 @@ export function startCancelling(
 		} while (cancelled.length === MAX_TOGETHER);
 	};
 
-	return nowAndThen(look, { everyMs, logger, what: "unpaid orders" });
+	return periodicTask(look, { everyMs, logger, what: "unpaid orders" });
 }

@@ -1,7 +1,7 @@
 // Placing an order: what it costs, what it takes from the shelf, and only then the order itself. A crash in between leaves at most a reservation, which
 // its owner finds and asks about (orders.settle).
 import type { Deadline } from "../../mixins/deadline.ts";
-import { conflict, isAway, notFound, unavailable } from "../../mixins/errors.ts";
+import { conflict, isUnavailable, notFound, unavailable } from "../../mixins/errors.ts";
 import type { Market } from "./orders.catalogue-client.ts";
 import { isRetryOf, linesOf, type NewOrder, orderIdOf, priced, type Request, type StoredOrder } from "./orders.rules.ts";
 import type { Found } from "./orders.store.ts";
@@ -49,7 +49,7 @@ export async function place(placing: Placing, market: Market, orders: OrderBook,
 
 	const store = async (order: NewOrder): Promise<StoredOrder | "void"> => {
 		const stored = await orders.create(order, deadline).catch(async error => {
-			if (!isAway(error)) await giveUp(order.orderId).catch(() => {});
+			if (!isUnavailable(error)) await giveUp(order.orderId).catch(() => {});
 			throw error;
 		});
 		if (stored === "void") await giveUp(order.orderId).catch(() => {});

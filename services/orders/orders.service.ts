@@ -1,11 +1,11 @@
 import type { ServiceSchema } from "moleculer";
 import { database } from "../../mixins/database/database.ts";
-import { type Deadline, deadlineIn, forThoseInTime } from "../../mixins/deadline.ts";
+import { type Deadline, deadlineIn, skipExpired } from "../../mixins/deadline.ts";
 import { notFound, unauthorized, unavailable } from "../../mixins/errors.ts";
 import { microBatch } from "../../mixins/micro-batch.ts";
 import { relay } from "../../mixins/outbox/relay.ts";
 import { config } from "../../runtime/config.ts";
-import { embedded, ordersOutbox, postgres, topicLog, withTopics, works } from "../../runtime/drivers.ts";
+import { embedded, ordersOutbox, postgres, runsService, topicLog, withTopics } from "../../runtime/drivers.ts";
 import { type Caller, defineService, type Meta } from "../define-service.ts";
 import { type Market, marketOf } from "./orders.catalogue-client.ts";
 import type { Status } from "./orders.contract.ts";
@@ -43,7 +43,7 @@ function askerOf({ caller, $repl }: Meta): Known {
 /** Takes orders, and takes them through their life. */
 export function orders(store: OrderStore, { mixins = [], batches = 1, timeoutMs = 4_500, unpaidMs }: OrdersOptions = {}) {
 	const createTogether = microBatch(
-		forThoseInTime((items: NewOrder[]) => deadlineIn(timeoutMs).bound(store.create(items), "Postgres"), "Postgres"),
+		skipExpired((items: NewOrder[]) => deadlineIn(timeoutMs).bound(store.create(items), "Postgres"), "Postgres"),
 		{ ...BATCH, concurrency: batches }
 	);
 	const findTogether = microBatch<string, Found>(ids => deadlineIn(timeoutMs).bound(store.find(ids), "Postgres"), BATCH);
@@ -162,10 +162,10 @@ const batches = embedded ? 1 : 2;
 
 export default orders(sqlOrders(postgres().knex, ordersOutbox()), {
 	mixins: [
-		relay(ordersOutbox(), topicLog(), { works, pollMs }),
+		relay(ordersOutbox(), topicLog(), { works: runsService, pollMs }),
 		withTopics(),
 		database(postgres(), new URL("./migrations/", import.meta.url))
 	],
 	batches,
-	unpaidMs: works("orders") ? config.orderTimeoutMinutes * 60_000 : undefined
+	unpaidMs: runsService("orders") ? config.orderTimeoutMinutes * 60_000 : undefined
 });

@@ -1,6 +1,6 @@
 // Orders in Postgres. What arrives together shares one statement, one transaction and one commit; every change is told in the transaction that makes it.
 import type { Knex } from "knex";
-import { invalid, isAway, unavailable } from "../../mixins/errors.ts";
+import { invalid, isUnavailable, unavailable } from "../../mixins/errors.ts";
 import type { Outbox } from "../../mixins/outbox/outbox.ts";
 import type { Status } from "./orders.contract.ts";
 import { FIRST, leadingTo, type Step } from "./orders.machine.ts";
@@ -99,7 +99,7 @@ const foundIn = (row: Row): StoredOrder | "void" => (row.status === "void" ? "vo
 const isDataError = (error: unknown) => /^2[23]/.test((error as { code?: string }).code ?? "");
 
 const asRefusal = (error: Error): Error => {
-	if (isAway(error)) return unavailable("Postgres", error);
+	if (isUnavailable(error)) return unavailable("Postgres", error);
 	// The database's own message holds the whole row.
 	return isDataError(error) ? invalid([{ field: "", message: "holds something that cannot be stored" }]) : error;
 };

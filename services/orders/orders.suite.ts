@@ -6,7 +6,7 @@ import { type Service, ServiceBroker } from "moleculer";
 import type { Identity } from "../../contract/action.ts";
 import { ContractValidator } from "../../contract/validator.ts";
 import { migrate } from "../../mixins/database/database.ts";
-import { reach } from "../../mixins/dependency.ts";
+import { waitUntilReachable } from "../../mixins/dependency.ts";
 import { outbox } from "../../mixins/outbox/outbox.ts";
 import type { Scratch } from "../../test/scratch.ts";
 import { actions, topics } from "../contract.ts";
@@ -51,7 +51,7 @@ export const ordersSuite = (where: string, open: () => Promise<Scratch>) =>
 
 		before(async () => {
 			scratch = await open();
-			await reach(scratch.db, broker.logger, () => false);
+			await waitUntilReachable(scratch.db, broker.logger, () => false);
 			await migrate(scratch.db, new URL("./migrations/", import.meta.url));
 			store = sqlOrders(scratch.db.knex, outbox(scratch.db.knex, { contracts: topics, table: "orders_outbox" }));
 			goods.createServices(broker);

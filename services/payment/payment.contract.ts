@@ -5,7 +5,7 @@ import { Id } from "../../contract/id.ts";
 import { Total } from "../../contract/money.ts";
 import { topic } from "../../contract/topic.ts";
 
-export const needs = ["orders"] as const;
+export const dependsOn = ["orders"] as const;
 
 /** `cancelled`: the order was, before anything was charged. */
 export const PaymentStatus = z.enum(["pending", "succeeded", "failed", "refunded", "cancelled"]);

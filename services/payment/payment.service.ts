@@ -5,7 +5,7 @@ import { deadlineIn } from "../../mixins/deadline.ts";
 import { invalid, notFound, unauthorized } from "../../mixins/errors.ts";
 import { relay } from "../../mixins/outbox/relay.ts";
 import { config } from "../../runtime/config.ts";
-import { embedded, paymentOutbox, postgres, topicLog, withTopics, works } from "../../runtime/drivers.ts";
+import { embedded, paymentOutbox, postgres, runsService, topicLog, withTopics } from "../../runtime/drivers.ts";
 import { defineService, type Message, type Meta } from "../define-service.ts";
 import { type CollectorOptions, startCollecting } from "./payment.collector.ts";
 import { type PaymentProvider, testProvider } from "./payment.provider.ts";
@@ -95,9 +95,9 @@ const pollMs = embedded ? { least: 250, most: 1_000 } : undefined;
 
 export default payment(sqlPayments(postgres().knex, paymentOutbox()), testProvider(config.paymentTestLimit * 100), {
 	mixins: [
-		relay(paymentOutbox(), topicLog(), { works, pollMs }),
+		relay(paymentOutbox(), topicLog(), { works: runsService, pollMs }),
 		withTopics(),
 		database(postgres(), new URL("./migrations/", import.meta.url))
 	],
-	collects: works("payment")
+	collects: runsService("payment")
 });

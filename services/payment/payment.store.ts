@@ -1,6 +1,6 @@
 // Payments in Postgres: one row an order, which every change locks first, and the messages that tell of it in the same transaction.
 import type { Knex } from "knex";
-import { awayAs } from "../../mixins/errors.ts";
+import { unavailableAs } from "../../mixins/errors.ts";
 import type { Outbox } from "../../mixins/outbox/outbox.ts";
 import { ASKS, type Event, happen, type State, type StoredPayment } from "./payment.rules.ts";
 
@@ -62,7 +62,7 @@ const LEASE =
 	"update payments set asked = asked + 1, ask_at = clock_timestamp() + ? * interval '1 ms' where order_id = any(?::text[])";
 
 export function sqlPayments(knex: Knex, outbox: Outbox): PaymentStore {
-	const orAway = <T>(work: Promise<T>) => work.catch(awayAs("Postgres"));
+	const orAway = <T>(work: Promise<T>) => work.catch(unavailableAs("Postgres"));
 	const rows = async <R>(on: Knex, sql: string, values: unknown[]): Promise<R[]> =>
 		(await on.raw(sql, values as Knex.Value[])).rows;
 

@@ -6,7 +6,7 @@ import { type Service, ServiceBroker } from "moleculer";
 import type { Identity } from "../../contract/action.ts";
 import { ContractValidator } from "../../contract/validator.ts";
 import { migrate } from "../../mixins/database/database.ts";
-import { reach } from "../../mixins/dependency.ts";
+import { waitUntilReachable } from "../../mixins/dependency.ts";
 import { notFound } from "../../mixins/errors.ts";
 import { outbox } from "../../mixins/outbox/outbox.ts";
 import { eventually } from "../../test/client.ts";
@@ -33,7 +33,7 @@ export const paymentSuite = (where: string, open: () => Promise<Scratch>) =>
 
 		before(async () => {
 			scratch = await open();
-			await reach(scratch.db, broker.logger, () => false);
+			await waitUntilReachable(scratch.db, broker.logger, () => false);
 			await migrate(scratch.db, new URL("./migrations/", import.meta.url));
 			store = sqlPayments(scratch.db.knex, outbox(scratch.db.knex, { contracts: topics, table: "payment_outbox" }));
 			const collector = { pauseMs: { first: 5, longest: 50 }, pollMs: 20, answerMs: 60_000 };

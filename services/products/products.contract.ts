@@ -6,7 +6,7 @@ import { Amount } from "../../contract/money.ts";
 import { Page } from "../../contract/page.ts";
 import { type Live, numberIn, topic } from "../../contract/topic.ts";
 
-export const needs = ["inventory"] as const;
+export const dependsOn = ["inventory"] as const;
 
 const text = (max: number) =>
 	z

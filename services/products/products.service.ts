@@ -2,9 +2,9 @@ import { randomUUID } from "node:crypto";
 import type { ServiceSchema } from "moleculer";
 import { database } from "../../mixins/database/database.ts";
 import { type Deadline, deadlineIn } from "../../mixins/deadline.ts";
-import { awayAs, conflict, invalid, notFound } from "../../mixins/errors.ts";
+import { conflict, invalid, notFound, unavailableAs } from "../../mixins/errors.ts";
 import { relay } from "../../mixins/outbox/relay.ts";
-import { embedded, postgres, productsOutbox, topicLog, withTopics, works } from "../../runtime/drivers.ts";
+import { embedded, postgres, productsOutbox, runsService, topicLog, withTopics } from "../../runtime/drivers.ts";
 import { type Ctx, defineService } from "../define-service.ts";
 import { type Stored, shown } from "./products.rules.ts";
 import { type ProductStore, sqlProducts } from "./products.store.ts";
@@ -13,7 +13,7 @@ import { type ProductStore, sqlProducts } from "./products.store.ts";
 const TIMEOUT_MS = 4_500;
 
 const within = <T>(deadline: Deadline, work: Promise<T>): Promise<T> =>
-	deadline.bound(work, "Postgres").catch(awayAs("Postgres"));
+	deadline.bound(work, "Postgres").catch(unavailableAs("Postgres"));
 
 const noSuchProduct = (productId: string) => notFound("There is no such product", { productId });
 
@@ -87,7 +87,7 @@ export function products(store: ProductStore, mixins: Partial<ServiceSchema>[] =
 const pollMs = embedded ? { least: 250, most: 1_000 } : undefined;
 
 export default products(sqlProducts(postgres().knex, productsOutbox()), [
-	relay(productsOutbox(), topicLog(), { works, pollMs }),
+	relay(productsOutbox(), topicLog(), { works: runsService, pollMs }),
 	withTopics(),
 	database(postgres(), new URL("./migrations/", import.meta.url))
 ]);

@@ -2,10 +2,10 @@ import { randomUUID } from "node:crypto";
 import type { ServiceSchema } from "moleculer";
 import { toCents } from "../../contract/money.ts";
 import { database } from "../../mixins/database/database.ts";
-import { deadlineIn, forThoseInTime } from "../../mixins/deadline.ts";
+import { deadlineIn, skipExpired } from "../../mixins/deadline.ts";
 import { microBatch } from "../../mixins/micro-batch.ts";
 import { relay } from "../../mixins/outbox/relay.ts";
-import { embedded, postgres, purchaseOutbox, topicLog, withTopics, works } from "../../runtime/drivers.ts";
+import { embedded, postgres, purchaseOutbox, runsService, topicLog, withTopics } from "../../runtime/drivers.ts";
 import { defineService } from "../define-service.ts";
 import { type Attempt, isoTime } from "./purchase.rules.ts";
 import { type PurchaseStore, sqlPurchases } from "./purchase.store.ts";
@@ -27,7 +27,7 @@ const inTime = <T>(work: Promise<T>): Promise<T> => deadlineIn(TIMEOUT_MS).bound
 /** Sells. Who buys with an id of their own may ask as often as they like, and buys once. */
 export function purchase(store: PurchaseStore, { mixins = [], batches = 1, newID = randomUUID }: PurchaseOptions = {}) {
 	const buyTogether = microBatch(
-		forThoseInTime((attempts: Attempt[]) => inTime(store.buy(attempts)), "Postgres"),
+		skipExpired((attempts: Attempt[]) => inTime(store.buy(attempts)), "Postgres"),
 		{ ...BATCH, concurrency: batches }
 	);
 	const buy = (item: Attempt) => {
@@ -68,7 +68,7 @@ const batches = embedded ? 1 : 2;
 
 export default purchase(sqlPurchases(postgres().knex, purchaseOutbox()), {
 	mixins: [
-		relay(purchaseOutbox(), topicLog(), { works, pollMs }),
+		relay(purchaseOutbox(), topicLog(), { works: runsService, pollMs }),
 		withTopics(),
 		database(postgres(), new URL("./migrations/", import.meta.url))
 	],

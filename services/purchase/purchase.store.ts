@@ -1,6 +1,6 @@
 // Purchases in Postgres. What arrives together shares one statement, which is its own transaction: one question to the server and one commit.
 import type { Knex } from "knex";
-import { invalid, isAway, unavailable } from "../../mixins/errors.ts";
+import { invalid, isUnavailable, unavailable } from "../../mixins/errors.ts";
 import { ENTRIES, type Outbox } from "../../mixins/outbox/outbox.ts";
 import type { Message } from "../define-service.ts";
 import type { PurchaseTotal } from "./purchase.contract.ts";
@@ -77,7 +77,7 @@ const isDataError = (error: unknown) => /^2[23]/.test((error as { code?: string 
 const isRefused = (error: unknown) => (error as { type?: string }).type === "VALIDATION_ERROR";
 
 const asRefusal = (error: Error & { constraint?: string }): Error => {
-	if (isAway(error)) return unavailable("Postgres", error);
+	if (isUnavailable(error)) return unavailable("Postgres", error);
 	if (error.constraint === "purchase_totals_exact")
 		return invalid([{ field: "amount", message: "would take the total of this user out of the range that can be counted" }]);
 	// The database's own message holds the whole row.

@@ -4,7 +4,7 @@ import { after, before, describe } from "node:test";
 import type { Knex } from "knex";
 import { ServiceBroker } from "moleculer";
 import { type Database, migrate } from "../../mixins/database/database.ts";
-import { reach } from "../../mixins/dependency.ts";
+import { waitUntilReachable } from "../../mixins/dependency.ts";
 import { outbox } from "../../mixins/outbox/outbox.ts";
 import { topics } from "../contract.ts";
 import type { Caller } from "../define-service.ts";
@@ -51,7 +51,7 @@ export const purchaseSuite = (
 			close = opened.close;
 			const [database] = opened.databases;
 			knex = database.knex;
-			await reach(database, broker.logger, () => false);
+			await waitUntilReachable(database, broker.logger, () => false);
 			await migrate(database, new URL("./migrations/", import.meta.url));
 			stores = opened.databases.map(one => sqlPurchases(one.knex, outbox(one.knex, { contracts: topics }))) as typeof stores;
 			broker.createService(purchase(stores[0]));

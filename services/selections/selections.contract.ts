@@ -5,7 +5,7 @@ import { Id } from "../../contract/id.ts";
 import { topic } from "../../contract/topic.ts";
 import type { Count } from "../summary/summary.contract.ts";
 
-export const needs = ["summary"] as const;
+export const dependsOn = ["summary"] as const;
 
 export const Selection = z
 	.strictObject({ name: Id, id: Id, user_id: Id })

@@ -3,7 +3,7 @@ import { cassandra as withTables } from "../../mixins/cassandra.ts";
 import { database } from "../../mixins/database/database.ts";
 import { invalid } from "../../mixins/errors.ts";
 import { config } from "../../runtime/config.ts";
-import { cassandra, embedded, postgres, withTopics, works } from "../../runtime/drivers.ts";
+import { cassandra, embedded, postgres, runsService, withTopics } from "../../runtime/drivers.ts";
 import { defineService } from "../define-service.ts";
 import { summaries } from "./selections.rules.ts";
 import { cqlSelections, selectionTables } from "./selections.store.cql.ts";
@@ -61,7 +61,7 @@ const wired = () => {
 		? [sqlSelections(postgres().knex), database(postgres(), new URL("./migrations/", import.meta.url))]
 		: [cqlSelections(cassandra()), withTables(cassandra(), selectionTables)];
 	// A node that only takes picks needs the log alone.
-	return selections(store, { ...options, mixins: works("selections") ? [withTopics(), keeper] : [withTopics()] });
+	return selections(store, { ...options, mixins: runsService("selections") ? [withTopics(), keeper] : [withTopics()] });
 };
 
 export default wired();

@@ -1,6 +1,6 @@
 // How many sockets this node holds, and what was sent to them. Plain numbers: a frame costs less than an increment among Moleculer's metrics does.
 import type { ServiceBroker } from "moleculer";
-import { addFigure } from "../../mixins/metrics.ts";
+import { addMetric } from "../../mixins/metrics.ts";
 import type { ClientFigures } from "./ws/client.ts";
 
 const COUNTERS = {
@@ -13,10 +13,10 @@ const COUNTERS = {
 export function socketFigures(broker: ServiceBroker, connected: () => Record<string, number>): ClientFigures {
 	const counts = { pushed: 0, conflated: 0, slow: 0 };
 	for (const figure of Object.keys(counts) as (keyof typeof counts)[])
-		addFigure(broker, { name: `plaza.sockets.${figure}`, type: "counter", description: COUNTERS[figure] }, () => [
+		addMetric(broker, { name: `plaza.sockets.${figure}`, type: "counter", description: COUNTERS[figure] }, () => [
 			{ value: counts[figure] }
 		]);
-	addFigure(broker, { name: "plaza.sockets.connected", type: "gauge", description: "open sockets", labelNames: ["door"] }, () =>
+	addMetric(broker, { name: "plaza.sockets.connected", type: "gauge", description: "open sockets", labelNames: ["door"] }, () =>
 		Object.entries(connected()).map(([door, value]) => ({ value, labels: { door } }))
 	);
 	return {

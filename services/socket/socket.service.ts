@@ -4,7 +4,7 @@ import { redis as redisMixin } from "../../mixins/redis.ts";
 import { config } from "../../runtime/config.ts";
 import { embedded, redis, withTopics } from "../../runtime/drivers.ts";
 import { trustedProxies } from "../../runtime/http/client-address.ts";
-import { doorOf } from "../../runtime/http/http-listener.ts";
+import { httpListenerOf } from "../../runtime/http/http-listener.ts";
 import { actions, topics } from "../contract.ts";
 import { type Caller, defineService, type Received } from "../define-service.ts";
 import { forwarder } from "./forward.ts";
@@ -126,7 +126,7 @@ export const socket = (mixins: Partial<ServiceSchema>[]) =>
 
 		started() {
 			const { presence, peers, server } = (this as unknown as Running).sockets;
-			const door = doorOf(this.broker);
+			const door = httpListenerOf(this.broker);
 			presence.start();
 			peers.start();
 			door.upgrades.set("/ws", server.upgrade);

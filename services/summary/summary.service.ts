@@ -1,6 +1,6 @@
 import type { ServiceSchema } from "moleculer";
 import { type Database, database } from "../../mixins/database/database.ts";
-import { awayAs } from "../../mixins/errors.ts";
+import { unavailableAs } from "../../mixins/errors.ts";
 import { microBatch } from "../../mixins/micro-batch.ts";
 import { config } from "../../runtime/config.ts";
 import { postgres } from "../../runtime/drivers.ts";
@@ -13,7 +13,7 @@ export const summary = (store: SummaryStore, names: readonly string[], mixins: P
 	// Whoever asks while two reads are under way shares the next one.
 	const list = microBatch<null, Count[]>(
 		async asked => {
-			const counts = await store.list(names).catch(awayAs("Postgres"));
+			const counts = await store.list(names).catch(unavailableAs("Postgres"));
 			return asked.map(() => counts);
 		},
 		{ maxItems: 10_000, maxWaiting: 10_000, concurrency: 2, name: "Postgres" }
@@ -27,7 +27,7 @@ export const summary = (store: SummaryStore, names: readonly string[], mixins: P
 			list: () => list(null),
 
 			async raise(ctx) {
-				await store.raise(ctx.params.counts).catch(awayAs("Postgres"));
+				await store.raise(ctx.params.counts).catch(unavailableAs("Postgres"));
 				return null;
 			}
 		}

@@ -6,7 +6,7 @@ import { topic } from "../../contract/topic.ts";
 import { Accepted, countsShown } from "../selections/selections.contract.ts";
 import { Counts } from "../summary/summary.contract.ts";
 
-export const needs = ["summary"] as const;
+export const dependsOn = ["summary"] as const;
 
 export const Synchronization = z.strictObject({ user_id: Id });
 const SynchronizationMessage = z.object(Synchronization.shape);

@@ -9,8 +9,8 @@
 import { parseArgs } from "node:util";
 import { z } from "zod";
 import { invalid } from "../../mixins/errors.ts";
-import { faultsOf } from "../../mixins/field-errors.ts";
-import { cannotStart } from "../../runtime/exit-with-error.ts";
+import { fieldErrorsOf } from "../../mixins/field-errors.ts";
+import { exitWithError } from "../../runtime/exit-with-error.ts";
 import { asOperator } from "../../runtime/operator.ts";
 import { Email, Name } from "./users.contract.ts";
 import { askPassword } from "./users.prompt.ts";
@@ -26,7 +26,7 @@ function readArguments() {
 	} catch {
 		// Why might repeat what was not meant to be shown.
 	}
-	return cannotStart(USAGE);
+	return exitWithError(USAGE);
 }
 
 const Account = z.object({ email: Email, name: Name.optional() });
@@ -35,7 +35,7 @@ async function run() {
 	const { admin, ...account } = readArguments();
 	// Before anybody types a password.
 	const { success, data, error } = Account.safeParse(account);
-	if (!success) throw invalid(faultsOf(error));
+	if (!success) throw invalid(fieldErrorsOf(error));
 	const password = await askPassword();
 	const role = admin ? "admin" : "user";
 	const { user } = await asOperator(["users"], call => call("users.create", { ...data, password, role }));
@@ -48,5 +48,5 @@ try {
 } catch (error) {
 	const { type, message } = error as { type?: string; message: string };
 	const [line = ""] = message.split("\n");
-	cannotStart(type === "CONFLICT" ? "This address has an account already, and it was left as it is: give another one" : line);
+	exitWithError(type === "CONFLICT" ? "This address has an account already, and it was left as it is: give another one" : line);
 }

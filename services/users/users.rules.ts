@@ -1,6 +1,6 @@
 // What makes an address the same address and a password good enough. No I/O.
 import { domainToASCII } from "node:url";
-import type { Fault } from "../../mixins/errors.ts";
+import type { FieldError } from "../../mixins/errors.ts";
 import { COMMON_PASSWORDS } from "./users.common-passwords.ts";
 import { Email } from "./users.contract.ts";
 
@@ -24,7 +24,7 @@ export function emailOf(text: string): string | undefined {
 export const normalisePassword = (text: string) => text.normalize("NFKC");
 
 /** What is wrong with a password that is long enough; undefined: nothing. */
-export function faultOfPassword(password: string, { email, name }: { email: string; name: string }): Fault | undefined {
+export function faultOfPassword(password: string, { email, name }: { email: string; name: string }): FieldError | undefined {
 	const form = (text: string) => normalisePassword(text).toLowerCase();
 	const plain = form(password);
 	const refuse = (message: string) => ({ field: "password", message });

@@ -2,11 +2,11 @@ import { randomBytes, randomUUID } from "node:crypto";
 import type { ServiceSchema } from "moleculer";
 import type { Identity } from "../../contract/action.ts";
 import { database } from "../../mixins/database/database.ts";
-import { awayAs, conflict, invalid, notFound, unauthorized } from "../../mixins/errors.ts";
+import { conflict, invalid, notFound, unauthorized, unavailableAs } from "../../mixins/errors.ts";
 import type { Limits } from "../../mixins/limits/limits.ts";
-import { nowAndThen } from "../../mixins/periodic-task.ts";
+import { periodicTask } from "../../mixins/periodic-task.ts";
 import { config } from "../../runtime/config.ts";
-import { embedded, limits, postgres, works } from "../../runtime/drivers.ts";
+import { embedded, limits, postgres, runsService } from "../../runtime/drivers.ts";
 import { defineService } from "../define-service.ts";
 import type { Role, User } from "./users.contract.ts";
 import { secretInFile, secretInTable } from "./users.jwt-secret.ts";
@@ -25,7 +25,7 @@ const REVOKED_FOR_MS = ACCESS_TTL_MS + 60_000;
 /** What no gateway has brought, as from the prompt, comes from here. */
 const INSIDE = "inside";
 
-const orAway = async <T>(work: Promise<T>): Promise<T> => work.catch(awayAs("Postgres"));
+const orAway = async <T>(work: Promise<T>): Promise<T> => work.catch(unavailableAs("Postgres"));
 
 export interface UsersOptions {
 	mixins?: Partial<ServiceSchema>[];
@@ -60,7 +60,7 @@ export function users(store: UserStore, { secret, limits, mixins = [], sweeps = 
 
 	// From the start of the service on.
 	let signing: Tokens;
-	let sweeping: ReturnType<typeof nowAndThen> | undefined;
+	let sweeping: ReturnType<typeof periodicTask> | undefined;
 
 	const signIn = async (user: User, { session, generation }: Refresh) => {
 		const { token, expiresAtMs } = await signing.access({ id: user.id, role: user.role, session });
@@ -167,7 +167,7 @@ export function users(store: UserStore, { secret, limits, mixins = [], sweeps = 
 
 		async started() {
 			signing = tokens(await secret());
-			if (sweeps) sweeping = nowAndThen(sweep, { everyMs: SWEEP_EVERY_MS, logger: this.logger, what: "old sessions" });
+			if (sweeps) sweeping = periodicTask(sweep, { everyMs: SWEEP_EVERY_MS, logger: this.logger, what: "old sessions" });
 		},
 
 		stopped() {
@@ -182,5 +182,5 @@ export default users(sqlUsers(postgres().knex), {
 	secret,
 	limits: limits(),
 	mixins: [database(postgres(), new URL("./migrations/", import.meta.url))],
-	sweeps: works("users")
+	sweeps: runsService("users")
 });

@@ -4,7 +4,7 @@ import { action } from "../../contract/action.ts";
 import { Id } from "../../contract/id.ts";
 import { topic } from "../../contract/topic.ts";
 
-export const needs = ["purchase"] as const;
+export const dependsOn = ["purchase"] as const;
 
 export const BalanceRequest = z.strictObject({ user_id: Id });
 export const Balances = z

@@ -1,10 +1,10 @@
 import type { ServiceSchema } from "moleculer";
-import { awayAs } from "../../mixins/errors.ts";
+import { unavailableAs } from "../../mixins/errors.ts";
 import { microBatch } from "../../mixins/micro-batch.ts";
 import { redis as redisMixin } from "../../mixins/redis.ts";
 import { config } from "../../runtime/config.ts";
-import { embedded, redis, topicLog, withTopics, works } from "../../runtime/drivers.ts";
-import { cannotStart } from "../../runtime/exit-with-error.ts";
+import { embedded, redis, runsService, topicLog, withTopics } from "../../runtime/drivers.ts";
+import { exitWithError } from "../../runtime/exit-with-error.ts";
 import { type Caller, defineService, type Received } from "../define-service.ts";
 import { keepWarm } from "./wallet.backfill.ts";
 import { walletOverGrpc } from "./wallet.grpc.ts";
@@ -45,7 +45,7 @@ export const wallet = (store: BalanceStore, mixins: Partial<ServiceSchema>[] = [
 				}
 				if (cents !== undefined) return cents;
 
-				const total = await ctx.call("purchase.total", { user_id }).catch(awayAs("the wallet's store"));
+				const total = await ctx.call("purchase.total", { user_id }).catch(unavailableAs("the wallet's store"));
 				// Of those who never bought nothing is kept, or anybody could fill the store by asking. What fails here is made good by the next read.
 				if (total.seq > 0 && generation !== undefined) store.confirm([{ user_id, ...total }], generation).catch(() => {});
 				return total.total_cents;
@@ -138,13 +138,13 @@ const door = () =>
 		token: config.grpcToken,
 		tls: { cert: config.grpcTlsCert, key: config.grpcTlsKey },
 		reflection: config.grpcReflection,
-		onRefused: cannotStart,
-		listens: works("wallet")
+		onRefused: exitWithError,
+		listens: runsService("wallet")
 	});
 
 const inRedis = () => {
 	const store = redisBalances(redis(), () => topicLog().committed("wallet", "user_purchase"));
-	const warm = works("wallet") ? [keepWarm(store, { redis: redis(), log: topicLog(), topic: "user_purchase" })] : [];
+	const warm = runsService("wallet") ? [keepWarm(store, { redis: redis(), log: topicLog(), topic: "user_purchase" })] : [];
 	// It answers without Redis too.
 	return wallet(store, [door(), ...warm, withTopics(), redisMixin(redis(), { required: false })]);
 };

@@ -4,9 +4,9 @@
 //     node test/simulation/main.ts --world NAME --seed S [--trace]    one history again
 //     node test/simulation/main.ts --planted [--plant NAME]           the planted bugs alone, or one of them
 import { parseArgs } from "node:util";
-import { plants } from "./mutants.ts";
+import { mutants } from "./mutants.ts";
 import { replay } from "./replay.ts";
-import { hunt } from "./run-mutants.ts";
+import { runMutants } from "./run-mutants.ts";
 import { scan } from "./scan.ts";
 import { worlds } from "./worlds.ts";
 
@@ -28,12 +28,12 @@ const chosen = <T>(all: T[], name: string | undefined, nameOf: (one: T) => strin
 	process.exit(2);
 };
 const names = chosen(Object.keys(worlds), values.world, name => name, "world");
-const bugs = chosen(plants, values.plant, ({ name }) => name, "planted bug");
+const bugs = chosen(mutants, values.plant, ({ name }) => name, "planted bug");
 
 const isGood =
 	values.seed !== undefined
 		? await replay(names[0]!, Number(values.seed), values.plant, values.trace)
 		: values.planted || values.plant !== undefined
-			? await hunt(bugs)
-			: (await scan(names, Number(values.seeds))) && (values.world !== undefined || (await hunt(bugs)));
+			? await runMutants(bugs)
+			: (await scan(names, Number(values.seeds))) && (values.world !== undefined || (await runMutants(bugs)));
 process.exit(isGood ? 0 : 1);

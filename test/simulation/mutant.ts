@@ -1,11 +1,11 @@
 // Plants a bug: changes one piece of the real source while it is loaded.
 import { registerHooks } from "node:module";
-import type { Plant } from "./mutants.ts";
+import type { Mutant } from "./mutants.ts";
 
 const root = new URL("../../", import.meta.url);
 
 /** Throws, when the file is loaded, unless what is to be replaced is there exactly once. Call it before anything loads that file. */
-export function sow({ name, file, find, replace }: Plant) {
+export function applyMutant({ name, file, find, replace }: Mutant) {
 	if (file === undefined || find === undefined || replace === undefined) return;
 	registerHooks({
 		load(url, context, next) {

@@ -2,7 +2,7 @@
 // replaced must be there exactly once, so that a plant cannot rot unnoticed. Others wrap a port whose other side is not TypeScript.
 import type { SummaryStore } from "../../services/summary/summary.store.ts";
 
-export interface Plant {
+export interface Mutant {
 	name: string;
 	/** The world whose promises it breaks. */
 	world: string;
@@ -13,7 +13,7 @@ export interface Plant {
 	summary?: (store: SummaryStore, rows: Map<string, number>) => SummaryStore;
 }
 
-export const plants: Plant[] = [
+export const mutants: Mutant[] = [
 	{
 		name: "acknowledge before commit",
 		world: "purchases",
@@ -168,8 +168,8 @@ export const plants: Plant[] = [
 		name: "dead letter not awaited",
 		world: "records",
 		file: "mixins/topics/subscription.ts",
-		find: "const sent = await sendAside(log, group, ours.filter(isPassed), outcome.refused, logger);",
-		replace: `void sendAside(log, group, ours.filter(isPassed), outcome.refused, logger).catch(() => {});
+		find: "const sent = await publishRejected(log, group, ours.filter(isPassed), outcome.refused, logger);",
+		replace: `void publishRejected(log, group, ours.filter(isPassed), outcome.refused, logger).catch(() => {});
 		const sent = { dead: [], strays: [] };`
 	},
 	{

@@ -3,7 +3,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { type CallingOptions, ServiceBroker } from "moleculer";
 import { ContractValidator } from "../../contract/validator.ts";
-import { isAway, unavailable } from "../../mixins/errors.ts";
+import { isUnavailable, unavailable } from "../../mixins/errors.ts";
 import { actions } from "../../services/contract.ts";
 import type { Random } from "../random.ts";
 import { type Actor, actAs, type Scheduler } from "./scheduler.ts";
@@ -101,7 +101,7 @@ export const insist =
 			try {
 				return await random.pick(nodes).call(action, params);
 			} catch (error) {
-				if (!isAway(error)) throw error;
+				if (!isUnavailable(error)) throw error;
 				await delay(random.between(1, 2_000));
 			}
 		}

@@ -2,7 +2,7 @@
 // before anybody sees them.
 import type { Knex } from "knex";
 import { unavailable } from "../../mixins/errors.ts";
-import type { Outbox, Waiting } from "../../mixins/outbox/outbox.ts";
+import type { Outbox, PendingMessage } from "../../mixins/outbox/outbox.ts";
 import type { Outgoing } from "../../mixins/topics/topic-log.ts";
 import { updateRow } from "./expression.ts";
 import { type Faults, type Server, serverNamed } from "./injected-faults.ts";
@@ -108,7 +108,7 @@ export function modelPostgres(scheduler: Scheduler, faults: Faults): ModelPostgr
 						return [...rows]
 							.sort(([one], [other]) => one - other)
 							.slice(0, limit)
-							.map(([id, record]): Waiting => ({ id: String(id), record }));
+							.map(([id, record]): PendingMessage => ({ id: String(id), record }));
 					}),
 				ageMs: async () => 0
 			};

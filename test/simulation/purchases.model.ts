@@ -1,5 +1,5 @@
 // The store of purchases, in memory, with what its statements lock and in which order; what they decide is purchase.rules.ts's.
-import { isAway, unavailable } from "../../mixins/errors.ts";
+import { isUnavailable, unavailable } from "../../mixins/errors.ts";
 import { encode } from "../../mixins/topics/encode.ts";
 import { topics } from "../../services/contract.ts";
 import type { PurchaseTotal } from "../../services/purchase/purchase.contract.ts";
@@ -61,7 +61,7 @@ export function modelPurchases(
 	return {
 		buy: attempts =>
 			buy(attempts).catch(error => {
-				if (!isAway(error)) throw error;
+				if (!isUnavailable(error)) throw error;
 				return attempts.map(() => unavailable("Postgres"));
 			}),
 		totals: users => postgres.server.ask("totals", () => users.map(user => totals.get(user) ?? { seq: 0, total_cents: 0 }))

@@ -1,11 +1,11 @@
 // Proves that the simulation finds bugs: plants each of them, and counts the seeds until it is caught.
-import type { Plant } from "./mutants.ts";
+import type { Mutant } from "./mutants.ts";
 import { runAll } from "./workers.ts";
 
 const MAX_SEEDS = 1_000;
 
 /** Prints how many seeds each bug took; answers whether all were caught. */
-export async function hunt(bugs: Plant[]): Promise<boolean> {
+export async function runMutants(bugs: Mutant[]): Promise<boolean> {
 	const startedAtMs = performance.now();
 	const jobs = bugs.map(({ name, world }) => ({ world, plant: name, first: 1, seeds: MAX_SEEDS }));
 	const width = Math.max(...bugs.map(({ name }) => name.length));

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
-import { plants } from "./mutants.ts";
+import { mutants } from "./mutants.ts";
 import { worlds } from "./worlds.ts";
 
 const IN_MEMORY = ["purchases", "selections", "records"];
@@ -25,12 +25,12 @@ describe("the simulation", () => {
 		});
 
 	it("plants its bugs in places that are there, each once", () => {
-		for (const { name, file, find, replace } of plants) {
+		for (const { name, file, find, replace } of mutants) {
 			if (file === undefined) continue;
 			const source = readFileSync(new URL(`../../${file}`, import.meta.url), "utf8");
 			assert.equal(source.split(find!).length, 2, `${name}: ${file}`);
 			assert.notEqual(find, replace);
 		}
-		assert.equal(new Set(plants.map(({ name }) => name)).size, plants.length);
+		assert.equal(new Set(mutants.map(({ name }) => name)).size, mutants.length);
 	});
 });

@@ -1,6 +1,6 @@
 // One process of the simulation: runs the seeds of one world, with a bug planted or without, until one fails or all have passed.
-import { sow } from "./mutant.ts";
-import { plants } from "./mutants.ts";
+import { applyMutant } from "./mutant.ts";
+import { mutants } from "./mutants.ts";
 import { worlds } from "./worlds.ts";
 
 /** What a worker is given, as JSON, on its command line. */
@@ -19,8 +19,8 @@ export interface Report {
 }
 
 const { world, plant: name, first, seeds } = JSON.parse(process.argv[2]!) as Job;
-const plant = plants.find(one => one.name === name);
-if (plant) sow(plant);
+const plant = mutants.find(one => one.name === name);
+if (plant) applyMutant(plant);
 const { simulate } = await worlds[world]!(plant);
 // Errors are made by the thousand here, and most are expected.
 Error.stackTraceLimit = 4;

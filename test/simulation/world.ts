@@ -1,7 +1,7 @@
 // What every simulated world has: chance, time, things that go wrong, topics, processes; and how its history goes from the first turn to the last.
 import { installClock } from "./clock.ts";
 import { drawFaults, type Faults } from "./injected-faults.ts";
-import type { Plant } from "./mutants.ts";
+import type { Mutant } from "./mutants.ts";
 import type { Node } from "./nodes.ts";
 import { actAs, createScheduler, type Scheduler } from "./scheduler.ts";
 import { modelTopics, type Topics } from "./topics.model.ts";
@@ -11,7 +11,7 @@ export interface Ground {
 	faults: Faults;
 	topics: Topics;
 	/** What is wrong on purpose. */
-	plant?: Plant;
+	plant?: Mutant;
 }
 
 /** What one world makes of it. */
@@ -53,7 +53,12 @@ export interface Outcome {
 }
 
 /** One history. `lines`: filled with what happened. */
-export async function simulate(seed: number, make: (ground: Ground) => World, plant?: Plant, lines?: string[]): Promise<Outcome> {
+export async function simulate(
+	seed: number,
+	make: (ground: Ground) => World,
+	plant?: Mutant,
+	lines?: string[]
+): Promise<Outcome> {
 	const scheduler = createScheduler(seed, lines);
 	const faults = drawFaults(scheduler);
 	const stormTurns = scheduler.random.between(...STORM_TURNS);

@@ -1,7 +1,7 @@
 // The topic log on the embedded Postgres: the same promises as Kafka's, for one process. It owns the database, so it alone counts offsets.
 import type { Knex } from "knex";
 import { Errors } from "moleculer";
-import { isAway, unavailable } from "../../errors.ts";
+import { isUnavailable, unavailable } from "../../errors.ts";
 import { microBatch } from "../../micro-batch.ts";
 import { partitionOf } from "../partition.ts";
 import type { ConsumeOptions, Outgoing, TopicLog, TopicRecord, TopicSpec } from "../topic-log.ts";
@@ -151,7 +151,7 @@ export function embeddedLog(db: Knex): TopicLog {
 			try {
 				await append(outgoing);
 			} catch (error) {
-				throw isAway(error) ? unavailable("the log", error) : error;
+				throw isUnavailable(error) ? unavailable("the log", error) : error;
 			}
 		},
 

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Admin } from "kafkajs";
-import { refusalOf } from "../../connect-error.ts";
-import { isAway, unavailable } from "../../errors.ts";
+import { connectErrorKind } from "../../connect-error.ts";
+import { isUnavailable, unavailable } from "../../errors.ts";
 import { type Connection, failureOf, rootCause, within } from "./connection.ts";
 
 export const ANSWER_WITHIN_MS = 5_000;
@@ -10,7 +10,7 @@ const ASK_AGAIN_AFTER_MS = 100;
 export const UNKNOWN_TOPIC = "UNKNOWN_TOPIC_OR_PARTITION";
 
 /** Questions to Kafka as a whole: one connection for all of them, made anew after one that failed. */
-export function kafkaQuestions(open: () => Connection) {
+export function kafkaAdmin(open: () => Connection) {
 	let asking: { connection: Connection; admin: Admin; ready: Promise<void> } | undefined;
 
 	const asked = () => {
@@ -42,11 +42,11 @@ export function kafkaQuestions(open: () => Connection) {
 				const cause = rootCause(error);
 				// Another question may have failed first, and cut the connection that both were asked on.
 				const isCut = asking?.connection !== connection;
-				if (!(isCut || isAway(error) || isAway(cause) || cause instanceof TypeError)) throw error;
+				if (!(isCut || isUnavailable(error) || isUnavailable(cause) || cause instanceof TypeError)) throw error;
 				const reason = failureOf(connection, error);
 				if (!isCut) close();
 				if (cause.type === UNKNOWN_TOPIC) throw unavailable("Kafka", cause);
-				if (refusalOf(reason) || Date.now() + ASK_AGAIN_AFTER_MS > deadlineMs) throw unavailable("Kafka", reason);
+				if (connectErrorKind(reason) || Date.now() + ASK_AGAIN_AFTER_MS > deadlineMs) throw unavailable("Kafka", reason);
 				await delay(ASK_AGAIN_AFTER_MS);
 			}
 		}

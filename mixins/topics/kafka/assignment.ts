@@ -2,7 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Admin, Batch, Consumer } from "kafkajs";
 import type { ConsumeOptions } from "../topic-log.ts";
 import { type Log, rootCause, within } from "./connection.ts";
-import { Mailbox } from "./partition-queue.ts";
+import { PartitionQueue } from "./partition-queue.ts";
 
 const MAX_RECORDS = 500;
 const LOCATE_WITHIN_MS = 5_000;
@@ -40,7 +40,7 @@ export class Assignment {
 	readonly #options: AssignmentOptions;
 	readonly #given: Given[];
 	readonly #over = new AbortController();
-	readonly #mailboxes = new Map<string, Mailbox>();
+	readonly #mailboxes = new Map<string, PartitionQueue>();
 	/** Handled and not committed yet. */
 	readonly #handled = new Map<string, Position>();
 	#commitTimer: NodeJS.Timeout | undefined;
@@ -157,7 +157,7 @@ export class Assignment {
 	#mailbox(topic: string, partition: number, from: number, endOffset: number) {
 		const { handler, maxRecords = MAX_RECORDS, busy, isMember, group, logger } = this.#options;
 		const key = keyOf(topic, partition);
-		return new Mailbox(from, endOffset, {
+		return new PartitionQueue(from, endOffset, {
 			topic,
 			partition,
 			handler,

@@ -3,7 +3,7 @@ import { isIP, connect as openSocket, type Socket } from "node:net";
 import { connect as openTls } from "node:tls";
 import { Kafka, logLevel, type SASLOptions } from "kafkajs";
 import RequestQueue from "kafkajs/src/network/requestQueue/index.js";
-import { refusalOf } from "../../connect-error.ts";
+import { connectErrorKind } from "../../connect-error.ts";
 import { unavailable } from "../../errors.ts";
 
 export interface KafkaOptions {
@@ -132,7 +132,7 @@ export const rootCause = (error: unknown): Error & { type?: string } => {
 /** Why Kafka does not answer. */
 export function failureOf({ problem }: Connection, error: unknown): Error {
 	const cause = rootCause(error);
-	if (refusalOf(cause)) return cause;
+	if (connectErrorKind(cause)) return cause;
 	// When no server answers, kafkajs sometimes reads its answer from null.
 	return problem() ?? (cause instanceof TypeError ? new Error("no server answered") : cause);
 }

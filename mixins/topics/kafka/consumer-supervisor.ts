@@ -8,7 +8,7 @@ const LONGEST_PAUSE_MS = 1_000;
 const TROUBLE_AFTER_MS = 5_000;
 
 /** A member of a group for as long as it is wanted: whatever ends a session, another one takes over. */
-export function kafkaMember(options: ConsumeOptions, open: () => Connection, logger?: Log): Consumer {
+export function consumerSupervisor(options: ConsumeOptions, open: () => Connection, logger?: Log): Consumer {
 	const { group } = options;
 	const stopping = new AbortController();
 	const busy = new Map<string, Promise<void>>();

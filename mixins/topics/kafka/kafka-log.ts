@@ -14,10 +14,10 @@ import { Errors } from "moleculer";
 import { unavailable } from "../../errors.ts";
 import { partitionOf } from "../partition.ts";
 import type { Consumer, Outgoing, TopicLog, TopicSpec } from "../topic-log.ts";
-import { ANSWER_WITHIN_MS, kafkaQuestions, UNKNOWN_TOPIC } from "./admin.ts";
+import { ANSWER_WITHIN_MS, kafkaAdmin, UNKNOWN_TOPIC } from "./admin.ts";
 import { type KafkaOptions, kafkaConnection, rootCause, within } from "./connection.ts";
-import { kafkaMember } from "./consumer-supervisor.ts";
-import { kafkaAppender } from "./producer.ts";
+import { consumerSupervisor } from "./consumer-supervisor.ts";
+import { kafkaProducer } from "./producer.ts";
 import { readOn } from "./reader.ts";
 
 export interface KafkaLogOptions extends KafkaOptions {
@@ -35,10 +35,10 @@ const KNOWN_AFTER_MS = 100;
 export function kafkaLog(options: KafkaLogOptions): TopicLog {
 	const { brokers, replication, logger } = options;
 	const open = () => kafkaConnection(options);
-	const appender = kafkaAppender(open);
+	const appender = kafkaProducer(open);
 	const members = new Set<Consumer>();
 	const counts = new Map<string, Promise<number>>();
-	const { ask, close: stopAsking } = kafkaQuestions(open);
+	const { ask, close: stopAsking } = kafkaAdmin(open);
 	let roundRobin = 0;
 
 	const countsOf = async (topics: string[]) => {
@@ -133,7 +133,7 @@ export function kafkaLog(options: KafkaLogOptions): TopicLog {
 		},
 
 		async consume(consumeOptions) {
-			const member = kafkaMember(consumeOptions, open, logger);
+			const member = consumerSupervisor(consumeOptions, open, logger);
 			members.add(member);
 			const stop = async () => {
 				await member.stop();

@@ -5,7 +5,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { secondSet } from "../../../infra/test-servers.ts";
+import { testServers } from "../../../infra/test-servers.ts";
 
 const INFRA = join(import.meta.dirname, "../../../infra/main.ts");
 const INFRA_TIMEOUT_MS = 240_000;
@@ -25,7 +25,7 @@ export interface KafkaServer {
 /** It answers when this resolves. */
 export async function kafkaServer(): Promise<KafkaServer> {
 	const directory = await mkdtemp(join(tmpdir(), "plaza-kafka-"));
-	const environment = await secondSet(directory);
+	const environment = await testServers(directory);
 	const infra = async (verb: string) => {
 		const options = { env: { ...process.env, ...environment }, timeout: INFRA_TIMEOUT_MS };
 		await promisify(execFile)(process.execPath, [INFRA, verb, "kafka"], options);

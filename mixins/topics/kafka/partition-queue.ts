@@ -7,7 +7,7 @@ const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 5_000;
 const FULL_BYTES = 1024 * 1024;
 
-export interface MailboxOptions {
+export interface PartitionQueueOptions {
 	topic: string;
 	partition: number;
 	handler: BatchHandler;
@@ -32,8 +32,8 @@ const bytesOf = ({ key, value }: KafkaMessage) => (key?.length ?? 0) + (value?.l
  * What one partition has fetched and not handled yet, from the moment it is assigned until it is taken away.
  * It hands over a batch at a time, so a partition whose handler is slow or fails holds up no other.
  */
-export class Mailbox {
-	readonly #options: MailboxOptions;
+export class PartitionQueue {
+	readonly #options: PartitionQueueOptions;
 	#messages: KafkaMessage[] = [];
 	#bytes = 0;
 	#first = true;
@@ -44,7 +44,7 @@ export class Mailbox {
 	#working: Promise<void> | undefined;
 
 	/** `from`: where the group goes on; `endOffset`: the end of the partition's log. */
-	constructor(from: number, endOffset: number, options: MailboxOptions) {
+	constructor(from: number, endOffset: number, options: PartitionQueueOptions) {
 		this.#options = options;
 		this.#next = from;
 		this.#fetchedTo = from;

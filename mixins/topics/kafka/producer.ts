@@ -60,7 +60,7 @@ function messagesOf(records: Placed[]): ProducerBatch["topicMessages"] {
 	}));
 }
 
-export function kafkaAppender(open: () => Connection) {
+export function kafkaProducer(open: () => Connection) {
 	let current: { connection: Connection; producer: Producer; ready: Promise<void> } | undefined;
 
 	const connected = async () => {

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { Service, ServiceSchema } from "moleculer";
 import SocketIO from "moleculer-io";
 import { clientOf, type Trusted } from "../../../runtime/http/client-address.ts";
-import { doorOf } from "../../../runtime/http/http-listener.ts";
+import { httpListenerOf } from "../../../runtime/http/http-listener.ts";
 import { isAllowedOrigin } from "../../../runtime/http/origin.ts";
 import type { Caller } from "../../define-service.ts";
 import type { Peers } from "../limits/peers.ts";
@@ -123,7 +123,7 @@ export function socketIo({ guests, allowedOrigins, isTrusted, names }: SocketIoO
 				// Whoever leaves has nothing else to stay for.
 				socket.once("disconnect", () => socket.conn.close(true));
 			});
-			const door = doorOf(this.broker);
+			const door = httpListenerOf(this.broker);
 			door.requests.set("/socket.io/", (req, res) => this.server.emit("request", req, res));
 			door.upgrades.set("/socket.io/", (req, socket, head) => this.server.emit("upgrade", req, socket, head));
 			// Not by telling clients to disconnect: then they would not come again, to whichever node answers.

@@ -3,8 +3,8 @@ import { Errors } from "moleculer";
 import { z } from "zod";
 import type { ActionContract } from "../../../contract/action.ts";
 import { Id } from "../../../contract/id.ts";
-import { type Fault, invalid, isAway } from "../../../mixins/errors.ts";
-import { faultsOf } from "../../../mixins/field-errors.ts";
+import { type FieldError, invalid, isUnavailable } from "../../../mixins/errors.ts";
+import { fieldErrorsOf } from "../../../mixins/field-errors.ts";
 import { isDeeperThan, MAX_JSON_DEPTH } from "../../../runtime/http/json-depth.ts";
 
 /** `ip` is accepted and ignored: the peer's own address is what counts. */
@@ -26,7 +26,7 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
 function checked<S extends z.ZodType>(schema: S, data: unknown): z.output<S> {
 	const parsed = schema.safeParse(data);
 	if (parsed.success) return parsed.data;
-	throw invalid(faultsOf(parsed.error).map(({ field, message }) => ({ field: field || "data", message })));
+	throw invalid(fieldErrorsOf(parsed.error).map(({ field, message }) => ({ field: field || "data", message })));
 }
 
 /**
@@ -70,10 +70,10 @@ const shortened = (text: string) =>
 export function errorFrame(error: unknown, id?: unknown) {
 	const { type, message, code, data } = error as { type?: string; message: string; code?: number; data?: unknown };
 	const answers = typeof id === "string" ? { id } : {};
-	if (isAway(error) || code === 503 || code === 504)
+	if (isUnavailable(error) || code === 503 || code === 504)
 		return { code: "error", data: { type: "UNAVAILABLE", message: "Not possible right now, try again later", ...answers } };
 	if (typeof code !== "number" || code >= 500 || !type)
 		return { code: "error", data: { type: "INTERNAL_ERROR", message: "Something went wrong here", ...answers } };
-	const field = type === "VALIDATION_ERROR" && Array.isArray(data) ? { field: (data as Fault[])[0]?.field } : {};
+	const field = type === "VALIDATION_ERROR" && Array.isArray(data) ? { field: (data as FieldError[])[0]?.field } : {};
 	return { code: "error", data: { type, message: shortened(message), ...field, ...answers } };
 }

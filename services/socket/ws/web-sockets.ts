@@ -7,7 +7,7 @@ import { bearerOf } from "../../../runtime/http/bearer.ts";
 import { clientOf, type Trusted } from "../../../runtime/http/client-address.ts";
 import { foreignOrigin, toHttp, tooManyRequests, unavailableHere } from "../../../runtime/http/http-error.ts";
 import { isAllowedOrigin } from "../../../runtime/http/origin.ts";
-import { refuse } from "../../../runtime/http/reject-upgrade.ts";
+import { rejectUpgrade } from "../../../runtime/http/reject-upgrade.ts";
 import type { Caller } from "../../define-service.ts";
 import type { Peer, Peers } from "../limits/peers.ts";
 import { Connection, type Session } from "./connection.ts";
@@ -78,9 +78,9 @@ export function webSockets({ allowedOrigins, isTrusted, peers, caller, onConnect
 
 		async upgrade(req: IncomingMessage, duplex: Duplex, head: Buffer) {
 			const { address, isSecure } = clientOf(req, isTrusted);
-			if (!isAllowedOrigin(req, allowedOrigins, isSecure)) return refuse(duplex, foreignOrigin);
+			if (!isAllowedOrigin(req, allowedOrigins, isSecure)) return rejectUpgrade(duplex, foreignOrigin);
 			const peer = peers.arrive(address);
-			if (!peer) return refuse(duplex, tooManyRequests);
+			if (!peer) return rejectUpgrade(duplex, tooManyRequests);
 			// A handshake that fails ends the connection and accepts nothing.
 			const leave = () => peer.leave();
 			duplex.on("close", leave);
@@ -89,9 +89,9 @@ export function webSockets({ allowedOrigins, isTrusted, peers, caller, onConnect
 			try {
 				await identify(req, peer);
 			} catch (error) {
-				return refuse(duplex, toHttp(error));
+				return rejectUpgrade(duplex, toHttp(error));
 			}
-			if (isStopped) return refuse(duplex, unavailableHere);
+			if (isStopped) return rejectUpgrade(duplex, unavailableHere);
 			server.handleUpgrade(req, duplex, head, socket => {
 				accept(socket, duplex, peer);
 				// The WebSocket listens to it by now.
