@@ -1,4 +1,4 @@
-// The compose file and the Dockerfile say the same as the code: what they set exists and is accepted, and nothing is left out.
+// docker-compose.yml and the Dockerfile agree with the code: they set only existing variables with valid values, and name every service.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
@@ -29,7 +29,7 @@ const compose = parse(read("../docker-compose.yml"), { merge: true }) as {
 const dockerfile = read("../Dockerfile");
 
 const containers = Object.entries(compose.services);
-/** Those that run our own code. */
+/** Containers that run Plaza itself. */
 const nodes = containers.filter(([, { build }]) => build);
 const servers = containers.filter(([, { build }]) => !build);
 const environmentOf = ({ environment }: Container) =>
@@ -47,19 +47,19 @@ test("every variable that a service's container sets is one that the code reads,
 		assert.deepEqual(
 			Object.keys(environment).filter(variable => !(variable in variables)),
 			[],
-			`${name} sets what nobody reads`
+			`${name} sets a variable that the code does not read`
 		);
 		assert.doesNotThrow(() => configOf(container), name);
 	}
 });
 
-test("every service of the code runs in exactly one container, and shares it as start:cluster has it", () => {
+test("every service runs in exactly one container, and shares it with the same services as in start:cluster", () => {
 	const running = nodes.map(([, container]) => configOf(container).services);
 	assert.deepEqual(running.flat().sort(), [...serviceNames].sort());
 	assert.deepEqual(Object.fromEntries(nodes.map(([name, container]) => [name, configOf(container).services])), layout);
 });
 
-test("each service's node has a fixed name of its own, on the cluster profile, open to guests in plain sight", () => {
+test("each service's node has a fixed name of its own, on the cluster profile, and states GUESTS=on", () => {
 	for (const [name, container] of nodes) {
 		const { profile, nodeID, guests } = configOf(container);
 		assert.deepEqual({ profile, nodeID, guests }, { profile: "cluster", nodeID: name, guests: true });
@@ -82,7 +82,7 @@ test("services look for each server where the compose file puts it", () => {
 	}
 });
 
-test("the host reaches the servers and both doors at the defaults of the code, on loopback only", () => {
+test("the host reaches the servers, the gateway and gRPC at the default ports, on loopback only", () => {
 	const databaseUrl = new URL(defaults.databaseUrl);
 	const expected = {
 		kafka: [new URL(`kafka://${defaults.kafkaBrokers}`).port],
@@ -97,10 +97,10 @@ test("the host reaches the servers and both doors at the defaults of the code, o
 	assert.deepEqual(ports, Object.fromEntries(onLoopback));
 	for (const [name, { ports = [] }] of containers)
 		for (const port of ports)
-			assert.equal(port.split(":")[1], port.split(":")[2], `${name} listens on another port than it publishes`);
+			assert.equal(port.split(":")[1], port.split(":")[2], `${name} listens on a different port from the one it publishes`);
 	assert.ok(
 		String(compose.services.kafka?.environment.KAFKA_ADVERTISED_LISTENERS).includes(`://${defaults.kafkaBrokers}`),
-		"a client on the host is sent on to an address that it cannot reach"
+		"a client on the host is redirected to an address that it cannot reach"
 	);
 	const { POSTGRES_USER, POSTGRES_PASSWORD, POSTGRES_DB } = environmentOf(compose.services.postgres!);
 	assert.deepEqual(
@@ -109,7 +109,7 @@ test("the host reaches the servers and both doors at the defaults of the code, o
 	);
 });
 
-test("every container says when it is well, comes back when it falls, may finish, and has limits", () => {
+test("every container has a health check, a restart policy, time to stop, and limits", () => {
 	for (const [name, { healthcheck, restart, deploy, stop_grace_period }] of containers) {
 		const { test = "", ...pace } = healthcheck ?? {};
 		assert.notEqual(test, "", `${name} has no health check`);
@@ -118,18 +118,18 @@ test("every container says when it is well, comes back when it falls, may finish
 		assert.equal(restart, "unless-stopped", name);
 		assert.match(deploy?.resources.limits.cpus ?? "", /^\d+(\.\d+)?$/, name);
 		assert.match(deploy?.resources.limits.memory ?? "", /^\d+[MG]$/, name);
-		assert.ok(Number.parseInt(stop_grace_period ?? "0", 10) >= 15, `${name} is killed while it finishes`);
+		assert.ok(Number.parseInt(stop_grace_period ?? "0", 10) >= 15, `${name} is killed before it can stop`);
 	}
 });
 
-test("a service's container is asked whether it lives where it answers that, with what its image has", () => {
+test("a service container's health check asks the port that answers it, with a program that the image has", () => {
 	for (const [, container] of nodes) {
 		assert.match(probeOf(container), /^CMD node -e /);
 		assert.ok(probeOf(container).includes(`http://127.0.0.1:${configOf(container).metricsPort}/health/live`));
 	}
 });
 
-test("services wait for all four servers to be well; the servers wait for nobody", () => {
+test("services wait until all four servers are healthy; the servers wait for nothing", () => {
 	const names = servers.map(([name]) => name);
 	assert.deepEqual(names, ["kafka", "cassandra", "postgres", "redis"]);
 	for (const [, { depends_on }] of nodes)
@@ -137,7 +137,7 @@ test("services wait for all four servers to be well; the servers wait for nobody
 	for (const [, { depends_on }] of servers) assert.equal(depends_on, undefined);
 });
 
-test("what a server stores lies in a volume that is declared", () => {
+test("every server stores its data in a declared volume", () => {
 	const used = servers.flatMap(([name, { volumes = [] }]) => {
 		assert.equal(volumes.length, 1, name);
 		return volumes.map(volume => volume.split(":")[0]!);
@@ -158,13 +158,13 @@ test("Kafka and Cassandra are the same versions without Docker as with it", () =
 	}
 });
 
-test("the image has the Node that the code is written for, only what runs, and no root", () => {
+test("the image has the required Node version, no development files, and does not run as root", () => {
 	const instructions = dockerfile.replaceAll("\\\n", "").split("\n");
 	const [, last] = dockerfile.split(/^FROM /m).slice(-2);
 	for (const from of instructions.filter(line => line.startsWith("FROM"))) assert.match(from, /^FROM node:24-slim( AS \w+)?$/);
 	assert.ok(instructions.some(line => /^RUN npm ci .*--omit=dev --omit=optional/.test(line)));
 	assert.match(last!, /^USER node$/m);
-	assert.match(last!, /^CMD \["node", "start\.ts"\]$/m);
+	assert.match(last!, /^CMD \["node", "runtime\/start\.ts"\]$/m);
 	assert.match(last!, /^HEALTHCHECK .*\/health\/live/ms);
 	const exposed = /^EXPOSE (.*)$/m.exec(last!)?.[1]?.split(" ").map(Number);
 	assert.deepEqual(exposed, [defaults.httpPort, defaults.grpcPort, defaults.metricsPort]);
