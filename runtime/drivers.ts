@@ -1,11 +1,13 @@
 // Which driver stands behind each port: the only file, beside the services' own choice of store, that knows of the two profiles.
 // Everything here is one for the whole process. Nothing connects before a service that needs it starts.
 
+import type { ServiceSchema } from "moleculer";
 import { type Cassandra, openCassandra } from "../mixins/cassandra.ts";
 import { type Database, openEmbedded, openPostgres } from "../mixins/database/database.ts";
 import { redisLimits } from "../mixins/limits/limits.redis.ts";
 import { type Limits, memoryLimits } from "../mixins/limits/limits.ts";
 import { type Outbox, outbox } from "../mixins/outbox/outbox.ts";
+import { relay } from "../mixins/outbox/relay.ts";
 import { openRedis, type Redis } from "../mixins/redis.ts";
 import { embeddedLog } from "../mixins/topics/embedded/embedded-log.ts";
 import { kafkaLog } from "../mixins/topics/kafka/kafka-log.ts";
@@ -74,9 +76,19 @@ export const withTopics = () => topicsMixin(topicLog(), topicsOptions());
 /** Mixin: for a service that asks `topicLog()` itself. */
 export const withTopicLog = () => withLog(topicLog(), topicsOptions());
 
-/** Messages that leave if, and only if, the transaction that made them commits. */
-export const purchaseOutbox = once((): Outbox => outbox(postgres().knex, { contracts: topics }));
-export const ordersOutbox = once((): Outbox => outbox(postgres().knex, { contracts: topics, table: "orders_outbox" }));
-export const paymentOutbox = once((): Outbox => outbox(postgres().knex, { contracts: topics, table: "payment_outbox" }));
-export const inventoryOutbox = once((): Outbox => outbox(postgres().knex, { contracts: topics, table: "inventory_outbox" }));
-export const productsOutbox = once((): Outbox => outbox(postgres().knex, { contracts: topics, table: "products_outbox" }));
+const outboxes = new Map<string, Outbox>();
+
+/**
+ * The outbox of a service, and the mixin `relay` that publishes its messages; it stands before `database(…)`, whose migrations create the tables.
+ * `table`: as given to `createOutbox` in the service's migrations.
+ */
+export function withOutbox(
+	service: string,
+	{ table = `${service}_outbox` } = {}
+): { outbox: Outbox; relay: Partial<ServiceSchema> } {
+	const box = outboxes.get(table) ?? outbox(postgres().knex, { contracts: topics, table });
+	outboxes.set(table, box);
+	// Embedded, every commit happens in this process and wakes the relay: it rarely needs to poll.
+	const pollMs = embedded ? { least: 250, most: 1_000 } : undefined;
+	return { outbox: box, relay: relay(box, topicLog(), { runsService, pollMs }) };
+}

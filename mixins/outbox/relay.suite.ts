@@ -93,7 +93,7 @@ export const relaySuite = ({ fresh, put, isEmpty, node, start }: Testbed) => {
 
 	it("leaves the sending to others on a node that only carries the service's answers", async () => {
 		const [box, log] = [await fresh(), keptLog()];
-		const carrier = await node(box, log, { works: service => service !== "sender" });
+		const carrier = await node(box, log, { runsService: service => service !== "sender" });
 		await put(box, entry("a", 1));
 		const worker = keptLog();
 		const other = await node(box, worker);
@@ -107,7 +107,7 @@ export const relaySuite = ({ fresh, put, isEmpty, node, start }: Testbed) => {
 		const lines: unknown[] = [];
 		const say = (line: unknown) => lines.push(line);
 		const worker = start(box, log, leaseOf(box, "node"), { debug() {}, info: say, warn: say });
-		const { broker } = await node(box, log, { works: false });
+		const { broker } = await node(box, log, { runsService: false });
 		const healthSays = (pattern: RegExp) =>
 			until(async () => pattern.test((await checksOf(broker))[box.table] ?? ""), `health to say ${pattern}`);
 		const ageSeconds = async () => {

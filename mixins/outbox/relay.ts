@@ -1,7 +1,7 @@
 /**
  * Sends what an outbox holds to its topics: each message at least once, each key's in order. One node at a time does, by a lease.
  *
- *     mixins: [relay(box, log, { works: true }), database(db, migrations)]       // before the mixin that makes the tables: it starts after it
+ *     mixins: [relay(box, log, { runsService: true }), database(db, migrations)]       // before the mixin that makes the tables: it starts after it
  *
  * A message is deleted once the log has acknowledged it, so a relay that dies in between sends it again: whoever reads it must expect that.
  * While the log is away everything waits and health says for how long; so it does for a message that the log will never take.
@@ -17,7 +17,7 @@ import type { Outbox, PendingMessage } from "./outbox.ts";
 
 export interface RelayOptions {
 	/** Whether this node sends. One that only carries the service's answers leaves that to others. Default: yes. */
-	works?: boolean | ((service: string) => boolean);
+	runsService?: boolean | ((service: string) => boolean);
 	/** The pause between two looks, which grows from the least to the most while there is nothing (after something was sent it is at most 10 ms): how late the commits of other processes are seen. */
 	pollMs?: { least: number; most: number };
 }
@@ -146,7 +146,7 @@ interface RelayService extends Service {
 
 /** Mixin; see the top of this file. */
 export function relay(outbox: Outbox, log: Log, options: RelayOptions = {}): Partial<ServiceSchema> {
-	const { works = true, pollMs = { least: 5, most: 50 } } = options;
+	const { runsService = true, pollMs = { least: 5, most: 50 } } = options;
 	return {
 		created(this: RelayService) {
 			addCheck(this.broker, outbox.table, async () => {
@@ -159,7 +159,7 @@ export function relay(outbox: Outbox, log: Log, options: RelayOptions = {}): Par
 		},
 
 		started(this: RelayService) {
-			if (typeof works === "function" ? !works(this.name) : !works) return;
+			if (typeof runsService === "function" ? !runsService(this.name) : !runsService) return;
 			this.outboxRelay = startRelay(outbox, log, leaseOf(outbox, this.broker.nodeID), this.logger, pollMs);
 		},
 

@@ -4,9 +4,8 @@ import { database } from "../../mixins/database/database.ts";
 import { deadlineIn, skipExpired } from "../../mixins/deadline.ts";
 import { conflict, notFound, unavailableAs } from "../../mixins/errors.ts";
 import { microBatch } from "../../mixins/micro-batch.ts";
-import { relay } from "../../mixins/outbox/relay.ts";
 import type { Deducted, GivenBack, Request } from "../../mixins/reservation/reservation.rules.ts";
-import { embedded, inventoryOutbox, postgres, runsService, topicLog, withTopics } from "../../runtime/drivers.ts";
+import { embedded, postgres, runsService, withOutbox, withTopics } from "../../runtime/drivers.ts";
 import { type Caller, defineService } from "../define-service.ts";
 import { seldom } from "./inventory.adaptive-cache.ts";
 import { startSettling } from "./inventory.orphaned-reservations.ts";
@@ -140,16 +139,12 @@ export function inventory(store: InventoryStore, { mixins = [], batches = 1, orp
 	});
 }
 
-// Embedded, every commit is this process's own, and wakes the relay; and the one session can do one transaction at a time.
-const pollMs = embedded ? { least: 250, most: 1_000 } : undefined;
+const { outbox, relay } = withOutbox("inventory");
+// The embedded Postgres has one session, so it runs one transaction at a time.
 const batches = embedded ? 1 : 2;
 
-export default inventory(sqlInventory(postgres().knex, inventoryOutbox()), {
-	mixins: [
-		relay(inventoryOutbox(), topicLog(), { works: runsService, pollMs }),
-		withTopics(),
-		database(postgres(), new URL("./migrations/", import.meta.url))
-	],
+export default inventory(sqlInventory(postgres().knex, outbox), {
+	mixins: [relay, withTopics(), database(postgres(), new URL("./migrations/", import.meta.url))],
 	batches,
 	orphans: runsService("inventory") ? {} : undefined
 });

@@ -3,9 +3,8 @@ import { database } from "../../mixins/database/database.ts";
 import { type Deadline, deadlineIn, skipExpired } from "../../mixins/deadline.ts";
 import { notFound, unauthorized, unavailable } from "../../mixins/errors.ts";
 import { microBatch } from "../../mixins/micro-batch.ts";
-import { relay } from "../../mixins/outbox/relay.ts";
 import { config } from "../../runtime/config.ts";
-import { embedded, ordersOutbox, postgres, runsService, topicLog, withTopics } from "../../runtime/drivers.ts";
+import { embedded, postgres, runsService, withOutbox, withTopics } from "../../runtime/drivers.ts";
 import { type Caller, defineService, type Meta } from "../define-service.ts";
 import { type Market, marketOf } from "./orders.catalogue-client.ts";
 import type { Status } from "./orders.contract.ts";
@@ -156,16 +155,12 @@ export function orders(store: OrderStore, { mixins = [], batches = 1, timeoutMs 
 	});
 }
 
-// Embedded, every commit is this process's own, and wakes the relay; and the one session can do one transaction at a time.
-const pollMs = embedded ? { least: 250, most: 1_000 } : undefined;
+const { outbox, relay } = withOutbox("orders");
+// The embedded Postgres has one session, so it runs one transaction at a time.
 const batches = embedded ? 1 : 2;
 
-export default orders(sqlOrders(postgres().knex, ordersOutbox()), {
-	mixins: [
-		relay(ordersOutbox(), topicLog(), { works: runsService, pollMs }),
-		withTopics(),
-		database(postgres(), new URL("./migrations/", import.meta.url))
-	],
+export default orders(sqlOrders(postgres().knex, outbox), {
+	mixins: [relay, withTopics(), database(postgres(), new URL("./migrations/", import.meta.url))],
 	batches,
 	unpaidMs: runsService("orders") ? config.orderTimeoutMinutes * 60_000 : undefined
 });

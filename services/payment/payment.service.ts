@@ -3,9 +3,8 @@ import { Total, toCents } from "../../contract/money.ts";
 import { database } from "../../mixins/database/database.ts";
 import { deadlineIn } from "../../mixins/deadline.ts";
 import { invalid, notFound, unauthorized } from "../../mixins/errors.ts";
-import { relay } from "../../mixins/outbox/relay.ts";
 import { config } from "../../runtime/config.ts";
-import { embedded, paymentOutbox, postgres, runsService, topicLog, withTopics } from "../../runtime/drivers.ts";
+import { postgres, runsService, withOutbox, withTopics } from "../../runtime/drivers.ts";
 import { defineService, type Message, type Meta } from "../define-service.ts";
 import { type CollectorOptions, startCollecting } from "./payment.collector.ts";
 import { type PaymentProvider, testProvider } from "./payment.provider.ts";
@@ -90,14 +89,9 @@ export function payment(
 	});
 }
 
-// Embedded, every commit is this process's own, and wakes the relay.
-const pollMs = embedded ? { least: 250, most: 1_000 } : undefined;
+const { outbox, relay } = withOutbox("payment");
 
-export default payment(sqlPayments(postgres().knex, paymentOutbox()), testProvider(config.paymentTestLimit * 100), {
-	mixins: [
-		relay(paymentOutbox(), topicLog(), { works: runsService, pollMs }),
-		withTopics(),
-		database(postgres(), new URL("./migrations/", import.meta.url))
-	],
+export default payment(sqlPayments(postgres().knex, outbox), testProvider(config.paymentTestLimit * 100), {
+	mixins: [relay, withTopics(), database(postgres(), new URL("./migrations/", import.meta.url))],
 	collects: runsService("payment")
 });

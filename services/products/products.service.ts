@@ -3,8 +3,7 @@ import type { ServiceSchema } from "moleculer";
 import { database } from "../../mixins/database/database.ts";
 import { type Deadline, deadlineIn } from "../../mixins/deadline.ts";
 import { conflict, invalid, notFound, unavailableAs } from "../../mixins/errors.ts";
-import { relay } from "../../mixins/outbox/relay.ts";
-import { embedded, postgres, productsOutbox, runsService, topicLog, withTopics } from "../../runtime/drivers.ts";
+import { postgres, withOutbox, withTopics } from "../../runtime/drivers.ts";
 import { type Ctx, defineService } from "../define-service.ts";
 import { type Stored, shown } from "./products.rules.ts";
 import { type ProductStore, sqlProducts } from "./products.store.ts";
@@ -83,11 +82,10 @@ export function products(store: ProductStore, mixins: Partial<ServiceSchema>[] =
 	});
 }
 
-// Embedded, every commit is this process's own, and wakes the relay.
-const pollMs = embedded ? { least: 250, most: 1_000 } : undefined;
+const { outbox, relay } = withOutbox("products");
 
-export default products(sqlProducts(postgres().knex, productsOutbox()), [
-	relay(productsOutbox(), topicLog(), { works: runsService, pollMs }),
+export default products(sqlProducts(postgres().knex, outbox), [
+	relay,
 	withTopics(),
 	database(postgres(), new URL("./migrations/", import.meta.url))
 ]);

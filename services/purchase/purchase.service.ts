@@ -4,8 +4,7 @@ import { toCents } from "../../contract/money.ts";
 import { database } from "../../mixins/database/database.ts";
 import { deadlineIn, skipExpired } from "../../mixins/deadline.ts";
 import { microBatch } from "../../mixins/micro-batch.ts";
-import { relay } from "../../mixins/outbox/relay.ts";
-import { embedded, postgres, purchaseOutbox, runsService, topicLog, withTopics } from "../../runtime/drivers.ts";
+import { embedded, postgres, withOutbox, withTopics } from "../../runtime/drivers.ts";
 import { defineService } from "../define-service.ts";
 import { type Attempt, isoTime } from "./purchase.rules.ts";
 import { type PurchaseStore, sqlPurchases } from "./purchase.store.ts";
@@ -62,15 +61,11 @@ export function purchase(store: PurchaseStore, { mixins = [], batches = 1, newID
 	});
 }
 
-// Embedded, every commit is this process's own, and wakes the relay; and the one session can do one transaction at a time.
-const pollMs = embedded ? { least: 250, most: 1_000 } : undefined;
+const { outbox, relay } = withOutbox("purchase", { table: "outbox" });
+// The embedded Postgres has one session, so it runs one transaction at a time.
 const batches = embedded ? 1 : 2;
 
-export default purchase(sqlPurchases(postgres().knex, purchaseOutbox()), {
-	mixins: [
-		relay(purchaseOutbox(), topicLog(), { works: runsService, pollMs }),
-		withTopics(),
-		database(postgres(), new URL("./migrations/", import.meta.url))
-	],
+export default purchase(sqlPurchases(postgres().knex, outbox), {
+	mixins: [relay, withTopics(), database(postgres(), new URL("./migrations/", import.meta.url))],
 	batches
 });
