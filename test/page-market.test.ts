@@ -5,8 +5,8 @@ import { beforeEach, describe, it } from "node:test";
 
 // The pages are JavaScript without types, and served as they are.
 const load = (file: string) => import(new URL(`../public/js/${file}`, import.meta.url).href);
-const { createOrderBook, stepsBetween } = await load("order-store.js");
-const { createShelf } = await load("product-store.js");
+const { createOrderStore, stepsBetween } = await load("order-store.js");
+const { createProductStore } = await load("product-store.js");
 const { createLiveList, readList } = await load("live-list.js");
 
 let news: string[];
@@ -17,7 +17,7 @@ beforeEach(() => {
 describe("the page's order book", () => {
 	const order = (n: number, status = "pending") => ({ orderId: `o${n}`, status, createdAt: new Date(n * 1_000).toISOString() });
 	const newBook = () =>
-		createOrderBook({
+		createOrderStore({
 			onPlaced: ({ orderId }: { orderId: string }) => news.push(`${orderId} placed`),
 			onStep: (orderId: string, status: string) => news.push(`${orderId} ${status}`),
 			onChange: () => {}
@@ -81,7 +81,7 @@ describe("the page's order book", () => {
 describe("the page's shelf", () => {
 	const product = (n: number, stock: number) => ({ productId: `p${n}`, sku: `P-${n}`, stock });
 	const newShelf = () =>
-		createShelf({
+		createProductStore({
 			onNew: ({ productId }: { productId: string }) => news.push(`${productId} new`),
 			onLow: ({ sku, stock }: { sku: string; stock: number }) => news.push(`${sku} ${stock} left`),
 			onChange: () => {}

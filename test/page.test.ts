@@ -7,7 +7,7 @@ const load = (file: string) => import(new URL(`../public/js/${file}`, import.met
 const { parseAmount } = await load("amount.js");
 const { freshId } = await load("id.js");
 const { createOutbox } = await load("outbox.js");
-const { Away, Refused } = await load("retry.js");
+const { Refused, Unavailable } = await load("retry.js");
 
 interface Item {
 	id: string;
@@ -91,7 +91,7 @@ describe("the page's outbox", () => {
 		});
 		return { outbox, sent, settled, removedElsewhere: (id: string) => removedElsewhere(id) };
 	};
-	const away = async () => Promise.reject(new Away("no network"));
+	const away = async () => Promise.reject(new Unavailable("no network"));
 	const turn = () => new Promise(setImmediate);
 
 	it("sends again under the same id, less and less often, until it is acknowledged", async t => {
@@ -106,18 +106,18 @@ describe("the page's outbox", () => {
 		// An attempt of the last second has failed by then, and not only when the clock has moved on.
 		await turn();
 		assert.ok(sent.length >= 8 && sent.length <= 24, `${sent.length} attempts in two minutes`);
-		assert.equal(outbox.troubled(), true);
+		assert.equal(outbox.isFailing(), true);
 		assert.equal(kept.size, 1);
 		reachable = true;
 		t.mock.timers.tick(15_000);
 		await turn();
 		assert.equal(new Set(sent.map(({ id }) => id)).size, 1);
-		assert.deepEqual([settled.length, settled[0]?.refusal, kept.size, outbox.troubled()], [1, undefined, 0, false]);
+		assert.deepEqual([settled.length, settled[0]?.refusal, kept.size, outbox.isFailing()], [1, undefined, 0, false]);
 	});
 
 	it("leaves the server alone for as long as it asked, even when the connection is back before", async t => {
 		t.mock.timers.enable({ apis: ["setTimeout", "Date"] });
-		const answers = [Promise.reject(new Away("slow down", 60_000)), Promise.resolve()];
+		const answers = [Promise.reject(new Unavailable("slow down", 60_000)), Promise.resolve()];
 		const { outbox, sent } = tab(() => answers.shift() as Promise<unknown>);
 		outbox.add({ name: "a" });
 		await turn();
@@ -187,7 +187,7 @@ describe("the page's outbox", () => {
 		for (const name of ["a", "b", "c"]) outbox.add({ name });
 		outbox.stop();
 		answers[0]!.resolve(undefined);
-		answers[1]!.reject(new Away("no network"));
+		answers[1]!.reject(new Unavailable("no network"));
 		await turn();
 		t.mock.timers.tick(60_000);
 		await turn();

@@ -8,8 +8,8 @@ import { openFormDialog } from "./form-dialog.js";
  * @param {ReturnType<typeof import("./account.js").createAccount>} options.account
  * @param {(text: string) => void} options.showNotice
  */
-export function createDoor({ button, account, showNotice }) {
-	let leaving = false;
+export function createAccountButton({ button, account, showNotice }) {
+	let isSigningOut = false;
 	let close = () => {};
 
 	function openSignIn(filled) {
@@ -30,14 +30,14 @@ export function createDoor({ button, account, showNotice }) {
 	}
 
 	async function signOut() {
-		if (leaving) return;
-		leaving = true;
+		if (isSigningOut) return;
+		isSigningOut = true;
 		try {
 			await account.signOut();
 		} catch {
 			showNotice("Signing out did not work, you are still signed in. Try again in a moment.");
 		} finally {
-			leaving = false;
+			isSigningOut = false;
 		}
 	}
 

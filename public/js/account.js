@@ -1,21 +1,21 @@
 // Who is signed in, in all tabs of this browser at once. The token that requests carry is in this tab's memory alone; what gets the next one is in a
 // cookie that no script can read. What is kept is only who it was: so the page of a guest has nothing to ask.
 
-import { inTurn } from "./cross-tab-lock.js";
+import { withCrossTabLock } from "./cross-tab-lock.js";
 import { request, serverNowMs } from "./http.js";
-import { Away } from "./retry.js";
+import { Unavailable } from "./retry.js";
 import { readJson, remove, write } from "./storage.js";
 
 const KEY = "plaza/account";
 const RENEW_BEFORE_MS = 60_000;
 /** A timer does not count the time that the machine slept: so the clock is looked at this often. */
-const LOOK_EVERY_MS = 15_000;
+const CLOCK_CHECK_MS = 15_000;
 /** A token that ends sooner would have the page ask for the next one without end. */
-const SHORTEST_LIFE_MS = 2_000;
+const MIN_TOKEN_LIFE_MS = 2_000;
 /** An answer that is given up takes the next cookie with it: it gets more time than others. */
 const REFRESH_TIMEOUT_MS = 30_000;
 
-const remembered = () => {
+const storedPerson = () => {
 	const kept = readJson(KEY);
 	return typeof kept?.id === "string" ? kept : undefined;
 };
@@ -29,109 +29,110 @@ const remembered = () => {
  */
 export function createAccount({ onChange, onToken }) {
 	/** @type {Person | undefined} */
-	let person = remembered();
+	let person = storedPerson();
 	/** @type {{ token: string, renewAtMs: number, endsAtMs: number } | undefined} by the server's clock */
-	let pass;
-	let renewal;
-	let askedUntilMs = 0;
+	let accessToken;
+	let refreshing;
+	let retryAfterUntilMs = 0;
 	let timer;
 
-	function become(next, isOver = false) {
-		person = next;
+	function setPerson(refreshOnce, isOver = false) {
+		person = refreshOnce;
 		onChange(person, isOver);
 	}
 
-	function admit({ user: { id, name, role }, token, expiresAt }) {
+	function applySignIn({ user: { id, name, role }, token, expiresAt }) {
 		const nowMs = serverNowMs();
-		const lifeMs = Math.max(Date.parse(expiresAt) - nowMs, SHORTEST_LIFE_MS);
-		pass = { token, endsAtMs: nowMs + lifeMs, renewAtMs: nowMs + Math.max(lifeMs - RENEW_BEFORE_MS, lifeMs / 2) };
-		look();
+		const lifeMs = Math.max(Date.parse(expiresAt) - nowMs, MIN_TOKEN_LIFE_MS);
+		accessToken = { token, endsAtMs: nowMs + lifeMs, renewAtMs: nowMs + Math.max(lifeMs - RENEW_BEFORE_MS, lifeMs / 2) };
+		scheduleRefresh();
 		write(KEY, JSON.stringify({ id, name, role }));
 		if (id === person?.id && role === person.role) onToken();
-		else become({ id, name, role });
+		else setPerson({ id, name, role });
 	}
 
-	function leave(isOver) {
+	function applySignOut(isOver) {
 		remove(KEY);
-		pass = undefined;
-		become(undefined, isOver);
+		accessToken = undefined;
+		setPerson(undefined, isOver);
 	}
 
 	/** Does what another tab has done. */
-	function follow() {
-		const other = remembered();
+	function syncWithOtherTabs() {
+		const other = storedPerson();
 		if (other?.id === person?.id) return;
-		pass = undefined;
-		become(other);
+		accessToken = undefined;
+		setPerson(other);
 	}
 
-	/** Rejects with `Away` alone: whatever was to be done with the new token is still to be done. */
+	/** Rejects with `Unavailable` alone: whatever was to be done with the new token is still to be done. */
 	const refresh = () =>
-		inTurn(async () => {
-			follow();
-			if (!person) throw new Away("signed out");
+		withCrossTabLock(async () => {
+			syncWithOtherTabs();
+			if (!person) throw new Unavailable("signed out");
 			try {
-				admit(await request("POST", "/api/auth/refresh", { keepalive: true, timeoutMs: REFRESH_TIMEOUT_MS }));
+				applySignIn(await request("POST", "/api/auth/refresh", { keepalive: true, timeoutMs: REFRESH_TIMEOUT_MS }));
 			} catch (error) {
-				if (error.type === "UNAUTHORIZED") leave(true);
-				else if (error.retryAfterMs) askedUntilMs = Date.now() + error.retryAfterMs;
-				throw new Away(error.message, error.retryAfterMs);
+				if (error.type === "UNAUTHORIZED") applySignOut(true);
+				else if (error.retryAfterMs) retryAfterUntilMs = Date.now() + error.retryAfterMs;
+				throw new Unavailable(error.message, error.retryAfterMs);
 			}
 		});
 
 	/** Gets the next token, once for all who ask for it. */
 	async function next() {
-		const restMs = askedUntilMs - Date.now();
-		if (restMs > 0) throw new Away("asked to wait", restMs);
-		renewal ??= refresh().finally(() => {
-			renewal = undefined;
+		const restMs = retryAfterUntilMs - Date.now();
+		if (restMs > 0) throw new Unavailable("asked to wait", restMs);
+		refreshing ??= refresh().finally(() => {
+			refreshing = undefined;
 		});
-		await renewal;
+		await refreshing;
 	}
 
-	function look() {
+	function scheduleRefresh() {
 		clearTimeout(timer);
-		if (!pass) return;
-		const restMs = pass.renewAtMs - serverNowMs();
+		if (!accessToken) return;
+		const restMs = accessToken.renewAtMs - serverNowMs();
 		// If it fails, it is tried again after the next look.
 		if (restMs <= 0) next().catch(() => {});
-		timer = setTimeout(look, restMs > 0 ? Math.min(restMs, LOOK_EVERY_MS) : LOOK_EVERY_MS);
+		timer = setTimeout(scheduleRefresh, restMs > 0 ? Math.min(restMs, CLOCK_CHECK_MS) : CLOCK_CHECK_MS);
 	}
 
-	const enter = (path, body, signal) => inTurn(async () => admit(await request("POST", path, { body, signal })));
+	const signInBy = (path, body, signal) =>
+		withCrossTabLock(async () => applySignIn(await request("POST", path, { body, signal })));
 
 	// A null key: all of it was cleared.
-	addEventListener("storage", ({ key }) => (key === KEY || key === null) && follow());
-	addEventListener("pageshow", ({ persisted }) => persisted && follow());
-	addEventListener("online", look);
-	document.addEventListener("visibilitychange", look);
+	addEventListener("storage", ({ key }) => (key === KEY || key === null) && syncWithOtherTabs());
+	addEventListener("pageshow", ({ persisted }) => persisted && syncWithOtherTabs());
+	addEventListener("online", scheduleRefresh);
+	document.addEventListener("visibilitychange", scheduleRefresh);
 
 	return {
 		person: () => person,
-		/** A token of this person and nobody else. Rejects with `Away`. */
+		/** A token of this person and nobody else. Rejects with `Unavailable`. */
 		tokenOf: async id => {
-			if (person?.id === id && !(pass?.endsAtMs > serverNowMs())) await next();
-			if (person?.id !== id || !pass) throw new Away("signed out");
-			return pass.token;
+			if (person?.id === id && !(accessToken?.endsAtMs > serverNowMs())) await next();
+			if (person?.id !== id || !accessToken) throw new Unavailable("signed out");
+			return accessToken.token;
 		},
-		/** This token was refused: it is worth nothing any more. Resolves once there is another; rejects with `Away`. */
+		/** This token was refused: it is worth nothing any more. Resolves once there is another; rejects with `Unavailable`. */
 		renew: async refused => {
-			if (pass && pass.token !== refused) return;
-			pass = undefined;
+			if (accessToken && accessToken.token !== refused) return;
+			accessToken = undefined;
 			await next();
 		},
-		/** These two reject with `Refused` or `Away`, and change nothing then. */
-		register: (details, signal) => enter("/api/auth/register", details, signal),
-		signIn: (details, signal) => enter("/api/auth/login", details, signal),
-		/** Rejects with `Away`, and changes nothing, where the server cannot be reached: its cookie would sign in whoever comes next. */
+		/** These two reject with `Refused` or `Unavailable`, and change nothing then. */
+		register: (details, signal) => signInBy("/api/auth/register", details, signal),
+		signIn: (details, signal) => signInBy("/api/auth/login", details, signal),
+		/** Rejects with `Unavailable`, and changes nothing, where the server cannot be reached: its cookie would sign in whoever comes next. */
 		signOut: () =>
-			inTurn(async () => {
+			withCrossTabLock(async () => {
 				try {
-					await request("POST", "/api/auth/logout", { token: pass?.token });
+					await request("POST", "/api/auth/logout", { token: accessToken?.token });
 				} catch (error) {
 					if (error.type !== "UNAUTHORIZED") throw error;
 				}
-				leave(false);
+				applySignOut(false);
 			})
 	};
 }

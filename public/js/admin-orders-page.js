@@ -1,18 +1,18 @@
 // Everybody's orders, for those who send them on their way.
 import { cancellingHere, notCancelledHere, orderToasts, productToasts } from "./admin-toasts.js";
-import { openMarket } from "./commerce-session.js";
+import { openCommerceSession } from "./commerce-session.js";
 import { orderRow } from "./order-row.js";
-import { createOrderBook } from "./order-store.js";
+import { createOrderStore } from "./order-store.js";
 import { announce, element, openPage, showConnection } from "./page.js";
-import { createShelf } from "./product-store.js";
+import { createProductStore } from "./product-store.js";
 import { createRows } from "./rows.js";
 
-let market;
+let session;
 
-async function bring({ orderId }, status) {
+async function changeStatus({ orderId }, status) {
 	if (status === "cancelled") cancellingHere(orderId);
 	try {
-		market.tellOrder(await market.once("PATCH", `/api/orders/${encodeURIComponent(orderId)}/status`, { body: { status } }));
+		session.tellOrder(await session.once("PATCH", `/api/orders/${encodeURIComponent(orderId)}/status`, { body: { status } }));
 	} catch (error) {
 		notCancelledHere(orderId);
 		throw error;
@@ -22,7 +22,7 @@ async function bring({ orderId }, status) {
 const showOrders = createRows({
 	list: element("orders"),
 	idOf: ({ orderId }) => orderId,
-	make: orderRow({ template: element("order"), isAdmin: true, bring })
+	make: orderRow({ template: element("order"), isAdmin: true, bring: changeStatus })
 });
 
 function showProblem(text) {
@@ -30,7 +30,7 @@ function showProblem(text) {
 }
 
 const more = element("more");
-more.addEventListener("click", () => market.moreOrders().catch(({ message }) => showProblem(message)));
+more.addEventListener("click", () => session.moreOrders().catch(({ message }) => showProblem(message)));
 
 openPage({
 	guestName: "guest",
@@ -44,23 +44,23 @@ openPage({
 			showConnection("off", "not signed in");
 			return { close: () => 0 };
 		}
-		const book = createOrderBook({
+		const book = createOrderStore({
 			...orderToasts,
 			onPlaced: ({ orderId, total }) => announce(orderId, `new order, ${total}`),
 			onChange: () => showOrders(book.list())
 		});
-		market = openMarket({
+		session = openCommerceSession({
 			who,
 			isDashboard: true,
 			book,
 			// For the alerts alone: which were missed is seen in what is left.
-			shelf: createShelf({ ...productToasts, onChange: () => {} }),
+			shelf: createProductStore({ ...productToasts, onChange: () => {} }),
 			productsWanted: Number.POSITIVE_INFINITY,
 			showMore: (list, hasMore) => {
 				if (list === "orders") more.hidden = !hasMore;
 			},
 			showProblem
 		});
-		return market;
+		return session;
 	}
 });

@@ -1,22 +1,22 @@
 // The dashboard: how it goes, and what there is to sell.
 import { orderToasts, productToasts } from "./admin-toasts.js";
-import { openMarket } from "./commerce-session.js";
-import { showEquation, showFigures, showLow } from "./dashboard.js";
-import { createOrderBook } from "./order-store.js";
+import { openCommerceSession } from "./commerce-session.js";
+import { showLedgerCheck, showLow, showStatistics } from "./dashboard.js";
+import { createOrderStore } from "./order-store.js";
 import { element, openPage, showConnection } from "./page.js";
 import { productEditor } from "./product-editor.js";
 import { createProductForm } from "./product-form.js";
-import { createShelf } from "./product-store.js";
+import { createProductStore } from "./product-store.js";
 import { createRows } from "./rows.js";
-import { atMostEvery } from "./throttle.js";
+import { throttle } from "./throttle.js";
 
-const FIGURES_EVERY_MS = 1_000;
-const EQUATION_EVERY_MS = 2_000;
+const STATISTICS_INTERVAL_MS = 1_000;
+const LEDGER_CHECK_INTERVAL_MS = 2_000;
 /** Minutes pass and days begin without anybody's doing. */
-const LOOK_EVERY_MS = 15_000;
+const REFRESH_MS = 15_000;
 
-let market;
-let shelf;
+let session;
+let productStore;
 
 const idOf = ({ productId }) => productId;
 const showProducts = createRows({ list: element("products"), idOf, make: productEditor({ template: element("product"), save }) });
@@ -24,15 +24,15 @@ const showProducts = createRows({ list: element("products"), idOf, make: product
 async function save(productId, { price, stock }) {
 	const id = encodeURIComponent(productId);
 	if (price !== undefined) {
-		const { stock: _, ...product } = await market.once("PATCH", `/api/products/${id}`, { body: { price } });
-		shelf.change(product);
+		const { stock: _, ...product } = await session.once("PATCH", `/api/products/${id}`, { body: { price } });
+		productStore.change(product);
 	}
-	if (stock !== undefined) shelf.move(await market.once("PATCH", `/api/inventory/${id}`, { body: { stock } }));
+	if (stock !== undefined) productStore.move(await session.once("PATCH", `/api/inventory/${id}`, { body: { stock } }));
 }
 
 createProductForm({
 	form: element("new-product"),
-	add: async product => market.tellProduct(await market.once("POST", "/api/products", { body: product }))
+	add: async product => session.tellProduct(await session.once("POST", "/api/products", { body: product }))
 });
 
 function showProblem(text) {
@@ -42,39 +42,39 @@ function showProblem(text) {
 const midnight = () => new Date(new Date().setHours(0, 0, 0, 0)).toISOString();
 
 function openDashboard(who) {
-	const figures = atMostEvery(FIGURES_EVERY_MS, async () =>
-		showFigures(await market.once("GET", `/api/order-figures?since=${midnight()}`))
+	const figures = throttle(STATISTICS_INTERVAL_MS, async () =>
+		showStatistics(await session.once("GET", `/api/order-figures?since=${midnight()}`))
 	);
-	const equation = atMostEvery(EQUATION_EVERY_MS, async () => {
+	const equation = throttle(LEDGER_CHECK_INTERVAL_MS, async () => {
 		try {
-			showEquation(await market.once("GET", "/api/inventory"));
+			showLedgerCheck(await session.once("GET", "/api/inventory"));
 		} catch (error) {
-			if (error.name !== "AbortError") showEquation(undefined);
+			if (error.name !== "AbortError") showLedgerCheck(undefined);
 		}
 	});
-	const look = () => {
+	const refresh = () => {
 		figures.soon();
 		equation.soon();
 	};
-	shelf = createShelf({
+	productStore = createProductStore({
 		...productToasts,
 		onChange: () => {
-			showProducts(shelf.list());
-			showLow(shelf.list());
+			showProducts(productStore.list());
+			showLow(productStore.list());
 			equation.soon();
 		}
 	});
-	market = openMarket({
+	session = openCommerceSession({
 		who,
 		isDashboard: true,
-		book: createOrderBook({ ...orderToasts, onChange: look }),
-		shelf,
+		book: createOrderStore({ ...orderToasts, onChange: refresh }),
+		shelf: productStore,
 		productsWanted: Number.POSITIVE_INFINITY,
 		showProblem,
-		onConnected: look
+		onConnected: refresh
 	});
-	const timer = setInterval(look, LOOK_EVERY_MS);
-	const { close } = market;
+	const timer = setInterval(refresh, REFRESH_MS);
+	const { close } = session;
 	return {
 		close: () => {
 			clearInterval(timer);

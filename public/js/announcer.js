@@ -8,13 +8,13 @@
 export function createAnnouncer(region, gapMs) {
 	const waiting = new Map();
 
-	function say() {
+	function announce() {
 		region.textContent = [...waiting.values()].join(", ");
 		waiting.clear();
 	}
 
 	return (topic, text) => {
-		if (waiting.size === 0) setTimeout(say, gapMs);
+		if (waiting.size === 0) setTimeout(announce, gapMs);
 		waiting.set(topic, text);
 	};
 }

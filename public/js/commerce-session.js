@@ -6,28 +6,28 @@ import { openLive } from "./live.js";
 import { createLiveList, readList } from "./live-list.js";
 import { showConnection } from "./page.js";
 import { untilAnswered } from "./retry.js";
-import { atMostEvery } from "./throttle.js";
+import { throttle } from "./throttle.js";
 
-const FIRST = 200;
+const FIRST_PAGE = 200;
 const NEWEST_EVERY_MS = 2_000;
 
 /**
  * @param {object} options
  * @param {import("./identity.js").Who} options.who
  * @param {boolean} options.isDashboard everybody's orders, and the events of admins
- * @param {ReturnType<typeof import("./order-store.js").createOrderBook>} [options.book]
- * @param {ReturnType<typeof import("./product-store.js").createShelf>} [options.shelf]
+ * @param {ReturnType<typeof import("./order-store.js").createOrderStore>} [options.book]
+ * @param {ReturnType<typeof import("./product-store.js").createProductStore>} [options.shelf]
  * @param {number} [options.productsWanted] how many products are read at first; `Infinity`: all
  * @param {(list: "orders" | "products", hasMore: boolean) => void} [options.showMore] whether there is more to be read
  * @param {(message: string) => void} options.showProblem
  * @param {() => void} [options.onConnected]
  */
-export function openMarket({
+export function openCommerceSession({
 	who,
 	isDashboard,
 	book,
 	shelf,
-	productsWanted = FIRST,
+	productsWanted = FIRST_PAGE,
 	showMore = () => {},
 	showProblem,
 	onConnected = () => {}
@@ -49,7 +49,7 @@ export function openMarket({
 	const orders =
 		book &&
 		createLiveList({
-			read: () => readList(get, ordersPath, idOfOrder, Math.max(FIRST, book.list().length)),
+			read: () => readList(get, ordersPath, idOfOrder, Math.max(FIRST_PAGE, book.list().length)),
 			show: ({ items, hasMore }) => {
 				book.read(items);
 				showMore("orders", hasMore);
@@ -68,7 +68,7 @@ export function openMarket({
 		});
 
 	/** Events do not say where an order is to be sent. */
-	const newest = atMostEvery(NEWEST_EVERY_MS, async () => {
+	const newest = throttle(NEWEST_EVERY_MS, async () => {
 		const { items } = await readList(get, ordersPath, idOfOrder, 1);
 		orders.tell(() => book.read(items));
 	});
@@ -115,18 +115,18 @@ export function openMarket({
 	return {
 		/** Until it is answered; rejects with `Refused`. Only for what may be asked for twice. */
 		untilDone,
-		/** Once; rejects with `Refused` or `Away`. */
+		/** Once; rejects with `Refused` or `Unavailable`. */
 		once,
 		/** An answer about an order, and one about a product, are news like events. */
 		tellOrder: order => orders.tell(() => book.put(order)),
 		tellProduct: product => products.tell(() => shelf.put(product)),
 		moreOrders: async () => {
-			const { items, hasMore } = await readList(get, ordersPath, idOfOrder, FIRST, book.list().at(-1)?.orderId);
+			const { items, hasMore } = await readList(get, ordersPath, idOfOrder, FIRST_PAGE, book.list().at(-1)?.orderId);
 			book.readMore(items);
 			showMore("orders", hasMore);
 		},
 		moreProducts: async () => {
-			const { items, hasMore } = await readList(get, "/api/products?", idOfProduct, FIRST, shelf.list().at(-1)?.productId);
+			const { items, hasMore } = await readList(get, "/api/products?", idOfProduct, FIRST_PAGE, shelf.list().at(-1)?.productId);
 			shelf.readMore(items);
 			showMore("products", hasMore);
 		},

@@ -6,7 +6,7 @@ const SILENCE_MS = 30_000;
 /** For opening, and for the first answer to what was asked. */
 const ANSWER_MS = 10_000;
 /** A connection that ends sooner counts as one more failure, or a server that accepts and drops would be asked twice a second. */
-const STEADY_MS = 5_000;
+const STABLE_AFTER_MS = 5_000;
 
 /**
  * @param {object} options
@@ -38,26 +38,26 @@ export function openConnection({ url, hello, probe, onFrame, onLost }) {
 	function open() {
 		const opened = new WebSocket(url);
 		socket = opened;
-		schedule(lose, ANSWER_MS);
+		schedule(reconnect, ANSWER_MS);
 		opened.onopen = () => {
 			openedAtMs = Date.now();
-			hello().then(greet, () => socket === opened && lose());
+			hello().then(sendHello, () => socket === opened && reconnect());
 		};
-		const greet = frames => {
+		const sendHello = frames => {
 			if (socket !== opened) return;
 			for (const frame of frames) send(frame);
-			schedule(lose, ANSWER_MS);
+			schedule(reconnect, ANSWER_MS);
 		};
 		opened.onmessage = ({ data }) => {
-			schedule(ask, SILENCE_MS);
+			schedule(sendProbe, SILENCE_MS);
 			onFrame(JSON.parse(data));
 		};
-		opened.onclose = ({ code }) => lose(code);
+		opened.onclose = ({ code }) => reconnect(code);
 	}
 
-	function ask() {
+	function sendProbe() {
 		send(probe);
-		schedule(lose, ANSWER_MS);
+		schedule(reconnect, ANSWER_MS);
 	}
 
 	/** Gives the socket up without waiting for its closing handshake, which a dead peer never ends. */
@@ -68,9 +68,9 @@ export function openConnection({ url, hello, probe, onFrame, onLost }) {
 		socket = undefined;
 	}
 
-	function lose(code) {
+	function reconnect(code) {
 		drop();
-		if (openedAtMs > 0 && Date.now() - openedAtMs > STEADY_MS) failures = 0;
+		if (openedAtMs > 0 && Date.now() - openedAtMs > STABLE_AFTER_MS) failures = 0;
 		openedAtMs = 0;
 		schedule(open, backoffMs(failures++));
 		onLost(code);
@@ -78,7 +78,7 @@ export function openConnection({ url, hello, probe, onFrame, onLost }) {
 
 	/** Something happened that makes the wait pointless, or the connection doubtful. */
 	function check() {
-		if (isOpen()) ask();
+		if (isOpen()) sendProbe();
 		else if (!socket) open();
 	}
 
@@ -92,7 +92,7 @@ export function openConnection({ url, hello, probe, onFrame, onLost }) {
 		/** Sends a frame; false where there is no connection to send it by. */
 		send,
 		/** Ends the connection, to be opened again after a pause. */
-		lose: () => lose(),
+		lose: () => reconnect(),
 		/** Ends it for good. */
 		close: () => {
 			closing.abort();

@@ -4,16 +4,16 @@ import { read, remove, write } from "./storage.js";
 
 const NAME = "plaza/turn";
 /** What a page that is gone has left under way is answered by then: the server gives itself no longer. */
-const LEFT_BEHIND_MS = 5_000;
-const LOOK_EVERY_MS = 50;
+const MARK_TTL_MS = 5_000;
+const POLL_MS = 50;
 
 /** Whether this page is being left: then a request with `keepalive` fails for it, and goes on all the same. */
-let isLeft = false;
+let isPageHidden = false;
 addEventListener("pagehide", () => {
-	isLeft = true;
+	isPageHidden = true;
 });
 addEventListener("pageshow", () => {
-	isLeft = false;
+	isPageHidden = false;
 });
 
 /**
@@ -23,38 +23,38 @@ addEventListener("pageshow", () => {
  * @param {() => Promise<Answer>} work
  * @returns {Promise<Answer>}
  */
-export function inTurn(work) {
+export function withCrossTabLock(work) {
 	const marked = async () => {
-		const mark = await leaveMark();
+		const mark = await writeMark();
 		try {
 			return await work();
 		} finally {
-			if (!isLeft && read(NAME) === mark) remove(NAME);
+			if (!isPageHidden && read(NAME) === mark) remove(NAME);
 		}
 	};
 	// There are none where the page was not loaded over HTTPS or from this machine: the mark has to do.
 	return navigator.locks ? navigator.locks.request(NAME, marked) : marked();
 }
 
-async function leaveMark() {
+async function writeMark() {
 	for (;;) {
-		const restMs = respectedForMs(read(NAME));
+		const restMs = markValidForMs(read(NAME));
 		if (restMs > 0) {
-			await pause(Math.min(restMs, LOOK_EVERY_MS));
+			await pause(Math.min(restMs, POLL_MS));
 			continue;
 		}
 		const mark = `${Date.now()} ${freshId()}`;
 		write(NAME, mark);
 		// Without locks two tabs may get here together: the turn is the last writer's.
-		if (!navigator.locks) await pause(LOOK_EVERY_MS);
+		if (!navigator.locks) await pause(POLL_MS);
 		if (read(NAME) === mark) return mark;
 	}
 }
 
 /** A mark from the future is one from before the clock was set back. */
-function respectedForMs(mark) {
+function markValidForMs(mark) {
 	const ageMs = Date.now() - Number.parseInt(mark ?? "0", 10);
-	return ageMs >= 0 ? LEFT_BEHIND_MS - ageMs : 0;
+	return ageMs >= 0 ? MARK_TTL_MS - ageMs : 0;
 }
 
 const pause = ms => new Promise(resolve => setTimeout(resolve, ms));

@@ -9,25 +9,25 @@ const element = id => document.getElementById(id);
 const drawChart = createChart(element("chart"));
 
 /** @param {object} figures as `GET /api/order-figures` answers */
-export function showFigures({ statuses, revenue, minutes }) {
+export function showStatistics({ statuses, revenue, minutes }) {
 	for (const shown of document.querySelectorAll("[data-status]")) shown.textContent = statuses[shown.dataset.status];
 	element("revenue").textContent = formatAmount(revenue);
 	drawChart(minutes);
 }
 
-function showLight(state, text) {
+function showState(state, text) {
 	const light = element("light");
 	light.dataset.state = state;
 	if (light.textContent !== text) light.textContent = text;
 }
 
 /** @param {object | undefined} equation as `GET /api/inventory` answers; undefined: it could not be checked */
-export function showEquation(equation) {
-	if (!equation) return showLight("waiting", "cannot be checked right now");
+export function showLedgerCheck(equation) {
+	if (!equation) return showState("waiting", "cannot be checked right now");
 	for (const shown of document.querySelectorAll("[data-sum]")) shown.textContent = equation[shown.dataset.sum];
 	const { stock, sold, returned, putIn, reserved, broken } = equation;
 	const holds = broken.length === 0 && stock + sold - returned === putIn && reserved >= 0 && reserved <= stock;
-	showLight(holds ? "good" : "bad", holds ? "holds for every product" : `broken: ${broken.join(", ") || "the sums differ"}`);
+	showState(holds ? "good" : "bad", holds ? "holds for every product" : `broken: ${broken.join(", ") || "the sums differ"}`);
 }
 
 const showRows = createRows({

@@ -1,5 +1,5 @@
 // The two dialogs of accounts: the same on every page.
-import { make, unseen } from "./element.js";
+import { make, visuallyHidden } from "./element.js";
 
 const email = {
 	name: "email",
@@ -25,7 +25,7 @@ const reveal = () =>
 		"button",
 		{ class: "plain reveal", type: "button", "aria-pressed": "false", "aria-controls": "password" },
 		"Show",
-		unseen(" password")
+		visuallyHidden(" password")
 	);
 
 function field({ name, label, input, hint }) {

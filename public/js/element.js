@@ -14,4 +14,4 @@ export function make(tag, attributes = {}, ...children) {
 }
 
 /** Text for screen readers alone. */
-export const unseen = text => make("span", { class: "visually-hidden" }, text);
+export const visuallyHidden = text => make("span", { class: "visually-hidden" }, text);

@@ -1,31 +1,31 @@
 // A dialog with one form that is sent to the server, and with what the server says of it beside its fields.
-import { createFaults, sentence } from "./form-errors.js";
+import { createFormErrors, sentence } from "./form-errors.js";
 import { Refused } from "./retry.js";
 
-const SLOW_DOWN = "TOO_MANY_REQUESTS";
+const RATE_LIMITED = "TOO_MANY_REQUESTS";
 const WAIT_MS = 5_000;
-const AWAY = "Plaza cannot be reached right now. What you typed is still here: try again in a moment.";
+const UNREACHABLE = "Plaza cannot be reached right now. What you typed is still here: try again in a moment.";
 
 /**
  * Put into the page when it is opened and gone when it is closed, with all that was typed; the focus then returns to where it was before.
  * @param {object} options
  * @param {HTMLDialogElement} options.dialog its fields are named as the server names them
  * @param {Record<string, string>} options.filled what is in the fields already
- * @param {(details: Record<string, string>, signal: AbortSignal) => Promise<void>} options.submit rejects with `Refused` or `Away`
+ * @param {(details: Record<string, string>, signal: AbortSignal) => Promise<void>} options.submit rejects with `Refused` or `Unavailable`
  * @param {(details: Record<string, string>) => void} options.onOther the person wants the other dialog
  * @returns {() => void} closes it
  */
 export function openFormDialog({ dialog, filled, submit, onOther }) {
 	const form = dialog.querySelector("form");
 	const fields = [...form.querySelectorAll("input")];
-	const faults = createFaults(form);
+	const errors = createFormErrors(form);
 	const { password } = form.elements;
 	const problem = dialog.querySelector("[role=alert]");
 	const send = form.querySelector("[type=submit]");
 	const reveal = form.querySelector(".reveal");
 	const closed = new AbortController();
 	let busy = false;
-	let askedUntilMs = 0;
+	let retryAfterUntilMs = 0;
 
 	const details = () => Object.fromEntries(fields.map(({ name, value }) => [name, value]));
 
@@ -34,22 +34,22 @@ export function openFormDialog({ dialog, filled, submit, onOther }) {
 	}
 
 	function showWait() {
-		const seconds = Math.ceil((askedUntilMs - Date.now()) / 1000);
+		const seconds = Math.ceil((retryAfterUntilMs - Date.now()) / 1000);
 		showProblem(`Too many attempts. Wait ${seconds === 1 ? "a second" : `${seconds} seconds`}, then try again.`);
 	}
 
 	function showFailure(error) {
 		if (error instanceof Refused) {
-			if (faults.show(error.faults)) return;
+			if (errors.show(error.faults)) return;
 			showProblem(sentence(error.message));
 			password.focus();
 			password.select();
-		} else if (error.type === SLOW_DOWN) {
+		} else if (error.type === RATE_LIMITED) {
 			const waitMs = error.retryAfterMs ?? WAIT_MS;
-			askedUntilMs = Date.now() + waitMs;
+			retryAfterUntilMs = Date.now() + waitMs;
 			showWait();
 			setTimeout(showProblem, waitMs, "You can try again now.");
-		} else showProblem(AWAY);
+		} else showProblem(UNREACHABLE);
 	}
 
 	/** Not `disabled`, which would take the focus away from the button. */
@@ -66,10 +66,10 @@ export function openFormDialog({ dialog, filled, submit, onOther }) {
 
 	async function trySubmit() {
 		if (busy) return;
-		if (askedUntilMs > Date.now()) return showWait();
+		if (retryAfterUntilMs > Date.now()) return showWait();
 		showProblem("");
-		faults.clear();
-		if (faults.showEmpty()) return;
+		errors.clear();
+		if (errors.showEmpty()) return;
 		// Or browsers would keep it among the texts that they offer to fill in.
 		setRevealed(false);
 		setBusy(true);

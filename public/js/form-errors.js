@@ -3,7 +3,7 @@
 export const sentence = text => `${text.charAt(0).toUpperCase()}${text.slice(1).replace(/\.$/, "")}.`;
 
 /** @param {HTMLFormElement} form its fields are named as the server names them */
-export function createFaults(form) {
+export function createFormErrors(form) {
 	const fields = [...form.querySelectorAll("input")];
 
 	function mark(field, message) {

@@ -1,17 +1,17 @@
 // One HTTP request: answered, refused, or to be tried again.
-import { Away, Refused } from "./retry.js";
+import { Refused, Unavailable } from "./retry.js";
 
 const TIMEOUT_MS = 10_000;
 /** A server that names a later time is asked again after this long all the same. */
 const LONGEST_RETRY_AFTER_MS = 10 * 60_000;
 const TOO_MANY_REQUESTS = 429;
 
-let aheadMs = 0;
+let clockOffsetMs = 0;
 /** The server's time, to the second, by what it said last: this machine's clock may be hours off. */
-export const serverNowMs = () => Date.now() - aheadMs;
+export const serverNowMs = () => Date.now() - clockOffsetMs;
 
 /**
- * Answers the body of a 2xx. Rejects with `Refused` on a 4xx, and with `Away` on 429, 5xx, silence and a broken network.
+ * Answers the body of a 2xx. Rejects with `Refused` on a 4xx, and with `Unavailable` on 429, 5xx, silence and a broken network.
  * @param {"GET" | "POST" | "PATCH"} method
  * @param {string} path
  * @param {object} [options]
@@ -28,9 +28,9 @@ export async function request(method, path, options = {}) {
 	if (ok) return answer;
 	const message = answer?.message ?? `${method} ${path} answered ${status}`;
 	if (status >= 400 && status < 500 && status !== TOO_MANY_REQUESTS) {
-		throw new Refused(message, faultsIn(answer), answer?.type, answer?.data);
+		throw new Refused(message, fieldErrorsOf(answer), answer?.type, answer?.data);
 	}
-	throw new Away(message, retryAfterMs(headers.get("Retry-After")), answer?.type);
+	throw new Unavailable(message, retryAfterMs(headers.get("Retry-After")), answer?.type);
 }
 
 async function exchange(method, path, { body, token, idempotencyKey, keepalive, signal, timeoutMs = TIMEOUT_MS }) {
@@ -49,10 +49,10 @@ async function exchange(method, path, { body, token, idempotencyKey, keepalive, 
 		});
 		const { status, ok, headers } = response;
 		const theirsMs = Date.parse(headers.get("Date"));
-		if (!Number.isNaN(theirsMs)) aheadMs = Date.now() - theirsMs;
+		if (!Number.isNaN(theirsMs)) clockOffsetMs = Date.now() - theirsMs;
 		return { status, ok, headers, text: await response.text() };
 	} catch (error) {
-		throw new Away(error.message);
+		throw new Unavailable(error.message);
 	}
 }
 
@@ -66,7 +66,7 @@ function parse(text) {
 }
 
 /** What a refusal says of single fields: a list after a failed validation, or the one field of a conflict. */
-function faultsIn(answer) {
+function fieldErrorsOf(answer) {
 	const { data, message } = answer ?? {};
 	if (Array.isArray(data)) return data;
 	return typeof data?.field === "string" ? [{ field: data.field, message }] : [];

@@ -1,13 +1,13 @@
 // Whoever a visit is of: an account with its tokens, or a guest, who has none.
-import { Away } from "./retry.js";
+import { Unavailable } from "./retry.js";
 
 /**
  * @typedef {object} Who
  * @property {string} id
  * @property {string} name
  * @property {"user" | "admin" | undefined} role as the server said last; it is the server that decides. A guest has none
- * @property {() => Promise<string | undefined>} token a guest has none; rejects with `Away`
- * @property {(refused: string) => Promise<void>} renew gets another token than this one; rejects with `Away`
+ * @property {() => Promise<string | undefined>} token a guest has none; rejects with `Unavailable`
+ * @property {(refused: string) => Promise<void>} renew gets another token than this one; rejects with `Unavailable`
  */
 
 /** @returns {Who} */
@@ -24,7 +24,7 @@ export const member = ({ id, name, role }, account) => ({
 });
 
 /**
- * Does it with the token. One that was refused is renewed, and then whoever asked may try again: that is an `Away`.
+ * Does it with the token. One that was refused is renewed, and then whoever asked may try again: that is an `Unavailable`.
  * @template Answer
  * @param {Who} who
  * @param {(token: string | undefined) => Promise<Answer>} task
@@ -37,6 +37,6 @@ export async function withToken(who, task) {
 	} catch (error) {
 		if (token === undefined || error.type !== "UNAUTHORIZED") throw error;
 		await who.renew(token);
-		throw new Away(error.message);
+		throw new Unavailable(error.message);
 	}
 }

@@ -24,13 +24,13 @@ export async function readList(get, path, idOf, wanted, after) {
 /**
  * @template Answer
  * @param {object} options
- * @param {() => Promise<Answer>} options.read rejects with `Away` where it may be tried again
+ * @param {() => Promise<Answer>} options.read rejects with `Unavailable` where it may be tried again
  * @param {(answer: Answer) => void} options.show
  * @param {(message: string) => void} options.showProblem
  */
 export function createLiveList({ read, show, showProblem }) {
 	let reading;
-	const told = [];
+	const pendingChanges = [];
 
 	return {
 		readAgain: async () => {
@@ -47,10 +47,10 @@ export function createLiveList({ read, show, showProblem }) {
 			}
 			showProblem(problem);
 			reading = undefined;
-			for (const change of told.splice(0)) change();
+			for (const change of pendingChanges.splice(0)) change();
 		},
 		tell: change => {
-			if (reading) told.push(change);
+			if (reading) pendingChanges.push(change);
 			else change();
 		},
 		close: () => reading?.abort()

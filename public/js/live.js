@@ -15,19 +15,19 @@ const ACKNOWLEDGED_WITHIN_MS = 10_000;
  */
 export function openLive({ who, isDashboard, events, onConnected, onLost, onRefused }) {
 	const closing = new AbortController();
-	let asking = new AbortController();
-	let shown;
+	let authenticating = new AbortController();
+	let sentToken;
 	let failures = 0;
 	let timer;
 
 	/** For each connection anew: a server that ends one because its token has ended is to be shown another. */
 	async function authenticate(send) {
-		asking.abort();
-		asking = new AbortController();
-		const signal = AbortSignal.any([closing.signal, asking.signal]);
+		authenticating.abort();
+		authenticating = new AbortController();
+		const signal = AbortSignal.any([closing.signal, authenticating.signal]);
 		try {
-			shown = await untilAnswered(() => who.token(), signal);
-			send(shown === undefined ? {} : { token: shown });
+			sentToken = await untilAnswered(() => who.token(), signal);
+			send(sentToken === undefined ? {} : { token: sentToken });
 		} catch {
 			// Closed, or lost again meanwhile: then the next connection asks.
 		}
@@ -36,7 +36,7 @@ export function openLive({ who, isDashboard, events, onConnected, onLost, onRefu
 	// By WebSocket alone: a poll could reach another gateway than the one before, which would not know of it.
 	const socket = io({ transports: ["websocket"], forceNew: true, auth: send => void authenticate(send) });
 
-	function tryAgain() {
+	function reconnectLater() {
 		clearTimeout(timer);
 		timer = setTimeout(() => socket.connect(), backoffMs(failures++));
 	}
@@ -60,15 +60,15 @@ export function openLive({ who, isDashboard, events, onConnected, onLost, onRefu
 	});
 	socket.on("disconnect", () => {
 		onLost();
-		if (!socket.active && !closing.signal.aborted) tryAgain();
+		if (!socket.active && !closing.signal.aborted) reconnectLater();
 	});
 	socket.on("connect_error", ({ data }) => {
 		onLost();
 		// It is on its way again by itself, unless the server has refused it.
 		if (socket.active) return;
-		if (data?.type === "UNAUTHORIZED" && shown === undefined) return onRefused("UNAUTHORIZED");
-		if (data?.type === "UNAUTHORIZED") who.renew(shown).catch(() => {});
-		tryAgain();
+		if (data?.type === "UNAUTHORIZED" && sentToken === undefined) return onRefused("UNAUTHORIZED");
+		if (data?.type === "UNAUTHORIZED") who.renew(sentToken).catch(() => {});
+		reconnectLater();
 	});
 	for (const [name, tell] of Object.entries(events)) socket.on(name, tell);
 

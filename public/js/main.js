@@ -3,25 +3,25 @@ import { createAnnouncer } from "./announcer.js";
 import { request } from "./http.js";
 import { announce, element, openPage, showConnection } from "./page.js";
 import { untilAnswered } from "./retry.js";
-import { openVisit } from "./session.js";
+import { openSession } from "./session.js";
 import { createTally } from "./tally.js";
 import { createWallet } from "./wallet.js";
 
 const announceCount = createAnnouncer(element("count-announcements"), 10_000);
-let visit;
+let session;
 
 const tally = createTally({
 	table: element("tally"),
 	total: element("total"),
 	template: element("selection"),
-	onPick: name => showProblem(visit.pick(name)),
+	onPick: name => showProblem(session.pick(name)),
 	onChange: (name, count) => announceCount(name, `${name} ${count}`)
 });
 const wallet = createWallet({
 	balance: element("balance"),
 	form: element("purchase"),
 	list: element("purchases"),
-	onBuy: amount => visit.buy(amount)
+	onBuy: amount => session.buy(amount)
 });
 
 function showProblem(text) {
@@ -39,8 +39,8 @@ openPage({
 		showProblem("");
 		showWaiting(0);
 		wallet.clear();
-		visit = openVisit({ who, view: { tally, wallet, announce, showProblem, showConnection, showWaiting } });
-		return visit;
+		session = openSession({ who, view: { tally, wallet, announce, showProblem, showConnection, showWaiting } });
+		return session;
 	}
 });
 

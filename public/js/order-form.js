@@ -1,9 +1,9 @@
 // The form that makes an order of what was chosen.
-import { createFaults, sentence } from "./form-errors.js";
+import { createFormErrors, sentence } from "./form-errors.js";
 import { freshId } from "./id.js";
 import { Refused } from "./retry.js";
 
-const MOST_OF_ONE = 10_000;
+const MAX_QUANTITY = 10_000;
 const SLOW_AFTER_MS = 3_000;
 const SLOW = "Plaza cannot be reached right now. Your order is being sent again, and counts once.";
 
@@ -19,7 +19,7 @@ const SLOW = "Plaza cannot be reached right now. Your order is being sent again,
  * @param {() => void} options.onPlaced
  */
 export function createOrderForm({ form, problem, waiting, chosen, nameOf, mayOrder, place, onPlaced }) {
-	const faults = createFaults(form);
+	const errors = createFormErrors(form);
 	const button = form.querySelector("[type=submit]");
 	let isBusy = false;
 
@@ -30,16 +30,16 @@ export function createOrderForm({ form, problem, waiting, chosen, nameOf, mayOrd
 	/** What was typed as lines of an order; undefined where it is none. */
 	function items() {
 		const lines = chosen().map(({ productId, text }) => ({ productId, quantity: Number(text) }));
-		const wrong = lines.find(({ quantity }) => !Number.isInteger(quantity) || quantity < 0 || quantity > MOST_OF_ONE);
+		const wrong = lines.find(({ quantity }) => !Number.isInteger(quantity) || quantity < 0 || quantity > MAX_QUANTITY);
 		const wanted = lines.filter(({ quantity }) => quantity > 0);
-		if (wrong) showProblem(`Of ${nameOf(wrong.productId)} order a whole number, at most ${MOST_OF_ONE}.`);
+		if (wrong) showProblem(`Of ${nameOf(wrong.productId)} order a whole number, at most ${MAX_QUANTITY}.`);
 		else if (wanted.length === 0) showProblem("Choose how many of what you want first.");
 		return wrong || wanted.length === 0 ? undefined : wanted;
 	}
 
 	function showRefusal({ type, message, data, faults: fields }) {
 		if (type === "OUT_OF_STOCK") showProblem(`Of ${nameOf(data.productId)} only ${data.available} can be ordered right now.`);
-		else if (!faults.show(fields.map(({ field, message }) => ({ field: field.replace("shippingAddress.", ""), message }))))
+		else if (!errors.show(fields.map(({ field, message }) => ({ field: field.replace("shippingAddress.", ""), message }))))
 			showProblem(sentence(message));
 	}
 
@@ -68,9 +68,9 @@ export function createOrderForm({ form, problem, waiting, chosen, nameOf, mayOrd
 		event.preventDefault();
 		if (isBusy) return;
 		showProblem("");
-		faults.clear();
+		errors.clear();
 		const wanted = items();
-		if (!wanted || faults.showEmpty() || !mayOrder()) return;
+		if (!wanted || errors.showEmpty() || !mayOrder()) return;
 		const shippingAddress = Object.fromEntries([...new FormData(form)].map(([name, text]) => [name, text.trim()]));
 		void send({ items: wanted, shippingAddress });
 	});

@@ -3,7 +3,7 @@ import { formatAmount } from "./amount.js";
 import { mayBeCancelled, nextOf } from "./order-store.js";
 import { Refused } from "./retry.js";
 
-const AWAY = "Plaza cannot be reached right now. Try again in a moment.";
+const UNREACHABLE = "Plaza cannot be reached right now. Try again in a moment.";
 
 const linesOf = items => items.map(({ quantity, name }) => `${quantity} × ${name}`).join(", ");
 
@@ -51,7 +51,7 @@ export const orderRow =
 			try {
 				await bring(order, status);
 			} catch (error) {
-				problem.textContent = error instanceof Refused ? error.message : AWAY;
+				problem.textContent = error instanceof Refused ? error.message : UNREACHABLE;
 			} finally {
 				made.removeAttribute("aria-disabled");
 			}

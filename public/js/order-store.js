@@ -1,16 +1,16 @@
 // The orders that a page knows of, each as far as it has come. Whoever brings news first, an answer, an event or a list that was read again: each step
 // of an order is news once, and no order goes back.
 
-const WAY = ["pending", "processing", "shipped", "delivered"];
+const STEPS = ["pending", "processing", "shipped", "delivered"];
 
 export const mayBeCancelled = status => status === "pending" || status === "processing";
 /** The next step on its way; undefined where there is none. */
-export const nextOf = status => (WAY.includes(status) ? WAY[WAY.indexOf(status) + 1] : undefined);
+export const nextOf = status => (STEPS.includes(status) ? STEPS[STEPS.indexOf(status) + 1] : undefined);
 
 /** The steps that lead from one status to another; none where that lies behind, or beside the way. */
 export function stepsBetween(from, to) {
 	if (to === "cancelled") return mayBeCancelled(from) ? [to] : [];
-	return from === "cancelled" ? [] : WAY.slice(WAY.indexOf(from) + 1, WAY.indexOf(to) + 1);
+	return from === "cancelled" ? [] : STEPS.slice(STEPS.indexOf(from) + 1, STEPS.indexOf(to) + 1);
 }
 
 const newestFirst = (one, other) => (one.createdAt < other.createdAt ? 1 : one.createdAt > other.createdAt ? -1 : 0);
@@ -21,7 +21,7 @@ const newestFirst = (one, other) => (one.createdAt < other.createdAt ? 1 : one.c
  * @param {(orderId: string, status: string) => void} options.onStep one has taken a step
  * @param {() => void} options.onChange once for all of that
  */
-export function createOrderBook({ onPlaced, onStep, onChange }) {
+export function createOrderStore({ onPlaced, onStep, onChange }) {
 	const orders = new Map();
 	/** Also of orders that were never read, because they are too old. */
 	const statuses = new Map();

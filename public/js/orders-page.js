@@ -1,12 +1,12 @@
 // A buyer's own orders.
 import { buyerToasts } from "./buyer-toasts.js";
-import { openMarket } from "./commerce-session.js";
+import { openCommerceSession } from "./commerce-session.js";
 import { orderRow } from "./order-row.js";
-import { createOrderBook } from "./order-store.js";
+import { createOrderStore } from "./order-store.js";
 import { element, openPage, showConnection } from "./page.js";
 import { createRows } from "./rows.js";
 
-let market;
+let session;
 
 const showOrders = createRows({
 	list: element("orders"),
@@ -14,7 +14,8 @@ const showOrders = createRows({
 	make: orderRow({
 		template: element("order"),
 		isAdmin: false,
-		bring: async ({ orderId }) => market.tellOrder(await market.once("POST", `/api/orders/${encodeURIComponent(orderId)}/cancel`))
+		bring: async ({ orderId }) =>
+			session.tellOrder(await session.once("POST", `/api/orders/${encodeURIComponent(orderId)}/cancel`))
 	})
 });
 
@@ -23,7 +24,7 @@ function showProblem(text) {
 }
 
 const more = element("more");
-more.addEventListener("click", () => market.moreOrders().catch(({ message }) => showProblem(message)));
+more.addEventListener("click", () => session.moreOrders().catch(({ message }) => showProblem(message)));
 
 openPage({
 	guestName: "guest",
@@ -37,8 +38,8 @@ openPage({
 			showConnection("off", "not signed in");
 			return { close: () => 0 };
 		}
-		const book = createOrderBook({ ...buyerToasts, onChange: () => showOrders(book.list()) });
-		market = openMarket({
+		const book = createOrderStore({ ...buyerToasts, onChange: () => showOrders(book.list()) });
+		session = openCommerceSession({
 			who,
 			isDashboard: false,
 			book,
@@ -47,6 +48,6 @@ openPage({
 				more.hidden = !hasMore;
 			}
 		});
-		return market;
+		return session;
 	}
 });

@@ -6,7 +6,7 @@ import { backoffMs, Refused, spreadMs } from "./retry.js";
  * @template {{ id: string, addedAtMs: number }} Item
  * @param {object} options
  * @param {ReturnType<typeof import("./store.js").openStore>} options.store
- * @param {(item: Item) => Promise<unknown>} options.send rejects with `Refused` (final) or `Away` (to be sent again)
+ * @param {(item: Item) => Promise<unknown>} options.send rejects with `Refused` (final) or `Unavailable` (to be sent again)
  * @param {number} options.concurrency items under way at once
  * @param {number} options.limit items kept at most
  * @param {(item: Item, refusal?: Refused) => void} options.onSettled acknowledged, or refused
@@ -15,40 +15,40 @@ import { backoffMs, Refused, spreadMs } from "./retry.js";
 export function createOutbox({ store, send, concurrency, limit, onSettled, onChange }) {
 	/** @type {Map<string, Item>} */
 	const waiting = new Map();
-	const underWay = new Set();
+	const inFlight = new Set();
 	let failures = 0;
-	let troubled = false;
+	let isFailing = false;
 	let backoffUntilMs = 0;
-	let askedUntilMs = 0;
+	let retryAfterUntilMs = 0;
 	let timer;
 	let stopped = false;
 
 	function pump() {
 		clearTimeout(timer);
 		if (stopped) return;
-		const restMs = Math.max(backoffUntilMs, askedUntilMs) - Date.now();
+		const restMs = Math.max(backoffUntilMs, retryAfterUntilMs) - Date.now();
 		if (restMs > 0) {
 			timer = setTimeout(pump, restMs);
 			return;
 		}
 		for (const item of waiting.values()) {
-			if (underWay.size >= concurrency) return;
-			if (!underWay.has(item.id)) void attempt(item);
+			if (inFlight.size >= concurrency) return;
+			if (!inFlight.has(item.id)) void attempt(item);
 		}
 	}
 
 	async function attempt(item) {
-		underWay.add(item.id);
+		inFlight.add(item.id);
 		try {
 			await send(item);
 			failures = 0;
-			troubled = false;
+			isFailing = false;
 			settle(item);
 		} catch (error) {
 			if (error instanceof Refused) settle(item, error);
 			else pause(error);
 		} finally {
-			underWay.delete(item.id);
+			inFlight.delete(item.id);
 			changed();
 			pump();
 		}
@@ -56,9 +56,9 @@ export function createOutbox({ store, send, concurrency, limit, onSettled, onCha
 
 	/** The server's word about when to come back stands until then; our own caution ends when it can be reached again. */
 	function pause({ retryAfterMs }) {
-		troubled = true;
+		isFailing = true;
 		const nowMs = Date.now();
-		if (retryAfterMs !== undefined) askedUntilMs = Math.max(askedUntilMs, nowMs + spreadMs(retryAfterMs));
+		if (retryAfterMs !== undefined) retryAfterUntilMs = Math.max(retryAfterUntilMs, nowMs + spreadMs(retryAfterMs));
 		// Those that were under way together fail together, and count as one failure.
 		else if (nowMs >= backoffUntilMs) backoffUntilMs = nowMs + backoffMs(failures++);
 	}
@@ -102,6 +102,6 @@ export function createOutbox({ store, send, concurrency, limit, onSettled, onCha
 		/** All that waits, the oldest first. */
 		waiting: () => [...waiting.values()],
 		/** Whether the last attempt failed. */
-		troubled: () => troubled
+		isFailing: () => isFailing
 	};
 }

@@ -1,6 +1,6 @@
 // What all pages have: the header, the door by which people come and go, and a visit of whoever is there.
 import { createAccount } from "./account.js";
-import { createDoor } from "./account-button.js";
+import { createAccountButton } from "./account-button.js";
 import { createAnnouncer } from "./announcer.js";
 import { guest, member } from "./identity.js";
 
@@ -39,23 +39,23 @@ const ended = unsent =>
 export function openPage({ guestName, enter }) {
 	const account = createAccount({
 		onChange: (person, isOver) => {
-			const unsent = visit.close();
+			const unsent = session.close();
 			showNotice(isOver ? ended(unsent) : "");
 			if (!isOver) announce("account", person ? `signed in as ${person.name}` : `signed out, you are ${guestName}`);
-			visit = come(person);
+			session = enterAs(person);
 		},
-		onToken: () => visit.tokenRenewed?.()
+		onToken: () => session.tokenRenewed?.()
 	});
-	const door = createDoor({ button: element("account"), account, showNotice });
+	const accountButton = createAccountButton({ button: element("account"), account, showNotice });
 
-	function come(person) {
+	function enterAs(person) {
 		element("user").textContent = person?.name ?? guestName;
 		for (const link of document.querySelectorAll("nav .for-admins")) link.hidden = person?.role !== "admin";
-		door.show(person);
+		accountButton.show(person);
 		showConnection("connecting", "connecting");
 		return enter(person ? member(person, account) : guest(guestName));
 	}
 
-	let visit = come(account.person());
-	return { askToSignIn: door.openSignIn };
+	let session = enterAs(account.person());
+	return { askToSignIn: accountButton.openSignIn };
 }

@@ -5,12 +5,12 @@ import { parseStock } from "./product-form.js";
 import { left } from "./product-row.js";
 import { Refused } from "./retry.js";
 
-const AWAY = "Plaza cannot be reached right now. Try again in a moment.";
+const UNREACHABLE = "Plaza cannot be reached right now. Try again in a moment.";
 
 /**
  * @param {object} options
  * @param {HTMLTemplateElement} options.template
- * @param {(productId: string, changes: { price?: number, stock?: number }) => Promise<void>} options.save rejects with `Refused` or `Away`
+ * @param {(productId: string, changes: { price?: number, stock?: number }) => Promise<void>} options.save rejects with `Refused` or `Unavailable`
  */
 export const productEditor =
 	({ template, save }) =>
@@ -62,7 +62,7 @@ export const productEditor =
 				show(product);
 			} catch (error) {
 				const [fault] = error instanceof Refused ? error.faults : [];
-				refuse(fault && form.elements[fault.field], error instanceof Refused ? sentence(error.message) : AWAY);
+				refuse(fault && form.elements[fault.field], error instanceof Refused ? sentence(error.message) : UNREACHABLE);
 			} finally {
 				button.removeAttribute("aria-disabled");
 			}

@@ -1,9 +1,9 @@
 // The form that puts a new product up for sale.
 import { parseAmount } from "./amount.js";
-import { createFaults, sentence } from "./form-errors.js";
+import { createFormErrors, sentence } from "./form-errors.js";
 import { Refused } from "./retry.js";
 
-const AWAY = "Plaza cannot be reached right now. What you typed is still here: try again in a moment.";
+const UNREACHABLE = "Plaza cannot be reached right now. What you typed is still here: try again in a moment.";
 
 /** How many lie on a shelf, as it was typed; undefined where it is no number of things. */
 export const parseStock = text => (/^\d{1,10}$/.test(text.trim()) ? Number(text) : undefined);
@@ -11,10 +11,10 @@ export const parseStock = text => (/^\d{1,10}$/.test(text.trim()) ? Number(text)
 /**
  * @param {object} options
  * @param {HTMLFormElement} options.form
- * @param {(product: object) => Promise<void>} options.add rejects with `Refused` or `Away`
+ * @param {(product: object) => Promise<void>} options.add rejects with `Refused` or `Unavailable`
  */
 export function createProductForm({ form, add }) {
-	const faults = createFaults(form);
+	const errors = createFormErrors(form);
 	const problem = form.querySelector("[role=alert]");
 	const button = form.querySelector("[type=submit]");
 
@@ -26,7 +26,7 @@ export function createProductForm({ form, add }) {
 			...(price.fault ? [{ field: "price", message: price.fault }] : []),
 			...(stock === undefined ? [{ field: "stock", message: "must be a whole number" }] : [])
 		];
-		if (faults.show(wrong)) return undefined;
+		if (errors.show(wrong)) return undefined;
 		return { ...typed, price: price.amount, stock, ...(category && { category }) };
 	}
 
@@ -37,8 +37,8 @@ export function createProductForm({ form, add }) {
 			form.reset();
 			form.elements[0].focus();
 		} catch (error) {
-			if (!(error instanceof Refused)) problem.textContent = AWAY;
-			else if (!faults.show(error.faults)) problem.textContent = sentence(error.message);
+			if (!(error instanceof Refused)) problem.textContent = UNREACHABLE;
+			else if (!errors.show(error.faults)) problem.textContent = sentence(error.message);
 		} finally {
 			button.removeAttribute("aria-disabled");
 		}
@@ -48,8 +48,8 @@ export function createProductForm({ form, add }) {
 		event.preventDefault();
 		if (button.getAttribute("aria-disabled") === "true") return;
 		problem.textContent = "";
-		faults.clear();
-		if (faults.showEmpty()) return;
+		errors.clear();
+		if (errors.showEmpty()) return;
 		const product = read();
 		if (product) void send(product);
 	});

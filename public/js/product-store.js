@@ -9,15 +9,15 @@ export const LOW_STOCK = 10;
  * @param {(product: { productId: string, sku: string, stock: number }) => void} [options.onLow]
  * @param {() => void} options.onChange once for all of that
  */
-export function createShelf({ onNew = () => {}, onLow = () => {}, onChange }) {
+export function createProductStore({ onNew = () => {}, onLow = () => {}, onChange }) {
 	const products = new Map();
 	/** What was left when it was told last. */
-	const told = new Map();
+	const alertedStock = new Map();
 	let isRead = false;
 
-	function tellLow({ productId, sku, stock }) {
-		if (told.get(productId) === stock) return;
-		told.set(productId, stock);
+	function alertLow({ productId, sku, stock }) {
+		if (alertedStock.get(productId) === stock) return;
+		alertedStock.set(productId, stock);
 		onLow({ productId, sku, stock });
 	}
 
@@ -25,9 +25,9 @@ export function createShelf({ onNew = () => {}, onLow = () => {}, onChange }) {
 		const { productId, stock } = product;
 		const known = products.get(productId);
 		products.set(productId, { ...known, ...product });
-		if (stock >= LOW_STOCK) told.delete(productId);
+		if (stock >= LOW_STOCK) alertedStock.delete(productId);
 		if (!known && isNews) onNew(product);
-		if (known && known.stock !== stock && stock < LOW_STOCK) tellLow(products.get(productId));
+		if (known && known.stock !== stock && stock < LOW_STOCK) alertLow(products.get(productId));
 	}
 
 	return {
@@ -58,10 +58,10 @@ export function createShelf({ onNew = () => {}, onLow = () => {}, onChange }) {
 			const known = products.get(productId);
 			if (!known) return;
 			known.stock = stock;
-			if (stock >= LOW_STOCK) told.delete(productId);
+			if (stock >= LOW_STOCK) alertedStock.delete(productId);
 			onChange();
 		},
 		/** An alert came for it. */
-		low: tellLow
+		low: alertLow
 	};
 }

@@ -1,22 +1,22 @@
 // What is for sale, and the order that is made of it.
 import { formatAmount } from "./amount.js";
 import { buyerToasts } from "./buyer-toasts.js";
-import { openMarket } from "./commerce-session.js";
+import { openCommerceSession } from "./commerce-session.js";
 import { createOrderForm } from "./order-form.js";
-import { createOrderBook } from "./order-store.js";
+import { createOrderStore } from "./order-store.js";
 import { element, openPage } from "./page.js";
 import { productRow } from "./product-row.js";
-import { createShelf } from "./product-store.js";
+import { createProductStore } from "./product-store.js";
 import { createRows } from "./rows.js";
 
 /** How many of which product, as it was typed: it stays when somebody signs in. */
 const quantities = new Map();
-let market;
-let shelf;
+let session;
+let productStore;
 let isGuest;
 
 const list = element("products");
-const productOf = id => shelf.list().find(({ productId }) => productId === id);
+const productOf = id => productStore.list().find(({ productId }) => productId === id);
 
 function showSum() {
 	const cents = Array.from(quantities, ([id, text]) => Math.round((productOf(id)?.price ?? 0) * 100) * Number(text));
@@ -38,31 +38,31 @@ function showProblem(text) {
 }
 
 const more = element("more");
-more.addEventListener("click", () => market.moreProducts().catch(({ message }) => showProblem(message)));
+more.addEventListener("click", () => session.moreProducts().catch(({ message }) => showProblem(message)));
 
 const page = openPage({
 	guestName: "guest",
 	enter: who => {
 		isGuest = who.role === undefined;
 		showProblem("");
-		shelf = createShelf({
+		productStore = createProductStore({
 			onChange: () => {
-				showRows(shelf.list());
+				showRows(productStore.list());
 				showSum();
 			}
 		});
-		market = openMarket({
+		session = openCommerceSession({
 			who,
 			isDashboard: false,
 			// For the toasts.
-			book: isGuest ? undefined : createOrderBook({ ...buyerToasts, onChange: () => {} }),
-			shelf,
+			book: isGuest ? undefined : createOrderStore({ ...buyerToasts, onChange: () => {} }),
+			shelf: productStore,
 			showMore: (which, hasMore) => {
 				if (which === "products") more.hidden = !hasMore;
 			},
 			showProblem
 		});
-		return market;
+		return session;
 	}
 });
 
@@ -77,7 +77,7 @@ createOrderForm({
 		return !isGuest;
 	},
 	place: async (order, idempotencyKey) => {
-		const { tellOrder, untilDone } = market;
+		const { tellOrder, untilDone } = session;
 		tellOrder(await untilDone("POST", "/api/orders", { body: order, idempotencyKey }));
 	},
 	onPlaced: () => {

@@ -1,5 +1,5 @@
 // Sends a purchase over the socket and waits for its answer.
-import { Away, FINAL, Refused } from "./retry.js";
+import { FINAL, Refused, Unavailable } from "./retry.js";
 
 const ANSWER_MS = 10_000;
 
@@ -21,11 +21,11 @@ export function createPurchases(sendFrame) {
 	}
 
 	return {
-		/** Resolves once the purchase is committed; rejects with `Refused` or `Away`. */
+		/** Resolves once the purchase is committed; rejects with `Refused` or `Unavailable`. */
 		send: async purchase => {
-			if (underWay || !sendFrame(purchase)) throw new Away("not connected");
+			if (underWay || !sendFrame(purchase)) throw new Unavailable("not connected");
 			const { promise, resolve, reject } = Promise.withResolvers();
-			underWay = { id: purchase.id, timer: setTimeout(() => settle(new Away("no answer")), ANSWER_MS), resolve, reject };
+			underWay = { id: purchase.id, timer: setTimeout(() => settle(new Unavailable("no answer")), ANSWER_MS), resolve, reject };
 			return promise;
 		},
 		answered: ({ id }) => {
@@ -34,9 +34,9 @@ export function createPurchases(sendFrame) {
 		/** Takes an error frame. It carries the id of the purchase it answers; one that names none is taken for its own too. */
 		failed: ({ id, type, message, field }) => {
 			if (id !== undefined && id !== underWay?.id) return;
-			settle(FINAL.has(type) ? new Refused(message, [{ field, message }], type) : new Away(message));
+			settle(FINAL.has(type) ? new Refused(message, [{ field, message }], type) : new Unavailable(message));
 		},
 		/** The connection is gone, and with it the answer that was under way. */
-		lost: () => settle(new Away("connection lost"))
+		lost: () => settle(new Unavailable("connection lost"))
 	};
 }

@@ -17,7 +17,7 @@ export class Refused extends Error {
 }
 
 /** Not now: the same request may succeed later, and not before `retryAfterMs` if the server said so. */
-export class Away extends Error {
+export class Unavailable extends Error {
 	/**
 	 * @param {string} message
 	 * @param {number} [retryAfterMs]
@@ -50,7 +50,7 @@ export function backoffMs(failures) {
 export const spreadMs = retryAfterMs => retryAfterMs + Math.random() * SHORTEST_MS;
 
 /**
- * Runs `task` until it answers. Rejects with whatever is not `Away`, and with the abort reason once `signal` is aborted.
+ * Runs `task` until it answers. Rejects with whatever is not `Unavailable`, and with the abort reason once `signal` is aborted.
  * @template Answer
  * @param {() => Promise<Answer>} task
  * @param {AbortSignal} [signal]
@@ -64,7 +64,7 @@ export async function untilAnswered(task, signal) {
 			return answer;
 		} catch (error) {
 			signal?.throwIfAborted();
-			if (!(error instanceof Away)) throw error;
+			if (!(error instanceof Unavailable)) throw error;
 			const pauseMs = error.retryAfterMs === undefined ? backoffMs(failures) : spreadMs(error.retryAfterMs);
 			await new Promise(resolve => setTimeout(resolve, pauseMs));
 			signal?.throwIfAborted();

@@ -3,14 +3,14 @@
  * @param {number} gapMs
  * @param {() => Promise<void>} task
  */
-export function atMostEvery(gapMs, task) {
-	let isAsked = false;
+export function throttle(gapMs, task) {
+	let isRequested = false;
 	let isBusy = false;
 
 	async function work() {
 		isBusy = true;
-		while (isAsked) {
-			isAsked = false;
+		while (isRequested) {
+			isRequested = false;
 			await task().catch(() => {});
 			await new Promise(resolve => setTimeout(resolve, gapMs));
 		}
@@ -19,7 +19,7 @@ export function atMostEvery(gapMs, task) {
 
 	return {
 		soon: () => {
-			isAsked = true;
+			isRequested = true;
 			if (!isBusy) void work();
 		}
 	};
