@@ -146,13 +146,13 @@ describe("the page's lists", () => {
 			showProblem: () => {}
 		});
 		const first = list.readAgain();
-		list.tell(() => news.push("told"));
+		list.apply(() => news.push("told"));
 		const second = list.readAgain();
 		answers[1]!.resolve("second");
 		await second;
 		answers[0]!.resolve("first");
 		await first;
-		list.tell(() => news.push("told later"));
+		list.apply(() => news.push("told later"));
 		assert.deepEqual(news, ["second", "told", "told later"]);
 	});
 });

@@ -41,7 +41,7 @@ describe("the page's amounts", () => {
 			"1000000.01",
 			"Infinity"
 		])
-			assert.equal(typeof parseAmount(text).fault, "string", text);
+			assert.equal(typeof parseAmount(text).problem, "string", text);
 	});
 });
 

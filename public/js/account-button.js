@@ -1,4 +1,4 @@
-// The button by which people come and go, and the two dialogs behind it.
+// The sign-in button and its two dialogs.
 import { registerDialog, signInDialog } from "./dialogs.js";
 import { openFormDialog } from "./form-dialog.js";
 
@@ -45,7 +45,7 @@ export function createAccountButton({ button, account, showNotice }) {
 
 	return {
 		openSignIn: () => openSignIn({}),
-		/** One button comes and goes, so that the focus is not lost when the one takes the other's place. */
+		/** One button for both actions, so that the focus is not lost when the label changes. */
 		show: person => {
 			button.textContent = person ? "Sign out" : "Sign in";
 			close();

@@ -1,5 +1,5 @@
-// Who is signed in, in all tabs of this browser at once. The token that requests carry is in this tab's memory alone; what gets the next one is in a
-// cookie that no script can read. What is kept is only who it was: so the page of a guest has nothing to ask.
+// The signed-in account, the same in all tabs of this browser. The access token is in this tab's memory only; the refresh token is in an HTTP-only
+// cookie. Storage keeps only the account's id, name and role, so that a guest's page need not ask the server.
 
 import { withCrossTabLock } from "./cross-tab-lock.js";
 import { request, serverNowMs } from "./http.js";
@@ -8,11 +8,11 @@ import { readJson, remove, write } from "./storage.js";
 
 const KEY = "plaza/account";
 const RENEW_BEFORE_MS = 60_000;
-/** A timer does not count the time that the machine slept: so the clock is looked at this often. */
+/** Timers do not run while the machine sleeps, so the clock is checked this often. */
 const CLOCK_CHECK_MS = 15_000;
-/** A token that ends sooner would have the page ask for the next one without end. */
+/** Treats shorter lives as this long, or the page would refresh in an endless loop. */
 const MIN_TOKEN_LIFE_MS = 2_000;
-/** An answer that is given up takes the next cookie with it: it gets more time than others. */
+/** Longer than other requests: an abandoned response loses the next refresh cookie. */
 const REFRESH_TIMEOUT_MS = 30_000;
 
 const storedPerson = () => {
@@ -23,9 +23,9 @@ const storedPerson = () => {
 /**
  * @typedef {{ id: string, name: string, role: "user" | "admin" }} Person
  * @param {object} options
- * @param {(person: Person | undefined, isOver: boolean) => void} options.onChange it is somebody else now, or a guest, or in another role; `isOver`: because the server
- *   has ended the session
- * @param {() => void} options.onToken the same person has a new token
+ * @param {(person: Person | undefined, isOver: boolean) => void} options.onChange the account or its role has changed, or it is a guest now; `isOver`: the server ended
+ *   the session
+ * @param {() => void} options.onToken the same account has a new token
  */
 export function createAccount({ onChange, onToken }) {
 	/** @type {Person | undefined} */
@@ -57,7 +57,7 @@ export function createAccount({ onChange, onToken }) {
 		setPerson(undefined, isOver);
 	}
 
-	/** Does what another tab has done. */
+	/** Adopts a sign-in or sign-out made in another tab. */
 	function syncWithOtherTabs() {
 		const other = storedPerson();
 		if (other?.id === person?.id) return;
@@ -65,7 +65,7 @@ export function createAccount({ onChange, onToken }) {
 		setPerson(other);
 	}
 
-	/** Rejects with `Unavailable` alone: whatever was to be done with the new token is still to be done. */
+	/** Rejects only with `Unavailable`: the caller retries its request later. */
 	const refresh = () =>
 		withCrossTabLock(async () => {
 			syncWithOtherTabs();
@@ -79,7 +79,7 @@ export function createAccount({ onChange, onToken }) {
 			}
 		});
 
-	/** Gets the next token, once for all who ask for it. */
+	/** Gets the next token; concurrent callers share one request. */
 	async function next() {
 		const restMs = retryAfterUntilMs - Date.now();
 		if (restMs > 0) throw new Unavailable("asked to wait", restMs);
@@ -93,7 +93,7 @@ export function createAccount({ onChange, onToken }) {
 		clearTimeout(timer);
 		if (!accessToken) return;
 		const restMs = accessToken.renewAtMs - serverNowMs();
-		// If it fails, it is tried again after the next look.
+		// A failure is retried at the next check.
 		if (restMs <= 0) next().catch(() => {});
 		timer = setTimeout(scheduleRefresh, restMs > 0 ? Math.min(restMs, CLOCK_CHECK_MS) : CLOCK_CHECK_MS);
 	}
@@ -101,7 +101,7 @@ export function createAccount({ onChange, onToken }) {
 	const signInBy = (path, body, signal) =>
 		withCrossTabLock(async () => applySignIn(await request("POST", path, { body, signal })));
 
-	// A null key: all of it was cleared.
+	// The key is null when the storage was cleared.
 	addEventListener("storage", ({ key }) => (key === KEY || key === null) && syncWithOtherTabs());
 	addEventListener("pageshow", ({ persisted }) => persisted && syncWithOtherTabs());
 	addEventListener("online", scheduleRefresh);
@@ -109,22 +109,22 @@ export function createAccount({ onChange, onToken }) {
 
 	return {
 		person: () => person,
-		/** A token of this person and nobody else. Rejects with `Unavailable`. */
+		/** A valid token of this account. Rejects with `Unavailable`, also if another account is signed in. */
 		tokenOf: async id => {
 			if (person?.id === id && !(accessToken?.endsAtMs > serverNowMs())) await next();
 			if (person?.id !== id || !accessToken) throw new Unavailable("signed out");
 			return accessToken.token;
 		},
-		/** This token was refused: it is worth nothing any more. Resolves once there is another; rejects with `Unavailable`. */
+		/** Replaces a token that the server refused. Resolves once there is another; rejects with `Unavailable`. */
 		renew: async refused => {
 			if (accessToken && accessToken.token !== refused) return;
 			accessToken = undefined;
 			await next();
 		},
-		/** These two reject with `Refused` or `Unavailable`, and change nothing then. */
+		/** `register` and `signIn` reject with `Refused` or `Unavailable` and then change nothing. */
 		register: (details, signal) => signInBy("/api/auth/register", details, signal),
 		signIn: (details, signal) => signInBy("/api/auth/login", details, signal),
-		/** Rejects with `Unavailable`, and changes nothing, where the server cannot be reached: its cookie would sign in whoever comes next. */
+		/** Rejects with `Unavailable` and changes nothing if the server cannot be reached: the cookie would still be valid for the next user. */
 		signOut: () =>
 			withCrossTabLock(async () => {
 				try {

@@ -1,4 +1,4 @@
-// Everybody's orders, for those who send them on their way.
+// The orders of all users, for admins.
 import { cancellingHere, notCancelledHere, orderToasts, productToasts } from "./admin-toasts.js";
 import { openCommerceSession } from "./commerce-session.js";
 import { orderRow } from "./order-row.js";
@@ -12,7 +12,7 @@ let session;
 async function changeStatus({ orderId }, status) {
 	if (status === "cancelled") cancellingHere(orderId);
 	try {
-		session.tellOrder(await session.once("PATCH", `/api/orders/${encodeURIComponent(orderId)}/status`, { body: { status } }));
+		session.applyOrder(await session.once("PATCH", `/api/orders/${encodeURIComponent(orderId)}/status`, { body: { status } }));
 	} catch (error) {
 		notCancelledHere(orderId);
 		throw error;
@@ -22,7 +22,7 @@ async function changeStatus({ orderId }, status) {
 const showOrders = createRows({
 	list: element("orders"),
 	idOf: ({ orderId }) => orderId,
-	make: orderRow({ template: element("order"), isAdmin: true, bring: changeStatus })
+	make: orderRow({ template: element("order"), isAdmin: true, changeStatus: changeStatus })
 });
 
 function showProblem(text) {
@@ -44,17 +44,17 @@ openPage({
 			showConnection("off", "not signed in");
 			return { close: () => 0 };
 		}
-		const book = createOrderStore({
+		const orderStore = createOrderStore({
 			...orderToasts,
 			onPlaced: ({ orderId, total }) => announce(orderId, `new order, ${total}`),
-			onChange: () => showOrders(book.list())
+			onChange: () => showOrders(orderStore.list())
 		});
 		session = openCommerceSession({
 			who,
 			isDashboard: true,
-			book,
-			// For the alerts alone: which were missed is seen in what is left.
-			shelf: createProductStore({ ...productToasts, onChange: () => {} }),
+			orderStore,
+			// Only for stock alerts: alerts missed while disconnected are found by comparing stock levels.
+			productStore: createProductStore({ ...productToasts, onChange: () => {} }),
 			productsWanted: Number.POSITIVE_INFINITY,
 			showMore: (list, hasMore) => {
 				if (list === "orders") more.hidden = !hasMore;

@@ -1,4 +1,4 @@
-// The dashboard: how it goes, and what there is to sell.
+// The dashboard: statistics, and the products.
 import { orderToasts, productToasts } from "./admin-toasts.js";
 import { openCommerceSession } from "./commerce-session.js";
 import { showLedgerCheck, showLow, showStatistics } from "./dashboard.js";
@@ -12,7 +12,7 @@ import { throttle } from "./throttle.js";
 
 const STATISTICS_INTERVAL_MS = 1_000;
 const LEDGER_CHECK_INTERVAL_MS = 2_000;
-/** Minutes pass and days begin without anybody's doing. */
+/** Statistics per minute and day change without any event. */
 const REFRESH_MS = 15_000;
 
 let session;
@@ -32,7 +32,7 @@ async function save(productId, { price, stock }) {
 
 createProductForm({
 	form: element("new-product"),
-	add: async product => session.tellProduct(await session.once("POST", "/api/products", { body: product }))
+	add: async product => session.applyProduct(await session.once("POST", "/api/products", { body: product }))
 });
 
 function showProblem(text) {
@@ -67,8 +67,8 @@ function openDashboard(who) {
 	session = openCommerceSession({
 		who,
 		isDashboard: true,
-		book: createOrderStore({ ...orderToasts, onChange: refresh }),
-		shelf: productStore,
+		orderStore: createOrderStore({ ...orderToasts, onChange: refresh }),
+		productStore: productStore,
 		productsWanted: Number.POSITIVE_INFINITY,
 		showProblem,
 		onConnected: refresh

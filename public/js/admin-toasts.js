@@ -1,7 +1,7 @@
-// What admins are told, on whichever of their pages they are.
+// Toasts for admins, on all their pages.
 import { toast } from "./toasts.js";
 
-/** Orders that this page has cancelled itself: of any other nothing says who it was, and customers it is nearly always. */
+/** Orders that this page has cancelled. The event does not say who cancelled; any other is reported as the customer's. */
 const cancelledHere = new Set();
 export const cancellingHere = orderId => cancelledHere.add(orderId);
 export const notCancelledHere = orderId => cancelledHere.delete(orderId);

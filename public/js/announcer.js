@@ -1,9 +1,9 @@
-// Tells a screen reader what has changed, without talking all the time.
+// Announces changes to screen readers at a limited rate.
 
 /**
  * @param {HTMLElement} region a live region
  * @param {number} gapMs from one announcement to the next, at least
- * @returns {(topic: string, text: string) => void} says the text once the gap is over; newer text on the same topic takes the older's place
+ * @returns {(topic: string, text: string) => void} announces the text after the gap; a newer text on the same topic replaces the older
  */
 export function createAnnouncer(region, gapMs) {
 	const waiting = new Map();

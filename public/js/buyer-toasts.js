@@ -1,4 +1,4 @@
-// What a buyer is told of their orders, on whichever page they are.
+// Toasts for buyers about their orders, on all pages.
 import { toast } from "./toasts.js";
 
 export const buyerToasts = {

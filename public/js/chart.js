@@ -4,7 +4,7 @@ import uPlot from "/vendor/uplot.js";
 const HEIGHT_PX = 160;
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
-/** @param {HTMLElement} box says in its label what the bars show */
+/** @param {HTMLElement} box its aria-label describes the bars */
 export function createChart(box) {
 	const colour = name => () => getComputedStyle(box).getPropertyValue(name);
 	const [quiet, line] = [colour("color"), colour("border-color")];

@@ -1,4 +1,4 @@
-// What a page of the market knows and is told, for one visit: orders, products, or both, read over HTTP and kept up to date by events.
+// The data of one commerce page for one user: orders, products or both, loaded over HTTP and kept up to date by events.
 
 import { request } from "./http.js";
 import { withToken } from "./identity.js";
@@ -14,19 +14,19 @@ const NEWEST_EVERY_MS = 2_000;
 /**
  * @param {object} options
  * @param {import("./identity.js").Who} options.who
- * @param {boolean} options.isDashboard everybody's orders, and the events of admins
- * @param {ReturnType<typeof import("./order-store.js").createOrderStore>} [options.book]
- * @param {ReturnType<typeof import("./product-store.js").createProductStore>} [options.shelf]
- * @param {number} [options.productsWanted] how many products are read at first; `Infinity`: all
- * @param {(list: "orders" | "products", hasMore: boolean) => void} [options.showMore] whether there is more to be read
+ * @param {boolean} options.isDashboard the orders of all users, and the events for admins
+ * @param {ReturnType<typeof import("./order-store.js").createOrderStore>} [options.orderStore]
+ * @param {ReturnType<typeof import("./product-store.js").createProductStore>} [options.productStore]
+ * @param {number} [options.productsWanted] how many products are loaded at first; `Infinity`: all
+ * @param {(list: "orders" | "products", hasMore: boolean) => void} [options.showMore] whether there are more pages
  * @param {(message: string) => void} options.showProblem
  * @param {() => void} [options.onConnected]
  */
 export function openCommerceSession({
 	who,
 	isDashboard,
-	book,
-	shelf,
+	orderStore,
+	productStore,
 	productsWanted = FIRST_PAGE,
 	showMore = () => {},
 	showProblem,
@@ -41,55 +41,55 @@ export function openCommerceSession({
 	const get = path => once("GET", path);
 	const untilDone = (method, path, options) => untilAnswered(() => once(method, path, options), closing.signal);
 
-	/** Of an admin's own list the server must be told whose orders are meant. */
+	/** An admin sees all orders unless the query names a buyer. */
 	const ordersPath = isDashboard ? "/api/orders?" : `/api/orders?buyerId=${encodeURIComponent(who.id)}&`;
 	const idOfOrder = ({ orderId }) => orderId;
 	const idOfProduct = ({ productId }) => productId;
 
 	const orders =
-		book &&
+		orderStore &&
 		createLiveList({
-			read: () => readList(get, ordersPath, idOfOrder, Math.max(FIRST_PAGE, book.list().length)),
+			read: () => readList(get, ordersPath, idOfOrder, Math.max(FIRST_PAGE, orderStore.list().length)),
 			show: ({ items, hasMore }) => {
-				book.read(items);
+				orderStore.read(items);
 				showMore("orders", hasMore);
 			},
 			showProblem
 		});
 	const products =
-		shelf &&
+		productStore &&
 		createLiveList({
-			read: () => readList(get, "/api/products?", idOfProduct, Math.max(productsWanted, shelf.list().length)),
+			read: () => readList(get, "/api/products?", idOfProduct, Math.max(productsWanted, productStore.list().length)),
 			show: ({ items, hasMore }) => {
-				shelf.read(items);
+				productStore.read(items);
 				showMore("products", hasMore);
 			},
 			showProblem
 		});
 
-	/** Events do not say where an order is to be sent. */
+	/** Events lack the shipping address, so the newest orders are loaded again. */
 	const newest = throttle(NEWEST_EVERY_MS, async () => {
 		const { items } = await readList(get, ordersPath, idOfOrder, 1);
-		orders.tell(() => book.read(items));
+		orders.apply(() => orderStore.read(items));
 	});
 
 	const prefix = isDashboard ? "admin:" : "";
 	const events = {
-		...(book && {
+		...(orderStore && {
 			[`${prefix}order:created`]: order => {
-				orders.tell(() => book.put(order));
+				orders.apply(() => orderStore.put(order));
 				newest.soon();
 			},
-			[`${prefix}order:updated`]: ({ orderId, status }) => orders.tell(() => book.step(orderId, status)),
-			[`${prefix}order:cancelled`]: ({ orderId }) => orders.tell(() => book.step(orderId, "cancelled"))
+			[`${prefix}order:updated`]: ({ orderId, status }) => orders.apply(() => orderStore.step(orderId, status)),
+			[`${prefix}order:cancelled`]: ({ orderId }) => orders.apply(() => orderStore.step(orderId, "cancelled"))
 		}),
-		...(shelf && { [`${prefix}inventory:updated`]: level => products.tell(() => shelf.move(level)) }),
-		...(shelf &&
+		...(productStore && { [`${prefix}inventory:updated`]: level => products.apply(() => productStore.move(level)) }),
+		...(productStore &&
 			isDashboard && {
-				"admin:product:created": product => products.tell(() => shelf.put(product)),
-				// What is left it knows from hearsay: that is told by inventory.
-				"admin:product:updated": ({ stock: _, ...product }) => products.tell(() => shelf.change(product)),
-				"admin:alert": alert => alert.type === "inventory" && products.tell(() => shelf.low(alert))
+				"admin:product:created": product => products.apply(() => productStore.put(product)),
+				// The stock in this event may be old: `inventory:updated` has the current one.
+				"admin:product:updated": ({ stock: _, ...product }) => products.apply(() => productStore.change(product)),
+				"admin:alert": alert => alert.type === "inventory" && products.apply(() => productStore.low(alert))
 			})
 	};
 
@@ -97,7 +97,7 @@ export function openCommerceSession({
 		void orders?.readAgain();
 		void products?.readAgain();
 	};
-	// Of use without a connection, too, and before there is one.
+	// Load at once: the page works before the socket is connected.
 	readAgain();
 	const live = openLive({
 		who,
@@ -113,21 +113,27 @@ export function openCommerceSession({
 	});
 
 	return {
-		/** Until it is answered; rejects with `Refused`. Only for what may be asked for twice. */
+		/** Retries until there is an answer; rejects with `Refused`. Only for idempotent requests. */
 		untilDone,
-		/** Once; rejects with `Refused` or `Unavailable`. */
+		/** Sends the request once; rejects with `Refused` or `Unavailable`. */
 		once,
-		/** An answer about an order, and one about a product, are news like events. */
-		tellOrder: order => orders.tell(() => book.put(order)),
-		tellProduct: product => products.tell(() => shelf.put(product)),
+		/** Apply a response about an order or a product like an event. */
+		applyOrder: order => orders.apply(() => orderStore.put(order)),
+		applyProduct: product => products.apply(() => productStore.put(product)),
 		moreOrders: async () => {
-			const { items, hasMore } = await readList(get, ordersPath, idOfOrder, FIRST_PAGE, book.list().at(-1)?.orderId);
-			book.readMore(items);
+			const { items, hasMore } = await readList(get, ordersPath, idOfOrder, FIRST_PAGE, orderStore.list().at(-1)?.orderId);
+			orderStore.readMore(items);
 			showMore("orders", hasMore);
 		},
 		moreProducts: async () => {
-			const { items, hasMore } = await readList(get, "/api/products?", idOfProduct, FIRST_PAGE, shelf.list().at(-1)?.productId);
-			shelf.readMore(items);
+			const { items, hasMore } = await readList(
+				get,
+				"/api/products?",
+				idOfProduct,
+				FIRST_PAGE,
+				productStore.list().at(-1)?.productId
+			);
+			productStore.readMore(items);
 			showMore("products", hasMore);
 		},
 		close: () => {

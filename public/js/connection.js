@@ -1,20 +1,20 @@
-// One WebSocket that notices when it is dead and comes back by itself, until it is closed.
+// A WebSocket that detects a dead connection and reconnects with backoff until it is closed.
 import { backoffMs } from "./retry.js";
 
-/** After this much silence the server is asked for a sign of life: pings are answered by the browser, the page never sees them. */
+/** After this much silence a probe is sent: the browser answers pings itself, so the page cannot see them. */
 const SILENCE_MS = 30_000;
-/** For opening, and for the first answer to what was asked. */
+/** Limit for opening the connection and for the answer to a probe. */
 const ANSWER_MS = 10_000;
-/** A connection that ends sooner counts as one more failure, or a server that accepts and drops would be asked twice a second. */
+/** A connection that ends sooner counts as a failure: otherwise a server that accepts and drops connections would be tried twice a second. */
 const STABLE_AFTER_MS = 5_000;
 
 /**
  * @param {object} options
  * @param {URL} options.url
- * @param {() => Promise<object[]>} options.hello frames sent first on every connection; where there are none to be had, it is opened again later
+ * @param {() => Promise<object[]>} options.hello the first frames of every connection; if it rejects, the connection is opened again later
  * @param {object} options.probe a frame that the server always answers
  * @param {(frame: { code: string, data: any }) => void} options.onFrame
- * @param {(code?: number) => void} options.onLost the connection is gone, and will be opened again; `code` is what the server closed it with
+ * @param {(code?: number) => void} options.onLost the connection is lost and will be opened again; `code`: the close code of the server
  */
 export function openConnection({ url, hello, probe, onFrame, onLost }) {
 	/** @type {WebSocket | undefined} */
@@ -60,7 +60,7 @@ export function openConnection({ url, hello, probe, onFrame, onLost }) {
 		schedule(reconnect, ANSWER_MS);
 	}
 
-	/** Gives the socket up without waiting for its closing handshake, which a dead peer never ends. */
+	/** Drops the socket without waiting for the closing handshake, which a dead peer never completes. */
 	function drop() {
 		if (!socket) return;
 		socket.onopen = socket.onmessage = socket.onclose = null;
@@ -76,7 +76,7 @@ export function openConnection({ url, hello, probe, onFrame, onLost }) {
 		onLost(code);
 	}
 
-	/** Something happened that makes the wait pointless, or the connection doubtful. */
+	/** The network or the page's visibility has changed: probe the connection, or reconnect now. */
 	function check() {
 		if (isOpen()) sendProbe();
 		else if (!socket) open();
@@ -89,11 +89,11 @@ export function openConnection({ url, hello, probe, onFrame, onLost }) {
 
 	open();
 	return {
-		/** Sends a frame; false where there is no connection to send it by. */
+		/** Sends a frame; false if the connection is not open. */
 		send,
-		/** Ends the connection, to be opened again after a pause. */
+		/** Ends the connection and opens another after the backoff. */
 		lose: () => reconnect(),
-		/** Ends it for good. */
+		/** Closes the connection and does not reconnect. */
 		close: () => {
 			closing.abort();
 			clearTimeout(timer);

@@ -1,13 +1,13 @@
-// One at a time, over all tabs of this browser.
+// A lock over all tabs of this browser.
 import { freshId } from "./id.js";
 import { read, remove, write } from "./storage.js";
 
 const NAME = "plaza/turn";
-/** What a page that is gone has left under way is answered by then: the server gives itself no longer. */
+/** A request of a closed page is answered within this time: it is the server's own limit. */
 const MARK_TTL_MS = 5_000;
 const POLL_MS = 50;
 
-/** Whether this page is being left: then a request with `keepalive` fails for it, and goes on all the same. */
+/** While the page unloads, a request with `keepalive` fails here although the server still handles it. */
 let isPageHidden = false;
 addEventListener("pagehide", () => {
 	isPageHidden = true;
@@ -17,8 +17,8 @@ addEventListener("pageshow", () => {
 });
 
 /**
- * Runs `work` while no other tab does. A page that is reloaded loses its lock at once, but a request of its with `keepalive` goes on: so each turn
- * leaves a mark until it is over, and one that nobody can take away any more is respected for a while.
+ * Runs `work` while no other tab does. A reloaded page releases its lock at once although its `keepalive` request goes on. Therefore each
+ * holder also writes a mark into storage; a mark that its page could not remove is respected until it expires.
  * @template Answer
  * @param {() => Promise<Answer>} work
  * @returns {Promise<Answer>}
@@ -32,7 +32,7 @@ export function withCrossTabLock(work) {
 			if (!isPageHidden && read(NAME) === mark) remove(NAME);
 		}
 	};
-	// There are none where the page was not loaded over HTTPS or from this machine: the mark has to do.
+	// The Web Locks API exists only in secure contexts; elsewhere the mark alone is the lock.
 	return navigator.locks ? navigator.locks.request(NAME, marked) : marked();
 }
 
@@ -45,13 +45,13 @@ async function writeMark() {
 		}
 		const mark = `${Date.now()} ${freshId()}`;
 		write(NAME, mark);
-		// Without locks two tabs may get here together: the turn is the last writer's.
+		// Without Web Locks two tabs may write at the same time: the last writer holds the lock.
 		if (!navigator.locks) await pause(POLL_MS);
 		if (read(NAME) === mark) return mark;
 	}
 }
 
-/** A mark from the future is one from before the clock was set back. */
+/** A mark from the future was written before the clock was set back: it has expired. */
 function markValidForMs(mark) {
 	const ageMs = Date.now() - Number.parseInt(mark ?? "0", 10);
 	return ageMs >= 0 ? MARK_TTL_MS - ageMs : 0;

@@ -1,4 +1,4 @@
-// The figures of the dashboard, each read from the server: what this page has been told may be only the newest part.
+// The statistics of the dashboard, all loaded from the server: the page itself may have loaded only the newest orders.
 import { formatAmount } from "./amount.js";
 import { createChart } from "./chart.js";
 import { left } from "./product-row.js";
@@ -8,7 +8,7 @@ import { createRows } from "./rows.js";
 const element = id => document.getElementById(id);
 const drawChart = createChart(element("chart"));
 
-/** @param {object} figures as `GET /api/order-figures` answers */
+/** @param {object} statistics as `GET /api/order-figures` answers */
 export function showStatistics({ statuses, revenue, minutes }) {
 	for (const shown of document.querySelectorAll("[data-status]")) shown.textContent = statuses[shown.dataset.status];
 	element("revenue").textContent = formatAmount(revenue);
@@ -21,7 +21,7 @@ function showState(state, text) {
 	if (light.textContent !== text) light.textContent = text;
 }
 
-/** @param {object | undefined} equation as `GET /api/inventory` answers; undefined: it could not be checked */
+/** @param {object | undefined} equation as `GET /api/inventory` answers; undefined: it could not be loaded */
 export function showLedgerCheck(equation) {
 	if (!equation) return showState("waiting", "cannot be checked right now");
 	for (const shown of document.querySelectorAll("[data-sum]")) shown.textContent = equation[shown.dataset.sum];
@@ -50,6 +50,6 @@ const showRows = createRows({
 	}
 });
 
-/** Those of which little is left, the least first. */
+/** Products with low stock, the lowest first. */
 export const showLow = products =>
 	showRows(products.filter(({ stock }) => stock < LOW_STOCK).sort((one, other) => one.stock - other.stock));

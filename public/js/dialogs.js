@@ -1,4 +1,4 @@
-// The two dialogs of accounts: the same on every page.
+// The sign-in and registration dialogs, the same on every page.
 import { make, visuallyHidden } from "./element.js";
 
 const email = {

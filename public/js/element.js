@@ -1,8 +1,8 @@
-// Makes elements by hand, where several pages need the same ones.
+// Creates elements that several pages need.
 
 /**
  * @param {string} tag
- * @param {Record<string, string | boolean>} [attributes] `true` stands there without a value, `false` not at all
+ * @param {Record<string, string | boolean>} [attributes] `true`: an attribute without a value; `false`: left out
  * @param {...(Node | string)} children
  */
 export function make(tag, attributes = {}, ...children) {
@@ -13,5 +13,5 @@ export function make(tag, attributes = {}, ...children) {
 	return element;
 }
 
-/** Text for screen readers alone. */
+/** Text for screen readers only. */
 export const visuallyHidden = text => make("span", { class: "visually-hidden" }, text);

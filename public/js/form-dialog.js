@@ -1,4 +1,4 @@
-// A dialog with one form that is sent to the server, and with what the server says of it beside its fields.
+// A dialog with one form that is sent to the server; shows the server's field errors beside the fields.
 import { createFormErrors, sentence } from "./form-errors.js";
 import { Refused } from "./retry.js";
 
@@ -7,12 +7,12 @@ const WAIT_MS = 5_000;
 const UNREACHABLE = "Plaza cannot be reached right now. What you typed is still here: try again in a moment.";
 
 /**
- * Put into the page when it is opened and gone when it is closed, with all that was typed; the focus then returns to where it was before.
+ * Adds the dialog to the page and removes it when it is closed; the focus then returns to the element that had it before.
  * @param {object} options
  * @param {HTMLDialogElement} options.dialog its fields are named as the server names them
- * @param {Record<string, string>} options.filled what is in the fields already
+ * @param {Record<string, string>} options.filled the initial values of the fields
  * @param {(details: Record<string, string>, signal: AbortSignal) => Promise<void>} options.submit rejects with `Refused` or `Unavailable`
- * @param {(details: Record<string, string>) => void} options.onOther the person wants the other dialog
+ * @param {(details: Record<string, string>) => void} options.onOther the user wants the other dialog
  * @returns {() => void} closes it
  */
 export function openFormDialog({ dialog, filled, submit, onOther }) {
@@ -40,7 +40,7 @@ export function openFormDialog({ dialog, filled, submit, onOther }) {
 
 	function showFailure(error) {
 		if (error instanceof Refused) {
-			if (errors.show(error.faults)) return;
+			if (errors.show(error.fieldErrors)) return;
 			showProblem(sentence(error.message));
 			password.focus();
 			password.select();
@@ -52,7 +52,7 @@ export function openFormDialog({ dialog, filled, submit, onOther }) {
 		} else showProblem(UNREACHABLE);
 	}
 
-	/** Not `disabled`, which would take the focus away from the button. */
+	/** Uses `aria-disabled`: `disabled` would remove the focus from the button. */
 	function setBusy(now) {
 		busy = now;
 		form.setAttribute("aria-busy", String(now));
@@ -70,7 +70,7 @@ export function openFormDialog({ dialog, filled, submit, onOther }) {
 		showProblem("");
 		errors.clear();
 		if (errors.showEmpty()) return;
-		// Or browsers would keep it among the texts that they offer to fill in.
+		// A revealed password is a text field, which browsers would remember for autofill.
 		setRevealed(false);
 		setBusy(true);
 		try {
@@ -89,7 +89,7 @@ export function openFormDialog({ dialog, filled, submit, onOther }) {
 	}
 
 	function close() {
-		// This is what gives the focus back.
+		// `close()` restores the focus.
 		dialog.close();
 		end();
 	}

@@ -1,4 +1,4 @@
-// What is wrong with single fields of a form, said beside them: the note with the field's id and `-error`.
+// Shows field errors beside the fields of a form, in the element with the field's id and `-error`.
 
 export const sentence = text => `${text.charAt(0).toUpperCase()}${text.slice(1).replace(/\.$/, "")}.`;
 
@@ -13,20 +13,20 @@ export function createFormErrors(form) {
 
 	for (const field of fields) field.addEventListener("input", () => mark(field, ""));
 
-	function show(faults) {
-		const faulty = fields.filter(({ name }) => faults.some(({ field }) => field === name));
-		for (const field of faulty) mark(field, sentence(faults.find(fault => fault.field === field.name).message));
-		faulty[0]?.focus();
-		return faulty.length > 0;
+	function show(fieldErrors) {
+		const invalid = fields.filter(({ name }) => fieldErrors.some(({ field }) => field === name));
+		for (const field of invalid) mark(field, sentence(fieldErrors.find(error => error.field === field.name).message));
+		invalid[0]?.focus();
+		return invalid.length > 0;
 	}
 
 	return {
 		clear: () => {
 			for (const field of fields) mark(field, "");
 		},
-		/** Marks the fields that these are about, and goes to the first; false if there is none. */
+		/** Marks the fields with errors and focuses the first one; returns false if the form has none of these fields. */
 		show,
-		/** The same for those that must be filled in and are not. */
+		/** Marks required fields that are empty. */
 		showEmpty: () =>
 			show(
 				fields

@@ -1,25 +1,25 @@
-// One HTTP request: answered, refused, or to be tried again.
+// One HTTP request with three outcomes: answered, refused (final) or unavailable (retry).
 import { Refused, Unavailable } from "./retry.js";
 
 const TIMEOUT_MS = 10_000;
-/** A server that names a later time is asked again after this long all the same. */
+/** A longer `Retry-After` is cut to this. */
 const LONGEST_RETRY_AFTER_MS = 10 * 60_000;
 const TOO_MANY_REQUESTS = 429;
 
 let clockOffsetMs = 0;
-/** The server's time, to the second, by what it said last: this machine's clock may be hours off. */
+/** The server's time to the second, from its last `Date` header: the local clock may be hours off. */
 export const serverNowMs = () => Date.now() - clockOffsetMs;
 
 /**
- * Answers the body of a 2xx. Rejects with `Refused` on a 4xx, and with `Unavailable` on 429, 5xx, silence and a broken network.
+ * Returns the body of a 2xx. Rejects with `Refused` on a 4xx, and with `Unavailable` on 429, 5xx, a timeout and a network error.
  * @param {"GET" | "POST" | "PATCH"} method
  * @param {string} path
  * @param {object} [options]
  * @param {object} [options.body] sent as JSON
- * @param {string} [options.token] of who asks
- * @param {string} [options.idempotencyKey] sent again with the same one, it is done once
- * @param {boolean} [options.keepalive] goes on, and its answer's cookies are kept, when the page is gone
- * @param {AbortSignal} [options.signal] gives it up
+ * @param {string} [options.token] the caller's access token
+ * @param {string} [options.idempotencyKey] requests with the same key have one effect
+ * @param {boolean} [options.keepalive] the request continues, and its cookies are stored, when the page is closed
+ * @param {AbortSignal} [options.signal] aborts the request
  * @param {number} [options.timeoutMs]
  */
 export async function request(method, path, options = {}) {
@@ -56,7 +56,7 @@ async function exchange(method, path, { body, token, idempotencyKey, keepalive, 
 	}
 }
 
-/** A proxy in between may answer with something that is not JSON. */
+/** A proxy may answer with something that is not JSON. */
 function parse(text) {
 	try {
 		return JSON.parse(text);
@@ -65,7 +65,7 @@ function parse(text) {
 	}
 }
 
-/** What a refusal says of single fields: a list after a failed validation, or the one field of a conflict. */
+/** The field errors of a refusal: a list after a failed validation, or the one field of a conflict. */
 function fieldErrorsOf(answer) {
 	const { data, message } = answer ?? {};
 	if (Array.isArray(data)) return data;

@@ -1,8 +1,8 @@
-// Ids for picks and purchases: what makes sending one twice harmless.
+// Ids for picks and purchases, which make a retry safe.
 
 const hex = byte => byte.toString(16).padStart(2, "0");
 
-/** A random UUID (RFC 9562, version 4). `crypto.randomUUID` is missing where the page was not loaded over HTTPS or from this machine. */
+/** A random UUID (RFC 9562, version 4). `crypto.randomUUID` exists only in secure contexts. */
 export function freshId() {
 	if (crypto.randomUUID) return crypto.randomUUID();
 	const bytes = crypto.getRandomValues(new Uint8Array(16));

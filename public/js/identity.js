@@ -1,13 +1,13 @@
-// Whoever a visit is of: an account with its tokens, or a guest, who has none.
+// The user of a session: an account with its tokens, or a guest without any.
 import { Unavailable } from "./retry.js";
 
 /**
  * @typedef {object} Who
  * @property {string} id
  * @property {string} name
- * @property {"user" | "admin" | undefined} role as the server said last; it is the server that decides. A guest has none
- * @property {() => Promise<string | undefined>} token a guest has none; rejects with `Unavailable`
- * @property {(refused: string) => Promise<void>} renew gets another token than this one; rejects with `Unavailable`
+ * @property {"user" | "admin" | undefined} role as last reported by the server, which alone decides; undefined for a guest
+ * @property {() => Promise<string | undefined>} token undefined for a guest; rejects with `Unavailable`
+ * @property {(refused: string) => Promise<void>} renew replaces this token by a new one; rejects with `Unavailable`
  */
 
 /** @returns {Who} */
@@ -17,14 +17,14 @@ export const guest = name => ({ id: name, name, role: undefined, token: async ()
 export const member = ({ id, name, role }, account) => ({
 	id,
 	name,
-	// What was kept by an older page does not say.
+	// Storage written by an older version of the page has no role.
 	role: role ?? "user",
 	token: () => account.tokenOf(id),
 	renew: account.renew
 });
 
 /**
- * Does it with the token. One that was refused is renewed, and then whoever asked may try again: that is an `Unavailable`.
+ * Runs a task with the user's token. If the token is refused it is renewed, and the task is rejected with `Unavailable`, so that the caller retries.
  * @template Answer
  * @param {Who} who
  * @param {(token: string | undefined) => Promise<Answer>} task

@@ -1,15 +1,15 @@
-// A list that is read over HTTP, again on every connection, and moved by what is told in between. What is told while it is read counts after it.
+// A list that is loaded over HTTP on every connection and changed by events. Events that arrive while it loads are applied after it.
 import { untilAnswered } from "./retry.js";
 
 const PAGE = 200;
 
 /**
- * Reads a list from its beginning, page by page, until there are as many as wanted, or no more.
+ * Loads a list page by page, until it has `wanted` items or there are no more.
  * @param {(path: string) => Promise<object[]>} get
  * @param {string} path with a query
  * @param {(item: object) => string} idOf
  * @param {number} wanted
- * @param {string} [after] the id of the one after which to begin
+ * @param {string} [after] the id of the item to start after
  */
 export async function readList(get, path, idOf, wanted, after) {
 	const items = [];
@@ -24,7 +24,7 @@ export async function readList(get, path, idOf, wanted, after) {
 /**
  * @template Answer
  * @param {object} options
- * @param {() => Promise<Answer>} options.read rejects with `Unavailable` where it may be tried again
+ * @param {() => Promise<Answer>} options.read rejects with `Unavailable` if it can be retried
  * @param {(answer: Answer) => void} options.show
  * @param {(message: string) => void} options.showProblem
  */
@@ -49,7 +49,7 @@ export function createLiveList({ read, show, showProblem }) {
 			reading = undefined;
 			for (const change of pendingChanges.splice(0)) change();
 		},
-		tell: change => {
+		apply: change => {
 			if (reading) pendingChanges.push(change);
 			else change();
 		},

@@ -1,4 +1,4 @@
-// A Socket.IO connection that comes back by itself, each time with a token that is good, until it is closed.
+// A Socket.IO connection that reconnects with a valid token until it is closed.
 import { io } from "/vendor/socket.io.js";
 import { backoffMs, untilAnswered } from "./retry.js";
 
@@ -7,11 +7,11 @@ const ACKNOWLEDGED_WITHIN_MS = 10_000;
 /**
  * @param {object} options
  * @param {import("./identity.js").Who} options.who
- * @param {boolean} options.isDashboard whether to ask for what admins are shown
+ * @param {boolean} options.isDashboard whether to subscribe to the admin events
  * @param {Record<string, (message: any) => void>} options.events
- * @param {() => void} options.onConnected from now on every event comes, once; what was before has to be read
- * @param {() => void} options.onLost it will be opened again
- * @param {(type: string) => void} options.onRefused it will not
+ * @param {() => void} options.onConnected from now on every event arrives, once; earlier changes must be loaded
+ * @param {() => void} options.onLost it will reconnect
+ * @param {(type: string) => void} options.onRefused it will not reconnect
  */
 export function openLive({ who, isDashboard, events, onConnected, onLost, onRefused }) {
 	const closing = new AbortController();
@@ -20,7 +20,7 @@ export function openLive({ who, isDashboard, events, onConnected, onLost, onRefu
 	let failures = 0;
 	let timer;
 
-	/** For each connection anew: a server that ends one because its token has ended is to be shown another. */
+	/** Called for each connection: after the server ends one because its token expired, the next needs another token. */
 	async function authenticate(send) {
 		authenticating.abort();
 		authenticating = new AbortController();
@@ -29,11 +29,11 @@ export function openLive({ who, isDashboard, events, onConnected, onLost, onRefu
 			sentToken = await untilAnswered(() => who.token(), signal);
 			send(sentToken === undefined ? {} : { token: sentToken });
 		} catch {
-			// Closed, or lost again meanwhile: then the next connection asks.
+			// Closed or lost meanwhile: the next connection authenticates itself.
 		}
 	}
 
-	// By WebSocket alone: a poll could reach another gateway than the one before, which would not know of it.
+	// WebSocket only: without sticky routing, polling requests could reach another gateway, which does not know the connection.
 	const socket = io({ transports: ["websocket"], forceNew: true, auth: send => void authenticate(send) });
 
 	function reconnectLater() {
@@ -64,13 +64,13 @@ export function openLive({ who, isDashboard, events, onConnected, onLost, onRefu
 	});
 	socket.on("connect_error", ({ data }) => {
 		onLost();
-		// It is on its way again by itself, unless the server has refused it.
+		// Socket.IO reconnects by itself, unless the server refused the connection.
 		if (socket.active) return;
 		if (data?.type === "UNAUTHORIZED" && sentToken === undefined) return onRefused("UNAUTHORIZED");
 		if (data?.type === "UNAUTHORIZED") who.renew(sentToken).catch(() => {});
 		reconnectLater();
 	});
-	for (const [name, tell] of Object.entries(events)) socket.on(name, tell);
+	for (const [name, handler] of Object.entries(events)) socket.on(name, handler);
 
 	return {
 		close: () => {

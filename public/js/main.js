@@ -1,4 +1,4 @@
-// The first page: picks and purchases of whoever is signed in, or of a guest.
+// The first page: picks and purchases of the signed-in user or a guest.
 import { createAnnouncer } from "./announcer.js";
 import { request } from "./http.js";
 import { announce, element, openPage, showConnection } from "./page.js";
@@ -44,7 +44,7 @@ openPage({
 	}
 });
 
-// Everybody's counts are nobody's secret, and need no socket.
+// Counts are public: show them before the socket is connected.
 untilAnswered(() => request("GET", "/selections")).then(
 	selections => tally.list(selections),
 	error => showProblem(error.message)

@@ -1,4 +1,4 @@
-// The form that makes an order of what was chosen.
+// The form that places an order for the chosen products.
 import { createFormErrors, sentence } from "./form-errors.js";
 import { freshId } from "./id.js";
 import { Refused } from "./retry.js";
@@ -12,9 +12,9 @@ const SLOW = "Plaza cannot be reached right now. Your order is being sent again,
  * @param {HTMLFormElement} options.form
  * @param {HTMLElement} options.problem
  * @param {HTMLElement} options.waiting
- * @param {() => { productId: string, text: string }[]} options.chosen how many of what, as it was typed
+ * @param {() => { productId: string, text: string }[]} options.chosen the quantities as typed
  * @param {(productId: string) => string} options.nameOf
- * @param {() => boolean} options.mayOrder false: whoever is there is asked to sign in
+ * @param {() => boolean} options.mayOrder false: the user is asked to sign in
  * @param {(order: object, idempotencyKey: string) => Promise<void>} options.place
  * @param {() => void} options.onPlaced
  */
@@ -27,7 +27,7 @@ export function createOrderForm({ form, problem, waiting, chosen, nameOf, mayOrd
 		problem.textContent = text;
 	}
 
-	/** What was typed as lines of an order; undefined where it is none. */
+	/** The order lines; undefined if what was typed is not valid. */
 	function items() {
 		const lines = chosen().map(({ productId, text }) => ({ productId, quantity: Number(text) }));
 		const wrong = lines.find(({ quantity }) => !Number.isInteger(quantity) || quantity < 0 || quantity > MAX_QUANTITY);
@@ -37,7 +37,7 @@ export function createOrderForm({ form, problem, waiting, chosen, nameOf, mayOrd
 		return wrong || wanted.length === 0 ? undefined : wanted;
 	}
 
-	function showRefusal({ type, message, data, faults: fields }) {
+	function showRefusal({ type, message, data, fieldErrors: fields }) {
 		if (type === "OUT_OF_STOCK") showProblem(`Of ${nameOf(data.productId)} only ${data.available} can be ordered right now.`);
 		else if (!errors.show(fields.map(({ field, message }) => ({ field: field.replace("shippingAddress.", ""), message }))))
 			showProblem(sentence(message));
@@ -50,11 +50,11 @@ export function createOrderForm({ form, problem, waiting, chosen, nameOf, mayOrd
 			waiting.textContent = SLOW;
 		}, SLOW_AFTER_MS);
 		try {
-			// One key for however often it has to be sent.
+			// One key for all retries.
 			await place(order, freshId());
 			onPlaced();
 		} catch (error) {
-			// Anything else: whoever ordered has left meanwhile.
+			// Any other error: the session was closed meanwhile.
 			if (error instanceof Refused) showRefusal(error);
 		} finally {
 			clearTimeout(timer);

@@ -1,4 +1,4 @@
-// One order in a list, with what may be done with it.
+// One order in a list, with its buttons.
 import { formatAmount } from "./amount.js";
 import { mayBeCancelled, nextOf } from "./order-store.js";
 import { Refused } from "./retry.js";
@@ -10,11 +10,11 @@ const linesOf = items => items.map(({ quantity, name }) => `${quantity} × ${nam
 /**
  * @param {object} options
  * @param {HTMLTemplateElement} options.template
- * @param {boolean} options.isAdmin whether it may be taken on
- * @param {(order: object, status: string) => Promise<void>} options.bring takes it to that status
+ * @param {boolean} options.isAdmin whether to offer the next status
+ * @param {(order: object, status: string) => Promise<void>} options.changeStatus changes the status of the order
  */
 export const orderRow =
-	({ template, isAdmin, bring }) =>
+	({ template, isAdmin, changeStatus }) =>
 	first => {
 		const element = template.content.cloneNode(true).firstElementChild;
 		const part = name => element.querySelector(`.${name}`);
@@ -43,13 +43,13 @@ export const orderRow =
 		const cancel = button("plain cancel", () => "cancelled");
 		cancel.label.textContent = "Cancel Order";
 
-		/** Not `disabled`, which would take the focus away. */
+		/** Uses `aria-disabled`: `disabled` would remove the focus. */
 		async function press(made, status) {
 			if (status === undefined || made.getAttribute("aria-disabled") === "true") return;
 			made.setAttribute("aria-disabled", "true");
 			problem.textContent = "";
 			try {
-				await bring(order, status);
+				await changeStatus(order, status);
 			} catch (error) {
 				problem.textContent = error instanceof Refused ? error.message : UNREACHABLE;
 			} finally {
@@ -58,7 +58,7 @@ export const orderRow =
 		}
 
 		function offer({ made }, isOffered) {
-			// Whoever has pressed it stays with the order when it goes.
+			// When the pressed button disappears the focus moves to its order.
 			if (!isOffered && document.activeElement === made) element.focus();
 			made.hidden = !isOffered;
 		}

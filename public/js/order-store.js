@@ -1,13 +1,13 @@
-// The orders that a page knows of, each as far as it has come. Whoever brings news first, an answer, an event or a list that was read again: each step
-// of an order is news once, and no order goes back.
+// The orders that a page has loaded, with their status. Responses, events and lists may arrive in any order: each status change is reported once,
+// and a status never goes back.
 
 const STEPS = ["pending", "processing", "shipped", "delivered"];
 
 export const mayBeCancelled = status => status === "pending" || status === "processing";
-/** The next step on its way; undefined where there is none. */
+/** The next status; undefined after the last one. */
 export const nextOf = status => (STEPS.includes(status) ? STEPS[STEPS.indexOf(status) + 1] : undefined);
 
-/** The steps that lead from one status to another; none where that lies behind, or beside the way. */
+/** The status changes that lead from one status to another; empty if it is an earlier or unreachable one. */
 export function stepsBetween(from, to) {
 	if (to === "cancelled") return mayBeCancelled(from) ? [to] : [];
 	return from === "cancelled" ? [] : STEPS.slice(STEPS.indexOf(from) + 1, STEPS.indexOf(to) + 1);
@@ -17,13 +17,13 @@ const newestFirst = (one, other) => (one.createdAt < other.createdAt ? 1 : one.c
 
 /**
  * @param {object} options
- * @param {(order: object) => void} options.onPlaced there is a new order
- * @param {(orderId: string, status: string) => void} options.onStep one has taken a step
- * @param {() => void} options.onChange once for all of that
+ * @param {(order: object) => void} options.onPlaced a new order was placed
+ * @param {(orderId: string, status: string) => void} options.onStep the status of an order has changed
+ * @param {() => void} options.onChange once after all changes of one call
  */
 export function createOrderStore({ onPlaced, onStep, onChange }) {
 	const orders = new Map();
-	/** Also of orders that were never read, because they are too old. */
+	/** Also of orders that were never loaded because they are too old. */
 	const statuses = new Map();
 	let isRead = false;
 
@@ -38,7 +38,7 @@ export function createOrderStore({ onPlaced, onStep, onChange }) {
 	function put(order, isNews) {
 		const { orderId, status } = order;
 		const isKnown = orders.has(orderId);
-		// Events say less of an order than answers do.
+		// Events have fewer fields than responses.
 		orders.set(orderId, { ...orders.get(orderId), ...order });
 		if (!isKnown && isNews) onPlaced(order);
 		if (statuses.has(orderId)) advance(orderId, status);
@@ -46,22 +46,22 @@ export function createOrderStore({ onPlaced, onStep, onChange }) {
 	}
 
 	return {
-		/** The newest first. */
+		/** Newest first. */
 		list: () => Array.from(orders.values(), order => ({ ...order, status: statuses.get(order.orderId) })).sort(newestFirst),
 
-		/** What was read from the newest on. From the second time on what is not known yet is news, unless it is older than what is. */
+		/** Applies a list that starts at the newest order. From the second list on, an unknown order is a new one unless a known one is newer. */
 		read: newest => {
 			const last = newest.findLastIndex(({ orderId }) => orders.has(orderId));
 			for (const [n, order] of newest.entries()) put(order, isRead && (last < 0 || n < last));
 			isRead = true;
 			onChange();
 		},
-		/** Older ones were read, too. */
+		/** Applies a page of older orders. */
 		readMore: older => {
 			for (const order of older) put(order, false);
 			onChange();
 		},
-		/** An order as somebody told it: an event, or an answer. */
+		/** Applies one order from an event or a response. */
 		put: order => {
 			put(order, true);
 			onChange();

@@ -14,8 +14,8 @@ const showOrders = createRows({
 	make: orderRow({
 		template: element("order"),
 		isAdmin: false,
-		bring: async ({ orderId }) =>
-			session.tellOrder(await session.once("POST", `/api/orders/${encodeURIComponent(orderId)}/cancel`))
+		changeStatus: async ({ orderId }) =>
+			session.applyOrder(await session.once("POST", `/api/orders/${encodeURIComponent(orderId)}/cancel`))
 	})
 });
 
@@ -38,11 +38,11 @@ openPage({
 			showConnection("off", "not signed in");
 			return { close: () => 0 };
 		}
-		const book = createOrderStore({ ...buyerToasts, onChange: () => showOrders(book.list()) });
+		const orderStore = createOrderStore({ ...buyerToasts, onChange: () => showOrders(orderStore.list()) });
 		session = openCommerceSession({
 			who,
 			isDashboard: false,
-			book,
+			orderStore,
 			showProblem,
 			showMore: (_list, hasMore) => {
 				more.hidden = !hasMore;

@@ -1,4 +1,4 @@
-// What was not acknowledged yet: kept, and sent again under the same id until the server has said yes or no.
+// Items that are not acknowledged yet: stored, and sent again under the same id until the server accepts or refuses them.
 import { freshId } from "./id.js";
 import { backoffMs, Refused, spreadMs } from "./retry.js";
 
@@ -7,9 +7,9 @@ import { backoffMs, Refused, spreadMs } from "./retry.js";
  * @param {object} options
  * @param {ReturnType<typeof import("./store.js").openStore>} options.store
  * @param {(item: Item) => Promise<unknown>} options.send rejects with `Refused` (final) or `Unavailable` (to be sent again)
- * @param {number} options.concurrency items under way at once
- * @param {number} options.limit items kept at most
- * @param {(item: Item, refusal?: Refused) => void} options.onSettled acknowledged, or refused
+ * @param {number} options.concurrency requests in flight at once
+ * @param {number} options.limit maximum number of unsent items
+ * @param {(item: Item, refusal?: Refused) => void} options.onSettled the item was acknowledged or refused
  * @param {() => void} options.onChange
  */
 export function createOutbox({ store, send, concurrency, limit, onSettled, onChange }) {
@@ -54,12 +54,12 @@ export function createOutbox({ store, send, concurrency, limit, onSettled, onCha
 		}
 	}
 
-	/** The server's word about when to come back stands until then; our own caution ends when it can be reached again. */
+	/** `Retry-After` of the server always holds; the own backoff ends as soon as the server can be reached again. */
 	function pause({ retryAfterMs }) {
 		isFailing = true;
 		const nowMs = Date.now();
 		if (retryAfterMs !== undefined) retryAfterUntilMs = Math.max(retryAfterUntilMs, nowMs + spreadMs(retryAfterMs));
-		// Those that were under way together fail together, and count as one failure.
+		// Requests that were in flight together fail together: they count as one failure.
 		else if (nowMs >= backoffUntilMs) backoffUntilMs = nowMs + backoffMs(failures++);
 	}
 
@@ -71,11 +71,11 @@ export function createOutbox({ store, send, concurrency, limit, onSettled, onCha
 
 	const changed = () => stopped || onChange();
 
-	// Another tab has brought an item to its end.
+	// Another tab has settled an item.
 	const stopListening = store.onRemoved(id => waiting.delete(id) && changed());
 
 	return {
-		/** Gives what is to be sent its id, keeps it and sends it. Answers false, and does nothing, when too much waits already. */
+		/** Gives the item an id, stores it and sends it. Returns false and does nothing if the outbox is full. */
 		add: content => {
 			if (waiting.size >= limit) return false;
 			const item = { ...content, id: freshId(), addedAtMs: Date.now() };
@@ -85,7 +85,7 @@ export function createOutbox({ store, send, concurrency, limit, onSettled, onCha
 			pump();
 			return true;
 		},
-		/** The server can be reached: what waits is sent without further backoff, and so is what a tab that is gone by now has left behind. */
+		/** The server can be reached: sends the waiting items without further backoff, also those that a closed tab has left in the store. */
 		resume: () => {
 			for (const item of store.load()) if (waiting.size < limit && !waiting.has(item.id)) waiting.set(item.id, item);
 			failures = 0;
@@ -93,13 +93,13 @@ export function createOutbox({ store, send, concurrency, limit, onSettled, onCha
 			changed();
 			pump();
 		},
-		/** For good, and without another word: what is under way is still brought to its end, what waits stays in the store. */
+		/** Stops without further callbacks: requests in flight are completed, waiting items stay in the store. */
 		stop: () => {
 			stopped = true;
 			clearTimeout(timer);
 			stopListening();
 		},
-		/** All that waits, the oldest first. */
+		/** All unsent items, the oldest first. */
 		waiting: () => [...waiting.values()],
 		/** Whether the last attempt failed. */
 		isFailing: () => isFailing

@@ -1,4 +1,4 @@
-// What all pages have: the header, the door by which people come and go, and a visit of whoever is there.
+// Common to all pages: the header, the sign-in button, and one session for the current user.
 import { createAccount } from "./account.js";
 import { createAccountButton } from "./account-button.js";
 import { createAnnouncer } from "./announcer.js";
@@ -6,7 +6,7 @@ import { guest, member } from "./identity.js";
 
 export const element = id => document.getElementById(id);
 
-/** Says something to a screen reader, at most once a second. */
+/** Announces a text to screen readers, at most once a second. */
 export const announce = createAnnouncer(element("announcements"), 1_000);
 
 /** @param {"connecting" | "live" | "waiting" | "refused" | "off"} state */
@@ -28,12 +28,12 @@ const ended = unsent =>
 
 /**
  * @typedef {object} Visit
- * @property {() => number} close ends it for good; answers how much is left that was not sent
+ * @property {() => number} close ends the session; returns the number of unsent items
  * @property {() => void} [tokenRenewed]
  *
  * @param {object} options
  * @param {string} options.guestName
- * @param {(who: import("./identity.js").Who) => Visit} options.enter somebody comes; whoever was there before has left
+ * @param {(who: import("./identity.js").Who) => Visit} options.enter starts the session of this user; the previous session is closed
  * @returns {{ askToSignIn: () => void }}
  */
 export function openPage({ guestName, enter }) {

@@ -1,4 +1,4 @@
-// One product as admins see it, with its price and its stock to be changed.
+// One product for admins, with editable price and stock.
 import { formatAmount, parseAmount } from "./amount.js";
 import { sentence } from "./form-errors.js";
 import { parseStock } from "./product-form.js";
@@ -26,7 +26,7 @@ export const productEditor =
 		element.dataset.product = product.productId;
 		for (const of of element.querySelectorAll(".of")) of.textContent = product.sku;
 
-		/** What is being typed is not taken away by what is told meanwhile. */
+		/** Fields that the user has edited are not overwritten by events. */
 		const edited = new Set();
 		for (const field of [price, stock]) field.addEventListener("input", () => edited.add(field));
 
@@ -37,10 +37,10 @@ export const productEditor =
 			return undefined;
 		}
 
-		/** What was typed and is not so yet; undefined where it cannot be. */
+		/** The changed values; undefined if a typed value is not valid. */
 		function changes() {
 			const [asked, pieces] = [parseAmount(price.value), parseStock(stock.value)];
-			if (asked.fault) return refuse(price, asked.fault);
+			if (asked.problem) return refuse(price, asked.problem);
 			if (pieces === undefined) return refuse(stock, "Enter a whole number of pieces.");
 			return {
 				...(edited.has(price) && asked.amount !== product.price && { price: asked.amount }),
@@ -61,8 +61,8 @@ export const productEditor =
 				edited.clear();
 				show(product);
 			} catch (error) {
-				const [fault] = error instanceof Refused ? error.faults : [];
-				refuse(fault && form.elements[fault.field], error instanceof Refused ? sentence(error.message) : UNREACHABLE);
+				const [fieldError] = error instanceof Refused ? error.fieldErrors : [];
+				refuse(fieldError && form.elements[fieldError.field], error instanceof Refused ? sentence(error.message) : UNREACHABLE);
 			} finally {
 				button.removeAttribute("aria-disabled");
 			}

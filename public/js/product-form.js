@@ -1,11 +1,11 @@
-// The form that puts a new product up for sale.
+// The form that creates a product.
 import { parseAmount } from "./amount.js";
 import { createFormErrors, sentence } from "./form-errors.js";
 import { Refused } from "./retry.js";
 
 const UNREACHABLE = "Plaza cannot be reached right now. What you typed is still here: try again in a moment.";
 
-/** How many lie on a shelf, as it was typed; undefined where it is no number of things. */
+/** A stock as typed; undefined if it is not a whole number. */
 export const parseStock = text => (/^\d{1,10}$/.test(text.trim()) ? Number(text) : undefined);
 
 /**
@@ -18,12 +18,12 @@ export function createProductForm({ form, add }) {
 	const problem = form.querySelector("[role=alert]");
 	const button = form.querySelector("[type=submit]");
 
-	/** What was typed as a product; undefined where it is none. */
+	/** The typed product; undefined if it is not valid. */
 	function read() {
 		const { category, ...typed } = Object.fromEntries([...new FormData(form)].map(([name, text]) => [name, text.trim()]));
 		const [price, stock] = [parseAmount(typed.price), parseStock(typed.stock)];
 		const wrong = [
-			...(price.fault ? [{ field: "price", message: price.fault }] : []),
+			...(price.problem ? [{ field: "price", message: price.problem }] : []),
 			...(stock === undefined ? [{ field: "stock", message: "must be a whole number" }] : [])
 		];
 		if (errors.show(wrong)) return undefined;
@@ -38,7 +38,7 @@ export function createProductForm({ form, add }) {
 			form.elements[0].focus();
 		} catch (error) {
 			if (!(error instanceof Refused)) problem.textContent = UNREACHABLE;
-			else if (!errors.show(error.faults)) problem.textContent = sentence(error.message);
+			else if (!errors.show(error.fieldErrors)) problem.textContent = sentence(error.message);
 		} finally {
 			button.removeAttribute("aria-disabled");
 		}

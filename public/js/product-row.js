@@ -1,12 +1,12 @@
 // One product that can be ordered.
 import { formatAmount } from "./amount.js";
 
-/** What the pages call what is left of a product. */
+/** The label for a stock level. */
 export const left = stock => (stock > 0 ? `${stock} left` : "sold out");
 
 /**
  * @param {HTMLTemplateElement} template
- * @param {(productId: string, text: string) => void} onQuantity somebody has typed how many they want
+ * @param {(productId: string, text: string) => void} onQuantity the user has typed a quantity
  */
 export const productRow = (template, onQuantity) => first => {
 	const element = template.content.cloneNode(true).firstElementChild;

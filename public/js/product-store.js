@@ -1,17 +1,17 @@
-// The products that a page knows of, with what is left of each. A product is new once, and each time that little is left of it is told once.
+// The products that a page has loaded, with their stock. `onNew` is called once for each product, `onLow` once for each low stock level.
 
-/** Below this admins are warned: inventory's contract says so too. */
+/** Below this admins are warned: the same number as in inventory's contract. */
 export const LOW_STOCK = 10;
 
 /**
  * @param {object} options
  * @param {(product: object) => void} [options.onNew]
  * @param {(product: { productId: string, sku: string, stock: number }) => void} [options.onLow]
- * @param {() => void} options.onChange once for all of that
+ * @param {() => void} options.onChange once after all changes of one call
  */
 export function createProductStore({ onNew = () => {}, onLow = () => {}, onChange }) {
 	const products = new Map();
-	/** What was left when it was told last. */
+	/** The stock of the last alert for each product. */
 	const alertedStock = new Map();
 	let isRead = false;
 
@@ -31,9 +31,9 @@ export function createProductStore({ onNew = () => {}, onLow = () => {}, onChang
 	}
 
 	return {
-		/** In the order in which they were made. */
+		/** In the order of creation. */
 		list: () => [...products.values()],
-		/** What was read from the first on. From the second time on what is not known yet is news. */
+		/** Applies a list that starts at the first product. From the second list on, an unknown product is a new one. */
 		read: all => {
 			for (const product of all) put(product, isRead);
 			isRead = true;
@@ -43,17 +43,17 @@ export function createProductStore({ onNew = () => {}, onLow = () => {}, onChang
 			for (const product of later) put(product, false);
 			onChange();
 		},
-		/** A product as somebody told it: an event, or an answer. */
+		/** Applies one product from an event or a response. */
 		put: product => {
 			put(product, true);
 			onChange();
 		},
-		/** Something else of it has changed. */
+		/** Applies a change of other fields than the stock. */
 		change: product => {
 			if (products.has(product.productId)) Object.assign(products.get(product.productId), product);
 			onChange();
 		},
-		/** So many are left. Of a product that was never read nothing can be shown. */
+		/** Applies a stock level. A product that was never loaded is ignored. */
 		move: ({ productId, stock }) => {
 			const known = products.get(productId);
 			if (!known) return;
@@ -61,7 +61,7 @@ export function createProductStore({ onNew = () => {}, onLow = () => {}, onChang
 			if (stock >= LOW_STOCK) alertedStock.delete(productId);
 			onChange();
 		},
-		/** An alert came for it. */
+		/** Applies an alert. */
 		low: alertLow
 	};
 }

@@ -1,4 +1,4 @@
-// What is for sale, and the order that is made of it.
+// The products, and the order form.
 import { formatAmount } from "./amount.js";
 import { buyerToasts } from "./buyer-toasts.js";
 import { openCommerceSession } from "./commerce-session.js";
@@ -9,7 +9,7 @@ import { productRow } from "./product-row.js";
 import { createProductStore } from "./product-store.js";
 import { createRows } from "./rows.js";
 
-/** How many of which product, as it was typed: it stays when somebody signs in. */
+/** The typed quantity by product id; kept when the user signs in. */
 const quantities = new Map();
 let session;
 let productStore;
@@ -55,8 +55,8 @@ const page = openPage({
 			who,
 			isDashboard: false,
 			// For the toasts.
-			book: isGuest ? undefined : createOrderStore({ ...buyerToasts, onChange: () => {} }),
-			shelf: productStore,
+			orderStore: isGuest ? undefined : createOrderStore({ ...buyerToasts, onChange: () => {} }),
+			productStore: productStore,
 			showMore: (which, hasMore) => {
 				if (which === "products") more.hidden = !hasMore;
 			},
@@ -77,8 +77,8 @@ createOrderForm({
 		return !isGuest;
 	},
 	place: async (order, idempotencyKey) => {
-		const { tellOrder, untilDone } = session;
-		tellOrder(await untilDone("POST", "/api/orders", { body: order, idempotencyKey }));
+		const { applyOrder, untilDone } = session;
+		applyOrder(await untilDone("POST", "/api/orders", { body: order, idempotencyKey }));
 	},
 	onPlaced: () => {
 		quantities.clear();

@@ -1,20 +1,20 @@
-// Sends a purchase over the socket and waits for its answer.
+// Sends a purchase over the WebSocket and waits for its answer.
 import { FINAL, Refused, Unavailable } from "./retry.js";
 
 const ANSWER_MS = 10_000;
 
 /**
- * One purchase is under way at a time, so that they are bought in the order in which they were asked for.
- * @param {(frame: object) => boolean} sendFrame false where there is no connection
+ * One purchase is in flight at a time, so that purchases are made in the order in which the user asked for them.
+ * @param {(frame: object) => boolean} sendFrame returns false if the connection is not open
  */
 export function createPurchases(sendFrame) {
 	/** @type {{ id: string, timer: number, resolve: () => void, reject: (error: Error) => void } | undefined} */
-	let underWay;
+	let inFlight;
 
 	function settle(error) {
-		if (!underWay) return;
-		const { timer, resolve, reject } = underWay;
-		underWay = undefined;
+		if (!inFlight) return;
+		const { timer, resolve, reject } = inFlight;
+		inFlight = undefined;
 		clearTimeout(timer);
 		if (error) reject(error);
 		else resolve();
@@ -23,20 +23,20 @@ export function createPurchases(sendFrame) {
 	return {
 		/** Resolves once the purchase is committed; rejects with `Refused` or `Unavailable`. */
 		send: async purchase => {
-			if (underWay || !sendFrame(purchase)) throw new Unavailable("not connected");
+			if (inFlight || !sendFrame(purchase)) throw new Unavailable("not connected");
 			const { promise, resolve, reject } = Promise.withResolvers();
-			underWay = { id: purchase.id, timer: setTimeout(() => settle(new Unavailable("no answer")), ANSWER_MS), resolve, reject };
+			inFlight = { id: purchase.id, timer: setTimeout(() => settle(new Unavailable("no answer")), ANSWER_MS), resolve, reject };
 			return promise;
 		},
 		answered: ({ id }) => {
-			if (underWay?.id === id) settle();
+			if (inFlight?.id === id) settle();
 		},
-		/** Takes an error frame. It carries the id of the purchase it answers; one that names none is taken for its own too. */
+		/** Handles an error frame: it belongs to the purchase in flight if it has that purchase's id or no id. */
 		failed: ({ id, type, message, field }) => {
-			if (id !== undefined && id !== underWay?.id) return;
+			if (id !== undefined && id !== inFlight?.id) return;
 			settle(FINAL.has(type) ? new Refused(message, [{ field, message }], type) : new Unavailable(message));
 		},
-		/** The connection is gone, and with it the answer that was under way. */
+		/** The connection is lost: the answer will not arrive. */
 		lost: () => settle(new Unavailable("connection lost"))
 	};
 }

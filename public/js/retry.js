@@ -1,27 +1,27 @@
-// When to try again, and when not to.
+// Which failures are final, and when to retry the others.
 
-/** The last word: the same request again would be refused again. `faults` lists what is wrong with which field. */
+/** A final answer: the same request would be refused again. `fieldErrors` lists the invalid fields. */
 export class Refused extends Error {
 	/**
 	 * @param {string} message
-	 * @param {{ field?: string, message: string }[]} faults
-	 * @param {string} [type] as the server calls it
-	 * @param {object} [data] what else it says of it
+	 * @param {{ field?: string, message: string }[]} fieldErrors
+	 * @param {string} [type] the server's error type
+	 * @param {object} [data] the error's `data`
 	 */
-	constructor(message, faults = [], type, data) {
+	constructor(message, fieldErrors = [], type, data) {
 		super(message);
-		this.faults = faults;
+		this.fieldErrors = fieldErrors;
 		this.type = type;
 		this.data = data;
 	}
 }
 
-/** Not now: the same request may succeed later, and not before `retryAfterMs` if the server said so. */
+/** A temporary failure: the same request may succeed later, but not before `retryAfterMs` if the server gave one. */
 export class Unavailable extends Error {
 	/**
 	 * @param {string} message
 	 * @param {number} [retryAfterMs]
-	 * @param {string} [type] as the server calls it
+	 * @param {string} [type] the server's error type
 	 */
 	constructor(message, retryAfterMs, type) {
 		super(message);
@@ -30,15 +30,15 @@ export class Unavailable extends Error {
 	}
 }
 
-/** Types of errors that trying again cannot mend. Anything else may pass. */
+/** Error types that a retry cannot solve; all others may be temporary. */
 export const FINAL = new Set(["VALIDATION_ERROR", "CONFLICT", "UNAUTHORIZED", "FORBIDDEN", "NOT_FOUND"]);
 
 const SHORTEST_MS = 500;
 const LONGEST_MS = 15_000;
 
 /**
- * Exponential backoff with "equal jitter": half of the wait is random, so that the pages which lost a server together do not all
- * come back together. https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
+ * Exponential backoff with "equal jitter": half of the wait is random, so that pages that lost the server at the same time do not
+ * reconnect at the same time. https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
  * @param {number} failures how many attempts have failed before this one
  */
 export function backoffMs(failures) {
@@ -46,11 +46,11 @@ export function backoffMs(failures) {
 	return (ceilingMs / 2) * (1 + Math.random());
 }
 
-/** A wait that the server has asked for, never shorter, and a little longer for some than for others. */
+/** The wait that the server asked for plus a random part. */
 export const spreadMs = retryAfterMs => retryAfterMs + Math.random() * SHORTEST_MS;
 
 /**
- * Runs `task` until it answers. Rejects with whatever is not `Unavailable`, and with the abort reason once `signal` is aborted.
+ * Retries `task` until it succeeds. Rejects with any error other than `Unavailable`, and with the abort reason once `signal` is aborted.
  * @template Answer
  * @param {() => Promise<Answer>} task
  * @param {AbortSignal} [signal]

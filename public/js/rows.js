@@ -1,4 +1,4 @@
-// Rows of a list, each under its item's id: what stays keeps its element, and with it the focus.
+// Rows of a list, keyed by item id: a row that stays keeps its element and the focus.
 
 /**
  * @template Item
@@ -6,7 +6,7 @@
  * @param {HTMLElement} options.list
  * @param {(item: Item) => string} options.idOf
  * @param {(item: Item) => { element: HTMLElement, show: (item: Item) => void }} options.make
- * @returns {(items: Item[]) => void} shows these, in this order
+ * @returns {(items: Item[]) => void} renders these items in this order
  */
 export function createRows({ list, idOf, make }) {
 	let rows = new Map();

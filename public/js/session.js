@@ -1,5 +1,5 @@
-// One person's time on this page, signed in or a guest: what they do goes out through two outboxes, what comes in over the socket moves the tally and
-// the wallet.
+// The session of one user (account or guest) on this page: picks and purchases are sent through two outboxes, frames from the socket update the
+// tally and the wallet.
 import { formatAmount } from "./amount.js";
 import { openConnection } from "./connection.js";
 import { request } from "./http.js";
@@ -22,12 +22,12 @@ const watch = { code: "watch", data: { selections: true } };
 /**
  * @param {object} options
  * @param {import("./identity.js").Who} options.who
- * @param {object} options.view what shows it
+ * @param {object} options.view renders the session
  */
 export function openSession({ who, view: { tally, wallet, announce, showProblem, showConnection, showWaiting } }) {
 	const user = who.id;
 
-	// What goes out
+	// Outgoing
 
 	const storeFor = kind => openStore(`plaza/${encodeURIComponent(user)}/${kind}/`);
 
@@ -45,33 +45,33 @@ export function openSession({ who, view: { tally, wallet, announce, showProblem,
 	const bought = createOutbox({
 		store: storeFor("purchases"),
 		limit: MAX_UNSENT,
-		// One by one, so that they are bought in the order in which they were asked for.
+		// One at a time, so that purchases are made in the order in which the user asked for them.
 		concurrency: 1,
 		send: ({ id, amount }) => withToken(who, () => purchases.send({ id, user_id: user, amount })),
 		onSettled: (purchase, refusal) => {
 			wallet.settle(purchase, refusal);
 			announce(purchase.id, `${formatAmount(purchase.amount)} ${refusal ? `refused: ${refusal.message}` : "bought"}`);
-			if (refusal?.faults.some(({ field }) => field === "amount")) wallet.showFault(refusal.message);
+			if (refusal?.fieldErrors.some(({ field }) => field === "amount")) wallet.showFieldError(refusal.message);
 		},
 		onChange: () => wallet.showPurchases(bought.waiting(), bought.isFailing() ? "waiting" : "sending")
 	});
 
-	// What comes in
+	// Incoming
 
 	/** Whether this connection's `connect` has been answered. */
 	let isConnected = false;
-	/** The token that it was sent with. */
+	/** The token that `connect` was sent with. */
 	let sentToken;
 	let connected = new AbortController();
 	const closing = new AbortController();
-	/** Counts the news of the balance, asked for or not: an answer that is not the newest news any more is not shown. */
+	/** Raised by each balance frame and each request: an answer that is older than a later frame is not shown. */
 	let balanceVersion = 0;
 
 	const frames = {
 		connected: () => {
 			picks.resume();
 			bought.resume();
-			// The answer to a new token.
+			// It only answers a renewed token.
 			if (isConnected) return;
 			isConnected = true;
 			connected = new AbortController();
@@ -97,14 +97,14 @@ export function openSession({ who, view: { tally, wallet, announce, showProblem,
 			if (error.id !== undefined) return;
 			if (sentToken !== undefined && error.type === "UNAUTHORIZED") return reconnectWithNewToken();
 			const final = FINAL.has(error.type);
-			// Frames that have a code are answered in order: before `connected` it is the connect that failed, after it the watch.
+			// Frames with a code are answered in order: before `connected` the connect failed, after it the watch.
 			if (!isConnected && final) refused(error);
 			else if (!isConnected) connection.lose();
 			else if (!final) setTimeout(() => connection.send(watch), spreadMs(WATCH_RETRY_MS));
 		}
 	};
 
-	/** The server will not have this user. The page still shows everybody's counts, and each thing that is tried gets its own refusal. */
+	/** The server refused this user. The page still shows the counts of all users, and each action gets its own refusal. */
 	function refused({ message }) {
 		isConnected = true;
 		showConnection("refused", "refused");
@@ -112,7 +112,7 @@ export function openSession({ who, view: { tally, wallet, announce, showProblem,
 		bought.resume();
 	}
 
-	/** The token was refused: another one, and another connection. */
+	/** The token was refused: get another one and reconnect. */
 	function reconnectWithNewToken() {
 		who.renew(sentToken).catch(() => {});
 		connection.lose();
@@ -123,7 +123,7 @@ export function openSession({ who, view: { tally, wallet, announce, showProblem,
 		return { code: "connect", data: { ip: "127.0.0.1", user, ...(sentToken && { token: sentToken }) } };
 	}
 
-	/** Asks until there is an answer, or until `signal` says that it does not matter any more; shows a refusal. */
+	/** Retries until there is an answer or `signal` is aborted; shows a refusal. */
 	async function requestUntilAnswered(task, signal) {
 		try {
 			return await untilAnswered(() => withToken(who, task), signal);
@@ -156,17 +156,17 @@ export function openSession({ who, view: { tally, wallet, announce, showProblem,
 		}
 	});
 
-	// The page is of use over HTTP alone too, while the socket is still on its way.
+	// The page works over HTTP alone while the socket is not connected yet.
 	void readBalance(closing.signal);
 	picks.resume();
 
 	return {
-		/** Answers why it cannot be taken on; empty if it can. */
+		/** Returns why the pick cannot be accepted; empty if it is. */
 		pick: name => (picks.add({ name }) ? "" : FULL),
 		buy: amount => (bought.add({ amount }) ? "" : FULL),
-		/** There is a new token: shown in time, it keeps the connection. */
+		/** Sends the new token: the server keeps the connection if it arrives before the old token ends. */
 		tokenRenewed: () => isConnected && void connect().then(connection.send, () => {}),
-		/** For good. What was not sent yet is kept until this person comes again; answers how much that is. */
+		/** Closes the session. Unsent items stay in storage until this user signs in again; returns their number. */
 		close: () => {
 			closing.abort();
 			connected.abort();

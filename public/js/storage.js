@@ -1,17 +1,17 @@
-// What this page keeps in localStorage. That may be full, damaged or forbidden: what cannot be kept there lives as long as the tab.
+// Access to localStorage. It may be full, damaged or forbidden: then values are kept in memory for as long as the tab lives.
 
 /** @type {Map<string, string>} */
 const inMemory = new Map();
 
 /** @returns {string | undefined} */
-export const read = key => inMemory.get(key) ?? orNothing(() => localStorage.getItem(key)) ?? undefined;
+export const read = key => inMemory.get(key) ?? orUndefined(() => localStorage.getItem(key)) ?? undefined;
 
-/** What was written as JSON; undefined if there is nothing, or something else. */
-export const readJson = key => orNothing(() => JSON.parse(read(key)));
+/** The value parsed as JSON; undefined if it is missing or not JSON. */
+export const readJson = key => orUndefined(() => JSON.parse(read(key)));
 
 export function write(key, text) {
 	inMemory.set(key, text);
-	orNothing(() => {
+	orUndefined(() => {
 		localStorage.setItem(key, text);
 		inMemory.delete(key);
 	});
@@ -19,14 +19,14 @@ export function write(key, text) {
 
 export function remove(key) {
 	inMemory.delete(key);
-	orNothing(() => localStorage.removeItem(key));
+	orUndefined(() => localStorage.removeItem(key));
 }
 
-/** All keys that begin with a prefix. */
+/** All keys with this prefix. */
 export const keys = prefix =>
-	[...inMemory.keys(), ...(orNothing(() => Object.keys(localStorage)) ?? [])].filter(key => key.startsWith(prefix));
+	[...inMemory.keys(), ...(orUndefined(() => Object.keys(localStorage)) ?? [])].filter(key => key.startsWith(prefix));
 
-function orNothing(access) {
+function orUndefined(access) {
 	try {
 		return access();
 	} catch {

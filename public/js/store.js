@@ -1,7 +1,7 @@
-// Keeps items, each under a key of its own, so that two tabs never overwrite each other's.
+// Stores each item under its own key, so that two tabs never overwrite each other's items.
 import { keys, readJson, remove, write } from "./storage.js";
 
-/** @param {string} prefix of the keys; what follows it is the item's id */
+/** @param {string} prefix the key prefix; the rest of a key is the item's id */
 export const openStore = prefix => ({
 	/** All items, the oldest first. */
 	load: () =>
@@ -11,7 +11,7 @@ export const openStore = prefix => ({
 			.sort((one, other) => one.addedAtMs - other.addedAtMs),
 	save: item => write(prefix + item.id, JSON.stringify(item)),
 	remove: id => remove(prefix + id),
-	/** Calls back with the id of an item that another tab has removed; answers how to end that. */
+	/** Calls back with the id of an item that another tab has removed; returns the function that stops listening. */
 	onRemoved: callback => {
 		const listen = ({ key, newValue }) => {
 			if (newValue === null && key?.startsWith(prefix)) callback(key.slice(prefix.length));

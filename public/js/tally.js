@@ -1,19 +1,19 @@
 // The table of counts: one row for each name, in the server's order.
 
-const calm = matchMedia("(prefers-reduced-motion: reduce)");
+const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
 
 /**
  * @param {object} options
  * @param {HTMLTableElement} options.table
  * @param {HTMLElement} options.total
- * @param {HTMLTemplateElement} options.template of a row
+ * @param {HTMLTemplateElement} options.template the template of a row
  * @param {(name: string) => void} options.onPick
- * @param {(name: string, count: number) => void} options.onChange a count that was on the screen has risen
+ * @param {(name: string, count: number) => void} options.onChange a displayed count has risen
  */
 export function createTally({ table, total, template, onPick, onChange }) {
-	/** The highest count seen of each name: messages that crossed on the way never turn a count back. */
+	/** The highest count seen of each name: messages that arrive out of order never lower a count. */
 	const counts = new Map();
-	/** What the table shows, by name and in its order. */
+	/** The rows by name, in display order. */
 	let rows = new Map();
 
 	function newRow(name) {
@@ -42,13 +42,13 @@ export function createTally({ table, total, template, onPick, onChange }) {
 			bar.style.setProperty("--whole-percent", Math.round(percent));
 			if (count.textContent === String(counts.get(name))) continue;
 			count.textContent = counts.get(name);
-			if (!calm.matches) count.animate({ transform: ["scale(1.2)", "none"] }, 250);
+			if (!reducedMotion.matches) count.animate({ transform: ["scale(1.2)", "none"] }, 250);
 			onChange(name, counts.get(name));
 		}
 	}
 
 	return {
-		/** Every name there is, in order. */
+		/** Applies the list of all names, in order. */
 		list: selections => {
 			selections.forEach(raise);
 			const names = selections.map(({ name }) => name);
@@ -58,7 +58,7 @@ export function createTally({ table, total, template, onPick, onChange }) {
 			}
 			show();
 		},
-		/** News of one name. */
+		/** Applies the count of one name. */
 		update: selection => {
 			raise(selection);
 			show();

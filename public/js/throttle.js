@@ -1,5 +1,5 @@
 /**
- * Does something when it is asked for, one at a time, and not again before a while has passed, however often it is asked for meanwhile.
+ * Runs a task on request, never concurrently and at most once per `gapMs`; requests in between share the next run.
  * @param {number} gapMs
  * @param {() => Promise<void>} task
  */

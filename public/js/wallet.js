@@ -1,45 +1,45 @@
-// The balance, the purchase form and what became of the purchases.
+// The balance, the purchase form and the list of purchases.
 import { formatAmount, parseAmount } from "./amount.js";
 
-const SETTLED_SHOWN = 5;
+const MAX_SETTLED = 5;
 
 /**
  * @param {object} options
  * @param {HTMLElement} options.balance
  * @param {HTMLFormElement} options.form
  * @param {HTMLUListElement} options.list
- * @param {(amount: number) => string} options.onBuy answers why the purchase cannot be taken on; empty if it can
+ * @param {(amount: number) => string} options.onBuy returns why the purchase cannot be accepted; empty if it is
  */
 export function createWallet({ balance, form, list, onBuy }) {
 	const { amount } = form.elements;
 	const error = form.querySelector("#amount-error");
-	/** What became of the last purchases, the newest first. */
+	/** The last settled purchases, the newest first. */
 	const settled = [];
 
-	function showFault(fault) {
-		error.textContent = fault;
-		amount.setAttribute("aria-invalid", String(fault !== ""));
+	function showFieldError(problem) {
+		error.textContent = problem;
+		amount.setAttribute("aria-invalid", String(problem !== ""));
 	}
 
 	form.addEventListener("submit", event => {
 		event.preventDefault();
 		const parsed = parseAmount(amount.value);
-		const fault = parsed.fault ?? onBuy(parsed.amount);
-		showFault(fault);
+		const problem = parsed.problem ?? onBuy(parsed.amount);
+		showFieldError(problem);
 		amount.focus();
-		if (fault === "") amount.value = "";
+		if (problem === "") amount.value = "";
 	});
-	// The second click of a double click is not a second purchase.
+	// A double click must not buy twice.
 	form.addEventListener("click", event => event.detail > 1 && event.preventDefault());
-	amount.addEventListener("input", () => showFault(""));
+	amount.addEventListener("input", () => showFieldError(""));
 
 	function line(purchase, state, text) {
 		const item = document.createElement("li");
-		const figure = document.createElement("strong");
-		figure.className = "amount";
-		figure.textContent = formatAmount(purchase.amount);
+		const amountElement = document.createElement("strong");
+		amountElement.className = "amount";
+		amountElement.textContent = formatAmount(purchase.amount);
 		item.dataset.state = state;
-		item.append(figure, " ", text);
+		item.append(amountElement, " ", text);
 		return item;
 	}
 
@@ -47,21 +47,21 @@ export function createWallet({ balance, form, list, onBuy }) {
 		showBalance: total => {
 			balance.textContent = formatAmount(total);
 		},
-		/** Somebody else's wallet is about to be shown. What is being typed stays. */
+		/** Clears the wallet for another user; the typed amount stays. */
 		clear: () => {
 			balance.textContent = "–";
 			settled.length = 0;
 			list.replaceChildren();
-			showFault("");
+			showFieldError("");
 		},
-		/** Says what is wrong beside the amount; empty: nothing is. */
-		showFault,
-		/** A purchase has come to its end: bought, or refused. */
+		/** Shows an error beside the amount; empty clears it. */
+		showFieldError,
+		/** Adds a purchase that was bought or refused. */
 		settle: (purchase, refusal) => {
 			settled.unshift(line(purchase, refusal ? "refused" : "bought", refusal ? `refused: ${refusal.message}` : "bought"));
-			settled.length = Math.min(settled.length, SETTLED_SHOWN);
+			settled.length = Math.min(settled.length, MAX_SETTLED);
 		},
-		/** Shows what is still on its way, and below it what became of the last ones. */
+		/** Shows the unsent purchases, and below them the last settled ones. */
 		showPurchases: (waiting, state) =>
 			list.replaceChildren(...waiting.toReversed().map(purchase => line(purchase, state, state)), ...settled)
 	};
