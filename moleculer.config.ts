@@ -8,8 +8,8 @@ import { embedded, kafka, limits } from "./runtime/drivers.ts";
 import { httpListener } from "./runtime/http/http-listener.ts";
 import { RedactingConsole } from "./runtime/redacting-console.ts";
 import { actions } from "./services/contract.ts";
-import { health } from "./services/health/health.ts";
-import { MetricsText, nodePage } from "./services/health/node-page.ts";
+import { clusterHealth } from "./services/health/health.checks.ts";
+import { MetricsText, metricsServer } from "./services/health/metrics-server.ts";
 
 export default {
 	// Nodes of other systems on the same Kafka are not ours. No dot: the transporter's topics use it.
@@ -43,5 +43,9 @@ export default {
 	// while all else waits: of a minute (the default) under load that would take half a second.
 	metrics: { enabled: true, reporter: [new MetricsText({}) as never], defaultMaxAgeSeconds: 10 },
 	// The first two listen before the transporter is connected, so that health can say what is missing.
-	middlewares: [httpListener({ ...config, limits }, health), nodePage(config), ...(embedded ? [adminSocket(config.dataDir)] : [])]
+	middlewares: [
+		httpListener({ ...config, limits }, clusterHealth),
+		metricsServer(config),
+		...(embedded ? [adminSocket(config.dataDir)] : [])
+	]
 } satisfies BrokerOptions;

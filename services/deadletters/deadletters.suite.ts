@@ -12,7 +12,7 @@ import { topics } from "../../mixins/topics/topics.ts";
 import { eventually, fresh } from "../../test/client.ts";
 import type { Asked } from "./deadletters.arguments.ts";
 import { actions } from "./deadletters.contract.ts";
-import { deadletters } from "./deadletters.service.ts";
+import { deadletters } from "./deadletters.ts";
 import { type Call, list, replay, show } from "./deadletters.verbs.ts";
 
 const PARTITIONS = 3;

@@ -1,68 +1,11 @@
-import type { ServiceBroker } from "moleculer";
-import { checksOf } from "../../mixins/dependency.ts";
-import { serviceNames } from "../contract.ts";
-import type { Checks } from "./health.contract.ts";
+import { defineService } from "../define-service.ts";
+import { nodeHealth } from "./health.checks.ts";
 
-export interface Health {
-	status: "ok" | "down";
-	checks: Checks;
-}
-
-interface RemoteNode {
-	id: string;
-	available: boolean;
-	metadata: { works?: string[] } | null;
-}
-
-const ASK_TIMEOUT_MS = 1_500;
-
-/** Several nodes' views of one thing: well only if all are well. */
-const merge = (reports: Checks[]): Checks => {
-	const merged: Checks = {};
-	for (const report of reports)
-		for (const [name, state] of Object.entries(report))
-			if (merged[name] === undefined || merged[name] === "ok") merged[name] = state;
-	return merged;
-};
-
-/** What the world may read; why is in the log and on the node's own page, where names of hosts may stand. */
-const WORDS = new Set(["ok", "away", "starting", "not running", "no answer"]);
-const inWords = (checks: Checks): Checks =>
-	Object.fromEntries(Object.entries(checks).map(([name, state]) => [name, WORDS.has(state) ? state : "waiting"]));
-
-/** This node alone: what it needs, and whether its services have started. */
-export async function ownHealth(broker: ServiceBroker): Promise<Health> {
-	const checks = { ...(await checksOf(broker)), node: broker.started ? "ok" : "starting" };
-	return { status: Object.values(checks).every(state => state === "ok") ? "ok" : "down", checks };
-}
-
-async function askAll(broker: ServiceBroker): Promise<Health> {
-	const nodes: RemoteNode[] = broker.registry.getNodeList({ onlyAvailable: true, withServices: false });
-	// A person at a prompt is a node too, but nobody's health.
-	const workers = nodes.filter(({ id, metadata }) => id !== broker.nodeID && metadata?.works?.length);
-	const ask = (nodeID: string) =>
-		broker
-			.call<Checks, object>("health.report", {}, { nodeID, timeout: ASK_TIMEOUT_MS })
-			.catch((): Checks => ({ nodes: "no answer" }));
-	const [own, ...reports] = await Promise.all([ownHealth(broker), ...workers.map(({ id }) => ask(id))]);
-	const worked = new Set(nodes.flatMap(({ metadata }) => metadata?.works ?? []));
-	const services = Object.fromEntries(serviceNames.map(name => [name, worked.has(name) ? "ok" : "not running"]));
-	const checks = inWords(merge([own.checks, ...reports, services]));
-	return { status: Object.values(checks).every(state => state === "ok") ? "ok" : "down", checks };
-}
-
-const asking = new WeakMap<ServiceBroker, Promise<Health>>();
-
-/**
- * The whole system as this node sees it: every node is asked, and every service must be worked at somewhere. Answers within two seconds;
- * who asks while an answer is under way shares it.
- */
-export async function health(broker: ServiceBroker): Promise<Health> {
-	if (!broker.started) {
-		const { status, checks } = await ownHealth(broker);
-		return { status, checks: inWords(checks) };
-	}
-	const shared = asking.get(broker) ?? askAll(broker).finally(() => asking.delete(broker));
-	asking.set(broker, shared);
-	return shared;
-}
+/** Reports the health of this node; the gateway's node merges the reports of all nodes. */
+export const health = () =>
+	defineService({
+		name: "health",
+		actions: {
+			report: async ctx => (await nodeHealth(ctx.broker)).checks
+		}
+	});

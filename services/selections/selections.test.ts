@@ -13,8 +13,8 @@ import { actions, topics } from "../contract.ts";
 import type { Caller } from "../define-service.ts";
 import type { Count } from "../summary/summary.contract.ts";
 import type { SelectionSummary } from "./selections.contract.ts";
-import { selections } from "./selections.service.ts";
 import { sqlSelections } from "./selections.store.sql.ts";
+import { selections } from "./selections.ts";
 
 describe("the selections service", () => {
 	const broker = new ServiceBroker({ logger: false, validator: new ContractValidator(actions) });

@@ -6,8 +6,8 @@ import { ContractValidator } from "../../contract/validator.ts";
 import type { Scratch } from "../../test/scratch.ts";
 import { actions } from "../contract.ts";
 import type { Caller } from "../define-service.ts";
-import { summary, summaryTables } from "./summary.service.ts";
 import { sqlSummary } from "./summary.store.ts";
+import { summary, summaryTables } from "./summary.ts";
 
 export const summarySuite = (where: string, open: () => Promise<Scratch>) =>
 	describe(`summary on ${where}`, () => {

@@ -1,26 +1,4 @@
-import type { ServiceSchema } from "moleculer";
 import { withTopics } from "../../runtime/drivers.ts";
-import { defineService } from "../define-service.ts";
-
-/** Answers a screen that has just come back with all the counts, by way of the topics, so that every screen of the user gets them. */
-export const sync = (mixins: Partial<ServiceSchema>[]) =>
-	defineService({
-		name: "sync",
-		mixins,
-
-		actions: {
-			async request(ctx) {
-				await this.publish("Synchronizations", ctx.params, { requestID: ctx.requestID ?? ctx.id });
-				return { accepted: true };
-			}
-		},
-
-		topics: {
-			async Synchronizations({ message, ctx, requestID }) {
-				const selections = await ctx.call("summary.list", {});
-				await this.publish("SynchronizationResults", { user_id: message.user_id, selections }, { requestID });
-			}
-		}
-	});
+import { sync } from "./sync.ts";
 
 export default sync([withTopics()]);

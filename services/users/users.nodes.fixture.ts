@@ -10,8 +10,8 @@ import { actions } from "../contract.ts";
 import type { Caller } from "../define-service.ts";
 import type { SignedIn } from "./users.contract.ts";
 import { secretInTable } from "./users.jwt-secret.ts";
-import { users } from "./users.service.ts";
 import { sqlUsers, type UserStore } from "./users.store.ts";
+import { users } from "./users.ts";
 
 export const PASSWORD = "correct horse battery";
 export const REFUSED = { code: 401, type: "UNAUTHORIZED" };

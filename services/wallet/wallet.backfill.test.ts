@@ -6,8 +6,8 @@ import type { Redis } from "../../mixins/redis.ts";
 import type { TopicRecord } from "../../mixins/topics/topic-log.ts";
 import { eventually } from "../../test/client.ts";
 import { keepWarm } from "./wallet.backfill.ts";
-import { wallet } from "./wallet.service.ts";
 import { memoryBalances } from "./wallet.store.memory.ts";
+import { wallet } from "./wallet.ts";
 
 it("brings back everybody of a page in the end, when the store takes some of them only at the third time", async () => {
 	const users = ["ann", "bob", "cy"];

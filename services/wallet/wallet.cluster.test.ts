@@ -12,8 +12,8 @@ import { actions } from "../contract.ts";
 import type { Caller } from "../define-service.ts";
 import type { PurchaseTotal } from "../purchase/purchase.contract.ts";
 import { keepWarm } from "./wallet.backfill.ts";
-import { wallet } from "./wallet.service.ts";
 import { redisBalances } from "./wallet.store.redis.ts";
+import { wallet } from "./wallet.ts";
 
 const PARTITIONS = 2;
 

@@ -14,10 +14,10 @@ import type { Caller, Received } from "../define-service.ts";
 import type { PurchaseTotal } from "../purchase/purchase.contract.ts";
 import type { WalletBalance } from "./wallet.contract.ts";
 import { walletOverGrpc } from "./wallet.grpc.ts";
-import { wallet } from "./wallet.service.ts";
 import { memoryBalances } from "./wallet.store.memory.ts";
 import { balanceStoreSuite } from "./wallet.store.suite.ts";
 import type { BalanceStore } from "./wallet.store.ts";
+import { wallet } from "./wallet.ts";
 
 balanceStoreSuite("in memory", async () => ({ store: memoryBalances(), close: async () => {} }));
 

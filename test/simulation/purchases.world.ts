@@ -7,7 +7,7 @@ import { topics as topicsMixin } from "../../mixins/topics/topics.ts";
 import { topics as contracts } from "../../services/contract.ts";
 import { purchase } from "../../services/purchase/purchase.service.ts";
 import { keepWarm } from "../../services/wallet/wallet.backfill.ts";
-import { wallet } from "../../services/wallet/wallet.service.ts";
+import { wallet } from "../../services/wallet/wallet.ts";
 import { memoryBalances } from "../../services/wallet/wallet.store.memory.ts";
 import { redisBalances } from "../../services/wallet/wallet.store.redis.ts";
 import { createNode, insist, type Node } from "./nodes.ts";

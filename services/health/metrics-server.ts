@@ -5,7 +5,7 @@ import { type MetricRegistry, MetricReporters, type Middleware, type ServiceBrok
 import { updateMetrics } from "../../mixins/metrics.ts";
 import { notFound, sendError, sendJson } from "../../runtime/http/http-error.ts";
 import { listen } from "../../runtime/http/listen.ts";
-import { ownHealth } from "./health.ts";
+import { nodeHealth } from "./health.checks.ts";
 
 /** Moleculer's Prometheus text without a server of its own: figures and health share ours. */
 export class MetricsText extends MetricReporters.Prometheus {
@@ -28,7 +28,7 @@ const textOf = async (broker: ServiceBroker) => {
 };
 
 /** Middleware: serves `/metrics` and `/health/*` from before the transporter is connected until all services have stopped. */
-export function nodePage({ metricsHost, metricsPort }: { metricsHost: string; metricsPort: number }): Middleware {
+export function metricsServer({ metricsHost, metricsPort }: { metricsHost: string; metricsPort: number }): Middleware {
 	let broker: ServiceBroker;
 	const server = createServer(async (req, res) => {
 		const url = req.url?.split("?", 1)[0];
@@ -40,11 +40,11 @@ export function nodePage({ metricsHost, metricsPort }: { metricsHost: string; me
 		}
 		if (url === "/health/live") return sendJson(res, 200, { status: "ok" });
 		if (url !== "/health" && url !== "/health/ready") return sendError(res, notFound);
-		const report = await ownHealth(broker);
+		const report = await nodeHealth(broker);
 		return sendJson(res, report.status === "ok" ? 200 : 503, report);
 	});
 	return {
-		name: "NodePage",
+		name: "MetricsServer",
 
 		async starting(starting: ServiceBroker) {
 			broker = starting;

@@ -1,0 +1,98 @@
+import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
+import type { Service } from "moleculer";
+import ApiGateway from "moleculer-web";
+import type { ActionContract } from "../../contract/action.ts";
+import { clientOf, trustedProxies } from "../../runtime/http/client-address.ts";
+import { allowCorsRead } from "../../runtime/http/cors.ts";
+import { sendError, sendJson, toHttp } from "../../runtime/http/http-error.ts";
+import { httpListenerOf } from "../../runtime/http/http-listener.ts";
+import { isAllowedOrigin } from "../../runtime/http/origin.ts";
+import { actions } from "../contract.ts";
+import { defineService } from "../define-service.ts";
+import { isOneForAll, oneForAll } from "./coalesced-get.ts";
+import { dropCookie, toCookie } from "./cookies.ts";
+import { type GatewayOptions, type GatewayRequest, gateway } from "./gateway.ts";
+import { openapi } from "./openapi.ts";
+import { packageFiles } from "./package-files.ts";
+import { fileUrlOf, setPageHeaders } from "./pages.ts";
+import { contractOf } from "./routes.ts";
+
+export interface ApiOptions extends GatewayOptions {
+	/** Addresses and networks of the proxies whose X-Forwarded-* headers are believed. */
+	trustedProxies: readonly string[];
+}
+
+type Express = { express(): RequestListener };
+
+/** HTTP: the routes that the contracts declare, and the pages. Every other path is a 404. */
+export function api(options: ApiOptions) {
+	const { allowedOrigins } = options;
+	const document = openapi(actions, options);
+	const isTrusted = trustedProxies(options.trustedProxies);
+	const isSecure = (req: IncomingMessage) => clientOf(req, isTrusted).isSecure;
+
+	return defineService({
+		name: "api",
+		mixins: [gateway(options, isTrusted)],
+
+		actions: {
+			openapi: async () => document
+		},
+
+		methods: {
+			/** Replaces moleculer-web's, which logs a warning for every 201 without a Location header. */
+			sendResponse(req: GatewayRequest, res: ServerResponse, data: unknown) {
+				const contract = contractOf(req.$action.name);
+				sendJson(res, contract.status ?? 200, toCookie(contract, req, res, data, isSecure(req)));
+			},
+
+			/**
+			 * moleculer-web's answers 403 for an origin that is not listed. It takes every request with an Origin header for cross-origin, but browsers
+			 * also send one with same-origin requests.
+			 */
+			writeCorsHeaders(this: Service, route: unknown, req: GatewayRequest, res: ServerResponse, isPreFlight: boolean) {
+				if (isAllowedOrigin(req, [], isSecure(req))) return;
+				ApiGateway.methods!.writeCorsHeaders!.call(this, route, req, res, isPreFlight);
+			},
+
+			/** Replaces moleculer-web's, which sends the messages of plain errors to the client. */
+			sendError(this: Service, req: GatewayRequest, res: ServerResponse, error: Error) {
+				const answer = toHttp(error);
+				if (answer.code === 500)
+					this.logger.error(`${req.method} ${req.url} failed`, { requestID: req.headers["x-request-id"] }, error);
+				if (answer.code === 401 && req.$action) dropCookie(contractOf(req.$action.name), req, res, isSecure(req));
+				// moleculer-web rejects an unreadable body before it writes the CORS headers.
+				allowCorsRead(req, res, allowedOrigins);
+				sendError(res, answer);
+			},
+
+			/** Replaces moleculer-web's, which logs every error; `sendError` above decides what is logged. */
+			errorHandler(
+				this: Service & { sendError(...args: unknown[]): void },
+				req: GatewayRequest,
+				res: ServerResponse,
+				error: Error
+			) {
+				this.sendError(req, res, error);
+			}
+		},
+
+		started() {
+			const express = (this as unknown as Express).express();
+			const listener = httpListenerOf(this.broker);
+			for (const [path, file] of packageFiles(setPageHeaders)) listener.requests.set(path, file);
+			const gateway: RequestListener = (req, res) => {
+				const isPreFlight = req.headers["access-control-request-method"] !== undefined;
+				req.url = fileUrlOf(req.url ?? "/");
+				if (req.method !== "OPTIONS" || isPreFlight) return express(req, res);
+				// moleculer-web would answer a plain OPTIONS by calling the first route of the path. The methods of a path are in the OpenAPI document.
+				res.writeHead(204).end();
+			};
+			const fail = (req: IncomingMessage, res: ServerResponse, error: Error) => this.sendError(req as GatewayRequest, res, error);
+			for (const [action, contract] of Object.entries<ActionContract>(actions))
+				if (isOneForAll(contract))
+					listener.requests.set(contract.rest!.replace("GET ", ""), oneForAll(this.broker, action, { gateway, fail }));
+			listener.answer = gateway;
+		}
+	});
+}

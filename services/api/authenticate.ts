@@ -1,0 +1,36 @@
+// Who sends a request, and whether that account has sent too many.
+import type { IncomingMessage } from "node:http";
+import type { Context } from "moleculer";
+import type { ActionContract, Identity } from "../../contract/action.ts";
+import { isUnavailable, tooMany } from "../../mixins/errors.ts";
+import { type Limits, rateOf } from "../../mixins/limits/limits.ts";
+import { bearerOf } from "../../runtime/http/bearer.ts";
+import type { Meta } from "../define-service.ts";
+
+/**
+ * The verified caller of a request, undefined without a token. An invalid token is rejected with 401 `UNAUTHORIZED`; on a route that anyone may
+ * call it is ignored. On a route that sets the refresh cookie, an unavailable check is an error too: the session is at stake.
+ */
+export async function callerOf(
+	ctx: Context<unknown, Meta>,
+	{ who, restCookie }: ActionContract,
+	req: IncomingMessage
+): Promise<Identity | undefined> {
+	const token = bearerOf(req);
+	if (token === undefined) return undefined;
+	const caller = ctx.call<Identity, object>("users.authenticate", { token });
+	if (who !== "anyone") return caller;
+	return caller.catch(error => {
+		if (restCookie && isUnavailable(error)) throw error;
+		return undefined;
+	});
+}
+
+/** Limits an account over all of its addresses to the rate of one address. The function rejects with 429 `TOO_MANY_REQUESTS`. */
+export function accountLimit(limits: Limits, maxRequestsPerSecond: number) {
+	const rate = rateOf(maxRequestsPerSecond);
+	return async (caller: Identity | undefined) => {
+		const retryAfterMs = caller && (await limits.take(`account:${caller.id}`, rate));
+		if (retryAfterMs !== undefined) throw tooMany("Too many requests of this account, slow down", retryAfterMs);
+	};
+}

@@ -1,0 +1,77 @@
+import type { ServiceSchema } from "moleculer";
+import { invalid } from "../../mixins/errors.ts";
+import { deadTopic, type Letter, letterOf, replayedOffset, replayMark, replayOf } from "../../mixins/topics/dead-letter.ts";
+import type { TopicLog } from "../../mixins/topics/topic-log.ts";
+import { defineService } from "../define-service.ts";
+import { PAGE } from "./deadletters.contract.ts";
+import { shown, shownValue } from "./deadletters.rules.ts";
+
+const isTooLarge = (error: unknown) => (error as { type?: string }).type === "RECORD_TOO_LARGE";
+
+export const deadletters = (log: Pick<TopicLog, "check" | "ends" | "read" | "append">, mixins: Partial<ServiceSchema>[]) => {
+	/** In halves where one is too large for its topic, so that it stays behind alone. */
+	const putBack = async (letters: Letter[]): Promise<Letter[]> => {
+		try {
+			await log.append(letters.map(replayOf));
+			return letters;
+		} catch (error) {
+			if (!isTooLarge(error)) throw error;
+			if (letters.length === 1) return [];
+			const middle = letters.length >> 1;
+			return [...(await putBack(letters.slice(0, middle))), ...(await putBack(letters.slice(middle)))];
+		}
+	};
+
+	return defineService({
+		name: "deadletters",
+		mixins,
+
+		actions: {
+			async partitions({ params: { topic } }) {
+				await log.check();
+				const dead = deadTopic(topic);
+				const ends = await log.ends(dead).catch(error => {
+					// There is no such topic: then nothing has died yet.
+					if (error.data?.what === `topic ${dead}`) return [];
+					throw error;
+				});
+				return ends.map((end, partition) => ({ partition, end })).filter(({ end }) => end > 0);
+			},
+
+			async read({ params: { topic, partition, from, key } }) {
+				const records = await log.read(deadTopic(topic), partition, from, PAGE);
+				const letters = records.flatMap(record => letterOf(record) ?? []);
+				return {
+					letters: letters.map(({ record, offset, group, type, reason, replays }) => ({
+						partition,
+						offset: record.offset,
+						from: offset,
+						group,
+						type,
+						reason: shown(reason),
+						at: new Date(record.timestampMs).toISOString(),
+						key: record.key && shown(String(record.key)),
+						isAskedFor: key === undefined || (record.key !== null && String(record.key) === key),
+						value: shownValue(record.value),
+						bytes: record.value?.length ?? 0,
+						replays
+					})),
+					replayed: records.flatMap(record => replayedOffset(record) ?? []),
+					next: (records.at(-1)?.offset ?? from - 1) + 1
+				};
+			},
+
+			async replay({ params: { topic, partition, offsets } }) {
+				const [first, last] = [Math.min(...offsets), Math.max(...offsets)];
+				if (last - first >= PAGE) throw invalid([{ field: "offsets", message: `must lie within ${PAGE} of each other` }]);
+				const records = await log.read(deadTopic(topic), partition, first, last - first + 1);
+				const letters = records.filter(({ offset }) => offsets.includes(offset)).flatMap(record => letterOf(record) ?? []);
+				if (letters.length === 0) return [];
+				const back = await putBack(letters);
+				// Only now: a mark without its message would be a message lost.
+				if (back.length > 0) await log.append(back.map(replayMark));
+				return back.map(({ record }) => record.offset);
+			}
+		}
+	});
+};

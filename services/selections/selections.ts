@@ -1,0 +1,50 @@
+import type { ServiceSchema } from "moleculer";
+import { invalid } from "../../mixins/errors.ts";
+import { defineService } from "../define-service.ts";
+import { summaries } from "./selections.rules.ts";
+import type { SelectionStore } from "./selections.store.ts";
+import { tally } from "./selections.tally.ts";
+
+export interface SelectionsOptions {
+	/** What may be picked. */
+	names: readonly string[];
+	/** Whether every pick gets its lines in the log: making them costs even where nobody reads them. */
+	verbose?: boolean;
+	mixins?: Partial<ServiceSchema>[];
+}
+
+/** Takes picks, and counts each id once. A name that is no longer up for selection still counts: it was when its pick was accepted. */
+export const selections = (store: SelectionStore, { names, verbose = false, mixins = [] }: SelectionsOptions) => {
+	const count = tally(store);
+
+	return defineService({
+		name: "selections",
+		mixins,
+
+		actions: {
+			async pick(ctx) {
+				if (!names.includes(ctx.params.name)) throw invalid([{ field: "name", message: `must be one of ${names.join(", ")}` }]);
+				await this.publish("Selections", ctx.params, { requestID: ctx.requestID ?? ctx.id });
+				return { accepted: true };
+			}
+		},
+
+		topics: {
+			Selections: {
+				async batch(handed) {
+					const { picks, counts } = await count(handed);
+					if (verbose && picks.length > 0) {
+						for (const { message, record, requestID } of picks)
+							this.logger.debug("stored", { ...message, partition: record.partition, offset: record.offset, requestID });
+						this.logger.debug("total updated", { counts, requestIDs: picks.map(({ requestID }) => requestID) });
+					}
+					if (picks.length > 0) await picks.at(-1)!.ctx.call("summary.raise", { counts });
+					await Promise.all(
+						summaries(picks, counts).map(({ message, requestID }) => this.publish("SelectionSummary", message, { requestID }))
+					);
+					return { duplicates: handed.received.length - picks.length };
+				}
+			}
+		}
+	});
+};
