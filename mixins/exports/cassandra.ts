@@ -1,0 +1,1 @@
+export { type Cassandra, type CassandraOptions, cassandra, openCassandra } from "../cassandra.ts";

@@ -1,0 +1,1 @@
+export { addCheck, checksOf } from "../dependency.ts";

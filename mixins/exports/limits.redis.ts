@@ -1,0 +1,1 @@
+export { redisLimits } from "../limits/limits.redis.ts";

@@ -1,0 +1,1 @@
+export { type Limits, memoryLimits, type Rate, rateOf } from "../limits/limits.ts";

@@ -1,0 +1,1 @@
+export { addMetric, type Metric, type Reading, updateMetrics } from "../metrics.ts";

@@ -1,0 +1,1 @@
+export { openRedis, type Redis, redis } from "../redis.ts";

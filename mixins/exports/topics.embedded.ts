@@ -1,0 +1,1 @@
+export { embeddedLog } from "../topics/embedded/embedded-log.ts";

@@ -1,0 +1,1 @@
+export { KafkaTransporter, type KafkaTransporterOptions } from "../transporter.ts";
