@@ -74,7 +74,8 @@ export async function run(measure: Measure, { pairs, roundMs, warmUpMs, quick }:
 	const sides = baseline ? [ours, baseline] : [ours];
 	const rounds = new Map<Side, Figures[]>(sides.map(side => [side, []]));
 	try {
-		for (let pair = 0; pair <= pairs; pair++) {
+		// Quick runs only check that everything works: no warm-up.
+		for (let pair = quick ? 1 : 0; pair <= pairs; pair++) {
 			// Whoever comes second finds the machine as the first has left it: they take turns in that too.
 			for (const side of pair % 2 === 0 ? sides : sides.toReversed()) {
 				const figures = await figuresOf(side, pair === 0 ? warmUpMs : roundMs);

@@ -1,9 +1,10 @@
 // Runs every *.cluster.test.ts against real servers: a fresh set of their own, on free ports, so that tests may empty and stop them.
 // Arguments are files to run instead of those: the faults (npm run test:faults), or one: npm run test:cluster -- test/page.cluster.test.ts
-// --rounds N, --seed S, --from R: N rounds of test/rounds.faults.test.ts alone, the R. of seed S first.
+// --rounds N, --seed S, --from R: N rounds of test/rounds.faults.test.ts alone, starting with round R of seed S.
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { globSync, mkdtempSync, rmSync } from "node:fs";
+import { globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { open } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
@@ -15,32 +16,52 @@ for (const [name, text = ""] of Object.entries(values)) {
 	if (!/^\d+$/.test(text)) throw new Error(`--${name} ${text}: give a whole number`);
 	process.env[`FAULT_${name.toUpperCase()}`] = text;
 }
-const others = positionals.length > 0 ? positionals : ["**/*.cluster.test.ts"];
-const files = values.rounds ? ["test/rounds.faults.test.ts"] : others;
-/** Of a file too: bounded, and never what decides on a slow machine. */
+/** Tests of the whole system use the servers' default databases and topics; all others make their own, so both groups can run side by side. */
+const groups = [["{demo,test}/**/*.cluster.test.ts"], ["{contract,infra,mixins,runtime,services}/**/*.cluster.test.ts"]];
+const chosen = values.rounds ? ["test/rounds.faults.test.ts"] : positionals;
+/** For one file. Long enough for a slow machine: it only ends tests that hang. */
 const TEST_TIMEOUT_MS = 900_000 + Number(values.rounds ?? 0) * 120_000;
 
 const root = join(import.meta.dirname, "..");
 const dataDir = mkdtempSync(join(tmpdir(), "plaza-cluster-"));
-// Temporary files too: what an interrupted test leaves behind is found there.
+// Temporary files go there as well, so that an interrupted test leaves nothing elsewhere.
 const env = { ...process.env, TMPDIR: dataDir, ...(await testServers(dataDir)) };
 const infra = (verb: string, INFRA_DATA = dataDir) =>
 	execFileSync(process.execPath, ["infra/main.ts", verb], { cwd: root, env: { ...env, INFRA_DATA }, stdio: "inherit" });
 
-let tests: ChildProcess | undefined;
-// Whoever stops the tests leaves the servers to be stopped, by us.
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => tests?.kill(signal));
+const running = new Set<ChildProcess>();
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+	process.on(signal, () => {
+		for (const tests of running) tests.kill(signal);
+	});
+
+/** Runs files one after the other, because some stop what the next one needs. Returns the exit code. */
+async function runTests(files: string[], stdout: "inherit" | number): Promise<number> {
+	const options = ["--test", "--test-concurrency=1", `--test-timeout=${TEST_TIMEOUT_MS}`];
+	const tests = spawn(process.execPath, [...options, ...files], { cwd: root, env, stdio: ["inherit", stdout, "inherit"] });
+	running.add(tests);
+	const [code] = await once(tests, "exit");
+	running.delete(tests);
+	return code ?? 1;
+}
+
+/** Runs both groups side by side; the second one's output follows the first one's, so that they do not mix. */
+async function runGroups(): Promise<number> {
+	const [system, isolated] = groups as [string[], string[]];
+	const path = join(dataDir, "isolated.log");
+	const log = await open(path, "w");
+	const codes = await Promise.all([runTests(system, "inherit"), runTests(isolated, log.fd)]);
+	await log.close();
+	process.stdout.write(readFileSync(path));
+	return Math.max(...codes);
+}
 
 process.exitCode = 1;
 try {
 	infra("up");
-	// One file at a time: the machine is small, and some stop what others need.
-	const options = ["--test", "--test-concurrency=1", `--test-timeout=${TEST_TIMEOUT_MS}`];
-	tests = spawn(process.execPath, [...options, ...files], { cwd: root, env, stdio: "inherit" });
-	const [code] = await once(tests, "exit");
-	process.exitCode = code ?? 1;
+	process.exitCode = chosen.length > 0 ? await runTests(chosen, "inherit") : await runGroups();
 } catch (error) {
-	// What went wrong was said by the command itself.
+	// A failed command has printed its reason already.
 	if (!(error instanceof Error && "status" in error)) throw error;
 } finally {
 	const left = globSync("*/*/pid", { cwd: dataDir }).map(pid => join(dataDir, dirname(dirname(pid))));
