@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { seldom } from "./inventory.adaptive-cache.ts";
+import { adaptiveCache } from "./inventory.adaptive-cache.ts";
 
 test("a work of long is done once for all who ask meanwhile and soon after, and again later", async t => {
 	let nowMs = 0;
 	t.mock.method(performance, "now", () => nowMs);
 	let done = 0;
-	const ask = seldom(async () => {
+	const ask = adaptiveCache(async () => {
 		nowMs += 100;
 		return ++done;
 	});
@@ -19,7 +19,7 @@ test("a work of long is done once for all who ask meanwhile and soon after, and 
 
 test("a work that failed is done again for who asks next", async () => {
 	let isAway = true;
-	const ask = seldom(async () => {
+	const ask = adaptiveCache(async () => {
 		if (isAway) throw new Error("away");
 		return "there";
 	});

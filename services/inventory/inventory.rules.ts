@@ -4,15 +4,15 @@ import type { Level, Movement, Request, Reserved } from "../../mixins/reservatio
 import type { Line, Refusal, StockLevel } from "./inventory.contract.ts";
 
 /** An order's reservation. */
-export const requestOf = ({ orderId, lines }: { orderId: string; lines: Line[] }): Request => ({
+export const toRequest = ({ orderId, lines }: { orderId: string; lines: Line[] }): Request => ({
 	holder: orderId,
 	lines: lines.map(({ productId, quantity }) => ({ item: productId, quantity }))
 });
 
-export const shown = ({ item, label, stock, reserved }: Level): StockLevel => ({ productId: item, sku: label, stock, reserved });
+export const toResponse = ({ item, label, stock, reserved }: Level): StockLevel => ({ productId: item, sku: label, stock, reserved });
 
 /** A message for each change of what lies on a shelf; how much of it is reserved is nobody else's business, and a product's first stock is told with the product. */
-export const updates = (movements: Movement[], requestIDs: ReadonlyMap<string, string | undefined>): Entry[] =>
+export const toMessages = (movements: Movement[], requestIDs: ReadonlyMap<string, string | undefined>): Entry[] =>
 	movements
 		.filter(({ kind, stock, previousStock }) => kind !== "open" && stock !== previousStock)
 		.map(({ item, label, stock, previousStock, version, holder }) => ({
@@ -23,7 +23,7 @@ export const updates = (movements: Movement[], requestIDs: ReadonlyMap<string, s
 		}));
 
 /** Why nothing was reserved, if nothing was. */
-export function refusalOf(answer: Reserved): Refusal | null {
+export function toRefusal(answer: Reserved): Refusal | null {
 	if ("done" in answer) return null;
 	if (answer.refused !== "OUT_OF_STOCK") return { type: "CONFLICT" };
 	const { item: productId, requested, available } = answer;

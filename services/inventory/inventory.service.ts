@@ -7,10 +7,10 @@ import { microBatch } from "../../mixins/micro-batch.ts";
 import type { Deducted, GivenBack, Request } from "../../mixins/reservation/reservation.rules.ts";
 import { embedded, postgres, runsService, withOutbox, withTopics } from "../../runtime/drivers.ts";
 import { type Caller, defineService } from "../define-service.ts";
-import { seldom } from "./inventory.adaptive-cache.ts";
+import { adaptiveCache } from "./inventory.adaptive-cache.ts";
 import { startSettling } from "./inventory.orphaned-reservations.ts";
-import { refusalOf, requestOf, shown } from "./inventory.rules.ts";
-import { type InventoryStore, type Step, sqlInventory } from "./inventory.store.ts";
+import { toRefusal, toRequest, toResponse } from "./inventory.rules.ts";
+import { type InventoryStore, type OrderRef, sqlInventory } from "./inventory.store.ts";
 
 export interface InventoryOptions {
 	mixins?: Partial<ServiceSchema>[];
@@ -36,15 +36,15 @@ export function inventory(store: InventoryStore, { mixins = [], batches = 1, orp
 	const reserve = microBatch(
 		skipExpired(async (calls: Request[][]) => {
 			const answers = (await inTime(store.reserve(calls.flat()))).values();
-			return calls.map(requests => requests.map(() => refusalOf(answers.next().value!)));
+			return calls.map(requests => requests.map(() => toRefusal(answers.next().value!)));
 		}, "Postgres"),
 		{ ...together, maxItems: MAX_CALLS }
 	);
 	// The partitions of a topic share them too: a batch of each would stand in line for the same shelves.
-	const deduct = microBatch<Step, Deducted>(orders => store.deduct(orders), together);
-	const giveBack = microBatch<Step, GivenBack>(orders => store.giveBack(orders), together);
+	const deduct = microBatch<OrderRef, Deducted>(orders => store.deduct(orders), together);
+	const giveBack = microBatch<OrderRef, GivenBack>(orders => store.giveBack(orders), together);
 	// Adding up reads the whole ledger.
-	const equation = seldom(async () => {
+	const equation = adaptiveCache(async () => {
 		const { items: products, ...sums } = await store.equation();
 		return { products, ...sums };
 	});
@@ -59,7 +59,7 @@ export function inventory(store: InventoryStore, { mixins = [], batches = 1, orp
 			async get(ctx) {
 				const [level] = await inTime(store.levels([ctx.params.productId]));
 				if (!level) throw notFound("There is no such product", { productId: ctx.params.productId });
-				return shown(level);
+				return toResponse(level);
 			},
 
 			async levels(ctx) {
@@ -80,7 +80,7 @@ export function inventory(store: InventoryStore, { mixins = [], batches = 1, orp
 				const { productId } = ctx.params;
 				const change = { ...ctx.params, id: randomUUID(), requestID: ctx.requestID ?? undefined };
 				const answer = await inTime(store.set(change));
-				if ("done" in answer) return shown(answer.level);
+				if ("done" in answer) return toResponse(answer.level);
 				if (answer.refused === "UNKNOWN") throw notFound("There is no such product", { productId });
 				const { reserved } = answer.level;
 				throw conflict(`${reserved} of these are reserved: there cannot be fewer`, { field: "stock", productId, reserved });
@@ -90,7 +90,7 @@ export function inventory(store: InventoryStore, { mixins = [], batches = 1, orp
 
 			async reserve(ctx) {
 				const deadline = deadlineIn(TIMEOUT_MS);
-				return deadline.bound(reserve({ item: ctx.params.orders.map(requestOf), deadline }), "Postgres");
+				return deadline.bound(reserve({ item: ctx.params.orders.map(toRequest), deadline }), "Postgres");
 			},
 
 			async release(ctx) {

@@ -5,12 +5,12 @@ import { conflict, unavailableAs } from "../../mixins/errors.ts";
 import { microBatch } from "../../mixins/micro-batch.ts";
 import type { Caller } from "../define-service.ts";
 import type { Line, Refusal } from "../inventory/inventory.contract.ts";
-import type { Offer } from "./orders.rules.ts";
+import type { CatalogueProduct } from "./orders.rules.ts";
 
 /** Every function rejects with `UNAVAILABLE` when its answer does not come in time. */
-export interface Market {
+export interface CatalogueClient {
 	/** What the catalogue says of these products; those that it does not know are left out. */
-	offers(productIds: string[], deadline: Deadline): Promise<Offer[]>;
+	findProducts(productIds: string[], deadline: Deadline): Promise<CatalogueProduct[]>;
 	/** Reserves all lines of an order or none. Rejects with 409 `OUT_OF_STOCK` (`data.productId`) and 409 `CONFLICT`. */
 	reserve(orderId: string, lines: Line[], deadline: Deadline): Promise<void>;
 	/** Gives back what is reserved for an order, and will be. */
@@ -30,7 +30,7 @@ function errorOf({ type, ...data }: Refusal, orderId: string): Error {
 }
 
 /** `calls`: under way at once, of each kind. */
-export function marketOf(caller: Caller, { calls, timeoutMs }: { calls: number; timeoutMs: number }): Market {
+export function catalogueClient(caller: Caller, { calls, timeoutMs }: { calls: number; timeoutMs: number }): CatalogueClient {
 	const together = { maxItems: MAX_ORDERS, maxWaiting: MAX_WAITING, concurrency: calls };
 	const within = { timeout: timeoutMs };
 
@@ -38,7 +38,7 @@ export function marketOf(caller: Caller, { calls, timeoutMs }: { calls: number; 
 	const offers = microBatch(
 		async (wanted: string[][]) => {
 			const ids = [...new Set(wanted.flat())];
-			const asked: Promise<Offer[]>[] = [];
+			const asked: Promise<CatalogueProduct[]>[] = [];
 			for (let n = 0; n < ids.length; n += MAX_PRODUCTS)
 				asked.push(caller.call("products.pick", { ids: ids.slice(n, n + MAX_PRODUCTS) }, within));
 			const found = (await Promise.all(asked).catch(unavailableAs("the catalogue"))).flat();
@@ -56,7 +56,7 @@ export function marketOf(caller: Caller, { calls, timeoutMs }: { calls: number; 
 	);
 
 	return {
-		offers: (productIds, deadline) => deadline.bound(offers(productIds), "the catalogue"),
+		findProducts: (productIds, deadline) => deadline.bound(offers(productIds), "the catalogue"),
 		async reserve(orderId, lines, deadline) {
 			await deadline.bound(reserve({ item: { orderId, lines }, deadline }), "the stock");
 		},

@@ -41,7 +41,7 @@ export const Order = z.strictObject({
 const Count = z.int().nonnegative();
 
 /** What all orders add up to. */
-export const Figures = z.strictObject({
+export const Statistics = z.strictObject({
 	statuses: z.strictObject({ pending: Count, processing: Count, shipped: Count, delivered: Count, cancelled: Count }),
 	since: z.iso.datetime(),
 	orders: Count.describe("Made since then, and not cancelled"),
@@ -94,7 +94,7 @@ const example = {
 	createdAt: "2026-01-31T12:00:00.000Z"
 };
 const byID = z.strictObject({ id: Id });
-const asked = { items: [{ productId: example.items[0]!.productId, quantity: 3 }], shippingAddress: example.shippingAddress };
+const exampleRequest = { items: [{ productId: example.items[0]!.productId, quantity: 3 }], shippingAddress: example.shippingAddress };
 
 export const actions = {
 	/**
@@ -112,7 +112,7 @@ export const actions = {
 		}),
 		result: Order,
 		errors: ["NOT_FOUND", "CONFLICT"],
-		example: { params: asked, result: example },
+		example: { params: exampleRequest, result: example },
 		who: "account",
 		rest: "POST /api/orders",
 		restHeaders: { "idempotency-key": "idempotencyKey" },
@@ -159,7 +159,7 @@ export const actions = {
 		summary:
 			"Adds up all orders: how many stand at each status, and what was ordered since a moment, by default the day's beginning in UTC",
 		params: z.strictObject({ since: z.iso.datetime({ offset: true }).optional() }),
-		result: Figures,
+		result: Statistics,
 		example: {
 			params: { since: "2026-01-31T00:00:00.000Z" },
 			result: {
@@ -204,5 +204,5 @@ export const topics = {
 };
 
 export type Order = z.output<typeof Order>;
-export type Figures = z.output<typeof Figures>;
+export type Statistics = z.output<typeof Statistics>;
 export type Status = z.output<typeof Status>;

@@ -8,7 +8,7 @@ const EVERY_MS = 5_000;
 const MAX_TOGETHER = 100;
 
 /** Starts to look; `unpaidMs`: how long an order may wait for its payment. */
-export function startCancelling(
+export function startExpiry(
 	store: Pick<OrderStore, "cancelUnpaid">,
 	unpaidMs: number,
 	logger: Pick<Logger, "info" | "warn">,

@@ -3,12 +3,12 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, it } from "node:test";
 import { eventually } from "../../test/client.ts";
-import { startCancelling } from "./orders.expiry.ts";
+import { startExpiry } from "./orders.expiry.ts";
 import { ADDRESS, type OrdersNode } from "./orders.suite.ts";
-import { deliver, newGood, person } from "./orders.testing.ts";
+import { deliver, newProduct, newIdentity } from "./orders.testing.ts";
 
 export const lifeSuite = ({ market, store, service, db, as, told, ordered }: OrdersNode) => {
-	const admin = person("admin");
+	const admin = newIdentity("admin");
 	const asAdmin = () => as(admin);
 	const move = (id: string, status: "pending" | "processing" | "shipped" | "delivered" | "cancelled") =>
 		asAdmin()("orders.setStatus", { id, status });
@@ -86,7 +86,7 @@ export const lifeSuite = ({ market, store, service, db, as, told, ordered }: Ord
 
 		it("is its buyer's and an admin's; to anybody else there is no such order", async () => {
 			const [one, other] = [await ordered(), await ordered()];
-			await assert.rejects(as(person())("orders.cancel", { id: one.orderId }), { code: 404, type: "NOT_FOUND" });
+			await assert.rejects(as(newIdentity())("orders.cancel", { id: one.orderId }), { code: 404, type: "NOT_FOUND" });
 			await assert.rejects(as()("orders.cancel", { id: one.orderId }), { type: "UNAUTHORIZED" });
 			assert.equal((await one.call("orders.get", { id: one.orderId })).status, "pending");
 			assert.equal((await asAdmin()("orders.cancel", { id: other.orderId })).status, "cancelled");
@@ -117,7 +117,7 @@ export const lifeSuite = ({ market, store, service, db, as, told, ordered }: Ord
 		it("have an entry for each of the last 60 minutes, and leave out ids under which nothing is to be stored", async () => {
 			await ordered();
 			const before = await figures();
-			await store().settle([randomUUID()]);
+			await store().voidUnknown([randomUUID()]);
 			const after = await figures();
 			assert.deepEqual(after.statuses, before.statuses);
 			const times = after.minutes.map(({ at }) => Date.parse(at));
@@ -133,7 +133,7 @@ export const lifeSuite = ({ market, store, service, db, as, told, ordered }: Ord
 			(await call("orders.list", asked)).map(({ orderId }) => orderId);
 
 		it("is one's own, the newest first, page by page, and says the same as the order itself", async () => {
-			const [buyer, { productId }] = [person(), market.add(newGood())];
+			const [buyer, { productId }] = [newIdentity(), market.add(newProduct())];
 			const call = as(buyer);
 			const ids: string[] = [];
 			for (let n = 0; n < 5; n++) {
@@ -145,7 +145,7 @@ export const lifeSuite = ({ market, store, service, db, as, told, ordered }: Ord
 			assert.deepEqual(await page(call, { limit: 2, after: ids[1] }), ids.slice(2, 4));
 			assert.deepEqual(await page(call, { after: ids[4] }), []);
 			assert.deepEqual((await call("orders.list", { limit: 1 }))[0], await call("orders.get", { id: ids[0]! }));
-			assert.deepEqual(await page(as(person())), []);
+			assert.deepEqual(await page(as(newIdentity())), []);
 		});
 
 		it("is everybody's to an admin, and goes on where another page ended", async () => {
@@ -170,7 +170,7 @@ export const lifeSuite = ({ market, store, service, db, as, told, ordered }: Ord
 		it("and a single order, are for who is signed in; somebody else's is not there", async () => {
 			const { orderId, buyer, call } = await ordered();
 			await assert.rejects(page(as()), { type: "UNAUTHORIZED" });
-			await assert.rejects(as(person())("orders.get", { id: orderId }), { code: 404, type: "NOT_FOUND" });
+			await assert.rejects(as(newIdentity())("orders.get", { id: orderId }), { code: 404, type: "NOT_FOUND" });
 			assert.deepEqual(await asAdmin()("orders.get", { id: orderId }), await call("orders.get", { id: orderId }));
 			assert.deepEqual(await as()("orders.buyer", { orderId }), { buyerId: buyer.id });
 		});
@@ -194,7 +194,7 @@ export const lifeSuite = ({ market, store, service, db, as, told, ordered }: Ord
 			const order = await ordered();
 			for (const status of ["processing", "shipped"] as const) await move(order.orderId, status);
 			await assert.rejects(deliver(service(), "payment.failed", paymentFor(order)), { type: "BAD_TRANSITION" });
-			const unknown = { orderId: randomUUID(), buyer: person() };
+			const unknown = { orderId: randomUUID(), buyer: newIdentity() };
 			await assert.rejects(deliver(service(), "payment.failed", paymentFor(unknown)), { type: "NOT_FOUND" });
 		});
 
@@ -219,7 +219,7 @@ export const lifeSuite = ({ market, store, service, db, as, told, ordered }: Ord
 
 			const cancelled: string[] = [];
 			const lines = { info: (_line: string, { order }: { order: string }) => cancelled.push(order), warn: assert.fail };
-			const nodes = Array.from({ length: 2 }, () => startCancelling(store(), hour, lines as never, 1));
+			const nodes = Array.from({ length: 2 }, () => startExpiry(store(), hour, lines as never, 1));
 			await eventually(() => assert.ok(cancelled.length >= 2), "the unpaid orders to be cancelled");
 			await Promise.all(nodes.map(one => one.stop()));
 			assert.deepEqual(cancelled.toSorted(), [pending!.orderId, processing!.orderId].toSorted());

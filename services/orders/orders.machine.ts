@@ -4,25 +4,25 @@ import { forbidden } from "../../mixins/errors.ts";
 import type { Status, topics } from "./orders.contract.ts";
 
 /** `system`: a payment that failed, or a time that has passed. */
-export type Asker = "buyer" | "admin" | "system";
+export type Actor = "buyer" | "admin" | "system";
 export type OrderTopic = keyof typeof topics;
 
-export interface Step {
+export interface Transition {
 	from: Status;
 	to: Status;
-	by: readonly Asker[];
+	by: readonly Actor[];
 	publishes: readonly OrderTopic[];
 }
 
 /** How an order begins. */
-export const FIRST = { status: "pending", publishes: ["order.created"] } as const satisfies {
+export const INITIAL = { status: "pending", publishes: ["order.created"] } as const satisfies {
 	status: Status;
 	publishes: OrderTopic[];
 };
 
 const anyone = ["buyer", "admin", "system"] as const;
 
-export const STEPS: readonly Step[] = [
+export const TRANSITIONS: readonly Transition[] = [
 	{ from: "pending", to: "processing", by: ["admin"], publishes: ["order.updated"] },
 	{ from: "processing", to: "shipped", by: ["admin"], publishes: ["order.updated", "order.shipped"] },
 	{ from: "shipped", to: "delivered", by: ["admin"], publishes: ["order.updated", "order.delivered"] },
@@ -31,13 +31,13 @@ export const STEPS: readonly Step[] = [
 ];
 
 /** What becomes of an order that is asked to be `to`: a step, nothing where it is that already, or a refusal: 409 `BAD_TRANSITION`, 403 `FORBIDDEN`. */
-export function decide(from: Status, to: Status, asker: Asker): Step | "nothing" | Error {
+export function decideTransition(from: Status, to: Status, asker: Actor): Transition | "nothing" | Error {
 	if (from === to) return "nothing";
-	const step = STEPS.find(one => one.from === from && one.to === to);
+	const step = TRANSITIONS.find(one => one.from === from && one.to === to);
 	if (!step)
 		return new Errors.MoleculerClientError(`An order that is ${from} cannot become ${to}`, 409, "BAD_TRANSITION", { from, to });
 	return step.by.includes(asker) ? step : forbidden("This step is not yours to take");
 }
 
 /** From where this asker may take an order there. */
-export const leadingTo = (to: Status, asker: Asker): Step[] => STEPS.filter(step => step.to === to && step.by.includes(asker));
+export const transitionsTo = (to: Status, asker: Actor): Transition[] => TRANSITIONS.filter(step => step.to === to && step.by.includes(asker));

@@ -2,20 +2,20 @@
 // its owner finds and asks about (orders.settle).
 import type { Deadline } from "../../mixins/deadline.ts";
 import { conflict, isUnavailable, notFound, unavailable } from "../../mixins/errors.ts";
-import type { Market } from "./orders.catalogue-client.ts";
-import { isRetryOf, linesOf, type NewOrder, orderIdOf, priced, type Request, type StoredOrder } from "./orders.rules.ts";
-import type { Found } from "./orders.store.ts";
+import type { CatalogueClient } from "./orders.catalogue-client.ts";
+import { isRetryOf, toLines, type NewOrder, orderIdOf, priceItems, type OrderRequest, type StoredOrder } from "./orders.rules.ts";
+import type { FoundOrder } from "./orders.store.ts";
 
 /** What placing needs of the store; both may share round trips with others. */
-export interface OrderBook {
-	find(id: string, deadline: Deadline): Promise<Found>;
+export interface OrderRepository {
+	find(id: string, deadline: Deadline): Promise<FoundOrder>;
 	/** What stands under the order's id then. */
 	create(order: NewOrder, deadline: Deadline): Promise<StoredOrder | "void">;
 	/** True if it is an order; else none will be stored under this id any more. */
 	settle(id: string, deadline: Deadline): Promise<boolean>;
 }
 
-export interface Placing extends Request {
+export interface PlaceOrderRequest extends OrderRequest {
 	buyerId: string;
 	idempotencyKey?: string;
 	requestID?: string;
@@ -25,7 +25,7 @@ export interface Placing extends Request {
  * Places an order, or answers the one that the same key has placed. Errors: 404 `NOT_FOUND` and 409 `OUT_OF_STOCK` (`data.productId`), 409 `CONFLICT` (the key
  * stands for another order), 422, 503 `UNAVAILABLE`: then it may have been placed all the same, and with a key the same request will say so.
  */
-export async function place(placing: Placing, market: Market, orders: OrderBook, deadline: Deadline): Promise<StoredOrder> {
+export async function placeOrder(placing: PlaceOrderRequest, market: CatalogueClient, orders: OrderRepository, deadline: Deadline): Promise<StoredOrder> {
 	const { buyerId, idempotencyKey, items, shippingAddress, requestID } = placing;
 
 	const retried = (order: StoredOrder) => {
@@ -35,10 +35,10 @@ export async function place(placing: Placing, market: Market, orders: OrderBook,
 
 	/** What it costs, and the lines reserved for it. */
 	const prepare = async (orderId: string): Promise<NewOrder> => {
-		const offers = await market.offers([...new Set(items.map(({ productId }) => productId))], deadline);
-		const answer = priced(items, offers);
+		const offers = await market.findProducts([...new Set(items.map(({ productId }) => productId))], deadline);
+		const answer = priceItems(items, offers);
 		if ("unknown" in answer) throw notFound("There is no such product", { productId: answer.unknown });
-		await market.reserve(orderId, linesOf(items), deadline);
+		await market.reserve(orderId, toLines(items), deadline);
 		return { orderId, buyerId, shippingAddress, requestID, ...answer };
 	};
 

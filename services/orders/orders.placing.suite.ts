@@ -7,7 +7,7 @@ import { unavailable } from "../../mixins/errors.ts";
 import { orderIdOf } from "./orders.rules.ts";
 import { orders } from "./orders.service.ts";
 import { ADDRESS, type OrdersNode } from "./orders.suite.ts";
-import { callAs, newGood, person } from "./orders.testing.ts";
+import { callAs, newProduct, newIdentity } from "./orders.testing.ts";
 
 export const placingSuite = ({ market, store, db, as, told, ordered }: OrdersNode) => {
 	const rowsOf = (buyerId: string) => db()("orders").where({ buyer_id: buyerId });
@@ -15,7 +15,7 @@ export const placingSuite = ({ market, store, db, as, told, ordered }: OrdersNod
 
 	describe("an order", () => {
 		it("is its buyer's, costs what the catalogue says, and is told once, with the request's id", async () => {
-			const [buyer, one, other] = [person(), market.add(newGood(12.5)), market.add(newGood(0.1))];
+			const [buyer, one, other] = [newIdentity(), market.add(newProduct(12.5)), market.add(newProduct(0.1))];
 			const lines = [
 				{ productId: one.productId, quantity: 3 },
 				{ productId: other.productId, quantity: 1 },
@@ -37,7 +37,7 @@ export const placingSuite = ({ market, store, db, as, told, ordered }: OrdersNod
 		});
 
 		it("is nobody's without an account", async () => {
-			const { productId } = market.add(newGood());
+			const { productId } = market.add(newProduct());
 			const asked = { items: [{ productId, quantity: 1 }], shippingAddress: ADDRESS };
 			await assert.rejects(as()("orders.create", asked), { code: 401, type: "UNAUTHORIZED" });
 			assert.deepEqual(heldBy(productId), []);
@@ -68,7 +68,7 @@ export const placingSuite = ({ market, store, db, as, told, ordered }: OrdersNod
 		];
 		for (const [what, asked, field] of cases)
 			it(`is refused for ${what}, by the name of the field, and reserves nothing`, async () => {
-				const [buyer, { productId }] = [person(), market.add(newGood())];
+				const [buyer, { productId }] = [newIdentity(), market.add(newProduct())];
 				const request = { items: [line()], shippingAddress: ADDRESS, ...asked };
 				const items = request.items.map(one => (one.productId === "" ? { ...one, productId } : one));
 				const refused = as(buyer)("orders.create", { ...request, items });
@@ -80,7 +80,7 @@ export const placingSuite = ({ market, store, db, as, told, ordered }: OrdersNod
 			});
 
 		it("is refused for a product that does not exist, by its id, and reserves nothing of the others", async () => {
-			const [buyer, { productId }, unknown] = [person(), market.add(newGood()), randomUUID()];
+			const [buyer, { productId }, unknown] = [newIdentity(), market.add(newProduct()), randomUUID()];
 			const items = [productId, unknown].map(id => ({ productId: id, quantity: 1 }));
 			const refused = as(buyer)("orders.create", { items, shippingAddress: ADDRESS });
 			await assert.rejects(refused, { code: 404, type: "NOT_FOUND", data: { productId: unknown } });
@@ -88,7 +88,7 @@ export const placingSuite = ({ market, store, db, as, told, ordered }: OrdersNod
 		});
 
 		it("is refused for two lines of one product beyond its stock together, and reserves nothing of the others", async () => {
-			const [buyer, rare, other] = [person(), market.add(newGood(1, 12)), market.add(newGood())];
+			const [buyer, rare, other] = [newIdentity(), market.add(newProduct(1, 12)), market.add(newProduct())];
 			const items = [
 				{ productId: other.productId, quantity: 1 },
 				{ productId: rare.productId, quantity: 7 },
@@ -101,10 +101,10 @@ export const placingSuite = ({ market, store, db, as, told, ordered }: OrdersNod
 		});
 
 		it("fails alone where it cannot be stored, and gives back what it has reserved", async () => {
-			const { productId } = market.add(newGood());
+			const { productId } = market.add(newProduct());
 			const asked = { items: [{ productId, quantity: 1 }], shippingAddress: ADDRESS };
-			const buyers = Array.from({ length: 12 }, () => person());
-			buyers[5] = { ...person(), id: "a\u0000b" };
+			const buyers = Array.from({ length: 12 }, () => newIdentity());
+			buyers[5] = { ...newIdentity(), id: "a\u0000b" };
 			const answers = await Promise.allSettled(buyers.map(buyer => as(buyer)("orders.create", asked)));
 			const refused = answers.flatMap((answer, n) => (answer.status === "rejected" ? [[n, answer.reason.type]] : []));
 			assert.deepEqual(refused, [[5, "VALIDATION_ERROR"]]);
@@ -114,13 +114,13 @@ export const placingSuite = ({ market, store, db, as, told, ordered }: OrdersNod
 
 	describe("an idempotency key", () => {
 		const request = (more: object = {}) => {
-			const { productId } = market.add(newGood());
+			const { productId } = market.add(newProduct());
 			return { items: [{ productId, quantity: 2 }], shippingAddress: ADDRESS, idempotencyKey: randomUUID(), ...more };
 		};
 		const productOf = ({ items }: { items: { productId: string }[] }) => market.shelf.get(items[0]!.productId)!;
 
 		it("makes a hundred requests one order and one reservation, some while the first is under way", async () => {
-			const [buyer, asked] = [person(), request()];
+			const [buyer, asked] = [newIdentity(), request()];
 			const early = Array.from({ length: 60 }, () => as(buyer)("orders.create", asked));
 			await early[0];
 			const late = Array.from({ length: 40 }, () => as(buyer)("orders.create", asked));
@@ -137,7 +137,7 @@ export const placingSuite = ({ market, store, db, as, told, ordered }: OrdersNod
 		});
 
 		it("keeps the first answer, whatever has become of the order, its products and their prices", async () => {
-			const [buyer, asked] = [person(), request()];
+			const [buyer, asked] = [newIdentity(), request()];
 			const first = await as(buyer)("orders.create", asked);
 			await as(buyer)("orders.cancel", { id: first.orderId });
 			market.shelf.delete(productOf(asked).productId);
@@ -145,7 +145,7 @@ export const placingSuite = ({ market, store, db, as, told, ordered }: OrdersNod
 		});
 
 		it("refuses another order, and reserves nothing for it", async () => {
-			const [buyer, asked] = [person(), request()];
+			const [buyer, asked] = [newIdentity(), request()];
 			const { orderId } = await as(buyer)("orders.create", asked);
 			for (const other of [{ items: [{ ...asked.items[0]!, quantity: 3 }] }, { shippingAddress: { street: "2 Main Street" } }])
 				await assert.rejects(as(buyer)("orders.create", { ...asked, ...other }), {
@@ -157,7 +157,7 @@ export const placingSuite = ({ market, store, db, as, told, ordered }: OrdersNod
 		});
 
 		it("refuses another order also while the first is being placed", async () => {
-			const [buyer, asked] = [person(), request()];
+			const [buyer, asked] = [newIdentity(), request()];
 			const answers = await Promise.allSettled(
 				[2, 3, 2, 3].map(quantity => as(buyer)("orders.create", { ...asked, items: [{ ...asked.items[0]!, quantity }] }))
 			);
@@ -168,13 +168,13 @@ export const placingSuite = ({ market, store, db, as, told, ordered }: OrdersNod
 
 		it("is its buyer's own", async () => {
 			const asked = request();
-			const [one, other] = await Promise.all([person(), person()].map(buyer => as(buyer)("orders.create", asked)));
+			const [one, other] = await Promise.all([newIdentity(), newIdentity()].map(buyer => as(buyer)("orders.create", asked)));
 			assert.notEqual(one!.orderId, other!.orderId);
 			assert.equal(productOf(asked).reserved, 4);
 		});
 
 		it("keeps no refusal for stock: the same request may be tried again", async () => {
-			const [buyer, asked] = [person(), request()];
+			const [buyer, asked] = [newIdentity(), request()];
 			productOf(asked).stock = 1;
 			await assert.rejects(as(buyer)("orders.create", asked), { type: "OUT_OF_STOCK" });
 			productOf(asked).stock = 2;
@@ -182,7 +182,7 @@ export const placingSuite = ({ market, store, db, as, told, ordered }: OrdersNod
 		});
 
 		it("finds the order of a request that was told nothing of its fate", async () => {
-			const [buyer, asked] = [person(), request()];
+			const [buyer, asked] = [newIdentity(), request()];
 			const real = store().create;
 			store().create = async batch => {
 				await real(batch);
@@ -197,7 +197,7 @@ export const placingSuite = ({ market, store, db, as, told, ordered }: OrdersNod
 		});
 
 		it("goes on under another id where its first has been settled to be none", async () => {
-			const [buyer, asked] = [person(), request()];
+			const [buyer, asked] = [newIdentity(), request()];
 			const [first, second] = [0, 1].map(attempt => orderIdOf(buyer.id, asked.idempotencyKey, attempt));
 			market.reserve(first!, asked.items);
 			await market.reconcile(as());
@@ -217,7 +217,7 @@ export const placingSuite = ({ market, store, db, as, told, ordered }: OrdersNod
 					await happens();
 				};
 			};
-			const [buyer, settled, sold] = [person(), request(), request()];
+			const [buyer, settled, sold] = [newIdentity(), request(), request()];
 			meanwhile(async () => {
 				market.reserve(orderIdOf(buyer.id, settled.idempotencyKey, 0), settled.items);
 				await market.reconcile(as());
@@ -262,7 +262,7 @@ export const placingSuite = ({ market, store, db, as, told, ordered }: OrdersNod
 
 	it("is answered in time that something is away, whatever that is, and gives nothing back where it may be stored all the same", async () => {
 		const never = new Promise<never>(() => {});
-		const [buyer, good] = [person(), market.add(newGood())];
+		const [buyer, good] = [newIdentity(), market.add(newProduct())];
 		const hasty = new ServiceBroker({ logger: false });
 		const slow = { ...store(), create: store().create };
 		market.createServices(hasty);

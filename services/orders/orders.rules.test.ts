@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Status } from "./orders.contract.ts";
-import { type Asker, decide, FIRST, STEPS } from "./orders.machine.ts";
-import { isRetryOf, orderIdOf, priced, type StoredOrder, shown, told } from "./orders.rules.ts";
+import { type Actor, decideTransition, INITIAL, TRANSITIONS } from "./orders.machine.ts";
+import { isRetryOf, orderIdOf, priceItems, type StoredOrder, toResponse, toMessages } from "./orders.rules.ts";
 
 const NOW = new Date("2026-01-31T12:00:00.000Z");
 const order: StoredOrder = {
@@ -21,16 +21,16 @@ const order: StoredOrder = {
 };
 
 describe("the life of an order", () => {
-	const steps = (asker: Asker) =>
+	const steps = (asker: Actor) =>
 		Status.options.flatMap(from =>
 			Status.options.flatMap(to => {
-				const decision = decide(from, to, asker);
+				const decision = decideTransition(from, to, asker);
 				return typeof decision === "object" && !(decision instanceof Error) ? [`${from} > ${to}`] : [];
 			})
 		);
 
 	it("goes forward one step at a time by an admin, and ends early while nothing has been shipped", () => {
-		assert.equal(FIRST.status, "pending");
+		assert.equal(INITIAL.status, "pending");
 		assert.deepEqual(steps("admin"), [
 			"pending > processing",
 			"pending > cancelled",
@@ -47,17 +47,17 @@ describe("the life of an order", () => {
 
 	it("stays as it is when it is to be what it is, whoever asks", () => {
 		for (const asker of ["buyer", "admin", "system"] as const)
-			for (const status of Status.options) assert.equal(decide(status, status, asker), "nothing");
+			for (const status of Status.options) assert.equal(decideTransition(status, status, asker), "nothing");
 	});
 
 	it("has no other steps: 409 says from where to where, 403 that it is somebody else's", () => {
-		const refused = decide("shipped", "cancelled", "buyer") as Error & { code: number; type: string; data: object };
+		const refused = decideTransition("shipped", "cancelled", "buyer") as Error & { code: number; type: string; data: object };
 		assert.deepEqual([refused.code, refused.type, refused.data], [409, "BAD_TRANSITION", { from: "shipped", to: "cancelled" }]);
-		assert.equal((decide("pending", "processing", "buyer") as { type?: string }).type, "FORBIDDEN");
+		assert.equal((decideTransition("pending", "processing", "buyer") as { type?: string }).type, "FORBIDDEN");
 	});
 
 	it("tells each change by order.updated, except a cancellation; shipping and delivery besides", () => {
-		for (const { to, publishes } of STEPS) {
+		for (const { to, publishes } of TRANSITIONS) {
 			const expected = { processing: ["order.updated"], cancelled: ["order.cancelled"] } as Record<string, string[]>;
 			assert.deepEqual(publishes, expected[to] ?? ["order.updated", `order.${to}`]);
 		}
@@ -67,7 +67,7 @@ describe("the life of an order", () => {
 describe("what is told of an order", () => {
 	it("is numbered message by message, up to the order's own number, and says how long after the one before", () => {
 		const before = { status: "processing", seq: 2, updatedAt: new Date(NOW.getTime() - 250) } as const;
-		assert.deepEqual(told(["order.updated", "order.shipped"], order, before, "request-1"), [
+		assert.deepEqual(toMessages(["order.updated", "order.shipped"], order, before, "request-1"), [
 			{
 				topic: "order.updated",
 				message: {
@@ -90,8 +90,8 @@ describe("what is told of an order", () => {
 	});
 
 	it("has the lines as they were asked for, with decimal prices, and no more of the order than is anybody's business", () => {
-		const [created] = told(["order.created"], { ...order, status: "pending", seq: 1 });
-		const { shippingAddress, ...rest } = shown({ ...order, status: "pending" });
+		const [created] = toMessages(["order.created"], { ...order, status: "pending", seq: 1 });
+		const { shippingAddress, ...rest } = toResponse({ ...order, status: "pending" });
 		assert.deepEqual(created?.message, rest);
 		assert.deepEqual(rest.items[0], { productId: "p1", quantity: 3, sku: "OIL-1", name: "Olive oil", price: 12.5 });
 		assert.deepEqual([rest.total, shippingAddress], [50, order.shippingAddress]);
@@ -117,7 +117,7 @@ describe("a request", () => {
 	const catalogue = [{ productId: "p1", sku: "OIL-1", name: "Olive oil", price: 0.1 }];
 
 	it("costs what the catalogue says, in exact cents", () => {
-		const answer = priced([{ productId: "p1", quantity: 3 }], catalogue);
+		const answer = priceItems([{ productId: "p1", quantity: 3 }], catalogue);
 		assert.deepEqual(answer, {
 			items: [{ productId: "p1", quantity: 3, sku: "OIL-1", name: "Olive oil", priceCents: 10 }],
 			totalCents: 30
@@ -126,7 +126,7 @@ describe("a request", () => {
 
 	it("is refused with the first product that the catalogue does not know", () => {
 		const lines = ["p1", "p2", "p3"].map(productId => ({ productId, quantity: 1 }));
-		assert.deepEqual(priced(lines, catalogue), { unknown: "p2" });
+		assert.deepEqual(priceItems(lines, catalogue), { unknown: "p2" });
 	});
 
 	it("is a retry if it asks for the same lines in the same order to the same address, whatever they cost by now", () => {

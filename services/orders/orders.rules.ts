@@ -5,12 +5,12 @@ import { fromCents, toCents } from "../../contract/money.ts";
 import type { Entry } from "../../mixins/outbox/outbox.ts";
 import type { Message } from "../define-service.ts";
 import type { Line } from "../inventory/inventory.contract.ts";
-import type { Figures, Order, Status } from "./orders.contract.ts";
+import type { Statistics, Order, Status } from "./orders.contract.ts";
 import type { OrderTopic } from "./orders.machine.ts";
-import type { OrderFigures } from "./orders.statistics.ts";
+import type { OrderStatistics } from "./orders.statistics.ts";
 
 /** What the catalogue says of a product. */
-export interface Offer {
+export interface CatalogueProduct {
 	productId: string;
 	sku: string;
 	name: string;
@@ -24,7 +24,7 @@ export interface Item extends Line {
 }
 
 /** What a buyer wants, in their own words. */
-export interface Request {
+export interface OrderRequest {
 	items: Line[];
 	shippingAddress: Record<string, string>;
 }
@@ -59,10 +59,10 @@ export function orderIdOf(buyerId: string, key: string | undefined, attempt: num
 }
 
 /** What is wanted, line by line: how many of one product that makes is added up where the stock is. */
-export const linesOf = (items: Line[]): Line[] => items.map(({ productId, quantity }) => ({ productId, quantity }));
+export const toLines = (items: Line[]): Line[] => items.map(({ productId, quantity }) => ({ productId, quantity }));
 
 /** The lines as they were asked for, with what the catalogue says of each; or the id of a product that it does not know. */
-export function priced(items: Line[], catalogue: Offer[]): { items: Item[]; totalCents: number } | { unknown: string } {
+export function priceItems(items: Line[], catalogue: CatalogueProduct[]): { items: Item[]; totalCents: number } | { unknown: string } {
 	const products = new Map(catalogue.map(product => [product.productId, product]));
 	const unknown = items.find(({ productId }) => !products.has(productId));
 	if (unknown) return { unknown: unknown.productId };
@@ -73,21 +73,21 @@ export function priced(items: Line[], catalogue: Offer[]): { items: Item[]; tota
 	return { items: known, totalCents: known.reduce((sum, { quantity, priceCents }) => sum + quantity * priceCents, 0) };
 }
 
-const asked = ({ items, shippingAddress }: Request): Request => ({
-	items: linesOf(items),
+const comparable = ({ items, shippingAddress }: OrderRequest): OrderRequest => ({
+	items: toLines(items),
 	shippingAddress
 });
 
 /** Whether a request asks for what an order is: then it is a retry. What it costs by now does not matter. */
-export const isRetryOf = (order: Request, request: Request) => isDeepStrictEqual(asked(order), asked(request));
+export const isRetryOf = (order: OrderRequest, request: OrderRequest) => isDeepStrictEqual(comparable(order), comparable(request));
 
-const shownItems = (items: Item[]) => items.map(({ priceCents, ...item }) => ({ ...item, price: fromCents(priceCents) }));
+const toResponseItems = (items: Item[]) => items.map(({ priceCents, ...item }) => ({ ...item, price: fromCents(priceCents) }));
 
 /** An order as its buyer sees it. */
-export const shown = ({ orderId, buyerId, items, totalCents, status, shippingAddress, createdAt }: StoredOrder): Order => ({
+export const toResponse = ({ orderId, buyerId, items, totalCents, status, shippingAddress, createdAt }: StoredOrder): Order => ({
 	orderId,
 	buyerId,
-	items: shownItems(items),
+	items: toResponseItems(items),
 	total: fromCents(totalCents),
 	status,
 	shippingAddress,
@@ -97,7 +97,7 @@ export const shown = ({ orderId, buyerId, items, totalCents, status, shippingAdd
 const NONE = { pending: 0, processing: 0, shipped: 0, delivered: 0, cancelled: 0 } satisfies Record<Status, number>;
 
 /** The figures as admins see them. */
-export const figuresShown = ({ statuses, since, orders, totalCents, minutes }: OrderFigures): Figures => ({
+export const toStatisticsResponse = ({ statuses, since, orders, totalCents, minutes }: OrderStatistics): Statistics => ({
 	statuses: { ...NONE, ...statuses },
 	since: since.toISOString(),
 	orders,
@@ -106,14 +106,14 @@ export const figuresShown = ({ statuses, since, orders, totalCents, minutes }: O
 });
 
 /** What an order was before a change of it. */
-export type Before = Pick<StoredOrder, "status" | "seq" | "updatedAt">;
-type Told = { [T in OrderTopic]: (order: StoredOrder, at: string, before: Before | undefined) => Message<T> };
+export type PreviousState = Pick<StoredOrder, "status" | "seq" | "updatedAt">;
+type MessageBuilders = { [T in OrderTopic]: (order: StoredOrder, at: string, before: PreviousState | undefined) => Message<T> };
 
-const MESSAGES: Told = {
+const MESSAGES: MessageBuilders = {
 	"order.created": ({ orderId, buyerId, items, totalCents, status }, createdAt) => ({
 		orderId,
 		buyerId,
-		items: shownItems(items),
+		items: toResponseItems(items),
 		total: fromCents(totalCents),
 		status,
 		createdAt
@@ -134,7 +134,7 @@ const MESSAGES: Told = {
  * The messages that tell of an order's newest change, the last of them with the order's own number. Headers: `seq`, and `after_ms`, how long after the
  * message before it was made, where that is any time.
  */
-export function told(publishes: readonly OrderTopic[], order: StoredOrder, before?: Before, requestID?: string): Entry[] {
+export function toMessages(publishes: readonly OrderTopic[], order: StoredOrder, before?: PreviousState, requestID?: string): Entry[] {
 	const at = order.updatedAt.toISOString();
 	const sinceMs = before ? Math.max(0, order.updatedAt.getTime() - before.updatedAt.getTime()) : 0;
 	return publishes.map((topic, n) => ({

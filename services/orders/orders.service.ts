@@ -6,13 +6,13 @@ import { microBatch } from "../../mixins/micro-batch.ts";
 import { config } from "../../runtime/config.ts";
 import { embedded, postgres, runsService, withOutbox, withTopics } from "../../runtime/drivers.ts";
 import { type Caller, defineService, type Meta } from "../define-service.ts";
-import { type Market, marketOf } from "./orders.catalogue-client.ts";
+import { type CatalogueClient, catalogueClient } from "./orders.catalogue-client.ts";
 import type { Status } from "./orders.contract.ts";
-import { startCancelling } from "./orders.expiry.ts";
-import { type Asker, decide, FIRST } from "./orders.machine.ts";
-import { type OrderBook, place } from "./orders.place.ts";
-import { figuresShown, type NewOrder, type StoredOrder, shown } from "./orders.rules.ts";
-import { type Found, type OrderStore, sqlOrders } from "./orders.store.ts";
+import { startExpiry } from "./orders.expiry.ts";
+import { type Actor, decideTransition, INITIAL } from "./orders.machine.ts";
+import { type OrderRepository, placeOrder } from "./orders.place.ts";
+import { toStatisticsResponse, type NewOrder, type StoredOrder, toResponse } from "./orders.rules.ts";
+import { type FoundOrder, type OrderStore, sqlOrders } from "./orders.store.ts";
 
 export interface OrdersOptions {
 	mixins?: Partial<ServiceSchema>[];
@@ -26,14 +26,14 @@ export interface OrdersOptions {
 
 const BATCH = { maxItems: 500, maxWaiting: 20_000, name: "Postgres" };
 
-interface Known {
-	asker: Asker;
+interface Access {
+	asker: Actor;
 	/** Whose orders they may see; everybody's without. */
 	buyerId?: string;
 }
 
 /** As whom somebody asks: an admin, or a person at the prompt, sees everything; everybody else what is theirs. */
-function askerOf({ caller, $repl }: Meta): Known {
+function actorOf({ caller, $repl }: Meta): Access {
 	if (caller?.role === "admin" || (!caller && $repl)) return { asker: "admin" };
 	if (!caller) throw unauthorized("Sign in, and send your token");
 	return { asker: "buyer", buyerId: caller.id };
@@ -45,16 +45,16 @@ export function orders(store: OrderStore, { mixins = [], batches = 1, timeoutMs 
 		skipExpired((items: NewOrder[]) => deadlineIn(timeoutMs).bound(store.create(items), "Postgres"), "Postgres"),
 		{ ...BATCH, concurrency: batches }
 	);
-	const findTogether = microBatch<string, Found>(ids => deadlineIn(timeoutMs).bound(store.find(ids), "Postgres"), BATCH);
+	const findTogether = microBatch<string, FoundOrder>(ids => deadlineIn(timeoutMs).bound(store.find(ids), "Postgres"), BATCH);
 	const find = (id: string, deadline: Deadline) => deadline.bound(findTogether(id), "Postgres");
-	const book: OrderBook = {
+	const repository: OrderRepository = {
 		find,
 		create: (order: NewOrder, deadline: Deadline) => deadline.bound(createTogether({ item: order, deadline }), "Postgres"),
-		settle: async (id: string, deadline: Deadline) => (await deadline.bound(store.settle([id]), "Postgres")).includes(id)
+		settle: async (id: string, deadline: Deadline) => (await deadline.bound(store.voidUnknown([id]), "Postgres")).includes(id)
 	};
 
 	/** The order, if this asker may see it. */
-	const see = async (id: string, { buyerId }: Omit<Known, "asker">, deadline: Deadline): Promise<StoredOrder> => {
+	const findVisible = async (id: string, { buyerId }: Omit<Access, "asker">, deadline: Deadline): Promise<StoredOrder> => {
 		const order = await find(id, deadline);
 		if (!order || order === "void" || (buyerId !== undefined && order.buyerId !== buyerId))
 			throw notFound("There is no such order");
@@ -62,21 +62,21 @@ export function orders(store: OrderStore, { mixins = [], batches = 1, timeoutMs 
 	};
 
 	/** Takes the order there, unless it is there already; whoever changes it meanwhile goes first, and it is decided anew. */
-	const bring = async (id: string, to: Status, by: Known, requestID: string | undefined) => {
+	const transitionTo = async (id: string, to: Status, by: Access, requestID: string | undefined) => {
 		const deadline = deadlineIn(timeoutMs);
 		while (!deadline.isOver()) {
-			const order = await see(id, by, deadline);
-			const step = decide(order.status, to, by.asker);
+			const order = await findVisible(id, by, deadline);
+			const step = decideTransition(order.status, to, by.asker);
 			if (step instanceof Error) throw step;
 			if (step === "nothing") return { order, isNews: false };
-			const changed = await deadline.bound(store.take(step, order, requestID), "Postgres");
+			const changed = await deadline.bound(store.applyTransition(step, order, requestID), "Postgres");
 			if (changed) return { order: changed, isNews: true };
 		}
 		throw unavailable("Postgres");
 	};
 
-	let market: Market;
-	let cancelling: ReturnType<typeof startCancelling> | undefined;
+	let market: CatalogueClient;
+	let expiry: ReturnType<typeof startExpiry> | undefined;
 
 	return defineService({
 		name: "orders",
@@ -88,53 +88,53 @@ export function orders(store: OrderStore, { mixins = [], batches = 1, timeoutMs 
 				if (!caller) throw unauthorized("Sign in, and send your token");
 				const requestID = ctx.requestID ?? undefined;
 				const placing = { ...ctx.params, buyerId: caller.id, requestID };
-				const order = await place(placing, market, book, deadlineIn(timeoutMs));
+				const order = await placeOrder(placing, market, repository, deadlineIn(timeoutMs));
 				this.logger.debug("stored", { order: order.orderId, buyer: caller.id, requestID });
 				// A retry has the answer of the first time, whatever has become of the order.
-				return shown({ ...order, status: FIRST.status });
+				return toResponse({ ...order, status: INITIAL.status });
 			},
 
 			async setStatus(ctx) {
-				const { order } = await bring(ctx.params.id, ctx.params.status, askerOf(ctx.meta), ctx.requestID ?? undefined);
-				return shown(order);
+				const { order } = await transitionTo(ctx.params.id, ctx.params.status, actorOf(ctx.meta), ctx.requestID ?? undefined);
+				return toResponse(order);
 			},
 
 			async cancel(ctx) {
-				const { order } = await bring(ctx.params.id, "cancelled", askerOf(ctx.meta), ctx.requestID ?? undefined);
-				return shown(order);
+				const { order } = await transitionTo(ctx.params.id, "cancelled", actorOf(ctx.meta), ctx.requestID ?? undefined);
+				return toResponse(order);
 			},
 
 			async list(ctx) {
-				const { buyerId = ctx.params.buyerId } = askerOf(ctx.meta);
+				const { buyerId = ctx.params.buyerId } = actorOf(ctx.meta);
 				const page = await deadlineIn(timeoutMs).bound(store.list({ ...ctx.params, buyerId }), "Postgres");
-				return page.map(shown);
+				return page.map(toResponse);
 			},
 
 			async figures({ params: { since } }) {
-				const found = await deadlineIn(timeoutMs).bound(store.figures(since ? new Date(since) : undefined), "Postgres");
-				return figuresShown(found);
+				const found = await deadlineIn(timeoutMs).bound(store.statistics(since ? new Date(since) : undefined), "Postgres");
+				return toStatisticsResponse(found);
 			},
 
-			get: async ctx => shown(await see(ctx.params.id, askerOf(ctx.meta), deadlineIn(timeoutMs))),
+			get: async ctx => toResponse(await findVisible(ctx.params.id, actorOf(ctx.meta), deadlineIn(timeoutMs))),
 
 			async buyer(ctx) {
-				const { buyerId } = await see(ctx.params.orderId, {}, deadlineIn(timeoutMs));
+				const { buyerId } = await findVisible(ctx.params.orderId, {}, deadlineIn(timeoutMs));
 				return { buyerId };
 			},
 
-			settle: ctx => deadlineIn(timeoutMs).bound(store.settle(ctx.params.ids), "Postgres")
+			settle: ctx => deadlineIn(timeoutMs).bound(store.voidUnknown(ctx.params.ids), "Postgres")
 		},
 
 		topics: {
 			async "payment.failed"({ message, requestID }) {
 				// One that comes too late, after an admin has shipped the order, is refused: in the dead letters a person finds it.
-				const { isNews } = await bring(message.orderId, "cancelled", { asker: "system" }, requestID);
+				const { isNews } = await transitionTo(message.orderId, "cancelled", { asker: "system" }, requestID);
 				return { duplicates: isNews ? 0 : 1 };
 			},
 
 			"payment.succeeded": {
 				async batch({ received }) {
-					const news = await store.paid(received.map(({ message }) => message.orderId));
+					const news = await store.markPaid(received.map(({ message }) => message.orderId));
 					return { duplicates: received.length - news };
 				}
 			}
@@ -142,15 +142,15 @@ export function orders(store: OrderStore, { mixins = [], batches = 1, timeoutMs 
 
 		created() {
 			const call = this.broker.call.bind(this.broker) as Caller["call"];
-			market = marketOf({ call }, { calls: batches, timeoutMs });
+			market = catalogueClient({ call }, { calls: batches, timeoutMs });
 		},
 
 		started() {
-			if (unpaidMs !== undefined) cancelling = startCancelling(store, unpaidMs, this.logger);
+			if (unpaidMs !== undefined) expiry = startExpiry(store, unpaidMs, this.logger);
 		},
 
 		async stopped() {
-			await cancelling?.stop();
+			await expiry?.stop();
 		}
 	});
 }

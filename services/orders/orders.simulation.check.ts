@@ -4,8 +4,8 @@ import type { Knex } from "knex";
 import type { Headers } from "../../mixins/topics/topic-log.ts";
 import type { bank } from "../payment/payment.testing.ts";
 import type { Order, Status } from "./orders.contract.ts";
-import { STEPS } from "./orders.machine.ts";
-import type { Market } from "./orders.testing.ts";
+import { TRANSITIONS } from "./orders.machine.ts";
+import type { FakeStock } from "./orders.testing.ts";
 
 interface Logged {
 	/** Of the outbox's row: the same for one that was sent twice. */
@@ -28,7 +28,7 @@ export interface Recorded {
 
 interface End {
 	knex: Knex;
-	goods: Market;
+	goods: FakeStock;
 	money: ReturnType<typeof bank>;
 	/** What was on the shelf. */
 	initial: (readonly [string, number])[];
@@ -57,7 +57,7 @@ function statusTold(orderId: string, log: Recorded["log"]): Status {
 	for (let left = rest; left.length > 0; ) {
 		const first = left[0]!;
 		const to = first.topic === "order.cancelled" ? "cancelled" : first.message.status;
-		const step = STEPS.find(one => one.from === status && one.to === to);
+		const step = TRANSITIONS.find(one => one.from === status && one.to === to);
 		assert.ok(step, `${orderId}: told of a step from ${status} to ${to}`);
 		assert.deepEqual(
 			left.slice(0, step.publishes.length).map(({ topic }) => topic),

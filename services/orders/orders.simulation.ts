@@ -9,7 +9,7 @@ import { unavailable } from "../../mixins/errors.ts";
 import { type Outbox, outbox } from "../../mixins/outbox/outbox.ts";
 import { topics } from "../contract.ts";
 import type { Caller } from "../define-service.ts";
-import { questions } from "../payment/payment.collector.ts";
+import { createCollector } from "../payment/payment.collector.ts";
 import { payment } from "../payment/payment.service.ts";
 import { sqlPayments } from "../payment/payment.store.ts";
 import { bank } from "../payment/payment.testing.ts";
@@ -17,7 +17,7 @@ import type { Status } from "./orders.contract.ts";
 import { orders } from "./orders.service.ts";
 import { checkEnd, type Recorded } from "./orders.simulation.check.ts";
 import { sqlOrders } from "./orders.store.ts";
-import { callAs, deliver, market, newGood, person } from "./orders.testing.ts";
+import { callAs, deliver, fakeStock, newProduct, newIdentity } from "./orders.testing.ts";
 
 type Fate = "answered" | "lost on the way" | "done, but the answer is lost";
 export type Command =
@@ -129,24 +129,24 @@ export async function run(history: Command[], knex: Knex) {
 	for (const table of ["orders", "payments", "orders_outbox", "payment_outbox"]) await knex(table).delete();
 	const boxes = ["orders_outbox", "payment_outbox"].map(table => outbox(knex, { contracts: topics, table })) as [Outbox, Outbox];
 	const { pass, gated, next, isIdle } = gate();
-	const [cheap, dear] = [newGood(10, 1_000), newGood(2_000, 1_000)];
-	const goods = market([cheap, dear]);
+	const [cheap, dear] = [newProduct(10, 1_000), newProduct(2_000, 1_000)];
+	const goods = fakeStock([cheap, dear]);
 	goods.whenPicked = () => pass(async () => {});
 	goods.whenReserved = () => pass(async () => {});
 	const money = bank({ limitCents: 100_000 });
 	const orderStore = gated(sqlOrders(knex, boxes[0]));
 	const realPayments = sqlPayments(knex, boxes[1]);
 	// No question is one node's alone for any time: the worst that a lease can do.
-	const paymentStore = gated({ ...realPayments, take: (limit: number) => realPayments.take(limit, 0) });
+	const paymentStore = gated({ ...realPayments, take: (limit: number) => realPayments.claimDue(limit, 0) });
 
 	const broker = new ServiceBroker({ logger: false });
 	goods.createServices(broker);
 	broker.createService(orders(orderStore, { timeoutMs: 600_000 }));
 	broker.createService(payment(paymentStore, money.provider, { collects: false }));
 	await broker.start();
-	const { look } = questions(paymentStore, gated(money.provider), quiet, () => {}, { pauseMs: { first: 0, longest: 0 } });
+	const { look } = createCollector(paymentStore, gated(money.provider), quiet, () => {}, { pauseMs: { first: 0, longest: 0 } });
 
-	const [buyers, admin] = [Array.from({ length: BUYERS }, () => person()), person("admin")];
+	const [buyers, admin] = [Array.from({ length: BUYERS }, () => newIdentity()), newIdentity("admin")];
 	const recorded: Recorded = {
 		log: new Map(CONSUMERS.map(([, topic]) => [topic, []])),
 		answers: [],

@@ -2,7 +2,7 @@
 import type { Knex } from "knex";
 import type { Status } from "./orders.contract.ts";
 
-export interface OrderFigures {
+export interface OrderStatistics {
 	/** How many stand at each status; those at which none stands may be left out. */
 	statuses: Partial<Record<Status, number>>;
 	since: Date;
@@ -14,7 +14,7 @@ export interface OrderFigures {
 }
 
 /** One statement sees one moment. By the database's clock, as the times of orders are. */
-const FIGURES = `
+const STATISTICS = `
 	with chosen as (select coalesce(?::timestamptz, date_trunc('day', now(), 'UTC')) as since),
 	counted as (select status, count(*) as orders from orders where status <> 'void' group by status),
 	made as (
@@ -33,8 +33,8 @@ const FIGURES = `
 	from made, chosen`;
 
 /** `since`: by default the beginning of the day, UTC. */
-export async function figuresOf(knex: Knex, since?: Date): Promise<OrderFigures> {
-	const [row] = (await knex.raw(FIGURES, [since ?? null] as Knex.Value[])).rows;
+export async function loadStatistics(knex: Knex, since?: Date): Promise<OrderStatistics> {
+	const [row] = (await knex.raw(STATISTICS, [since ?? null] as Knex.Value[])).rows;
 	return {
 		statuses: row.statuses,
 		since: row.since,

@@ -3,14 +3,14 @@ import type { Knex } from "knex";
 import { invalid, isUnavailable, unavailable } from "../../mixins/errors.ts";
 import type { Outbox } from "../../mixins/outbox/outbox.ts";
 import type { Status } from "./orders.contract.ts";
-import { FIRST, leadingTo, type Step } from "./orders.machine.ts";
-import { type Before, type Item, type NewOrder, type StoredOrder, told } from "./orders.rules.ts";
-import { figuresOf, type OrderFigures } from "./orders.statistics.ts";
+import { INITIAL, transitionsTo, type Transition } from "./orders.machine.ts";
+import { type PreviousState, type Item, type NewOrder, type StoredOrder, toMessages } from "./orders.rules.ts";
+import { loadStatistics, type OrderStatistics } from "./orders.statistics.ts";
 
 /** What stands under an id: an order; `void`, where none is to be stored any more; or nothing yet. */
-export type Found = StoredOrder | "void" | undefined;
+export type FoundOrder = StoredOrder | "void" | undefined;
 
-export interface Slice {
+export interface OrderPage {
 	/** Whose; everybody's without. */
 	buyerId?: string;
 	limit: number;
@@ -26,19 +26,19 @@ export interface OrderStore {
 	 */
 	create(orders: NewOrder[]): Promise<(StoredOrder | "void" | Error)[]>;
 	/** What stands under each id, in order. */
-	find(ids: string[]): Promise<Found[]>;
+	find(ids: string[]): Promise<FoundOrder[]>;
 	/** The newest first. Rejects with `VALIDATION_ERROR` where `after` is none of these orders. */
-	list(slice: Slice): Promise<StoredOrder[]>;
+	list(slice: OrderPage): Promise<StoredOrder[]>;
 	/** Takes a step, and tells the world of it; undefined if the order has changed since it was read. */
-	take(step: Step, order: StoredOrder, requestID?: string): Promise<StoredOrder | undefined>;
+	applyTransition(step: Transition, order: StoredOrder, requestID?: string): Promise<StoredOrder | undefined>;
 	/** Cancels the oldest of those that have waited for their payment for so long, at most so many. Answers their ids. */
 	cancelUnpaid(waitedMs: number, limit: number): Promise<string[]>;
 	/** Remembers that they are paid; answers how many were not known to be. */
-	paid(ids: string[]): Promise<number>;
+	markPaid(ids: string[]): Promise<number>;
 	/** What all of them add up to; `since`: by default the beginning of the day, UTC. */
-	figures(since?: Date): Promise<OrderFigures>;
+	statistics(since?: Date): Promise<OrderStatistics>;
 	/** Of these ids those of orders; under the others none will be stored any more. */
-	settle(ids: string[]): Promise<string[]>;
+	voidUnknown(ids: string[]): Promise<string[]>;
 }
 
 interface Row {
@@ -64,11 +64,11 @@ const CREATE = `
 	returning id, created_at`;
 
 /** By the database's clock, and never before the change before. */
-const CHANGE = `seq = orders.seq + ?, updated_at = greatest(orders.updated_at, date_trunc('milliseconds', clock_timestamp()))`;
+const NEXT_VERSION = `seq = orders.seq + ?, updated_at = greatest(orders.updated_at, date_trunc('milliseconds', clock_timestamp()))`;
 
 /** Whoever is being changed just now is not waiting; another node may be at the same work. */
 const CANCEL_UNPAID = `
-	update orders set status = 'cancelled', ${CHANGE}
+	update orders set status = 'cancelled', ${NEXT_VERSION}
 	from (
 		select id, status, seq, updated_at from orders
 		where paid_at is null and status in ('pending', 'processing') and status = any(?::text[]) and created_at < now() - ? * interval '1 ms'
@@ -120,15 +120,15 @@ export function sqlOrders(knex: Knex, outbox: Outbox): OrderStore {
 			const firsts = new Map(orders.toReversed().map(order => [order.orderId, order]));
 			const stored = await rows<Pick<Row, "id" | "created_at">>(
 				CREATE,
-				[FIRST.status, FIRST.publishes.length, JSON.stringify([...firsts.values()])],
+				[INITIAL.status, INITIAL.publishes.length, JSON.stringify([...firsts.values()])],
 				trx
 			);
-			const found = new Map<string, Found>();
+			const found = new Map<string, FoundOrder>();
 			const entries = stored.flatMap(({ id, created_at: at }) => {
 				const { requestID, ...order } = firsts.get(id)!;
-				const first = { ...order, status: FIRST.status, seq: FIRST.publishes.length, createdAt: at, updatedAt: at };
+				const first = { ...order, status: INITIAL.status, seq: INITIAL.publishes.length, createdAt: at, updatedAt: at };
 				found.set(id, first);
-				return told(FIRST.publishes, first, undefined, requestID);
+				return toMessages(INITIAL.publishes, first, undefined, requestID);
 			});
 			await outbox.add(trx, entries);
 			// A statement of its own: who waited for another transaction's insert of the same id does not see that row in the one that waited.
@@ -170,17 +170,17 @@ export function sqlOrders(knex: Knex, outbox: Outbox): OrderStore {
 			return ((await orAway(page)) as Row[]).map(orderOf);
 		},
 
-		take: (step, before, requestID) =>
+		applyTransition: (step, before, requestID) =>
 			orAway(
 				knex.transaction(async trx => {
 					const [row] = await rows<Row>(
-						`update orders set status = ?, ${CHANGE} where id = ? and seq = ? returning *`,
+						`update orders set status = ?, ${NEXT_VERSION} where id = ? and seq = ? returning *`,
 						[step.to, step.publishes.length, before.orderId, before.seq],
 						trx
 					);
 					if (!row) return undefined;
 					const order = orderOf(row);
-					await outbox.add(trx, told(step.publishes, order, before, requestID));
+					await outbox.add(trx, toMessages(step.publishes, order, before, requestID));
 					return order;
 				})
 			),
@@ -188,7 +188,7 @@ export function sqlOrders(knex: Knex, outbox: Outbox): OrderStore {
 		cancelUnpaid: (waitedMs, limit) =>
 			orAway(
 				knex.transaction(async trx => {
-					const steps = leadingTo("cancelled", "system");
+					const steps = transitionsTo("cancelled", "system");
 					// From wherever they come, all tell the same.
 					const { publishes } = steps[0]!;
 					type Cancelled = Row & { status_before: Status; seq_before: string; updated_at_before: Date };
@@ -198,15 +198,15 @@ export function sqlOrders(knex: Knex, outbox: Outbox): OrderStore {
 						trx
 					);
 					const entries = cancelled.flatMap(row => {
-						const before: Before = { status: row.status_before, seq: Number(row.seq_before), updatedAt: row.updated_at_before };
-						return told(publishes, orderOf(row), before);
+						const before: PreviousState = { status: row.status_before, seq: Number(row.seq_before), updatedAt: row.updated_at_before };
+						return toMessages(publishes, orderOf(row), before);
 					});
 					await outbox.add(trx, entries);
 					return cancelled.map(({ id }) => id);
 				})
 			),
 
-		async paid(ids) {
+		async markPaid(ids) {
 			const changed = await orAway(
 				rows(
 					`update orders set paid_at = now()
@@ -218,9 +218,9 @@ export function sqlOrders(knex: Knex, outbox: Outbox): OrderStore {
 			return changed.length;
 		},
 
-		figures: since => orAway(figuresOf(knex, since)),
+		statistics: since => orAway(loadStatistics(knex, since)),
 
-		async settle(ids) {
+		async voidUnknown(ids) {
 			await orAway(rows(VOID, [ids]));
 			const stored = await orAway(
 				rows<{ id: string }>("select id from orders where id = any(?::text[]) and status <> 'void'", [ids])

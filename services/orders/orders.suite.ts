@@ -15,7 +15,7 @@ import { lifeSuite } from "./orders.life.suite.ts";
 import { placingSuite } from "./orders.placing.suite.ts";
 import { orders } from "./orders.service.ts";
 import { type OrderStore, sqlOrders } from "./orders.store.ts";
-import { callAs, type Market, market, newGood, person } from "./orders.testing.ts";
+import { callAs, type FakeStock, fakeStock, newProduct, newIdentity } from "./orders.testing.ts";
 
 interface Told {
 	topic: string;
@@ -26,7 +26,7 @@ interface Told {
 
 /** One node of the service, its market, and what the tests look at. */
 export interface OrdersNode {
-	market: Market;
+	market: FakeStock;
 	/** What the service keeps its orders in; tests may put something in its way. */
 	store: () => OrderStore;
 	service: () => Service;
@@ -45,7 +45,7 @@ export const ADDRESS = { street: "1 Main Street", city: "Athens" };
 export const ordersSuite = (where: string, open: () => Promise<Scratch>) =>
 	describe(`orders on ${where}`, () => {
 		const broker = new ServiceBroker({ logger: false, validator: new ContractValidator(actions) });
-		const goods = market();
+		const goods = fakeStock();
 		let scratch: Scratch;
 		let store: OrderStore;
 
@@ -78,7 +78,7 @@ export const ordersSuite = (where: string, open: () => Promise<Scratch>) =>
 				});
 			},
 			async ordered() {
-				const [buyer, { productId }] = [person(), goods.add(newGood())];
+				const [buyer, { productId }] = [newIdentity(), goods.add(newProduct())];
 				const call = callAs(broker, buyer);
 				const { orderId } = await call("orders.create", { items: [{ productId, quantity: 1 }], shippingAddress: ADDRESS });
 				return { orderId, buyer, call, productId };

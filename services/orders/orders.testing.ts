@@ -7,7 +7,7 @@ import type { Handled } from "../../mixins/topics/handler-types.ts";
 import type { Caller, Message, Topics } from "../define-service.ts";
 import type { Line, Refusal } from "../inventory/inventory.contract.ts";
 
-export interface Good {
+export interface FakeProduct {
 	productId: string;
 	sku: string;
 	name: string;
@@ -16,29 +16,29 @@ export interface Good {
 	reserved: number;
 }
 
-interface Hold {
+interface FakeReservation {
 	lines: Map<string, number>;
 	state: "reserved" | "sold" | "over";
 }
 
-export const newGood = (price = 12.5, stock = 1_000_000): Good => {
+export const newProduct = (price = 12.5, stock = 1_000_000): FakeProduct => {
 	const productId = randomUUID();
 	return { productId, sku: `SKU-${productId.slice(0, 8)}`, name: "Olive oil", price, stock, reserved: 0 };
 };
 
-const addedUp = (lines: Line[]) => {
+const sumByProduct = (lines: Line[]) => {
 	const sums = new Map<string, number>();
 	for (const { productId, quantity } of lines) sums.set(productId, (sums.get(productId) ?? 0) + quantity);
 	return sums;
 };
-const same = (one: Map<string, number>, other: Map<string, number>) =>
+const sameLines = (one: Map<string, number>, other: Map<string, number>) =>
 	one.size === other.size && [...one].every(([id, quantity]) => other.get(id) === quantity);
 
 /** The goods of a test, and services `products` and `inventory` to be made in its broker. */
-export function market(goods: Good[] = []) {
+export function fakeStock(goods: FakeProduct[] = []) {
 	const shelf = new Map(goods.map(good => [good.productId, good]));
-	const holds = new Map<string, Hold>();
-	const move = ({ lines }: Hold, by: (good: Good, quantity: number) => void) => {
+	const holds = new Map<string, FakeReservation>();
+	const move = ({ lines }: FakeReservation, by: (good: FakeProduct, quantity: number) => void) => {
 		for (const [id, quantity] of lines) by(shelf.get(id)!, quantity);
 	};
 	const end = (orderId: string) => {
@@ -61,21 +61,21 @@ export function market(goods: Good[] = []) {
 		whenPicked: async () => {},
 		whenReserved: async (_orderId: string) => {},
 
-		add(good: Good) {
+		add(good: FakeProduct) {
 			shelf.set(good.productId, good);
 			return good;
 		},
 
 		reserve(orderId: string, lines: Line[]): Refusal | null {
-			const wanted = addedUp(lines);
+			const wanted = sumByProduct(lines);
 			const hold = holds.get(orderId);
-			if (hold) return hold.state !== "over" && same(hold.lines, wanted) ? null : { type: "CONFLICT" };
+			if (hold) return hold.state !== "over" && sameLines(hold.lines, wanted) ? null : { type: "CONFLICT" };
 			for (const [productId, requested] of wanted) {
 				const { stock, reserved } = shelf.get(productId)!;
 				const available = stock - reserved;
 				if (available < requested) return { type: "OUT_OF_STOCK", productId, requested, available };
 			}
-			const made: Hold = { lines: wanted, state: "reserved" };
+			const made: FakeReservation = { lines: wanted, state: "reserved" };
 			holds.set(orderId, made);
 			move(made, (good, quantity) => {
 				good.reserved += quantity;
@@ -139,9 +139,9 @@ export function market(goods: Good[] = []) {
 	};
 }
 
-export type Market = ReturnType<typeof market>;
+export type FakeStock = ReturnType<typeof fakeStock>;
 
-export const person = (role: Identity["role"] = "user"): Identity => ({
+export const newIdentity = (role: Identity["role"] = "user"): Identity => ({
 	id: `acct_${randomUUID().replaceAll("-", "")}`,
 	role,
 	session: randomUUID(),

@@ -5,8 +5,8 @@ import type { Logger } from "moleculer";
 import { deadlineIn } from "../../mixins/deadline.ts";
 import { microBatch } from "../../mixins/micro-batch.ts";
 import type { PaymentProvider, Verdict } from "./payment.provider.ts";
-import type { Event } from "./payment.rules.ts";
-import type { PaymentStore, Question } from "./payment.store.ts";
+import type { PaymentEvent } from "./payment.rules.ts";
+import type { PaymentStore, ProviderRequest } from "./payment.store.ts";
 
 export interface CollectorOptions {
 	/** An answer that takes longer is none. */
@@ -24,7 +24,7 @@ const MARGIN_MS = 5_000;
 const STOP_MS = 3_000;
 
 /** Answers `look`, which begins to ask what is due and as much as may be out at once, and what is out. `whenAnswered`: there is room again. */
-export function questions(
+export function createCollector(
 	store: PaymentStore,
 	provider: PaymentProvider,
 	logger: Pick<Logger, "debug" | "info" | "warn">,
@@ -34,22 +34,22 @@ export function questions(
 	const asking = new Set<Promise<void>>();
 	let isFailing = false;
 
-	const record = microBatch<Event, null>(
+	const record = microBatch<PaymentEvent, null>(
 		async events => {
-			await store.happened(events);
+			await store.applyEvents(events);
 			return events.map(() => null);
 		},
 		{ maxItems: MAX_ASKING, maxWaiting: MAX_ASKING, name: "Postgres" }
 	);
 
-	const answerTo = async ({ ask, orderId, amountCents }: Question): Promise<Verdict | "refunded"> => {
+	const answerTo = async ({ ask, orderId, amountCents }: ProviderRequest): Promise<Verdict | "refunded"> => {
 		const { bound } = deadlineIn(answerMs);
 		if (ask === "charge") return bound(provider.charge(orderId, amountCents), "its answer");
 		await bound(provider.refund(orderId, amountCents), "its answer");
 		return "refunded";
 	};
 
-	const ask = async (question: Question) => {
+	const ask = async (question: ProviderRequest) => {
 		const { orderId, asked } = question;
 		try {
 			const happening = await answerTo(question);
@@ -66,7 +66,7 @@ export function questions(
 		}
 	};
 
-	const begin = (question: Question) => {
+	const begin = (question: ProviderRequest) => {
 		const asked = ask(question).finally(() => {
 			asking.delete(asked);
 			whenAnswered();
@@ -77,14 +77,14 @@ export function questions(
 	return {
 		async look() {
 			const free = MAX_ASKING - asking.size;
-			if (free > 0) for (const question of await store.take(free, answerMs + MARGIN_MS)) begin(question);
+			if (free > 0) for (const question of await store.claimDue(free, answerMs + MARGIN_MS)) begin(question);
 		},
 		out: () => Promise.all(asking)
 	};
 }
 
 /** Goes on asking. `wake`: there is something new; `stop` waits a moment for what is out, and leaves the rest to whoever asks next. */
-export function startCollecting(
+export function startCollector(
 	store: PaymentStore,
 	provider: PaymentProvider,
 	logger: Pick<Logger, "debug" | "info" | "warn">,
@@ -99,7 +99,7 @@ export function startCollecting(
 		woken = true;
 		rouse();
 	};
-	const { look, out } = questions(store, provider, logger, wake, options);
+	const { look, out } = createCollector(store, provider, logger, wake, options);
 
 	const sleep = () =>
 		new Promise<void>(resolve => {

@@ -1,22 +1,22 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { type Event, type Happening, happen, type StoredPayment, shown } from "./payment.rules.ts";
+import { type PaymentEvent, type EventType, applyEvents, type StoredPayment, toResponse } from "./payment.rules.ts";
 
-const event = (happening: Happening): Event =>
+const event = (happening: EventType): PaymentEvent =>
 	happening === "ordered"
 		? { orderId: "o", happening, buyerId: "ann", amountCents: 500, requestID: "request-1" }
 		: { orderId: "o", happening };
 /** What becomes of an order's payment, and what is told, event by event. */
-const live = (...happenings: Happening[]) => {
-	const { changed, told, duplicates } = happen([], happenings.map(event));
+const live = (...happenings: EventType[]) => {
+	const { changed, told, duplicates } = applyEvents([], happenings.map(event));
 	return { state: changed[0]?.state, told: told.map(({ topic }) => topic), duplicates, payment: changed[0] };
 };
 
 describe("a payment", () => {
 	it("is charged, and told with its order's request", () => {
 		assert.equal(live("ordered", "asked", "approved").state, "succeeded");
-		const { told } = happen([], [event("ordered"), event("asked"), event("approved")]);
+		const { told } = applyEvents([], [event("ordered"), event("asked"), event("approved")]);
 		const message = { orderId: "o", buyerId: "ann", amount: 5 };
 		assert.deepEqual(told, [{ topic: "payment.succeeded", message, requestID: "request-1" }]);
 	});
@@ -40,7 +40,7 @@ describe("a payment", () => {
 		] as const) {
 			const { state, told, payment } = live(...order, "asked");
 			assert.deepEqual([state, told], ["cancelled", []]);
-			assert.deepEqual(shown(payment!), { orderId: "o", amount: 5, status: "cancelled" });
+			assert.deepEqual(toResponse(payment!), { orderId: "o", amount: 5, status: "cancelled" });
 		}
 	});
 
@@ -54,10 +54,10 @@ describe("a payment", () => {
 	it("counts what changes nothing", () =>
 		assert.equal(live("ordered", "ordered", "asked", "asked", "approved", "approved", "declined").duplicates, 4));
 
-	it("shows nobody an amount that is not known", () => assert.equal(shown(live("cancelled").payment!), undefined));
+	it("shows nobody an amount that is not known", () => assert.equal(toResponse(live("cancelled").payment!), undefined));
 
 	it("is given back only if it was charged, and told at most once, whatever happens in whatever order", () => {
-		const anything = fc.array(fc.constantFrom<Happening>("ordered", "cancelled", "asked", "approved", "declined", "refunded"));
+		const anything = fc.array(fc.constantFrom<EventType>("ordered", "cancelled", "asked", "approved", "declined", "refunded"));
 		fc.assert(
 			fc.property(anything, happenings => {
 				const { state, told } = live(...happenings);
@@ -71,13 +71,13 @@ describe("a payment", () => {
 	});
 
 	it("is the same whether its events come together or one by one", () => {
-		const anything = fc.array(fc.constantFrom<Happening>("ordered", "cancelled", "asked", "approved", "declined", "refunded"));
+		const anything = fc.array(fc.constantFrom<EventType>("ordered", "cancelled", "asked", "approved", "declined", "refunded"));
 		fc.assert(
 			fc.property(anything, happenings => {
 				let payments: StoredPayment[] = [];
 				const told: string[] = [];
 				for (const one of happenings) {
-					const outcome = happen(payments, [event(one)]);
+					const outcome = applyEvents(payments, [event(one)]);
 					if (outcome.changed.length > 0) payments = outcome.changed;
 					told.push(...outcome.told.map(({ topic }) => topic));
 				}

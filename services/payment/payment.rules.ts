@@ -12,10 +12,10 @@ import type { Payment } from "./payment.contract.ts";
 export type State = "pending" | "charging" | "succeeded" | "failed" | "stopping" | "refunding" | "refunded" | "cancelled";
 
 /** What happens to a payment: its order is made or cancelled; the provider is asked, and answers. */
-export type Happening = "ordered" | "cancelled" | "asked" | "approved" | "declined" | "refunded";
+export type EventType = "ordered" | "cancelled" | "asked" | "approved" | "declined" | "refunded";
 
 /** What is not here changes nothing: it has happened before, or comes too late to matter. */
-const LIFE: Record<State | "unknown", Partial<Record<Happening, State>>> = {
+const TRANSITIONS: Record<State | "unknown", Partial<Record<EventType, State>>> = {
 	unknown: { ordered: "pending", cancelled: "cancelled" },
 	pending: { asked: "charging", cancelled: "cancelled" },
 	charging: { approved: "succeeded", declined: "failed", cancelled: "stopping" },
@@ -28,14 +28,14 @@ const LIFE: Record<State | "unknown", Partial<Record<Happening, State>>> = {
 };
 
 /** Where the provider has to be asked, and for what. */
-export const ASKS: Partial<Record<State, "charge" | "refund">> = {
+export const PROVIDER_REQUESTS: Partial<Record<State, "charge" | "refund">> = {
 	pending: "charge",
 	charging: "charge",
 	stopping: "charge",
 	refunding: "refund"
 };
 
-const SHOWN: Record<State, Payment["status"]> = {
+const PUBLIC_STATUS: Record<State, Payment["status"]> = {
 	pending: "pending",
 	charging: "pending",
 	stopping: "pending",
@@ -58,23 +58,23 @@ export interface StoredPayment {
 }
 
 /** Something that happened to a payment, as it is brought to the store. */
-export interface Event {
+export interface PaymentEvent {
 	orderId: string;
-	happening: Happening;
+	happening: EventType;
 	buyerId?: string;
 	amountCents?: number;
 	requestID?: string;
 }
 
 /** A payment as its buyer sees it; undefined while nobody knows how much it would be. */
-export const shown = ({ orderId, amountCents, state }: StoredPayment): Payment | undefined =>
-	amountCents === undefined ? undefined : { orderId, amount: fromCents(amountCents), status: SHOWN[state] };
+export const toResponse = ({ orderId, amountCents, state }: StoredPayment): Payment | undefined =>
+	amountCents === undefined ? undefined : { orderId, amount: fromCents(amountCents), status: PUBLIC_STATUS[state] };
 
 /** Every answer of the provider is told once, whatever becomes of the order. */
-const TOLD = { approved: "payment.succeeded", declined: "payment.failed" } as const satisfies Partial<Record<Happening, string>>;
+const TOPICS = { approved: "payment.succeeded", declined: "payment.failed" } as const satisfies Partial<Record<EventType, string>>;
 
-const told = ({ orderId, buyerId, amountCents, requestID }: StoredPayment, { happening }: Event): Entry[] => {
-	const topic = TOLD[happening as keyof typeof TOLD];
+const told = ({ orderId, buyerId, amountCents, requestID }: StoredPayment, { happening }: PaymentEvent): Entry[] => {
+	const topic = TOPICS[happening as keyof typeof TOPICS];
 	if (!topic || buyerId === undefined || amountCents === undefined) return [];
 	const message: Message<typeof topic> = { orderId, buyerId, amount: fromCents(amountCents) };
 	return [{ topic, message, requestID }];
@@ -89,7 +89,7 @@ export interface Outcome {
 }
 
 /** What events make of payments that stand as given, one after the other. */
-export function happen(payments: StoredPayment[], events: Event[]): Outcome {
+export function applyEvents(payments: StoredPayment[], events: PaymentEvent[]): Outcome {
 	const now = new Map(payments.map(payment => [payment.orderId, payment]));
 	const changed = new Set<string>();
 	const entries: Entry[] = [];
@@ -97,7 +97,7 @@ export function happen(payments: StoredPayment[], events: Event[]): Outcome {
 	for (const event of events) {
 		const { orderId, happening } = event;
 		const before = now.get(orderId);
-		const state = LIFE[before?.state ?? "unknown"][happening];
+		const state = TRANSITIONS[before?.state ?? "unknown"][happening];
 		// A cancellation that came first knows neither buyer nor amount: the order still brings them.
 		const isNamed = happening === "ordered" && before !== undefined && before.amountCents === undefined;
 		if (state === undefined && !isNamed) {

@@ -6,9 +6,9 @@ import { invalid, notFound, unauthorized } from "../../mixins/errors.ts";
 import { config } from "../../runtime/config.ts";
 import { postgres, runsService, withOutbox, withTopics } from "../../runtime/drivers.ts";
 import { defineService, type Message, type Meta } from "../define-service.ts";
-import { type CollectorOptions, startCollecting } from "./payment.collector.ts";
+import { type CollectorOptions, startCollector } from "./payment.collector.ts";
 import { type PaymentProvider, testProvider } from "./payment.provider.ts";
-import { type Event, shown } from "./payment.rules.ts";
+import { type PaymentEvent, toResponse } from "./payment.rules.ts";
 import { type PaymentStore, sqlPayments } from "./payment.store.ts";
 
 export interface PaymentOptions {
@@ -27,7 +27,7 @@ function maySee(buyerId: string | undefined, { caller, $repl }: Meta) {
 	return !caller || caller.role === "admin" || caller.id === buyerId;
 }
 
-const orderedIn = ({ orderId, buyerId, total }: Message<"order.created">, requestID: string): Event => {
+const orderedIn = ({ orderId, buyerId, total }: Message<"order.created">, requestID: string): PaymentEvent => {
 	const amountCents = toCents(total);
 	// A foreign record may say anything.
 	if (!Total.safeParse(total).success || !Number.isSafeInteger(amountCents))
@@ -41,10 +41,10 @@ export function payment(
 	provider: PaymentProvider,
 	{ mixins = [], collects = true, collector }: PaymentOptions = {}
 ) {
-	let collecting: ReturnType<typeof startCollecting> | undefined;
+	let collecting: ReturnType<typeof startCollector> | undefined;
 
-	const happened = async (events: Event[]) => {
-		const duplicates = await store.happened(events);
+	const happened = async (events: PaymentEvent[]) => {
+		const duplicates = await store.applyEvents(events);
 		collecting?.wake();
 		return { duplicates };
 	};
@@ -58,7 +58,7 @@ export function payment(
 		actions: {
 			async "payments.get"(ctx) {
 				const found = await deadlineIn(TIMEOUT_MS).bound(store.find(ctx.params.orderId), "Postgres");
-				const answer = found && shown(found);
+				const answer = found && toResponse(found);
 				if (answer && maySee(found.buyerId, ctx.meta)) return answer;
 				if (answer) throw notFound("There is no payment for such an order");
 				// Nothing has been heard of it yet: the order itself says what is to be paid, and who may know.
@@ -80,7 +80,7 @@ export function payment(
 		started() {
 			if (!collects) return;
 			this.logger.info(`payments are made by provider ${provider.name}`);
-			collecting = startCollecting(store, provider, this.logger, collector);
+			collecting = startCollector(store, provider, this.logger, collector);
 		},
 
 		async stopped() {

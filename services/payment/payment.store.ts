@@ -2,10 +2,10 @@
 import type { Knex } from "knex";
 import { unavailableAs } from "../../mixins/errors.ts";
 import type { Outbox } from "../../mixins/outbox/outbox.ts";
-import { ASKS, type Event, happen, type State, type StoredPayment } from "./payment.rules.ts";
+import { PROVIDER_REQUESTS, type PaymentEvent, applyEvents, type State, type StoredPayment } from "./payment.rules.ts";
 
 /** A question that the provider has to be asked. */
-export interface Question {
+export interface ProviderRequest {
 	ask: "charge" | "refund";
 	orderId: string;
 	amountCents: number;
@@ -16,9 +16,9 @@ export interface Question {
 /** Every function rejects with `UNAVAILABLE` while Postgres is away. */
 export interface PaymentStore {
 	/** Brings what has happened to the payments, and tells the world of it. Answers how many of the events changed nothing. */
-	happened(events: Event[]): Promise<number>;
+	applyEvents(events: PaymentEvent[]): Promise<number>;
 	/** Takes the questions that are due, the oldest first; until `leaseMs` have passed nobody else gets them. */
-	take(limit: number, leaseMs: number): Promise<Question[]>;
+	claimDue(limit: number, leaseMs: number): Promise<ProviderRequest[]>;
 	/** The question is due again after so long. */
 	postpone(orderId: string, ms: number): Promise<void>;
 	find(orderId: string): Promise<StoredPayment | undefined>;
@@ -42,7 +42,7 @@ const paymentOf = ({ order_id, state, buyer_id, amount_cents, request_id }: Row)
 });
 
 /** A row to lock, for those that there are none of; nobody sees it as it is. Sorted, as all locks are, so that nobody waits in a ring. */
-const MAKE = `
+const INSERT_MISSING = `
 	insert into payments (order_id, state) select id, 'unknown' from unnest(?::text[]) as id order by id
 	on conflict (order_id) do nothing`;
 const LOCK = "select * from payments where order_id = any(?::text[]) order by order_id for update";
@@ -67,9 +67,9 @@ export function sqlPayments(knex: Knex, outbox: Outbox): PaymentStore {
 		(await on.raw(sql, values as Knex.Value[])).rows;
 
 	/** What the events make of the rows, which are locked. */
-	const write = async (trx: Knex.Transaction, before: StoredPayment[], events: Event[]) => {
-		const { changed, told, duplicates } = happen(before, events);
-		const askedBefore = new Map(before.map(({ orderId, state }) => [orderId, ASKS[state]]));
+	const write = async (trx: Knex.Transaction, before: StoredPayment[], events: PaymentEvent[]) => {
+		const { changed, told, duplicates } = applyEvents(before, events);
+		const askedBefore = new Map(before.map(({ orderId, state }) => [orderId, PROVIDER_REQUESTS[state]]));
 		if (changed.length > 0)
 			await rows(trx, WRITE, [
 				changed.map(({ orderId }) => orderId),
@@ -77,24 +77,24 @@ export function sqlPayments(knex: Knex, outbox: Outbox): PaymentStore {
 				changed.map(({ buyerId }) => buyerId ?? null),
 				changed.map(({ amountCents }) => amountCents ?? null),
 				changed.map(({ requestID }) => requestID ?? null),
-				changed.map(({ orderId, state }) => ASKS[state] !== undefined && ASKS[state] !== askedBefore.get(orderId))
+				changed.map(({ orderId, state }) => PROVIDER_REQUESTS[state] !== undefined && PROVIDER_REQUESTS[state] !== askedBefore.get(orderId))
 			]);
 		await outbox.add(trx, told);
 		return { changed, duplicates };
 	};
 
 	return {
-		happened: events =>
+		applyEvents: events =>
 			orAway(
 				knex.transaction(async trx => {
 					const beginnings = events.filter(({ happening }) => happening === "ordered" || happening === "cancelled");
-					if (beginnings.length > 0) await rows(trx, MAKE, [beginnings.map(({ orderId }) => orderId)]);
+					if (beginnings.length > 0) await rows(trx, INSERT_MISSING, [beginnings.map(({ orderId }) => orderId)]);
 					const locked = await rows<Row>(trx, LOCK, [events.map(({ orderId }) => orderId)]);
 					return (await write(trx, locked.map(paymentOf), events)).duplicates;
 				})
 			),
 
-		take: (limit, leaseMs) =>
+		claimDue: (limit, leaseMs) =>
 			orAway(
 				knex.transaction(async trx => {
 					const due = await rows<Row>(trx, DUE, [limit]);
@@ -106,7 +106,7 @@ export function sqlPayments(knex: Knex, outbox: Outbox): PaymentStore {
 					);
 					await rows(trx, LEASE, [leaseMs, due.map(({ order_id }) => order_id)]);
 					return due.map(({ order_id, amount_cents, state, asked }) => ({
-						ask: ASKS[state]!,
+						ask: PROVIDER_REQUESTS[state]!,
 						orderId: order_id,
 						amountCents: Number(amount_cents),
 						asked

@@ -13,8 +13,8 @@ import { eventually } from "../../test/client.ts";
 import type { Scratch } from "../../test/scratch.ts";
 import { actions, topics } from "../contract.ts";
 import type { Message } from "../define-service.ts";
-import { callAs, deliver, person } from "../orders/orders.testing.ts";
-import { startCollecting } from "./payment.collector.ts";
+import { callAs, deliver, newIdentity } from "../orders/orders.testing.ts";
+import { startCollector } from "./payment.collector.ts";
 import { payment } from "./payment.service.ts";
 import { type PaymentStore, sqlPayments } from "./payment.store.ts";
 import { bank } from "./payment.testing.ts";
@@ -60,7 +60,7 @@ export const paymentSuite = (where: string, open: () => Promise<Scratch>) =>
 			money.after = async () => {};
 		});
 
-		const order = (total = 37.5, buyer = person()) => {
+		const order = (total = 37.5, buyer = newIdentity()) => {
 			const [orderId, createdAt] = [randomUUID(), new Date().toISOString()];
 			const created: Message<"order.created"> = { orderId, buyerId: buyer.id, items: [], total, status: "pending", createdAt };
 			return { orderId, buyer, created, cancelled: { orderId, buyerId: buyer.id, cancelledAt: createdAt } };
@@ -72,7 +72,7 @@ export const paymentSuite = (where: string, open: () => Promise<Scratch>) =>
 		const get = (orderId: string, caller?: Identity) => callAs(broker, caller)("payments.get", { orderId });
 		const becomes = (orderId: string, status: string) =>
 			eventually(
-				async () => assert.equal((await get(orderId, person("admin"))).status, status),
+				async () => assert.equal((await get(orderId, newIdentity("admin"))).status, status),
 				`the payment for ${orderId} to be ${status}`
 			);
 		const told = async (orderId: string) => {
@@ -135,7 +135,7 @@ export const paymentSuite = (where: string, open: () => Promise<Scratch>) =>
 		it("charges nothing for an order of which the cancellation came first", async () => {
 			const one = order();
 			await cancel(one);
-			await assert.rejects(get(one.orderId, person("admin")), { type: "NOT_FOUND" });
+			await assert.rejects(get(one.orderId, newIdentity("admin")), { type: "NOT_FOUND" });
 			await create(one);
 			const after = order();
 			await create(after);
@@ -194,7 +194,7 @@ export const paymentSuite = (where: string, open: () => Promise<Scratch>) =>
 		});
 
 		it("charges each of many orders once when two nodes are at it", async () => {
-			const other = startCollecting(store, money.provider, broker.logger, { pollMs: 1 });
+			const other = startCollector(store, money.provider, broker.logger, { pollMs: 1 });
 			const orders = Array.from({ length: 250 }, () => order());
 			await Promise.all([
 				create(...orders.slice(0, 150)),
@@ -234,9 +234,9 @@ export const paymentSuite = (where: string, open: () => Promise<Scratch>) =>
 			await becomes(one.orderId, "succeeded");
 			assert.deepEqual(await get(one.orderId, one.buyer), { orderId: one.orderId, amount: 37.5, status: "succeeded" });
 			for (const [id, caller] of [
-				[one.orderId, person()],
-				[randomUUID(), person()],
-				[randomUUID(), person("admin")]
+				[one.orderId, newIdentity()],
+				[randomUUID(), newIdentity()],
+				[randomUUID(), newIdentity("admin")]
 			] as const)
 				await assert.rejects(get(id, caller), { code: 404, type: "NOT_FOUND" });
 			await assert.rejects(get(one.orderId), { code: 401, type: "UNAUTHORIZED" });

@@ -52,7 +52,7 @@ const example = {
 	stock: 12,
 	createdAt: "2026-01-31T12:00:00.000Z"
 };
-const { productId: _, createdAt: __, ...asked } = example;
+const { productId: _, createdAt: __, ...exampleRequest } = example;
 
 export const actions = {
 	"products.create": action({
@@ -60,7 +60,7 @@ export const actions = {
 		params: z.strictObject({ ...details, category: details.category.default("general"), sku: Sku, stock: Stock }),
 		result: Product,
 		errors: ["CONFLICT"],
-		example: { params: asked, result: example },
+		example: { params: exampleRequest, result: example },
 		who: "admin",
 		rest: "POST /api/products",
 		status: 201

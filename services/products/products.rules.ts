@@ -16,19 +16,19 @@ export interface Details {
 export type Listed = Omit<Product, "stock">;
 
 /** A product as it is stored; its first version is 1, and every change makes one more. */
-export interface Stored extends Listed {
+export interface StoredProduct extends Listed {
 	version: number;
 }
 
 /** The product after these changes; undefined if they change nothing. */
-export function changed(product: Stored, changes: Partial<Details>): Stored | undefined {
+export function applyChanges(product: StoredProduct, changes: Partial<Details>): StoredProduct | undefined {
 	const next = { ...product, ...changes, version: product.version + 1 };
 	const fields = Object.keys(changes) as (keyof Details)[];
 	return fields.some(field => next[field] !== product[field]) ? next : undefined;
 }
 
 /** The message that tells of a product's newest version. */
-export function told({ version, ...product }: Stored, stock: number, requestID?: string): Entry {
+export function toMessage({ version, ...product }: StoredProduct, stock: number, requestID?: string): Entry {
 	const { productId, name, sku, price, category } = product;
 	const message: Message<"product.created"> = { productId, name, sku, price, stock, category };
 	return {
@@ -39,4 +39,4 @@ export function told({ version, ...product }: Stored, stock: number, requestID?:
 	};
 }
 
-export const shown = ({ version: _, ...product }: Stored, stock: number): Product => ({ ...product, stock });
+export const toResponse = ({ version: _, ...product }: StoredProduct, stock: number): Product => ({ ...product, stock });

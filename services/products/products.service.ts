@@ -5,7 +5,7 @@ import { type Deadline, deadlineIn } from "../../mixins/deadline.ts";
 import { conflict, invalid, notFound, unavailableAs } from "../../mixins/errors.ts";
 import { postgres, withOutbox, withTopics } from "../../runtime/drivers.ts";
 import { type Ctx, defineService } from "../define-service.ts";
-import { type Stored, shown } from "./products.rules.ts";
+import { type StoredProduct, toResponse } from "./products.rules.ts";
 import { type ProductStore, sqlProducts } from "./products.store.ts";
 
 /** A caller is answered within 5 s, whatever has become of those whom it takes. */
@@ -24,10 +24,10 @@ export function products(store: ProductStore, mixins: Partial<ServiceSchema>[] =
 		const levels = await ctx.call("inventory.levels", { ids }, { timeout: deadline.leftMs() });
 		return levels.map(({ stock }) => stock);
 	};
-	const withStock = async (ctx: Ctx<unknown>, found: Stored[], deadline: Deadline) => {
+	const withStock = async (ctx: Ctx<unknown>, found: StoredProduct[], deadline: Deadline) => {
 		const ids = found.map(({ productId }) => productId);
 		const stocks = await stocksOf(ctx, ids, deadline);
-		return found.map((product, n) => shown(product, stocks[n]!));
+		return found.map((product, n) => toResponse(product, stocks[n]!));
 	};
 
 	return defineService({
@@ -46,7 +46,7 @@ export function products(store: ProductStore, mixins: Partial<ServiceSchema>[] =
 				await ctx.call("inventory.open", { productId, sku, stock }, { timeout: deadline.leftMs() }).catch(error => {
 					this.logger.warn(`a new product has no shelf yet (${error.message})`, { product: productId, requestID });
 				});
-				return shown(added, stock);
+				return toResponse(added, stock);
 			},
 
 			async list(ctx) {
@@ -71,7 +71,7 @@ export function products(store: ProductStore, mixins: Partial<ServiceSchema>[] =
 				const [stock] = await stocksOf(ctx, [id], deadline);
 				const product = await within(deadline, store.update(id, changes, stock!, ctx.requestID ?? undefined));
 				if (!product) throw noSuchProduct(id);
-				return shown(product, stock!);
+				return toResponse(product, stock!);
 			},
 
 			async pick(ctx) {

@@ -3,17 +3,17 @@ import type { Knex } from "knex";
 import { fromCents, toCents } from "../../contract/money.ts";
 import type { Page } from "../../contract/page.ts";
 import type { Outbox } from "../../mixins/outbox/outbox.ts";
-import { changed, type Details, type Stored, told } from "./products.rules.ts";
+import { applyChanges, type Details, type StoredProduct, toMessage } from "./products.rules.ts";
 
 export interface ProductStore {
 	/** Undefined if the sku is taken. `stock`: what is told of it; it is not kept here. */
-	add(product: Omit<Stored, "version" | "createdAt">, stock: number, requestID?: string): Promise<Stored | undefined>;
+	add(product: Omit<StoredProduct, "version" | "createdAt">, stock: number, requestID?: string): Promise<StoredProduct | undefined>;
 	/** These products, in the order in which they were made; those that do not exist are left out. */
-	find(ids: string[]): Promise<Stored[]>;
+	find(ids: string[]): Promise<StoredProduct[]>;
 	/** A page in the order in which they were made; undefined if `after` is no product. */
-	list(page: Page): Promise<Stored[] | undefined>;
+	list(page: Page): Promise<StoredProduct[] | undefined>;
 	/** Undefined if there is no such product. What changes nothing is told to nobody. */
-	update(id: string, changes: Partial<Details>, stock: number, requestID?: string): Promise<Stored | undefined>;
+	update(id: string, changes: Partial<Details>, stock: number, requestID?: string): Promise<StoredProduct | undefined>;
 }
 
 interface Row {
@@ -27,7 +27,7 @@ interface Row {
 	created_at: Date;
 }
 
-const stored = ({ product_id, sku, name, description, price_cents, category, version, created_at }: Row): Stored => ({
+const toProduct = ({ product_id, sku, name, description, price_cents, category, version, created_at }: Row): StoredProduct => ({
 	productId: product_id,
 	name,
 	description,
@@ -46,32 +46,32 @@ export function sqlProducts(knex: Knex, outbox: Outbox): ProductStore {
 				const row = { ...texts, product_id: productId, price_cents: toCents(price) };
 				const [added]: Row[] = await trx("products").insert(row).onConflict("sku").ignore().returning("*");
 				if (!added) return undefined;
-				await outbox.add(trx, [told(stored(added), stock, requestID)]);
-				return stored(added);
+				await outbox.add(trx, [toMessage(toProduct(added), stock, requestID)]);
+				return toProduct(added);
 			}),
 
 		async find(ids) {
 			const rows: Row[] = await knex("products").whereRaw("product_id = any(?::text[])", [ids]).orderBy("n");
-			return rows.map(stored);
+			return rows.map(toProduct);
 		},
 
 		async list({ limit, after }) {
 			const from = after === undefined ? { n: 0 } : await knex("products").where({ product_id: after }).first("n");
 			if (!from) return undefined;
 			const rows: Row[] = await knex("products").where("n", ">", from.n).orderBy("n").limit(limit);
-			return rows.map(stored);
+			return rows.map(toProduct);
 		},
 
 		update: (id, changes, stock, requestID) =>
 			knex.transaction(async trx => {
 				const row: Row | undefined = await trx("products").where({ product_id: id }).forUpdate().first();
-				const next = row && changed(stored(row), changes);
-				if (!row || !next) return row && stored(row);
+				const next = row && applyChanges(toProduct(row), changes);
+				if (!row || !next) return row && toProduct(row);
 				const { name, description, price, category, version } = next;
 				await trx("products")
 					.where({ product_id: id })
 					.update({ name, description, category, version, price_cents: toCents(price) });
-				await outbox.add(trx, [told(next, stock, requestID)]);
+				await outbox.add(trx, [toMessage(next, stock, requestID)]);
 				return next;
 			})
 	};

@@ -23,7 +23,7 @@ export interface Outcome {
 const keyOf = ({ userID, id }: Attempt) => `${userID.length} ${userID}${id}`;
 
 /** Of several attempts at one purchase the first to arrive stands for all: those, and for each attempt the index of the one that stands for it. */
-export function firsts(attempts: Attempt[]): { wanted: Attempt[]; places: number[] } {
+export function deduplicate(attempts: Attempt[]): { wanted: Attempt[]; places: number[] } {
 	const wanted: Attempt[] = [];
 	const known = new Map<string, number>();
 	const places = attempts.map(attempt => {

@@ -25,13 +25,13 @@ const inTime = <T>(work: Promise<T>): Promise<T> => deadlineIn(TIMEOUT_MS).bound
 
 /** Sells. Who buys with an id of their own may ask as often as they like, and buys once. */
 export function purchase(store: PurchaseStore, { mixins = [], batches = 1, newID = randomUUID }: PurchaseOptions = {}) {
-	const buyTogether = microBatch(
+	const buyBatch = microBatch(
 		skipExpired((attempts: Attempt[]) => inTime(store.buy(attempts)), "Postgres"),
 		{ ...BATCH, concurrency: batches }
 	);
 	const buy = (item: Attempt) => {
 		const deadline = deadlineIn(TIMEOUT_MS);
-		return deadline.bound(buyTogether({ item, deadline }), "Postgres");
+		return deadline.bound(buyBatch({ item, deadline }), "Postgres");
 	};
 	const total = microBatch((userIDs: string[]) => inTime(store.totals(userIDs)), BATCH);
 

@@ -4,7 +4,7 @@ import { invalid, isUnavailable, unavailable } from "../../mixins/errors.ts";
 import { ENTRIES, type Outbox } from "../../mixins/outbox/outbox.ts";
 import type { Message } from "../define-service.ts";
 import type { PurchaseTotal } from "./purchase.contract.ts";
-import { type Attempt, firsts, type Outcome, outcomes } from "./purchase.rules.ts";
+import { type Attempt, deduplicate, type Outcome, outcomes } from "./purchase.rules.ts";
 
 export interface PurchaseStore {
 	/**
@@ -66,7 +66,7 @@ function exact(text: string): number {
 }
 
 /** A purchase as the world is told of it. Its number and the running total are not known before it is stored: they travel in headers. */
-const told = ({ id, userID, amountCents, requestID }: Attempt, created_at: string) => {
+const toMessage = ({ id, userID, amountCents, requestID }: Attempt, created_at: string) => {
 	const message: Message<"user_purchase"> = { id, user_id: userID, amount: amountCents / 100, created_at };
 	return { topic: "user_purchase", message, requestID };
 };
@@ -85,8 +85,8 @@ const asRefusal = (error: Error & { constraint?: string }): Error => {
 };
 
 export function sqlPurchases(knex: Knex, outbox: Outbox): PurchaseStore {
-	async function buyTogether(attempts: Attempt[]) {
-		const { wanted, places } = firsts(attempts);
+	async function buyBatch(attempts: Attempt[]) {
+		const { wanted, places } = deduplicate(attempts);
 		const now = new Date().toISOString();
 		const times = wanted.map(({ createdAt }) => createdAt ?? now);
 		const columns = [
@@ -95,7 +95,7 @@ export function sqlPurchases(knex: Knex, outbox: Outbox): PurchaseStore {
 			wanted.map(({ amountCents }) => amountCents),
 			times
 		];
-		const entries = wanted.map((attempt, place) => told(attempt, times[place]!));
+		const entries = wanted.map((attempt, place) => toMessage(attempt, times[place]!));
 		const { rows } = await outbox.addWithin(entries, async messages =>
 			knex.raw(BUY, [...columns, outbox.table, messages]).options({ name: "buy" })
 		);
@@ -117,7 +117,7 @@ export function sqlPurchases(knex: Knex, outbox: Outbox): PurchaseStore {
 	/** One attempt that the topic or Postgres cannot take would take the whole batch down: halved until it stands alone, it fails alone. */
 	async function buy(attempts: Attempt[]): Promise<(Outcome | Error)[]> {
 		try {
-			return await buyTogether(attempts);
+			return await buyBatch(attempts);
 		} catch (error) {
 			if (attempts.length === 1 || !(isDataError(error) || isRefused(error)))
 				return attempts.map(() => asRefusal(error as Error));

@@ -3,7 +3,7 @@ import { isUnavailable, unavailable } from "../../mixins/errors.ts";
 import { encode } from "../../mixins/topics/encode.ts";
 import { topics } from "../../services/contract.ts";
 import type { PurchaseTotal } from "../../services/purchase/purchase.contract.ts";
-import { type Attempt, firsts, outcomes } from "../../services/purchase/purchase.rules.ts";
+import { type Attempt, deduplicate, outcomes } from "../../services/purchase/purchase.rules.ts";
 import type { PurchaseStore } from "../../services/purchase/purchase.store.ts";
 import type { ModelPostgres } from "./postgres.model.ts";
 import type { Scheduler } from "./scheduler.ts";
@@ -28,7 +28,7 @@ export function modelPurchases(
 ): PurchaseStore {
 	const buy: PurchaseStore["buy"] = attempts =>
 		postgres.transaction(async trx => {
-			const { wanted, places } = firsts(attempts);
+			const { wanted, places } = deduplicate(attempts);
 			for (const key of wanted.map(keyOf).sort()) await trx.lock(`purchase ${key}`);
 			const fresh = wanted.filter(attempt => !purchases.has(keyOf(attempt)));
 			for (const user of [...new Set(fresh.map(({ userID }) => userID))].sort()) await trx.lock(`total ${user}`);
