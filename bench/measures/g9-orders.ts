@@ -11,12 +11,12 @@ import { kafkaLog } from "../../mixins/topics/kafka/kafka-log.ts";
 import { config } from "../../runtime/config.ts";
 import { actions, topics } from "../../services/contract.ts";
 import type { Caller } from "../../services/define-service.ts";
-import { inventory } from "../../services/inventory/inventory.service.ts";
 import { sqlInventory } from "../../services/inventory/inventory.store.ts";
-import { orders } from "../../services/orders/orders.service.ts";
+import { inventory } from "../../services/inventory/inventory.ts";
 import { sqlOrders } from "../../services/orders/orders.store.ts";
-import { products } from "../../services/products/products.service.ts";
+import { orders } from "../../services/orders/orders.ts";
 import { sqlProducts } from "../../services/products/products.store.ts";
+import { products } from "../../services/products/products.ts";
 import { eventually } from "../../test/client.ts";
 import { scratchPostgres } from "../../test/scratch.ts";
 import { forUpdate } from "../baselines/for-update.ts";
@@ -57,7 +57,7 @@ async function services(url: string): Promise<Shop> {
 	const mute = (schema: ServiceSchema) => ({ ...schema, topics: {} });
 	const { knex } = database;
 	for (const schema of [
-		products(sqlProducts(knex, boxes.products), mixinsOf("products")),
+		products(sqlProducts(knex, boxes.products), { mixins: mixinsOf("products") }),
 		inventory(sqlInventory(knex, boxes.inventory), { mixins: mixinsOf("inventory"), batches: 2 }),
 		orders(sqlOrders(knex, boxes.orders), { mixins: mixinsOf("orders"), batches: 2 })
 	])

@@ -9,7 +9,12 @@ export const toRequest = ({ orderId, lines }: { orderId: string; lines: Line[] }
 	lines: lines.map(({ productId, quantity }) => ({ item: productId, quantity }))
 });
 
-export const toResponse = ({ item, label, stock, reserved }: Level): StockLevel => ({ productId: item, sku: label, stock, reserved });
+export const toResponse = ({ item, label, stock, reserved }: Level): StockLevel => ({
+	productId: item,
+	sku: label,
+	stock,
+	reserved
+});
 
 /** A message for each change of what lies on a shelf; how much of it is reserved is nobody else's business, and a product's first stock is told with the product. */
 export const toMessages = (movements: Movement[], requestIDs: ReadonlyMap<string, string | undefined>): Entry[] =>

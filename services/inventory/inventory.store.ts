@@ -42,7 +42,10 @@ export function sqlInventory(knex: Knex, outbox: Outbox): InventoryStore {
 		},
 
 		async set({ id, productId, stock: pieces, requestID }) {
-			const [answer] = await stock.set([{ holder: id, item: productId, stock: pieces }], publishMovements([{ orderId: id, requestID }]));
+			const [answer] = await stock.set(
+				[{ holder: id, item: productId, stock: pieces }],
+				publishMovements([{ orderId: id, requestID }])
+			);
 			return answer!;
 		}
 	};

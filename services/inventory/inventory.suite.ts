@@ -15,8 +15,8 @@ import { actions, topics } from "../contract.ts";
 import type { Caller } from "../define-service.ts";
 import type { Line } from "./inventory.contract.ts";
 import { settleOrphans, startSettling } from "./inventory.orphaned-reservations.ts";
-import { inventory } from "./inventory.service.ts";
 import { type InventoryStore, sqlInventory } from "./inventory.store.ts";
+import { inventory } from "./inventory.ts";
 
 export const inventorySuite = (where: string, open: () => Promise<Scratch>) =>
 	describe(`inventory, ${where}`, () => {

@@ -94,7 +94,10 @@ const example = {
 	createdAt: "2026-01-31T12:00:00.000Z"
 };
 const byID = z.strictObject({ id: Id });
-const exampleRequest = { items: [{ productId: example.items[0]!.productId, quantity: 3 }], shippingAddress: example.shippingAddress };
+const exampleRequest = {
+	items: [{ productId: example.items[0]!.productId, quantity: 3 }],
+	shippingAddress: example.shippingAddress
+};
 
 export const actions = {
 	/**

@@ -5,7 +5,7 @@ import { describe, it } from "node:test";
 import { eventually } from "../../test/client.ts";
 import { startExpiry } from "./orders.expiry.ts";
 import { ADDRESS, type OrdersNode } from "./orders.suite.ts";
-import { deliver, newProduct, newIdentity } from "./orders.testing.ts";
+import { deliver, newIdentity, newProduct } from "./orders.testing.ts";
 
 export const lifeSuite = ({ market, store, service, db, as, told, ordered }: OrdersNode) => {
 	const admin = newIdentity("admin");

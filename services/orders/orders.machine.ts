@@ -40,4 +40,5 @@ export function decideTransition(from: Status, to: Status, asker: Actor): Transi
 }
 
 /** From where this asker may take an order there. */
-export const transitionsTo = (to: Status, asker: Actor): Transition[] => TRANSITIONS.filter(step => step.to === to && step.by.includes(asker));
+export const transitionsTo = (to: Status, asker: Actor): Transition[] =>
+	TRANSITIONS.filter(step => step.to === to && step.by.includes(asker));

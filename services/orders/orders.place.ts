@@ -3,7 +3,7 @@
 import type { Deadline } from "../../mixins/deadline.ts";
 import { conflict, isUnavailable, notFound, unavailable } from "../../mixins/errors.ts";
 import type { CatalogueClient } from "./orders.catalogue-client.ts";
-import { isRetryOf, toLines, type NewOrder, orderIdOf, priceItems, type OrderRequest, type StoredOrder } from "./orders.rules.ts";
+import { isRetryOf, type NewOrder, type OrderRequest, orderIdOf, priceItems, type StoredOrder, toLines } from "./orders.rules.ts";
 import type { FoundOrder } from "./orders.store.ts";
 
 /** What placing needs of the store; both may share round trips with others. */
@@ -25,7 +25,12 @@ export interface PlaceOrderRequest extends OrderRequest {
  * Places an order, or answers the one that the same key has placed. Errors: 404 `NOT_FOUND` and 409 `OUT_OF_STOCK` (`data.productId`), 409 `CONFLICT` (the key
  * stands for another order), 422, 503 `UNAVAILABLE`: then it may have been placed all the same, and with a key the same request will say so.
  */
-export async function placeOrder(placing: PlaceOrderRequest, market: CatalogueClient, orders: OrderRepository, deadline: Deadline): Promise<StoredOrder> {
+export async function placeOrder(
+	placing: PlaceOrderRequest,
+	market: CatalogueClient,
+	orders: OrderRepository,
+	deadline: Deadline
+): Promise<StoredOrder> {
 	const { buyerId, idempotencyKey, items, shippingAddress, requestID } = placing;
 
 	const retried = (order: StoredOrder) => {

@@ -5,9 +5,9 @@ import { describe, it } from "node:test";
 import { ServiceBroker } from "moleculer";
 import { unavailable } from "../../mixins/errors.ts";
 import { orderIdOf } from "./orders.rules.ts";
-import { orders } from "./orders.service.ts";
 import { ADDRESS, type OrdersNode } from "./orders.suite.ts";
-import { callAs, newProduct, newIdentity } from "./orders.testing.ts";
+import { callAs, newIdentity, newProduct } from "./orders.testing.ts";
+import { orders } from "./orders.ts";
 
 export const placingSuite = ({ market, store, db, as, told, ordered }: OrdersNode) => {
 	const rowsOf = (buyerId: string) => db()("orders").where({ buyer_id: buyerId });

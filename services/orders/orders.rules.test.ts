@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Status } from "./orders.contract.ts";
 import { type Actor, decideTransition, INITIAL, TRANSITIONS } from "./orders.machine.ts";
-import { isRetryOf, orderIdOf, priceItems, type StoredOrder, toResponse, toMessages } from "./orders.rules.ts";
+import { isRetryOf, orderIdOf, priceItems, type StoredOrder, toMessages, toResponse } from "./orders.rules.ts";
 
 const NOW = new Date("2026-01-31T12:00:00.000Z");
 const order: StoredOrder = {

@@ -5,7 +5,7 @@ import { fromCents, toCents } from "../../contract/money.ts";
 import type { Entry } from "../../mixins/outbox/outbox.ts";
 import type { Message } from "../define-service.ts";
 import type { Line } from "../inventory/inventory.contract.ts";
-import type { Statistics, Order, Status } from "./orders.contract.ts";
+import type { Order, Statistics, Status } from "./orders.contract.ts";
 import type { OrderTopic } from "./orders.machine.ts";
 import type { OrderStatistics } from "./orders.statistics.ts";
 
@@ -62,7 +62,10 @@ export function orderIdOf(buyerId: string, key: string | undefined, attempt: num
 export const toLines = (items: Line[]): Line[] => items.map(({ productId, quantity }) => ({ productId, quantity }));
 
 /** The lines as they were asked for, with what the catalogue says of each; or the id of a product that it does not know. */
-export function priceItems(items: Line[], catalogue: CatalogueProduct[]): { items: Item[]; totalCents: number } | { unknown: string } {
+export function priceItems(
+	items: Line[],
+	catalogue: CatalogueProduct[]
+): { items: Item[]; totalCents: number } | { unknown: string } {
 	const products = new Map(catalogue.map(product => [product.productId, product]));
 	const unknown = items.find(({ productId }) => !products.has(productId));
 	if (unknown) return { unknown: unknown.productId };
@@ -79,7 +82,8 @@ const comparable = ({ items, shippingAddress }: OrderRequest): OrderRequest => (
 });
 
 /** Whether a request asks for what an order is: then it is a retry. What it costs by now does not matter. */
-export const isRetryOf = (order: OrderRequest, request: OrderRequest) => isDeepStrictEqual(comparable(order), comparable(request));
+export const isRetryOf = (order: OrderRequest, request: OrderRequest) =>
+	isDeepStrictEqual(comparable(order), comparable(request));
 
 const toResponseItems = (items: Item[]) => items.map(({ priceCents, ...item }) => ({ ...item, price: fromCents(priceCents) }));
 
@@ -134,7 +138,12 @@ const MESSAGES: MessageBuilders = {
  * The messages that tell of an order's newest change, the last of them with the order's own number. Headers: `seq`, and `after_ms`, how long after the
  * message before it was made, where that is any time.
  */
-export function toMessages(publishes: readonly OrderTopic[], order: StoredOrder, before?: PreviousState, requestID?: string): Entry[] {
+export function toMessages(
+	publishes: readonly OrderTopic[],
+	order: StoredOrder,
+	before?: PreviousState,
+	requestID?: string
+): Entry[] {
 	const at = order.updatedAt.toISOString();
 	const sinceMs = before ? Math.max(0, order.updatedAt.getTime() - before.updatedAt.getTime()) : 0;
 	return publishes.map((topic, n) => ({

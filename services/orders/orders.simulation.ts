@@ -10,14 +10,14 @@ import { type Outbox, outbox } from "../../mixins/outbox/outbox.ts";
 import { topics } from "../contract.ts";
 import type { Caller } from "../define-service.ts";
 import { createCollector } from "../payment/payment.collector.ts";
-import { payment } from "../payment/payment.service.ts";
 import { sqlPayments } from "../payment/payment.store.ts";
 import { bank } from "../payment/payment.testing.ts";
+import { payment } from "../payment/payment.ts";
 import type { Status } from "./orders.contract.ts";
-import { orders } from "./orders.service.ts";
 import { checkEnd, type Recorded } from "./orders.simulation.check.ts";
 import { sqlOrders } from "./orders.store.ts";
-import { callAs, deliver, fakeStock, newProduct, newIdentity } from "./orders.testing.ts";
+import { callAs, deliver, fakeStock, newIdentity, newProduct } from "./orders.testing.ts";
+import { orders } from "./orders.ts";
 
 type Fate = "answered" | "lost on the way" | "done, but the answer is lost";
 export type Command =

@@ -3,8 +3,8 @@ import type { Knex } from "knex";
 import { invalid, isUnavailable, unavailable } from "../../mixins/errors.ts";
 import type { Outbox } from "../../mixins/outbox/outbox.ts";
 import type { Status } from "./orders.contract.ts";
-import { INITIAL, transitionsTo, type Transition } from "./orders.machine.ts";
-import { type PreviousState, type Item, type NewOrder, type StoredOrder, toMessages } from "./orders.rules.ts";
+import { INITIAL, type Transition, transitionsTo } from "./orders.machine.ts";
+import { type Item, type NewOrder, type PreviousState, type StoredOrder, toMessages } from "./orders.rules.ts";
 import { loadStatistics, type OrderStatistics } from "./orders.statistics.ts";
 
 /** What stands under an id: an order; `void`, where none is to be stored any more; or nothing yet. */
@@ -198,7 +198,11 @@ export function sqlOrders(knex: Knex, outbox: Outbox): OrderStore {
 						trx
 					);
 					const entries = cancelled.flatMap(row => {
-						const before: PreviousState = { status: row.status_before, seq: Number(row.seq_before), updatedAt: row.updated_at_before };
+						const before: PreviousState = {
+							status: row.status_before,
+							seq: Number(row.seq_before),
+							updatedAt: row.updated_at_before
+						};
 						return toMessages(publishes, orderOf(row), before);
 					});
 					await outbox.add(trx, entries);

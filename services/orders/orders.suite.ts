@@ -13,9 +13,9 @@ import { actions, topics } from "../contract.ts";
 import type { Caller } from "../define-service.ts";
 import { lifeSuite } from "./orders.life.suite.ts";
 import { placingSuite } from "./orders.placing.suite.ts";
-import { orders } from "./orders.service.ts";
 import { type OrderStore, sqlOrders } from "./orders.store.ts";
-import { callAs, type FakeStock, fakeStock, newProduct, newIdentity } from "./orders.testing.ts";
+import { callAs, type FakeStock, fakeStock, newIdentity, newProduct } from "./orders.testing.ts";
+import { orders } from "./orders.ts";
 
 interface Told {
 	topic: string;

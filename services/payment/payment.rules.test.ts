@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { type PaymentEvent, type EventType, applyEvents, type StoredPayment, toResponse } from "./payment.rules.ts";
+import { applyEvents, type EventType, type PaymentEvent, type StoredPayment, toResponse } from "./payment.rules.ts";
 
 const event = (happening: EventType): PaymentEvent =>
 	happening === "ordered"

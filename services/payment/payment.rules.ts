@@ -71,7 +71,9 @@ export const toResponse = ({ orderId, amountCents, state }: StoredPayment): Paym
 	amountCents === undefined ? undefined : { orderId, amount: fromCents(amountCents), status: PUBLIC_STATUS[state] };
 
 /** Every answer of the provider is told once, whatever becomes of the order. */
-const TOPICS = { approved: "payment.succeeded", declined: "payment.failed" } as const satisfies Partial<Record<EventType, string>>;
+const TOPICS = { approved: "payment.succeeded", declined: "payment.failed" } as const satisfies Partial<
+	Record<EventType, string>
+>;
 
 const told = ({ orderId, buyerId, amountCents, requestID }: StoredPayment, { happening }: PaymentEvent): Entry[] => {
 	const topic = TOPICS[happening as keyof typeof TOPICS];

@@ -2,7 +2,7 @@
 import type { Knex } from "knex";
 import { unavailableAs } from "../../mixins/errors.ts";
 import type { Outbox } from "../../mixins/outbox/outbox.ts";
-import { PROVIDER_REQUESTS, type PaymentEvent, applyEvents, type State, type StoredPayment } from "./payment.rules.ts";
+import { applyEvents, type PaymentEvent, PROVIDER_REQUESTS, type State, type StoredPayment } from "./payment.rules.ts";
 
 /** A question that the provider has to be asked. */
 export interface ProviderRequest {
@@ -77,7 +77,9 @@ export function sqlPayments(knex: Knex, outbox: Outbox): PaymentStore {
 				changed.map(({ buyerId }) => buyerId ?? null),
 				changed.map(({ amountCents }) => amountCents ?? null),
 				changed.map(({ requestID }) => requestID ?? null),
-				changed.map(({ orderId, state }) => PROVIDER_REQUESTS[state] !== undefined && PROVIDER_REQUESTS[state] !== askedBefore.get(orderId))
+				changed.map(
+					({ orderId, state }) => PROVIDER_REQUESTS[state] !== undefined && PROVIDER_REQUESTS[state] !== askedBefore.get(orderId)
+				)
 			]);
 		await outbox.add(trx, told);
 		return { changed, duplicates };

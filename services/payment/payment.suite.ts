@@ -15,9 +15,9 @@ import { actions, topics } from "../contract.ts";
 import type { Message } from "../define-service.ts";
 import { callAs, deliver, newIdentity } from "../orders/orders.testing.ts";
 import { startCollector } from "./payment.collector.ts";
-import { payment } from "./payment.service.ts";
 import { type PaymentStore, sqlPayments } from "./payment.store.ts";
 import { bank } from "./payment.testing.ts";
+import { payment } from "./payment.ts";
 
 const LIMIT_CENTS = 100_000;
 

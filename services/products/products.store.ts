@@ -7,7 +7,11 @@ import { applyChanges, type Details, type StoredProduct, toMessage } from "./pro
 
 export interface ProductStore {
 	/** Undefined if the sku is taken. `stock`: what is told of it; it is not kept here. */
-	add(product: Omit<StoredProduct, "version" | "createdAt">, stock: number, requestID?: string): Promise<StoredProduct | undefined>;
+	add(
+		product: Omit<StoredProduct, "version" | "createdAt">,
+		stock: number,
+		requestID?: string
+	): Promise<StoredProduct | undefined>;
 	/** These products, in the order in which they were made; those that do not exist are left out. */
 	find(ids: string[]): Promise<StoredProduct[]>;
 	/** A page in the order in which they were made; undefined if `after` is no product. */

@@ -9,8 +9,8 @@ import { outbox } from "../../mixins/outbox/outbox.ts";
 import type { Scratch } from "../../test/scratch.ts";
 import { actions, topics } from "../contract.ts";
 import type { Caller } from "../define-service.ts";
-import { products } from "./products.service.ts";
 import { sqlProducts } from "./products.store.ts";
+import { products } from "./products.ts";
 
 export const productsSuite = (where: string, open: () => Promise<Scratch>) =>
 	describe(`products, ${where}`, () => {

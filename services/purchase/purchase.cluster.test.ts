@@ -9,9 +9,9 @@ import { outbox } from "../../mixins/outbox/outbox.ts";
 import { config } from "../../runtime/config.ts";
 import { topics } from "../contract.ts";
 import type { Caller } from "../define-service.ts";
-import { purchase } from "./purchase.service.ts";
 import { sqlPurchases } from "./purchase.store.ts";
 import { purchaseSuite } from "./purchase.suite.ts";
+import { purchase } from "./purchase.ts";
 
 /** A database of its own on the server, and how to be rid of it. */
 async function freshDatabase() {

@@ -11,8 +11,8 @@ import type { Caller } from "../define-service.ts";
 import { actionSuite } from "./purchase.actions.suite.ts";
 import { batchSuite } from "./purchase.batch.suite.ts";
 import type { Attempt } from "./purchase.rules.ts";
-import { purchase } from "./purchase.service.ts";
 import { type PurchaseStore, sqlPurchases } from "./purchase.store.ts";
+import { purchase } from "./purchase.ts";
 
 interface Told {
 	id: string;

@@ -17,7 +17,7 @@ export const mutants: Mutant[] = [
 	{
 		name: "acknowledge before commit",
 		world: "purchases",
-		file: "services/purchase/purchase.service.ts",
+		file: "services/purchase/purchase.ts",
 		find: "const { purchase } = await buy({ id, userID, amountCents: toCents(amount), requestID });",
 		replace:
 			"const purchase = { id, user_id: userID, amount }; buy({ id, userID, amountCents: toCents(amount), requestID }).catch(() => {});"

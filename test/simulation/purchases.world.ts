@@ -5,7 +5,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { relay } from "../../mixins/outbox/relay.ts";
 import { topics as topicsMixin } from "../../mixins/topics/topics.ts";
 import { topics as contracts } from "../../services/contract.ts";
-import { purchase } from "../../services/purchase/purchase.service.ts";
+import { purchase } from "../../services/purchase/purchase.ts";
 import { keepWarm } from "../../services/wallet/wallet.backfill.ts";
 import { memoryBalances } from "../../services/wallet/wallet.store.memory.ts";
 import { redisBalances } from "../../services/wallet/wallet.store.redis.ts";

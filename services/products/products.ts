@@ -1,0 +1,81 @@
+import { randomUUID } from "node:crypto";
+import type { ServiceSchema } from "moleculer";
+import { type Deadline, deadlineIn } from "../../mixins/deadline.ts";
+import { conflict, invalid, notFound, unavailableAs } from "../../mixins/errors.ts";
+import { type Ctx, defineService } from "../define-service.ts";
+import { type StoredProduct, toResponse } from "./products.rules.ts";
+import type { ProductStore } from "./products.store.ts";
+
+/** A caller is answered within 5 s, whatever has become of those whom it takes. */
+const TIMEOUT_MS = 4_500;
+
+const within = <T>(deadline: Deadline, work: Promise<T>): Promise<T> =>
+	deadline.bound(work, "Postgres").catch(unavailableAs("Postgres"));
+
+const noSuchProduct = (productId: string) => notFound("There is no such product", { productId });
+
+/** Knows what is sold, and for how much. How many there are it asks of inventory. */
+export function products(store: ProductStore, { mixins = [] }: { mixins?: Partial<ServiceSchema>[] } = {}) {
+	/** What lies on the shelf of each of these, by one call. */
+	const stocksOf = async (ctx: Ctx<unknown>, ids: string[], deadline: Deadline): Promise<number[]> => {
+		if (ids.length === 0) return [];
+		const levels = await ctx.call("inventory.levels", { ids }, { timeout: deadline.leftMs() });
+		return levels.map(({ stock }) => stock);
+	};
+	const withStock = async (ctx: Ctx<unknown>, found: StoredProduct[], deadline: Deadline) => {
+		const ids = found.map(({ productId }) => productId);
+		const stocks = await stocksOf(ctx, ids, deadline);
+		return found.map((product, n) => toResponse(product, stocks[n]!));
+	};
+
+	return defineService({
+		name: "products",
+		mixins,
+
+		actions: {
+			async create(ctx) {
+				const { stock, ...product } = ctx.params;
+				const deadline = deadlineIn(TIMEOUT_MS);
+				const requestID = ctx.requestID ?? undefined;
+				const added = await within(deadline, store.add({ ...product, productId: randomUUID() }, stock, requestID));
+				if (!added) throw conflict("This sku is taken", { field: "sku" });
+				const { productId, sku } = added;
+				// So that it can be ordered at once. If it fails, inventory will hear of the product from its topic.
+				await ctx.call("inventory.open", { productId, sku, stock }, { timeout: deadline.leftMs() }).catch(error => {
+					this.logger.warn(`a new product has no shelf yet (${error.message})`, { product: productId, requestID });
+				});
+				return toResponse(added, stock);
+			},
+
+			async list(ctx) {
+				const deadline = deadlineIn(TIMEOUT_MS);
+				const page = await within(deadline, store.list(ctx.params));
+				if (!page) throw invalid([{ field: "after", message: "must be the productId of a product" }]);
+				return withStock(ctx, page, deadline);
+			},
+
+			async get(ctx) {
+				const deadline = deadlineIn(TIMEOUT_MS);
+				const found = await within(deadline, store.find([ctx.params.id]));
+				const [product] = await withStock(ctx, found, deadline);
+				if (!product) throw noSuchProduct(ctx.params.id);
+				return product;
+			},
+
+			async update(ctx) {
+				const { id, ...changes } = ctx.params;
+				const deadline = deadlineIn(TIMEOUT_MS);
+				// Before the transaction, which must not wait for another service.
+				const [stock] = await stocksOf(ctx, [id], deadline);
+				const product = await within(deadline, store.update(id, changes, stock!, ctx.requestID ?? undefined));
+				if (!product) throw noSuchProduct(id);
+				return toResponse(product, stock!);
+			},
+
+			async pick(ctx) {
+				const found = await within(deadlineIn(TIMEOUT_MS), store.find(ctx.params.ids));
+				return found.map(({ productId, sku, name, price }) => ({ productId, sku, name, price }));
+			}
+		}
+	});
+}
