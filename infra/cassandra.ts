@@ -1,4 +1,4 @@
-// Cassandra 5 from its jars: one node, with the options of its own start script in cassandra.jvm.
+// Runs one Cassandra 5 node from its jars, with the JVM options of cassandra.jvm.
 import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -11,7 +11,7 @@ const port = ports.cassandra;
 const storagePort = port + 1;
 const jars = ["org.apache.cassandra:cassandra-all:5.0.6"];
 
-// JSON is YAML, and has no trouble with what a path may hold. What is not said here is Cassandra's default.
+// JSON is valid YAML and quotes every path safely. Settings that are absent keep Cassandra's defaults.
 const configurationOf = (dir: string) =>
 	JSON.stringify({
 		cluster_name: "plaza",
@@ -29,7 +29,7 @@ const configurationOf = (dir: string) =>
 		commitlog_directory: join(dir, "commitlog"),
 		saved_caches_directory: join(dir, "saved_caches"),
 		hints_directory: join(dir, "hints"),
-		// Acknowledged is durable: with periodic syncs (the default) a killed server forgets up to ten seconds of acknowledged writes.
+		// An acknowledged write must be durable: with the default (periodic syncs) a killed server loses up to ten seconds of acknowledged writes.
 		commitlog_sync: "batch",
 		auto_snapshot: false,
 		concurrent_compactors: 1

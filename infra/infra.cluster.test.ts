@@ -1,4 +1,4 @@
-// The servers that everything else is tried on must themselves keep what they acknowledged.
+// All cluster tests rely on these servers, so the servers themselves must keep what they acknowledged.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -17,7 +17,7 @@ const UP_TIMEOUT_MS = 240_000;
 const dataDir = mkdtempSync(join(tmpdir(), "plaza-infra-"));
 const environment = await testServers(dataDir);
 
-/** Runs infra as a person would; answers what it printed, and throws that if it failed. */
+/** Runs `node infra/main.ts` as a user does. Resolves to its standard output; rejects if it fails. */
 const infra = async (...args: string[]) => {
 	const options = { env: { ...process.env, ...environment }, timeout: UP_TIMEOUT_MS };
 	const { stdout } = await promisify(execFile)(process.execPath, [join(import.meta.dirname, "main.ts"), ...args], options);
@@ -49,21 +49,21 @@ after(async () => {
 	rmSync(dataDir, { recursive: true, force: true });
 });
 
-test("starts nothing a second time when all four run", async () => {
+test("starts no server again when all four run", async () => {
 	const lines = (await infra("up")).trim().split("\n");
 	assert.equal(lines.length, 4);
 	for (const line of lines) assert.match(line, /127\.0\.0\.1:\d+ {2}pid \d+ {2}was running$/);
 });
 
-test("names the server, the port and the way out when a port is taken by somebody else", async () => {
+test("names the server, the port and a solution when another process has taken the port", async () => {
 	await infra("down", "redis");
 	const other = createServer().listen(Number(environment.REDIS_PORT), "127.0.0.1");
-	await assert.rejects(infra("up", "redis"), { code: 1, stderr: /^redis +up failed: port \d+ is taken .* choose another/ });
+	await assert.rejects(infra("up", "redis"), { code: 1, stderr: /^redis +up failed: port \d+ is taken .* choose another port/ });
 	await new Promise(closed => other.close(closed));
 	await infra("up", "redis");
 });
 
-test("keeps what was acknowledged when all four are killed and started again", async () => {
+test("keeps acknowledged writes when all four servers are killed and restarted", async () => {
 	const admin = kafka().admin();
 	await admin.createTopics({ topics: [{ topic: "kept", numPartitions: 1 }] });
 	await admin.disconnect();
@@ -81,7 +81,7 @@ test("keeps what was acknowledged when all four are killed and started again", a
 		await client.execute("insert into kept.kept (id) values (1)");
 	});
 	await withRedis(client => client.set("kept", "1"));
-	// Redis appends to its file before it answers, but hands it to the disk each second: a crash of the process alone loses nothing.
+	// Redis writes to its append-only file before it answers and calls fsync once a second: a crash of the process alone loses nothing.
 	await infra("kill");
 	await infra("up");
 
@@ -93,7 +93,7 @@ test("keeps what was acknowledged when all four are killed and started again", a
 	assert.equal(await withRedis(client => client.get("kept")), "1");
 });
 
-test("answers nobody while it is frozen, and goes on with the same connections when it is thawed", async () => {
+test("answers no request while it is frozen, and continues on the same connections when it is thawed", async () => {
 	await withRedis(async client => {
 		await client.set("frozen", "1");
 		await infra("freeze", "redis");
@@ -104,12 +104,12 @@ test("answers nobody while it is frozen, and goes on with the same connections w
 	});
 });
 
-test("makes no topic when a message is sent to a misspelt one", async () => {
+test("creates no topic when a message is sent to a misspelt topic name", async () => {
 	const client = kafka();
 	const [producer, admin] = [client.producer({ retry: { retries: 0 } }), client.admin()];
 	await Promise.all([producer.connect(), admin.connect()]);
 	await assert.rejects(producer.send({ topic: "misspelt", messages: [{ value: "1" }] }));
-	const madeNow = await admin.createTopics({ topics: [{ topic: "misspelt", numPartitions: 1 }] });
-	assert.ok(madeNow, "it was there before it was made");
+	const wasCreated = await admin.createTopics({ topics: [{ topic: "misspelt", numPartitions: 1 }] });
+	assert.ok(wasCreated, "the topic existed before createTopics");
 	await Promise.all([producer.disconnect(), admin.disconnect()]);
 });

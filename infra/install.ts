@@ -1,4 +1,4 @@
-// What the servers are made of: packages of the system, and jars from Maven Central.
+// Installs what the servers run from: packages of the operating system, and jars from Maven Central.
 import { execFile, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
@@ -7,7 +7,7 @@ import { cacheDir } from "./settings.ts";
 
 const run = promisify(execFile);
 
-/** Something that a server cannot do without, and the Debian package that brings it. */
+/** A program that a server requires, and the Debian package that installs it. */
 export interface Tool {
 	name: string;
 	package: string;
@@ -17,7 +17,7 @@ export interface Tool {
 export const onPath = (command: string) => (process.env.PATH ?? "").split(delimiter).some(dir => existsSync(join(dir, command)));
 
 const javaMajor = () => {
-	// "openjdk 17.0.15 2025-04-15". A Java that does not know the option is older than 9.
+	// Expected output: "openjdk 17.0.15 2025-04-15". A Java that rejects the option `--version` is older than 9.
 	const { stdout } = spawnSync("java", ["--version"], { encoding: "utf8" });
 	return Number(/\s(\d+)/.exec(stdout ?? "")?.[1] ?? 0);
 };
@@ -25,14 +25,14 @@ const javaMajor = () => {
 export const java: Tool = { name: "Java 17 or newer", package: "openjdk-17-jre-headless", found: () => javaMajor() >= 17 };
 export const maven: Tool = { name: "Maven", package: "maven", found: () => onPath("mvn") };
 
-/** Brings what is missing. Throws one line that says what could not be had. */
-export async function install(needs: { tools: Tool[]; jars?: readonly string[] }[]): Promise<void> {
-	await installPackages([...new Set(needs.flatMap(need => need.tools))]);
-	// One after the other: Maven's local repository is not made for two at a time.
-	for (const { jars } of needs) if (jars) await fetchJars(jars);
+/** Installs missing tools and jars. Throws an error with one line that names what could not be installed. */
+export async function install(requirements: { tools: Tool[]; jars?: readonly string[] }[]): Promise<void> {
+	await installPackages([...new Set(requirements.flatMap(({ tools }) => tools))]);
+	// Sequential: two Maven processes must not write to the local repository at the same time.
+	for (const { jars } of requirements) if (jars) await fetchJars(jars);
 }
 
-/** As root, by apt-get. */
+/** Installs with apt-get, which requires root. */
 async function installPackages(tools: Tool[]): Promise<void> {
 	const missing = tools.filter(tool => !tool.found());
 	if (missing.length === 0) return;
@@ -42,23 +42,24 @@ async function installPackages(tools: Tool[]): Promise<void> {
 		throw new Error(`${names} not found: install it with the system's packages (Debian: apt-get install ${packages.join(" ")})`);
 	}
 	console.log(`installing ${packages.join(" ")} for ${names}`);
-	// The packages of Postgres and Redis would start servers of their own on the ports that ours want.
+	// Otherwise the packages of Postgres and Redis would start their own servers on the ports that ours use.
 	mkdirSync("/etc/postgresql-common/createcluster.d", { recursive: true });
 	writeFileSync("/etc/postgresql-common/createcluster.d/no-main.conf", "create_main_cluster = false\n");
 	const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive", RUNLEVEL: "1" };
 	await run("apt-get", ["update"], { env });
 	await run("apt-get", ["install", "-y", "--no-install-recommends", ...packages], { env, maxBuffer: 1 << 26 });
-	const still = missing.filter(tool => !tool.found());
-	if (still.length > 0) throw new Error(`${still.map(tool => tool.name).join(", ")} not found although apt-get installed it`);
+	const stillMissing = missing.filter(tool => !tool.found());
+	if (stillMissing.length > 0)
+		throw new Error(`${stillMissing.map(tool => tool.name).join(", ")} not found although apt-get installed it`);
 }
 
-/** The directory with the jars of one server. `coordinates`: `group:artifact:version`, the server's own first. */
+/** The directory with the jars of one server. `coordinates`: `group:artifact:version`, the server's own artifact first. */
 export function jarsDir([own]: readonly string[]): string {
 	const [, artifact, version] = own!.split(":");
 	return join(cacheDir, `${artifact}-${version}`);
 }
 
-/** Fetches a server's jars, with all that they need, from Maven Central; once. */
+/** Downloads a server's jars and their dependencies from Maven Central, unless they are cached. */
 async function fetchJars(coordinates: readonly string[]): Promise<void> {
 	const dir = jarsDir(coordinates);
 	if (existsSync(dir)) return;

@@ -1,4 +1,4 @@
-// Kafka 4 from its jars: one node that is broker and controller (KRaft).
+// Runs one Kafka 4 node from its jars: broker and controller in one process (KRaft).
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
@@ -23,13 +23,13 @@ listeners=PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}
 advertised.listeners=PLAINTEXT://127.0.0.1:${port}
 controller.listener.names=CONTROLLER
 log.dirs=${logs}
-# Topics are made by the code, with the partitions it needs; a misspelt name must not become a topic.
+# The code creates its topics, with the partitions that it needs; a misspelt name must not create a topic.
 auto.create.topics.enable=false
-# A record that goes to its dead-letter topic gets longer on the way.
+# A dead-letter record is longer than its original: it carries additional headers.
 message.max.bytes=4194304
-# Nobody else is expected to join.
+# Do not wait for further members before the first rebalance.
 group.initial.rebalance.delay.ms=0
-# One node: nothing has a second copy, and few partitions start faster.
+# One node: no replicas, and few partitions for a fast start.
 default.replication.factor=1
 offsets.topic.replication.factor=1
 offsets.topic.num.partitions=4
@@ -42,19 +42,19 @@ share.coordinator.state.topic.num.partitions=1
 `;
 
 /**
- * How many brokers the broker knows of: Metadata (3), version 1, for no topic, as kafka.apache.org/protocol has it.
- * The smallest question that a broker answers only once it serves; a client library would ask many more, and retry by itself.
+ * Returns the number of brokers in the cluster: a Metadata request (API key 3, version 1) for no topic, see kafka.apache.org/protocol.
+ * It is the smallest request that a broker answers only when it is ready; a client library would send many more, and retry by itself.
  */
-async function brokersKnown(): Promise<number> {
+async function countBrokers(): Promise<number> {
 	const request = Buffer.from([0, 0, 0, 14, 0, 3, 0, 1, 0, 0, 0, 7, 0xff, 0xff, 0, 0, 0, 0]);
 	const signal = AbortSignal.timeout(3000);
 	const socket = connect(port, "127.0.0.1");
 	try {
 		await once(socket, "connect", { signal });
 		socket.write(request);
-		let answer = Buffer.alloc(0);
-		while (answer.length < 12) answer = Buffer.concat([answer, (await once(socket, "data", { signal }))[0]]);
-		return answer.readInt32BE(8); // After the length and the correlation id.
+		let response = Buffer.alloc(0);
+		while (response.length < 12) response = Buffer.concat([response, (await once(socket, "data", { signal }))[0]]);
+		return response.readInt32BE(8); // The number of brokers follows the length and the correlation id.
 	} finally {
 		socket.destroy();
 	}
@@ -71,15 +71,15 @@ export const kafka: Server = {
 		const properties = join(dir, "server.properties");
 		writeFileSync(properties, propertiesOf(logs));
 		if (!existsSync(join(logs, "meta.properties"))) {
-			// 16 random bytes whose text does not begin with "-", which would be taken for an option.
+			// The cluster id is 16 random bytes. Its text must not start with "-": the tool would read it as an option.
 			const id = `P${randomBytes(16).toString("base64url").slice(1)}`;
 			await run("java", ["-cp", classpath, "kafka.tools.StorageTool", "format", "-t", id, "-c", properties]);
 		}
-		// Log4j without a configuration writes to the console; only its level needs saying.
+		// Without a configuration Log4j writes to the console; only the level must be set.
 		const options = ["-Xmx512m", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "-Dorg.apache.logging.log4j.level=INFO"];
 		return { file: "java", args: [...options, "-cp", classpath, "kafka.Kafka", properties] };
 	},
 	async ready() {
-		if ((await brokersKnown()) === 0) throw new Error("the broker has not joined its controller");
+		if ((await countBrokers()) === 0) throw new Error("the broker has not joined its controller");
 	}
 };

@@ -1,4 +1,4 @@
-// Postgres from the system's packages, with a data directory of its own and the database that DATABASE_URL names by default.
+// Runs Postgres from the system's packages, with its own data directory and the database that the default DATABASE_URL names.
 import { execFile, execFileSync, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { chownSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
@@ -13,7 +13,7 @@ const run = promisify(execFile);
 const port = ports.postgres;
 const DATABASE = "pocdb";
 
-/** Debian keeps the server's programs away from PATH, by major version. */
+/** Debian installs the server's programs outside PATH, in one directory for each major version. */
 function program(name: string): string {
 	const root = "/usr/lib/postgresql";
 	const majors = existsSync(root)
@@ -31,35 +31,35 @@ const server: Tool = {
 	found: () => program("postgres") !== "postgres" || onPath("postgres")
 };
 
-/** Postgres refuses to run as root: then it runs as the user that its package has made. */
-const owner = () => {
+/** Postgres refuses to run as root: as root, start it as the user that its package has created. */
+const postgresUser = () => {
 	if (process.getuid?.() !== 0) return {};
 	const id = (option: string) => Number(execFileSync("id", [option, "postgres"], { encoding: "utf8" }));
 	return { uid: id("-u"), gid: id("-g") };
 };
 
-/** Below the data directory, unless that lies where user postgres cannot go: then below its own home. */
-function placeOf(dir: string): string {
-	const reached = spawnSync("test", ["-x", dir], { cwd: "/", ...owner() }).status === 0;
-	return reached
+/** The cluster directory lies in `dir`, unless user postgres cannot enter `dir`: then it lies in the home of that user. */
+function clusterDirOf(dir: string): string {
+	const isReachable = spawnSync("test", ["-x", dir], { cwd: "/", ...postgresUser() }).status === 0;
+	return isReachable
 		? join(dir, "cluster")
 		: join("/var/lib/postgresql", `plaza-${createHash("sha256").update(dir).digest("hex").slice(0, 12)}`);
 }
 
-async function initialise(place: string): Promise<void> {
-	const partial = `${place}.partial`;
-	const { uid, gid } = owner();
+async function initialise(clusterDir: string): Promise<void> {
+	const partial = `${clusterDir}.partial`;
+	const { uid, gid } = postgresUser();
 	rmSync(partial, { recursive: true, force: true });
 	mkdirSync(partial, { mode: 0o700 });
 	if (uid !== undefined) chownSync(partial, uid, gid);
 	const options = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8"];
 	await run(program("initdb"), ["-D", partial, ...options], { cwd: "/", uid, gid });
-	renameSync(partial, place);
+	renameSync(partial, clusterDir);
 }
 
-/** Postgres takes a killed server that nobody has reaped yet for a living one, and would not start beside it. */
-function forgetZombie(place: string): void {
-	const pidFile = join(place, "postmaster.pid");
+/** Postgres treats a killed process that is not reaped yet as running, and would refuse to start: remove its pid file. */
+function removeZombiePidFile(clusterDir: string): void {
+	const pidFile = join(clusterDir, "postmaster.pid");
 	const pid = Number.parseInt(read(pidFile) ?? "", 10);
 	if (commandLineOf(pid) === "") rmSync(pidFile);
 }
@@ -72,11 +72,11 @@ export const postgres: Server = {
 	port,
 	tools: [server],
 	async prepare(dir) {
-		const place = placeOf(dir);
-		if (!place.startsWith(dir)) console.log(`postgres  keeps its data in ${place}, for user postgres may not enter ${dir}`);
-		if (!existsSync(place)) await initialise(place);
-		forgetZombie(place);
-		// No socket file: the path of one may be too long below a deep directory, and nobody asks for it.
+		const clusterDir = clusterDirOf(dir);
+		if (!clusterDir.startsWith(dir)) console.log(`postgres  stores its data in ${clusterDir}: user postgres cannot enter ${dir}`);
+		if (!existsSync(clusterDir)) await initialise(clusterDir);
+		removeZombiePidFile(clusterDir);
+		// No Unix socket: in a deep directory its path may exceed the allowed length, and no client uses it.
 		const settings = {
 			port,
 			listen_addresses: "127.0.0.1",
@@ -85,7 +85,7 @@ export const postgres: Server = {
 			shared_buffers: "256MB"
 		};
 		const args = Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
-		return { file: program("postgres"), args: ["-D", place, ...args], ...owner() };
+		return { file: program("postgres"), args: ["-D", clusterDir, ...args], ...postgresUser() };
 	},
 	async ready() {
 		const client = clientOf("postgres");
@@ -97,9 +97,9 @@ export const postgres: Server = {
 			await client.end();
 		}
 	},
-	// SIGTERM would wait for every client to leave by itself.
+	// SIGTERM would wait until every client has disconnected.
 	stopSignal: "SIGINT",
 	wipe(dir) {
-		if (server.found()) rmSync(placeOf(dir), { recursive: true, force: true });
+		if (server.found()) rmSync(clusterDirOf(dir), { recursive: true, force: true });
 	}
 };

@@ -1,4 +1,4 @@
-// Redis from the system's packages, with its append-only file.
+// Runs Redis from the system's packages, with its append-only file.
 import { Redis } from "ioredis";
 import { onPath, type Tool } from "./install.ts";
 import type { Server } from "./server.ts";
@@ -18,14 +18,14 @@ export const redis: Server = {
 			dir,
 			appendonly: "yes",
 			save: "",
-			// Its command line is what we know it by.
+			// server.ts identifies a process by its command line, so Redis must not change it.
 			"set-proc-title": "no"
 		};
 		return { file: "redis-server", args: Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]) };
 	},
 	async ready() {
 		const client = new Redis({ host: "127.0.0.1", port, lazyConnect: true, connectTimeout: 2000, retryStrategy: () => null });
-		client.on("error", () => {}); // Told by connect().
+		client.on("error", () => {}); // connect() rejects with the same error.
 		try {
 			await client.connect();
 			await client.ping();

@@ -1,4 +1,4 @@
-// The life of a server that runs natively: a process of its own, known by its pid file, that counts as up once it answers.
+// Starts, stops and kills a native server. The pid file identifies its process; it counts as up when it answers a client.
 import { spawn } from "node:child_process";
 import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
@@ -13,7 +13,7 @@ const STOP_TIMEOUT_MS = 60_000;
 export interface Command {
 	file: string;
 	args: string[];
-	/** Whom it runs as, where that is somebody else. */
+	/** The user and group of the process, if they differ from those of this process. */
 	uid?: number;
 	gid?: number;
 }
@@ -22,15 +22,15 @@ export interface Server {
 	name: string;
 	port: number;
 	tools: Tool[];
-	/** What it runs from, as Maven's coordinates: its own first. */
+	/** Maven coordinates, the server's own artifact first. */
 	jars?: readonly string[];
-	/** Makes the data directory ready for a start and answers how to start. */
+	/** Prepares the data directory. Resolves to the command that starts the server. */
 	prepare(dir: string): Promise<Command>;
-	/** Resolves once a client is served; rejects, within seconds, as long as none is. */
+	/** Resolves if the server answers a client; otherwise rejects within seconds. */
 	ready(): Promise<void>;
-	/** What it takes for a request to end in good order. Default SIGTERM. */
+	/** The signal that stops the server after it has completed its requests. Default SIGTERM. */
 	stopSignal?: NodeJS.Signals;
-	/** Removes what `prepare` keeps outside of the data directory. */
+	/** Removes the data that `prepare` stores outside of the data directory. */
 	wipe?(dir: string): void;
 }
 
@@ -46,20 +46,20 @@ export function read(file: string): string | undefined {
 	}
 }
 
-/** Undefined where there is no such process; empty for one that has ended and waits to be reaped. */
+/** Undefined if there is no such process; empty if it has ended and is not reaped yet. */
 export const commandLineOf = (pid: number) => read(`/proc/${pid}/cmdline`);
 
-/** The running server's pid. Pids come back: it is ours only with the command line that we started it with. */
+/** The pid of the running server. The system reuses pids: compare the command line with that of the start. */
 function pidOf(server: Server): number | undefined {
 	const [pid, commandLine] = read(pidFileOf(server))?.split("\n") ?? [];
 	return pid && commandLine && commandLineOf(Number(pid)) === commandLine ? Number(pid) : undefined;
 }
 
-/** The last thing in the log that tells of a failure. */
-function reason(server: Server): string {
+/** The last line of the log that looks like an error, otherwise the last line. */
+function lastErrorOf(server: Server): string {
 	const lines = (read(logOf(server)) ?? "").split("\n").filter(line => line.trim() !== "");
 	const line = lines.findLast(line => /error|fatal|exception|denied|in use/i.test(line) && !/^\s+at /.test(line)) ?? lines.at(-1);
-	return line?.trim().slice(0, 300) ?? "it said nothing";
+	return line?.trim().slice(0, 300) ?? "the log is empty";
 }
 
 const isTaken = (port: number) =>
@@ -69,7 +69,7 @@ const isTaken = (port: number) =>
 		socket.once("connect", () => socket.destroy());
 	});
 
-async function untilReady(server: Server): Promise<void> {
+async function waitUntilReady(server: Server): Promise<void> {
 	const deadline = Date.now() + READY_TIMEOUT_MS;
 	for (;;) {
 		const failed = await server.ready().then(
@@ -77,41 +77,41 @@ async function untilReady(server: Server): Promise<void> {
 			error => String(error)
 		);
 		if (failed === undefined) return;
-		if (!pidOf(server)) throw new Error(`ended before it was ready; log ${logOf(server)}: ${reason(server)}`);
+		if (!pidOf(server)) throw new Error(`ended before it was ready; log ${logOf(server)}: ${lastErrorOf(server)}`);
 		if (Date.now() > deadline) {
 			await kill(server);
-			throw new Error(`not ready after ${READY_TIMEOUT_MS / 1000} s (${failed}); log ${logOf(server)}: ${reason(server)}`);
+			throw new Error(`not ready after ${READY_TIMEOUT_MS / 1000} s (${failed}); log ${logOf(server)}: ${lastErrorOf(server)}`);
 		}
 		await sleep(100);
 	}
 }
 
-/** Starts a server unless it runs, and waits until it serves. Answers its line; throws what went wrong, with the log's place and reason. */
+/** Starts a server unless it runs, and waits until it is ready. Resolves to a status line; the error names the log file and its last error. */
 export async function start(server: Server): Promise<string> {
 	const startedAtMs = performance.now();
 	const running = pidOf(server);
 	if (!running) {
 		if (await isTaken(server.port))
 			throw new Error(
-				`port ${server.port} is taken by a process that was not started from here: stop it, or choose another port by environment`
+				`port ${server.port} is taken by a process that infra did not start: stop it, or choose another port with the environment variables`
 			);
 		mkdirSync(dirOf(server), { recursive: true });
 		const { file, args, ...user } = await server.prepare(dirOf(server));
 		const log = openSync(logOf(server), "w");
-		// Its own process group: Ctrl-C in this terminal is not meant for it. The root directory: everybody may be there.
+		// A process group of its own, so that Ctrl-C in this terminal does not stop the server; `/` as directory, which every user may enter.
 		const child = spawn(file, args, { cwd: "/", detached: true, stdio: ["ignore", log, log], ...user });
-		child.once("error", () => {}); // Told by the pid that is missing.
+		child.once("error", () => {}); // A failed spawn is detected by the missing pid.
 		closeSync(log);
 		child.unref();
 		if (!child.pid) throw new Error(`${file} cannot be started`);
 		writeFileSync(pidFileOf(server), `${child.pid}\n${commandLineOf(child.pid)}\n`);
 	}
-	await untilReady(server);
+	await waitUntilReady(server);
 	const tookMs = Math.round(performance.now() - startedAtMs);
 	return `${server.name.padEnd(9)} 127.0.0.1:${server.port}  pid ${pidOf(server)}  ${running ? "was running" : `ready in ${tookMs} ms`}`;
 }
 
-async function untilGone(server: Server, timeoutMs: number): Promise<boolean> {
+async function waitUntilGone(server: Server, timeoutMs: number): Promise<boolean> {
 	const deadline = Date.now() + timeoutMs;
 	while (pidOf(server)) {
 		if (Date.now() > deadline) return false;
@@ -121,19 +121,19 @@ async function untilGone(server: Server, timeoutMs: number): Promise<boolean> {
 	return true;
 }
 
-/** Stops a server in good order; one that does not end is killed. */
+/** Stops a server gracefully; kills it if it does not end in time. */
 export async function stop(server: Server): Promise<string> {
 	const pid = pidOf(server);
 	if (!pid) return `${server.name.padEnd(9)} not running`;
-	// One that is frozen would hear nothing.
+	// A frozen process does not handle SIGTERM.
 	await thaw(server);
 	process.kill(pid, server.stopSignal ?? "SIGTERM");
-	if (await untilGone(server, STOP_TIMEOUT_MS)) return `${server.name.padEnd(9)} stopped`;
-	return `${await kill(server)}: it had not stopped within ${STOP_TIMEOUT_MS / 1000} s`;
+	if (await waitUntilGone(server, STOP_TIMEOUT_MS)) return `${server.name.padEnd(9)} stopped`;
+	return `${await kill(server)}: it did not stop within ${STOP_TIMEOUT_MS / 1000} s`;
 }
 
 /** A server's pid and those of its child processes. */
-const family = (pid: number) => [
+const withChildren = (pid: number) => [
 	pid,
 	...(read(`/proc/${pid}/task/${pid}/children`) ?? "").split(" ").filter(Boolean).map(Number)
 ];
@@ -143,7 +143,7 @@ function send(name: NodeJS.Signals, pids: number[]): void {
 		try {
 			process.kill(pid, name);
 		} catch (error) {
-			// A child may have ended by now.
+			// The child may have ended already.
 			if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
 		}
 	}
@@ -154,21 +154,21 @@ const signal =
 	async (server: Server): Promise<string> => {
 		const pid = pidOf(server);
 		if (!pid) return `${server.name.padEnd(9)} not running`;
-		send(name, family(pid));
+		send(name, withChildren(pid));
 		return `${server.name.padEnd(9)} ${done}`;
 	};
 
-/** Has a server stand still, with all its connections open, as one does that hangs. */
+/** Freezes a server with all its connections open, like a process that hangs. */
 export const freeze = signal("SIGSTOP", "frozen");
-export const thaw = signal("SIGCONT", "goes on");
+export const thaw = signal("SIGCONT", "resumed");
 
-/** Ends a server and its child processes at once, as a crash would. */
+/** Kills a server and its child processes immediately, like a crash. */
 export async function kill(server: Server): Promise<string> {
 	const pid = pidOf(server);
 	if (!pid) return `${server.name.padEnd(9)} not running`;
-	send("SIGKILL", family(pid));
-	if (!(await untilGone(server, STOP_TIMEOUT_MS)))
-		throw new Error(`pid ${pid} is still there ${STOP_TIMEOUT_MS / 1000} s after SIGKILL`);
+	send("SIGKILL", withChildren(pid));
+	if (!(await waitUntilGone(server, STOP_TIMEOUT_MS)))
+		throw new Error(`pid ${pid} still runs ${STOP_TIMEOUT_MS / 1000} s after SIGKILL`);
 	return `${server.name.padEnd(9)} killed`;
 }
 

@@ -1,11 +1,11 @@
-// Where the four servers listen and keep their data. A second set runs beside the first with other ports and another INFRA_DATA.
+// Ports and data directory of the four servers. Other ports and another INFRA_DATA allow test servers beside them.
 import { join, resolve } from "node:path";
 
 function port(variable: string, fallback: number): number {
 	const text = process.env[variable] || String(fallback);
-	// The port after it is taken too: by Kafka's controller, by Cassandra's storage protocol.
+	// Two servers also use the next port: Kafka's controller and Cassandra's storage protocol.
 	if (/^\d{1,5}$/.test(text) && Number(text) > 0 && Number(text) < 65_535) return Number(text);
-	console.error(`${variable}=${text} is unusable: give a port from 1 to 65534`);
+	console.error(`${variable}=${text} is not a usable port: set it to a number from 1 to 65534`);
 	process.exit(1);
 }
 
@@ -18,5 +18,5 @@ export const ports = {
 
 export const dataDir = resolve(process.env.INFRA_DATA || join(import.meta.dirname, ".data"));
 
-/** Jars that were fetched once: kept when the data is wiped, shared by all sets. */
+/** Downloaded jars. `wipe` keeps them, and all test servers share them. */
 export const cacheDir = join(import.meta.dirname, ".cache");

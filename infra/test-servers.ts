@@ -1,8 +1,8 @@
-// A set of the four servers beside whatever runs on the usual ports, for tests: they may stop, kill and wipe it.
+// Settings for test servers: they run beside servers on the usual ports, and tests may stop, kill and wipe them.
 import { once } from "node:events";
 import { createServer } from "node:net";
 
-// Below the ports that Linux hands to outgoing connections: a server that restarts must find its port free.
+// Below the range that Linux uses for outgoing connections: a server that restarts must find its port free.
 const FIRST_PORT = 10_000;
 const LAST_PORT = 11_999;
 
@@ -18,20 +18,20 @@ async function isFree(port: number): Promise<boolean> {
 	}
 }
 
-/** The first port of a row of free ones, looked for from a place of this process's own, as other runs look at the same time. */
+/** Returns the first of `length` consecutive free ports. The search starts at a position derived from the pid, because other test runs search at the same time. */
 export async function freePortRange(length: number): Promise<number> {
-	const rows = Math.floor((LAST_PORT - FIRST_PORT) / length);
-	for (let tried = 0; tried < rows; tried++) {
-		const first = FIRST_PORT + ((process.pid + tried) % rows) * length;
+	const ranges = Math.floor((LAST_PORT - FIRST_PORT) / length);
+	for (let attempt = 0; attempt < ranges; attempt++) {
+		const first = FIRST_PORT + ((process.pid + attempt) % ranges) * length;
 		const free = await Promise.all(Array.from({ length }, (_, i) => isFree(first + i)));
 		if (free.every(Boolean)) return first;
 	}
-	throw new Error(`no ${length} free ports in a row from ${FIRST_PORT} on`);
+	throw new Error(`no ${length} consecutive free ports between ${FIRST_PORT} and ${LAST_PORT}`);
 }
 
-/** The environment that leads infra and Plaza to a set of its own, with its data in `dataDir`. */
+/** Returns the environment variables with which infra and Plaza use separate servers, with their data in `dataDir`. */
 export async function testServers(dataDir: string) {
-	// Each of the four and the port after it.
+	// Two consecutive ports for each of the four servers.
 	const first = await freePortRange(8);
 	const [kafka, cassandra, postgres, redis] = [0, 2, 4, 6].map(i => i + first) as [number, number, number, number];
 	return {
