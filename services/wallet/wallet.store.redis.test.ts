@@ -6,8 +6,8 @@ import { redisBalances } from "./wallet.store.redis.ts";
 
 it("does not believe a Redis from an older dump because it was told of something newer before it was asked how far it goes", async () => {
 	const scheduler = createScheduler(1);
-	const redis = modelRedis(scheduler, { hits: () => false, end() {}, isOver: true });
-	const connection = redis.connect({ name: "node", isAlive: true, heldUntilMs: 0 });
+	const redis = modelRedis(scheduler, { shouldInject: () => false, end() {}, isOver: true });
+	const connection = redis.connect({ name: "node", isAlive: true, frozenUntilMs: 0 });
 	let connected = Promise.withResolvers<void>();
 	connection.onReconnect(() => connected.resolve());
 	let committed = Promise.resolve([0]);

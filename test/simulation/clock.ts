@@ -1,4 +1,4 @@
-// Virtual time: while it is in force, every timer, every clock and every random id of this process is the scheduler's.
+// Virtual time: while it is installed, the scheduler controls every timer, every clock and every random id of this process.
 import crypto from "node:crypto";
 import { syncBuiltinESMExports } from "node:module";
 import timers from "node:timers/promises";
@@ -22,14 +22,14 @@ function fakes({ after, nowMs, random }: Scheduler) {
 		timerOf(after(Math.max(1, ms), "timer", () => work(...args)));
 	const clear = (timer?: Timer) => timer?.cancel();
 	const setInterval = (work: Callback, ms: number) => {
-		const again = () => {
+		const schedule = () => {
 			timer.cancel = after(ms, "interval", () => {
-				again();
+				schedule();
 				work();
 			});
 		};
 		const timer: Timer = timerOf(() => {});
-		again();
+		schedule();
 		return { unref: () => timer, ref: () => timer, cancel: () => timer.cancel() };
 	};
 	const delay = (ms?: number, value?: unknown, { signal }: { signal?: AbortSignal } = {}) =>
@@ -62,7 +62,7 @@ function fakes({ after, nowMs, random }: Scheduler) {
 	};
 }
 
-/** Puts the scheduler's time in force; answers how to end that. */
+/** Replaces the process's timers, clocks and random sources by the scheduler's. Returns a function that restores them. */
 export function installClock(scheduler: Scheduler): () => void {
 	const fake = fakes(scheduler);
 	const places: [object, object][] = [

@@ -1,8 +1,8 @@
-// As much SQL and Lua as the statements of the relay's lease and the wallet's scripts are made of, so that they themselves run here, and not a copy that
-// would go on being right when they are wrong. What it cannot read does not compile, or answers nonsense: either way the simulation fails.
+// Interprets the subset of SQL and Lua that the relay's lease and the wallet's scripts use, so that the simulation runs the real statements
+// and not a copy that could stay correct when they are wrong. What it cannot parse fails to compile or gives wrong results: the simulation fails either way.
 
-/** The words of an expression as JavaScript's; what is neither '' nor 0 is as true here as there. */
-const words = (text: string) =>
+/** Translates the operators of an expression to JavaScript. Truthiness is the same in both for all values except '' and 0. */
+const toJavaScript = (text: string) =>
 	text
 		.replaceAll("~=", "!=")
 		.replace(/(?<![<>!=])=(?!=)/g, "==")
@@ -20,15 +20,15 @@ function expressionOf(text: string, columns: string[]): Expression {
 	return made;
 }
 
-/** `update … set … [where …] [returning fence]`, on a table of one row. Answers the rows that it returns. */
+/** Runs `update … set … [where …] [returning fence]` on a table of one row. Returns the rows of the `returning` clause. */
 export function updateRow(row: Row, sql: string, bindings: unknown[], nowMs: number): Row[] {
 	let bound = 0;
 	const text = sql.replace(/\?\??/g, () => `given[${bound++}]`).replace(/\s+/g, " ");
 	const parts = /^update given\[0\] set (?<set>.+?)(?: where (?<where>.+?))?(?: returning (?<returning>\w+))?$/.exec(text.trim());
-	if (!parts?.groups) throw new Error(`this is not understood: ${text}`);
+	if (!parts?.groups) throw new Error(`unsupported statement: ${text}`);
 	const { set, where = "true", returning } = parts.groups as Record<string, string>;
 	const value = (expression: string) => expressionOf(expression, Object.keys(row))(bindings, () => nowMs, ...Object.values(row));
-	if (!value(words(where))) return [];
+	if (!value(toJavaScript(where))) return [];
 	const changed = set!.split(", ").map(one => {
 		const [column, expression] = one.split(" = ");
 		return [column!, value(expression!)];
@@ -38,7 +38,7 @@ export function updateRow(row: Row, sql: string, bindings: unknown[], nowMs: num
 }
 
 type Table = unknown[];
-/** Lua counts from 1. */
+/** Lua's indexes start at 1. */
 const table = (...values: unknown[]): Table => [undefined, ...values];
 const plain = (value: unknown): unknown => (Array.isArray(value) ? value.slice(1).map(plain) : value);
 const tonumber = (value: unknown) => (value === false || value === undefined ? undefined : Number(value));
@@ -51,7 +51,7 @@ function compile(lua: string) {
 		const assignment = /^(\s*)(local )?([\w[\] +\-*]+) = (.*)$/.exec(line);
 		const isAssignment = assignment && !/\b(if|for|return)\b/.test(line);
 		const [, , local, target, expression] = assignment ?? [];
-		const statement = isAssignment ? `${local ? "let " : ""}${target} = ${words(expression!)}` : words(line);
+		const statement = isAssignment ? `${local ? "let " : ""}${target} = ${toJavaScript(expression!)}` : toJavaScript(line);
 		return statement
 			.replace(/\{ (.+?) \}/g, "table($1)")
 			.replace(/\bfor (\w+) == (.+), (.+) do\b/, "for (let $1 = $2; $1 <= $3; $1++) {")
@@ -64,7 +64,7 @@ function compile(lua: string) {
 	return made;
 }
 
-/** Runs a script of Redis. `call`: a command. A nil that a command answers is false to a script, and what is false or nil is null to who called it. */
+/** Runs a Redis script. `call` executes a command. A script sees a command's nil as false; the caller of a script sees false and nil as null. */
 export function runLua(
 	lua: string,
 	keys: string[],
@@ -78,7 +78,7 @@ export function runLua(
 		}
 	};
 	const answer = plain(compile(lua)(redis, table(...keys), table(...args.map(String)), table, tonumber));
-	const told = (value: unknown): unknown =>
-		Array.isArray(value) ? value.map(told) : value === false || value === undefined ? null : value;
-	return told(answer);
+	const toReply = (value: unknown): unknown =>
+		Array.isArray(value) ? value.map(toReply) : value === false || value === undefined ? null : value;
+	return toReply(answer);
 }

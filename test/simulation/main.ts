@@ -1,8 +1,8 @@
-// The simulation, from the command line:
+// Runs the simulation from the command line:
 //
-//     node test/simulation/main.ts [--seeds 500] [--world NAME]       each world with so many seeds, then every planted bug
-//     node test/simulation/main.ts --world NAME --seed S [--trace]    one history again
-//     node test/simulation/main.ts --planted [--plant NAME]           the planted bugs alone, or one of them
+//     node test/simulation/main.ts [--seeds 500] [--world NAME]       runs each world with this number of seeds, then every mutant
+//     node test/simulation/main.ts --world NAME --seed S [--trace]    replays one history
+//     node test/simulation/main.ts --mutants [--mutant NAME]          runs only the mutants, or one of them
 import { parseArgs } from "node:util";
 import { mutants } from "./mutants.ts";
 import { replay } from "./replay.ts";
@@ -15,8 +15,8 @@ const { values } = parseArgs({
 		seeds: { type: "string", default: "500" },
 		seed: { type: "string" },
 		world: { type: "string" },
-		plant: { type: "string" },
-		planted: { type: "boolean", default: false },
+		mutant: { type: "string" },
+		mutants: { type: "boolean", default: false },
 		trace: { type: "boolean", default: false }
 	}
 });
@@ -28,12 +28,12 @@ const chosen = <T>(all: T[], name: string | undefined, nameOf: (one: T) => strin
 	process.exit(2);
 };
 const names = chosen(Object.keys(worlds), values.world, name => name, "world");
-const bugs = chosen(mutants, values.plant, ({ name }) => name, "planted bug");
+const chosenMutants = chosen(mutants, values.mutant, ({ name }) => name, "mutant");
 
 const isGood =
 	values.seed !== undefined
-		? await replay(names[0]!, Number(values.seed), values.plant, values.trace)
-		: values.planted || values.plant !== undefined
-			? await runMutants(bugs)
-			: (await scan(names, Number(values.seeds))) && (values.world !== undefined || (await runMutants(bugs)));
+		? await replay(names[0]!, Number(values.seed), values.mutant, values.trace)
+		: values.mutants || values.mutant !== undefined
+			? await runMutants(chosenMutants)
+			: (await scan(names, Number(values.seeds))) && (values.world !== undefined || (await runMutants(chosenMutants)));
 process.exit(isGood ? 0 : 1);

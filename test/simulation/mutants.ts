@@ -1,15 +1,15 @@
-// Bugs that are planted to prove that the simulation finds such bugs. Most are a change of the real source, made while it is loaded; the text that is
-// replaced must be there exactly once, so that a plant cannot rot unnoticed. Others wrap a port whose other side is not TypeScript.
+// Mutants: deliberate bugs which prove that the simulation detects such bugs. Most change the real source while it is loaded; the text to replace
+// must occur exactly once, so that an outdated mutant fails. The others wrap a store whose real logic runs outside TypeScript.
 import type { SummaryStore } from "../../services/summary/summary.store.ts";
 
 export interface Mutant {
 	name: string;
-	/** The world whose promises it breaks. */
+	/** The world whose checks must detect it. */
 	world: string;
 	file?: string;
 	find?: string;
 	replace?: string;
-	/** Stands for the summary's store. */
+	/** Wraps the summary's store. */
 	summary?: (store: SummaryStore, rows: Map<string, number>) => SummaryStore;
 }
 
@@ -30,7 +30,7 @@ export const mutants: Mutant[] = [
 		replace: "topics: names, handler: async batch => (void handle(batch).catch(() => {}), batch.records.at(-1)!.offset + 1) }"
 	},
 	{
-		name: "relay with a cursor",
+		name: "relay reads from a cursor and skips late commits",
 		world: "purchases",
 		file: "mixins/outbox/relay.ts",
 		find: 'if (waiting.length === 0) return "nothing";',
@@ -40,91 +40,91 @@ export const mutants: Mutant[] = [
 	if (waiting.length === 0) return "nothing";`
 	},
 	{
-		name: "delete before the acknowledgement",
+		name: "outbox rows deleted before the acknowledgement",
 		world: "purchases",
 		file: "mixins/outbox/relay.ts",
 		find: "await log.append(waiting.map(({ record }) => record));",
 		replace: "await outbox.next(0, waiting.map(({ id }) => id)); await log.append(waiting.map(({ record }) => record));"
 	},
 	{
-		name: "relay with two owners and no fence",
+		name: "relay does not check the fence of its lease",
 		world: "purchases",
 		file: "mixins/outbox/relay.ts",
 		find: "(await lease.hold()) !== fence",
 		replace: "false"
 	},
 	{
-		name: "lease taken from who still holds it",
+		name: "lease taken before it expires",
 		world: "purchases",
 		file: "mixins/outbox/lease.ts",
 		find: "where until < clock_timestamp() or holder = ?",
 		replace: "where true or holder = ?"
 	},
 	{
-		name: "lease renewed that is somebody else's",
+		name: "lease of another owner renewed",
 		world: "purchases",
 		file: "mixins/outbox/lease.ts",
 		find: 'update("holder = holder where fence = ?", [held])',
 		replace: 'update("holder = holder where fence >= ?", [held])'
 	},
 	{
-		name: "wallet without a fence",
+		name: "wallet applies outdated totals",
 		world: "purchases",
 		file: "services/wallet/wallet.lua.ts",
 		find: "local isNewer = tonumber(seq) > before",
 		replace: "local isNewer = tonumber(seq) > 0"
 	},
 	{
-		name: "generation not renewed when Redis is behind",
+		name: "generation kept although Redis lost data",
 		world: "purchases",
 		file: "services/wallet/wallet.redis-consistency.ts",
 		find: "if (!seen || due.some((offset, partition) => Number(applied[partition] ?? 0) < offset)) {",
 		replace: "if (!seen) {"
 	},
 	{
-		name: "answers of a batch mixed up",
+		name: "results of a batch in the wrong order",
 		world: "purchases",
 		file: "mixins/micro-batch.ts",
 		find: "const answer = answers[index] as Answer | Error;",
 		replace: "const answer = answers.at(-1 - index) as Answer | Error;"
 	},
 	{
-		name: "push to the user of the frame",
+		name: "socket joins the user of every purchase frame",
 		world: "purchases",
 		file: "services/socket/ws/session.ts",
 		find: "if (this.#client.user === undefined && owner !== undefined) await this.#become(owner);",
 		replace: "if (owner !== undefined) await this.#become(owner);"
 	},
 	{
-		name: "screen without versions",
+		name: "outdated values pushed to a socket",
 		world: "purchases",
 		file: "services/socket/ws/version-filter.rules.ts",
 		find: "const isBehind = shows(data, headers)",
 		replace: "if (!raise) return data; const isBehind = shows(data, headers)"
 	},
 	{
-		name: "record from elsewhere known by where it lies now",
+		name: "replayed foreign record identified by its new position",
 		world: "purchases",
 		file: "services/wallet/wallet.rules.ts",
 		find: "(origin.every(part => part !== undefined) ? origin : [topic, partition, offset])",
 		replace: "[topic, partition, offset]"
 	},
 	{
-		name: "fence without equality",
+		name: "redelivered pick not counted",
 		world: "selections",
 		file: "services/selections/selections.rules.ts",
 		find: "return first === undefined || isSame(first, place);",
 		replace: "return first === undefined;"
 	},
 	{
-		name: "applied twice after a crash",
+		name: "picks applied twice after a crash",
 		world: "selections",
 		file: "services/selections/selections.rules.ts",
 		find: "if (record.offset > appliedOffset) changed.set",
 		replace: "changed.set"
 	},
 	{
-		name: "ids forgotten after a while",
+		name: "pick ids expire",
 		world: "selections",
 		file: "services/selections/selections.tally.ts",
 		find: "const picks = counting(received, epoch, seen);",
@@ -132,7 +132,7 @@ export const mutants: Mutant[] = [
 		const picks = counting(received, epoch, seen);`
 	},
 	{
-		name: "counts kept in memory",
+		name: "counts cached in memory after the partition was revoked",
 		world: "selections",
 		file: "services/selections/selections.tally.ts",
 		find: "const picks = counting(received, epoch, seen);",
@@ -145,7 +145,7 @@ export const mutants: Mutant[] = [
 		for (const [name, total] of grown(before, picks)) own.set(name, total as never);`
 	},
 	{
-		name: "counts read before they are written",
+		name: "counts read before the write",
 		world: "selections",
 		file: "services/selections/selections.tally.ts",
 		find: "await store.add(fresh.map",
@@ -154,7 +154,7 @@ export const mutants: Mutant[] = [
 		await store.add(fresh.map`
 	},
 	{
-		name: "summary without a version",
+		name: "summary accepts lower counts",
 		world: "selections",
 		summary: (store, rows) => ({
 			...store,
@@ -173,7 +173,7 @@ export const mutants: Mutant[] = [
 		const sent = { dead: [], strays: [] };`
 	},
 	{
-		name: "what waits is lost with the process",
+		name: "offset committed before deferred records are handled",
 		world: "records",
 		file: "mixins/topics/topics.ts",
 		find: "topics: names, handler: handle }",
@@ -187,21 +187,21 @@ export const mutants: Mutant[] = [
 		} }`
 	},
 	{
-		name: "poison takes its neighbours along",
+		name: "poison record rejects its whole batch",
 		world: "records",
 		file: "mixins/topics/run-handler.ts",
 		find: "if (some.length === 1) {\n\t\t\toutcome.refused.set(first, tried.refused);",
 		replace: "if (some.length >= 1) {\n\t\t\tfor (const { record } of some) outcome.refused.set(record.offset, tried.refused);"
 	},
 	{
-		name: "keys without an order",
+		name: "records of one key handled out of order",
 		world: "records",
 		file: "mixins/topics/run-handler.ts",
 		find: "Map.groupBy(messages, ({ record }) => String(record.key))",
 		replace: "Map.groupBy(messages, ({ record }) => String(record.offset))"
 	},
 	{
-		name: "retry under a key without a look at the tombstone",
+		name: "retry of a create ignores the voided id",
 		world: "orders",
 		file: "services/orders/orders.store.ts",
 		find: "await orAway(rows(VOID, [ids]));",

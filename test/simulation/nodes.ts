@@ -1,5 +1,5 @@
-// The processes of a simulated system. One that is killed loses all it had in memory, and whatever it was about to do; it is started again later, with
-// nothing but what the stores know.
+// The processes of a simulated system. A killed process loses its memory and its pending work; it restarts later and knows only what the stores
+// contain.
 import { setTimeout as delay } from "node:timers/promises";
 import { type CallingOptions, ServiceBroker } from "moleculer";
 import { ContractValidator } from "../../contract/validator.ts";
@@ -10,9 +10,9 @@ import { type Actor, actAs, type Scheduler } from "./scheduler.ts";
 
 export interface Node {
 	readonly name: string;
-	/** What runs now; undefined while it is down. */
+	/** The running process; undefined while the node is down. */
 	readonly running: Running | undefined;
-	/** Calls an action there, as a door does; rejects with `UNAVAILABLE` when it dies before it has answered. */
+	/** Calls an action on this node; rejects with `UNAVAILABLE` if the node is down or is killed before it answers. */
 	call(action: string, params: object, options?: CallingOptions): Promise<unknown>;
 	start(): Promise<void>;
 	kill(): void;
@@ -22,23 +22,23 @@ export interface Node {
 export interface Running {
 	actor: Actor;
 	broker: ServiceBroker;
-	/** Called when it dies. */
-	mourners: Set<() => void>;
+	/** Called when the process is killed. */
+	onExit: Set<() => void>;
 }
 
 const DOWN_MS = [10, 4_000] as const;
 
-/** `furnish` puts the services in. */
+/** `addServices` creates the services in the broker before it starts; `onKill` is called after the process was killed. */
 export function createNode(
 	name: string,
 	scheduler: Scheduler,
-	furnish: (running: Running) => void,
-	onDeath: (dead: Running) => void
+	addServices: (running: Running) => void,
+	onKill: (killed: Running) => void
 ): Node {
 	let running: Running | undefined;
 
 	const start = () => {
-		const actor: Actor = { name, isAlive: true, heldUntilMs: 0 };
+		const actor: Actor = { name, isAlive: true, frozenUntilMs: 0 };
 		return actAs(actor, async () => {
 			const broker = new ServiceBroker({
 				nodeID: name,
@@ -48,9 +48,9 @@ export function createNode(
 				validator: new ContractValidator(actions),
 				uidGenerator: () => scheduler.random.uuid()
 			});
-			const born: Running = { actor, broker, mourners: new Set() };
-			running = born;
-			furnish(born);
+			const created: Running = { actor, broker, onExit: new Set() };
+			running = created;
+			addServices(created);
 			await broker.start();
 		});
 	};
@@ -66,35 +66,35 @@ export function createNode(
 			const one = running;
 			if (!one) return Promise.reject(unavailable(name));
 			return new Promise((resolve, reject) => {
-				const mourn = () => reject(unavailable(name));
-				one.mourners.add(mourn);
+				const rejectCall = () => reject(unavailable(name));
+				one.onExit.add(rejectCall);
 				actAs(one.actor, () => one.broker.call(action, params, options))
 					.then(resolve, reject)
-					.finally(() => one.mourners.delete(mourn));
+					.finally(() => one.onExit.delete(rejectCall));
 			});
 		},
 
 		kill() {
 			if (!running) return;
-			const dead = running;
+			const killed = running;
 			running = undefined;
-			scheduler.note(`${name} dies`);
-			scheduler.bury(dead.actor);
-			onDeath(dead);
-			for (const mourn of dead.mourners) mourn();
+			scheduler.note(`${name} is killed`);
+			scheduler.kill(killed.actor);
+			onKill(killed);
+			for (const listener of killed.onExit) listener();
 			actAs(undefined, () => scheduler.after(scheduler.random.between(...DOWN_MS), `${name} starts`, () => void start()));
 		},
 
 		freeze(forMs) {
 			if (!running) return;
-			scheduler.note(`${name} is frozen for ${forMs}`);
-			running.actor.heldUntilMs = scheduler.nowMs() + forMs;
+			scheduler.note(`${name} is frozen for ${forMs} ms`);
+			running.actor.frozenUntilMs = scheduler.nowMs() + forMs;
 		}
 	};
 }
 
-/** Asks some node until it is answered, as a client does; what is refused for another reason than that something is away is thrown. */
-export const insist =
+/** Calls random nodes until one answers, like a client that retries. Only `UNAVAILABLE` is retried; other errors are thrown. */
+export const callUntilAnswered =
 	(nodes: Node[], random: Random) =>
 	async (action: string, params: object): Promise<unknown> => {
 		for (;;) {

@@ -1,4 +1,4 @@
-// Orders, payments and stock: the services' own simulation, on a real Postgres in this process. One seed, one history.
+// Orders, payments and stock: runs the services' own simulation on an embedded Postgres. One seed gives one history.
 import fc from "fast-check";
 import { migrate } from "../../mixins/database/database.ts";
 import { commands, run } from "../../services/orders/orders.simulation.ts";
@@ -14,9 +14,9 @@ export async function openOrders(): Promise<Opened> {
 			for (const command of history!) lines?.push(JSON.stringify(command));
 			try {
 				await run(history!, db.knex);
-				return { turns: history!.length, hash: "" };
+				return { steps: history!.length, hash: "" };
 			} catch (error) {
-				return { turns: history!.length, hash: "", error: error as Error };
+				return { steps: history!.length, hash: "", error: error as Error };
 			}
 		},
 		async close() {

@@ -1,5 +1,5 @@
-// What Postgres is to those who write to it and tell of it: transactions that lock rows, end in one go or not at all, and an outbox whose ids are drawn
-// before anybody sees them.
+// Model of Postgres for writers and relays: transactions that lock rows and are atomic, and an outbox whose ids are assigned before
+// the commit makes the rows visible.
 import type { Knex } from "knex";
 import { unavailable } from "../../mixins/errors.ts";
 import type { Outbox, PendingMessage } from "../../mixins/outbox/outbox.ts";
@@ -9,19 +9,19 @@ import { type Faults, type Server, serverNamed } from "./injected-faults.ts";
 import { type Actor, currentActor, type Scheduler } from "./scheduler.ts";
 
 export interface Transaction {
-	/** Waits until nobody else holds it. */
+	/** Waits until no other transaction holds the lock. */
 	lock(key: string): Promise<void>;
-	/** Puts records into the outbox, and draws their ids. */
-	tell(records: Outgoing[]): void;
+	/** Inserts records into the outbox and assigns their ids. */
+	addToOutbox(records: Outgoing[]): void;
 }
 
 export interface ModelPostgres {
 	server: Server;
-	/** What `work` answers is done when the transaction commits. */
+	/** Runs `commit`, the effect that `work` returns, when the transaction commits. */
 	transaction<T>(work: (trx: Transaction) => Promise<{ answer: T; commit: () => void }>): Promise<T>;
-	/** As one process sees it. */
+	/** The outbox, for one process. */
 	outboxOf(actor: Actor): Outbox;
-	/** Ends what a dead process had begun. */
+	/** Rolls back the transactions of a killed process. */
 	rollback(actor: Actor): void;
 	waiting(): number;
 }
@@ -39,7 +39,7 @@ export function modelPostgres(scheduler: Scheduler, faults: Faults): ModelPostgr
 		for (const [key, holder] of locks) if (isMine(holder)) locks.delete(key);
 		const waiting = queue;
 		queue = [];
-		for (const goOn of waiting) goOn();
+		for (const resume of waiting) resume();
 	};
 
 	const lockAs = (holder: { actor: Actor | undefined }) => async (key: string) => {
@@ -52,7 +52,7 @@ export function modelPostgres(scheduler: Scheduler, faults: Faults): ModelPostgr
 
 	const statement = (sql: string, bindings: unknown[]) => ({
 		timeout: () =>
-			server.ask(sql.includes("fence + 1") ? "take" : sql.includes("infinity") ? "release" : "renew", () => ({
+			server.request(sql.includes("fence + 1") ? "take" : sql.includes("infinity") ? "release" : "renew", () => ({
 				rows: updateRow(lease, sql, bindings, scheduler.nowMs())
 			}))
 	});
@@ -63,22 +63,22 @@ export function modelPostgres(scheduler: Scheduler, faults: Faults): ModelPostgr
 		async transaction(work) {
 			const actor = currentActor();
 			const holder = { actor };
-			const told = new Map<number, Outgoing>();
+			const added = new Map<number, Outgoing>();
 			await scheduler.step("postgres begin");
-			if (server.isAway() || faults.hits("refused")) throw unavailable("Postgres");
+			if (server.isUnavailable() || faults.shouldInject("refused")) throw unavailable("Postgres");
 			try {
 				const { answer, commit } = await work({
 					lock: lockAs(holder),
-					tell: records => {
-						for (const record of records) told.set(nextID++, record);
+					addToOutbox: records => {
+						for (const record of records) added.set(nextID++, record);
 					}
 				});
-				await server.ask("commit", () => {
+				await server.request("commit", () => {
 					commit();
-					for (const [id, record] of told) rows.set(id, record);
+					for (const [id, record] of added) rows.set(id, record);
 					release(one => one === holder);
 				});
-				if (told.size > 0) for (const listener of listeners.get(actor!) ?? []) listener();
+				if (added.size > 0) for (const listener of listeners.get(actor!) ?? []) listener();
 				return answer;
 			} finally {
 				release(one => one === holder);
@@ -96,14 +96,14 @@ export function modelPostgres(scheduler: Scheduler, faults: Faults): ModelPostgr
 			return {
 				table: "outbox",
 				knex: { raw: statement } as unknown as Knex,
-				add: () => Promise.reject(new Error("nobody adds to it by hand")),
-				addWithin: () => Promise.reject(new Error("nobody adds to it by hand")),
+				add: () => Promise.reject(new Error("the model does not support add")),
+				addWithin: () => Promise.reject(new Error("the model does not support add")),
 				onCommit(listener) {
 					own.add(listener);
 					return () => own.delete(listener);
 				},
 				next: (limit, left = []) =>
-					server.ask(`next ${left}`, () => {
+					server.request(`next ${left}`, () => {
 						for (const id of left) rows.delete(Number(id));
 						return [...rows]
 							.sort(([one], [other]) => one - other)

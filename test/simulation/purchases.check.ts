@@ -1,4 +1,4 @@
-// What must be true of purchases, totals and topics when all is quiet.
+// The invariants of purchases, totals and topics once the system is idle.
 import assert from "node:assert/strict";
 import { keyOf, type PurchaseTables } from "./purchases.model.ts";
 import type { Topics } from "./topics.model.ts";
@@ -9,24 +9,24 @@ interface Bought {
 	amount: number;
 }
 
-/** What people know that they have done. */
-export interface Books {
-	/** Acknowledged, by user and id. */
+/** The purchases that the clients made. */
+export interface ExpectedPurchases {
+	/** Acknowledged purchases, by user and id. */
 	bought: Map<string, Bought>;
-	/** Written to the topic by somebody else. */
-	elsewhere: Bought[];
-	/** Texts that are no purchases. */
+	/** Purchases that a foreign client wrote to the topic. */
+	foreign: Bought[];
+	/** Record values that are not valid purchases. */
 	poison: string[];
 }
 
 const sumCents = (purchases: Iterable<Bought>) => [...purchases].reduce((sum, { amount }) => sum + Math.round(amount * 100), 0);
 
-/** A balance that was answered is one that the user has had, and not older than what the wallet had committed when it was asked for. */
+/** Fails unless the user once had this balance and it includes everything that the wallet had committed before the call. */
 export function checkBalance(user: string, answer: unknown, leastCents: number, { history }: PurchaseTables) {
 	const { balances } = answer as { balances: { total: number } };
 	const cents = Math.round(balances.total * 100);
-	assert.ok([0, ...(history.get(user) ?? [])].includes(cents), `${user} never had ${cents}`);
-	assert.ok(cents >= leastCents, `${user} was answered ${cents} when ${leastCents} had been committed`);
+	assert.ok([0, ...(history.get(user) ?? [])].includes(cents), `${user} never had a balance of ${cents}`);
+	assert.ok(cents >= leastCents, `${user} got a balance of ${cents} when ${leastCents} had been committed`);
 }
 
 function checkTopic(user: string, { totals }: PurchaseTables, topics: Topics) {
@@ -38,9 +38,9 @@ function checkTopic(user: string, { totals }: PurchaseTables, topics: Topics) {
 	assert.deepEqual(
 		numbers,
 		Array.from({ length: totals.get(user)?.seq ?? 0 }, (_, n) => n + 1),
-		`numbers of ${user}'s purchases on the topic`
+		`sequence numbers of ${user}'s purchases on the topic`
 	);
-	// What is sent again is sent in order again: nothing old comes after what is new for good.
+	// A relay that repeats records repeats them in order: the last occurrences of the numbers are in order.
 	const lasts = numbers.map(seq => seqs.lastIndexOf(seq));
 	assert.deepEqual(
 		lasts,
@@ -49,22 +49,26 @@ function checkTopic(user: string, { totals }: PurchaseTables, topics: Topics) {
 	);
 }
 
-/** Every poisoned record lies in the dead letters, to the byte, and nothing else does. */
+/** Every poison record is in the dead-letter topic, unchanged, and nothing else is there. */
 export function checkDead(topic: string, poison: string[], topics: Topics) {
 	const dead = topics.partitions(`${topic}.dead`).flatMap(({ records }) => records);
 	assert.deepEqual(new Set(dead.map(({ value }) => String(value))), new Set(poison), `the dead letters of ${topic}`);
 	for (const { headers, value } of dead) {
 		const record = topics.partitions(topic)[Number(headers["dead-partition"])]?.records[Number(headers["dead-offset"])];
-		assert.deepEqual(String(record?.value), String(value), "a dead letter names another place");
+		assert.deepEqual(String(record?.value), String(value), "a dead letter names the wrong source position");
 	}
 }
 
-export function checkPurchases({ bought, elsewhere, poison }: Books, tables: PurchaseTables, topics: Topics) {
+export function checkPurchases(
+	{ bought, foreign: elsewhere, poison }: ExpectedPurchases,
+	tables: PurchaseTables,
+	topics: Topics
+) {
 	const all = [...bought.values(), ...elsewhere];
-	assert.equal(tables.purchases.size, all.length, "purchases that are stored");
+	assert.equal(tables.purchases.size, all.length, "the number of stored purchases");
 	for (const key of bought.keys()) {
 		const [userID, id] = key.split(" ") as [string, string];
-		assert.ok(tables.purchases.has(keyOf({ userID, id })), `${key} was acknowledged and is not stored`);
+		assert.ok(tables.purchases.has(keyOf({ userID, id })), `${key} was acknowledged but is not stored`);
 	}
 	for (const user of new Set(all.map(({ user_id }) => user_id))) {
 		const own = all.filter(({ user_id }) => user_id === user);

@@ -1,4 +1,4 @@
-// The store of purchases, in memory, with what its statements lock and in which order; what they decide is purchase.rules.ts's.
+// Model of the store of purchases: it takes the same locks in the same order as the real statements; purchase.rules.ts makes the decisions.
 import { isUnavailable, unavailable } from "../../mixins/errors.ts";
 import { encode } from "../../mixins/topics/encode.ts";
 import { topics } from "../../services/contract.ts";
@@ -9,14 +9,14 @@ import type { ModelPostgres } from "./postgres.model.ts";
 import type { Scheduler } from "./scheduler.ts";
 
 export interface PurchaseTables {
-	/** Amounts by key. */
+	/** Amounts in cents, by the key of the purchase. */
 	purchases: Map<string, number>;
 	totals: Map<string, PurchaseTotal>;
-	/** Every total a user has had, by seq. */
+	/** All totals that a user has had, in the order of seq. */
 	history: Map<string, number[]>;
 }
 
-/** An id is one user's own. */
+/** Purchase ids are unique per user. */
 export const keyOf = ({ userID, id }: Pick<Attempt, "userID" | "id">) => JSON.stringify([userID, id]);
 
 export const purchaseTables = (): PurchaseTables => ({ purchases: new Map(), totals: new Map(), history: new Map() });
@@ -46,7 +46,7 @@ export function modelPurchases(
 					{ headers, requestID }
 				);
 			});
-			trx.tell(records);
+			trx.addToOutbox(records);
 			const commit = () => {
 				for (const attempt of fresh) purchases.set(keyOf(attempt), attempt.amountCents);
 				for (const [index, { userID }] of fresh.entries())
@@ -64,6 +64,6 @@ export function modelPurchases(
 				if (!isUnavailable(error)) throw error;
 				return attempts.map(() => unavailable("Postgres"));
 			}),
-		totals: users => postgres.server.ask("totals", () => users.map(user => totals.get(user) ?? { seq: 0, total_cents: 0 }))
+		totals: users => postgres.server.request("totals", () => users.map(user => totals.get(user) ?? { seq: 0, total_cents: 0 }))
 	};
 }

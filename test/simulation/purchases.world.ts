@@ -1,5 +1,5 @@
-// Purchases, from the frame to the balance on the screen: bought in Postgres, told by the outbox, totalled in Redis, pushed to sockets. Others buy too,
-// on the topic itself, and some write nonsense there.
+// Purchases from the frame to the balance on the screen: stored in Postgres, published by the outbox, summed in Redis, pushed to sockets. Foreign
+// clients write purchases and poison records directly to the topic.
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import { relay } from "../../mixins/outbox/relay.ts";
@@ -10,31 +10,31 @@ import { keepWarm } from "../../services/wallet/wallet.backfill.ts";
 import { memoryBalances } from "../../services/wallet/wallet.store.memory.ts";
 import { redisBalances } from "../../services/wallet/wallet.store.redis.ts";
 import { wallet } from "../../services/wallet/wallet.ts";
-import { createNode, insist, type Node } from "./nodes.ts";
+import { callUntilAnswered, createNode, type Node } from "./nodes.ts";
 import { modelPostgres } from "./postgres.model.ts";
-import { type Books, checkBalance, checkPurchases } from "./purchases.check.ts";
+import { checkBalance, checkPurchases, type ExpectedPurchases } from "./purchases.check.ts";
 import { modelPurchases, purchaseTables } from "./purchases.model.ts";
 import { modelRedis } from "./redis.model.ts";
-import { type Door, doorFinder, openScreen } from "./screens.ts";
-import { furnishSockets } from "./sockets.ts";
-import type { Ground, World } from "./world.ts";
+import { endpointFinder, openScreen, type SocketEndpoint } from "./screens.ts";
+import { addSocketService } from "./sockets.ts";
+import type { World, WorldContext } from "./world.ts";
 
-/** Fewer than users: they share some. */
+/** Fewer than users, so that users share partitions. */
 const PARTITIONS = 2;
 const USERS = ["ann", "bob", "cy", "dan", "eve"];
 const POLL_MS = { least: 50, most: 2_000 };
-const HEARD = ["WalletBalance"];
+const PUSHED_TOPICS = ["WalletBalance"];
 const POISON = ["{", '{"user_id":"ann"}', '{"user_id":"ann","amount":-1}', '{"user_id":7,"amount":1}'];
 
-export function purchases({ scheduler, faults, topics }: Ground): World {
+export function purchases({ scheduler, faults, topics }: WorldContext): World {
 	const { random } = scheduler;
 	const postgres = modelPostgres(scheduler, faults);
 	const redis = modelRedis(scheduler, faults);
 	const tables = purchaseTables();
 	const store = modelPurchases(postgres, tables, scheduler);
-	const books: Books = { bought: new Map(), elsewhere: [], poison: [] };
-	const doors = new Map<Node, Door>();
-	/** One process that keeps totals in its own memory, or several that share a Redis. */
+	const expected: ExpectedPurchases = { bought: new Map(), foreign: [], poison: [] };
+	const endpoints = new Map<Node, SocketEndpoint>();
+	/** Either one process with totals in its own memory, or several processes with one Redis. */
 	const isAlone = random.chance(0.25);
 
 	const nodes: Node[] = (isAlone ? ["node-1"] : ["node-1", "node-2"]).map(name => {
@@ -58,44 +58,44 @@ export function purchases({ scheduler, faults, topics }: Ground): World {
 					})
 				);
 				broker.createService(wallet(balances, [...warm, withTopics()]));
-				doors.set(node, furnishSockets(running, nodes, HEARD, withTopics(), scheduler));
+				endpoints.set(node, addSocketService(running, nodes, PUSHED_TOPICS, withTopics(), scheduler));
 			},
 			({ actor }) => {
 				postgres.rollback(actor);
-				topics.groups.lose(actor);
+				topics.groups.removeAfterTimeout(actor);
 			}
 		);
 		return node;
 	});
 
-	const ask = insist(nodes, random);
-	const findDoor = doorFinder(nodes, doors, random);
+	const ask = callUntilAnswered(nodes, random);
+	const findEndpoint = endpointFinder(nodes, endpoints, random);
 	const screens = Array.from({ length: random.between(1, 3) }, () => {
 		const user = random.pick(USERS);
 		const screen = openScreen(scheduler, {
 			user,
-			findDoor,
+			findEndpoint,
 			onFrame: ({ code, data }, before) => {
 				if (code !== "balance") return;
-				assert.equal(data.user_id, user, "somebody else's balance was shown");
+				assert.equal(data.user_id, user, "the balance of another user was pushed");
 				const last = before.findLast(frame => frame.code === "balance")?.data.balances.total ?? 0;
-				assert.ok(data.balances.total >= last, `a screen went back from ${last} to ${data.balances.total}`);
+				assert.ok(data.balances.total >= last, `the balance decreased from ${last} to ${data.balances.total}`);
 			},
 			onConnected: () => {}
 		});
 		return screen;
 	});
 
-	/** People in a hurry, or at leisure: some faults take long to show. */
+	/** Short and long pauses: some faults take long to show an effect. */
 	const pauseMs = random.pick([200, 1_500, 8_000]);
 	const buyer = async (name: number) => {
 		for (let n = 0; n < random.between(1, 8); n++) {
 			await delay(random.between(0, pauseMs));
 			const bought = { id: `${name}-${n}`, user_id: random.pick(USERS), amount: random.between(1, 9_999) / 100 };
-			// A frame is a try: its answer may be lost with its socket.
+			// A frame is only an attempt: its answer is lost if its socket closes.
 			if (random.chance(0.3)) random.pick(screens).send(bought);
-			assert.deepEqual(await ask("purchase.create", bought), bought, "the answer is another purchase's");
-			books.bought.set(`${bought.user_id} ${bought.id}`, bought);
+			assert.deepEqual(await ask("purchase.create", bought), bought, "the answer belongs to another purchase");
+			expected.bought.set(`${bought.user_id} ${bought.id}`, bought);
 			if (random.chance(0.3)) {
 				await delay(random.between(0, 60_000));
 				assert.deepEqual(await ask("purchase.create", bought), bought);
@@ -111,9 +111,9 @@ export function purchases({ scheduler, faults, topics }: Ground): World {
 			await delay(random.between(0, 2_000));
 			const isPoison = random.chance(0.4);
 			const foreign = { user_id: random.pick(USERS), amount: random.between(1, 99), ...(random.chance(0.5) && { id: `f-${n}` }) };
-			const value = isPoison ? `${random.pick(POISON)}${" ".repeat(books.poison.length)}` : JSON.stringify(foreign);
-			if (isPoison) books.poison.push(value);
-			else books.elsewhere.push(foreign);
+			const value = isPoison ? `${random.pick(POISON)}${" ".repeat(expected.poison.length)}` : JSON.stringify(foreign);
+			if (isPoison) expected.poison.push(value);
+			else expected.foreign.push(foreign);
 			const partition = random.chance(0.5) ? random.between(0, PARTITIONS - 1) : undefined;
 			topics.write({ topic: "user_purchase", key: random.chance(0.5) ? foreign.user_id : null, value, partition });
 		}
@@ -128,7 +128,7 @@ export function purchases({ scheduler, faults, topics }: Ground): World {
 		}
 	};
 
-	/** What the wallet has committed of a user: no answer may know less. */
+	/** The user's total that the wallet has committed: no later answer may be lower. */
 	const committedTotal = (user: string) => {
 		const committed = topics.groups.committed("wallet", "user_purchase");
 		const known = topics.partitions("user_purchase").flatMap(({ records }, n) => records.slice(0, Math.max(0, committed[n]!)));
@@ -139,22 +139,23 @@ export function purchases({ scheduler, faults, topics }: Ground): World {
 	return {
 		nodes,
 		servers: [postgres.server],
-		forget: isAlone ? undefined : () => (random.chance(0.7) ? redis.restart() : redis.flush()),
-		async people() {
-			// Topics are there before anybody writes to them by hand.
+		loseData: isAlone ? undefined : () => (random.chance(0.7) ? redis.restart() : redis.flush()),
+		async runClients() {
+			// The topics must exist before a client writes to them directly.
 			while (!topics.exist("user_purchase")) await delay(10);
 			await Promise.all([...Array.from({ length: random.between(1, 5) }, (_, n) => buyer(n)), foreigner(), reader(), reader()]);
 		},
-		isQuiet: () => postgres.waiting() === 0 && screens.every(({ isOpen }) => isOpen),
+		isIdle: () => postgres.waiting() === 0 && screens.every(({ isOpen }) => isOpen),
 		async check() {
-			checkPurchases(books, tables, topics);
+			checkPurchases(expected, tables, topics);
 			for (const user of USERS) {
 				const total = tables.totals.get(user)?.total_cents ?? 0;
 				if (!isAlone)
-					assert.equal(Number(redis.hash(`wallet:${user}`).total_cents ?? 0), total, `Redis holds another total of ${user}`);
+					assert.equal(Number(redis.hash(`wallet:${user}`).total_cents ?? 0), total, `Redis holds a wrong total of ${user}`);
 				for (const { frames } of screens.filter(screen => screen.user === user)) {
 					const last = frames.findLast(({ code }) => code === "balance");
-					if (last) assert.equal(Math.round(last.data.balances.total * 100), total, `a screen of ${user} shows what is past`);
+					if (last)
+						assert.equal(Math.round(last.data.balances.total * 100), total, `a screen of ${user} shows an outdated total`);
 				}
 			}
 		}

@@ -1,5 +1,5 @@
-// Topics by themselves: two services that do nothing but write down what they are told, poison of every kind, and something they need that is not always
-// there. What cannot be handled must lie in the dead letters, what must wait must wait, and all else must be done, each key in order.
+// Topics without other features: two services that only record the messages that they handle, all kinds of poison, and a dependency that is
+// temporarily unavailable. Unusable records must be dead-lettered, records whose dependency is unavailable must wait, all others must be handled in order per key.
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import type { ServiceSchema } from "moleculer";
@@ -10,7 +10,7 @@ import { topics as topicsMixin } from "../../mixins/topics/topics.ts";
 import { serverNamed } from "./injected-faults.ts";
 import { createNode, type Node } from "./nodes.ts";
 import { checkDead } from "./purchases.check.ts";
-import type { Ground, World } from "./world.ts";
+import type { World, WorldContext } from "./world.ts";
 
 const PARTITIONS = 2;
 const KEYS = ["k", "l", "m", "n"];
@@ -21,31 +21,31 @@ const contracts = { single: contract, together: contract };
 type Topic = keyof typeof contracts;
 const TOPICS: Topic[] = ["single", "together"];
 const UNREADABLE = ["", "nothing", "null", '{"key":"k","n":1.5,"kind":"good"}', '{"key":"k"}'];
-/** As often as a handler is tried. */
+/** The number of attempts of a handler before its record is dead-lettered. */
 const ATTEMPTS = 5;
 
-export function records({ scheduler, faults, topics }: Ground): World {
+export function records({ scheduler, faults, topics }: WorldContext): World {
 	const { random } = scheduler;
 	const store = serverNamed("store", scheduler, faults);
-	/** What was done, in order; a second time only where it was handed over again. */
+	/** Handled messages in order; a message occurs twice only if it was redelivered. */
 	const done: Record<Topic, Message[]> = { single: [], together: [] };
 	const written: Record<Topic, Message[]> = { single: [], together: [] };
 	const poison: Record<Topic, string[]> = { single: [], together: [] };
-	const thereAtMs = scheduler.nowMs() + random.between(0, 30_000);
+	const availableAtMs = scheduler.nowMs() + random.between(0, 30_000);
 
 	const handlersOf = () => {
 		const failures = new Map<string, number>();
 		const examine = ({ key, n, kind }: Message) => {
 			if (kind === "refused") throw conflict("no", {});
-			if (kind === "broken") throw new Error("it throws whatever it is told");
-			if (kind === "waits" && scheduler.nowMs() < thereAtMs) throw unavailable("what it needs");
+			if (kind === "broken") throw new Error("this message always fails");
+			if (kind === "waits" && scheduler.nowMs() < availableAtMs) throw unavailable("a dependency");
 			const failed = failures.get(`${key}${n}`) ?? 0;
 			failures.set(`${key}${n}`, failed + 1);
-			if (kind === "flaky" && failed < ATTEMPTS - 1) throw new Error("it fails, but not for ever");
+			if (kind === "flaky" && failed < ATTEMPTS - 1) throw new Error("this message fails until its last attempt");
 		};
 		const doAll = (topic: Topic, messages: Message[]) => {
 			messages.forEach(examine);
-			return store.ask(`do ${messages.map(({ key, n }) => `${key}${n}`)}`, () => void done[topic].push(...messages));
+			return store.request(`do ${messages.map(({ key, n }) => `${key}${n}`)}`, () => void done[topic].push(...messages));
 		};
 		return {
 			single: ({ message }: Received<Message>) => doAll("single", [message]),
@@ -72,7 +72,7 @@ export function records({ scheduler, faults, topics }: Ground): World {
 						topics: { [topic]: handlers[topic] }
 					} as ServiceSchema);
 			},
-			({ actor }) => topics.groups.lose(actor)
+			({ actor }) => topics.groups.removeAfterTimeout(actor)
 		)
 	);
 
@@ -97,11 +97,11 @@ export function records({ scheduler, faults, topics }: Ground): World {
 	return {
 		nodes,
 		servers: [store],
-		async people() {
+		async runClients() {
 			while (!topics.exist("together.dead")) await delay(10);
 			await Promise.all(TOPICS.map(writer));
 		},
-		isQuiet: () => true,
+		isIdle: () => true,
 		check() {
 			for (const topic of TOPICS) {
 				checkDead(topic, poison[topic], topics);
@@ -109,8 +109,8 @@ export function records({ scheduler, faults, topics }: Ground): World {
 					const numbers = (of: Message[]) => of.filter(one => one.key === key).map(({ n }) => n);
 					const order = numbers(done[topic]);
 					const wanted = numbers(written[topic]);
-					assert.deepEqual(new Set(order), new Set(wanted), `what was done of ${key} on ${topic}`);
-					assert.deepEqual([...new Set(order)], wanted, `the order in which ${key} on ${topic} was done first`);
+					assert.deepEqual(new Set(order), new Set(wanted), `handled messages of ${key} on ${topic}`);
+					assert.deepEqual([...new Set(order)], wanted, `the order in which messages of ${key} on ${topic} were first handled`);
 				}
 			}
 		}

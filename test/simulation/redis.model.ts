@@ -1,4 +1,4 @@
-// Redis, in memory: one server, which may forget, and each process's connection to it. Scripts run as they are.
+// Model of Redis: one server, which may lose data, and a connection for each process. Scripts run unchanged.
 import type { Redis } from "../../mixins/redis.ts";
 import { runLua } from "./expression.ts";
 import type { Faults } from "./injected-faults.ts";
@@ -7,7 +7,7 @@ import { type Actor, actAs, type Scheduler } from "./scheduler.ts";
 type Value = string | Map<string, string>;
 export type Dump = ReadonlyMap<string, Value>;
 const SNAPSHOTS = 4;
-const AWAY_MS = [1, 4_000] as const;
+const RECONNECT_MS = [1, 4_000] as const;
 
 interface Connection {
 	actor: Actor;
@@ -19,11 +19,11 @@ interface Connection {
 export interface ModelRedis {
 	/** A process's own connection. */
 	connect(actor: Actor): Redis;
-	/** What it holds now, to come back with later. */
+	/** A copy of the present data, for a later restart. */
 	dump(): Dump;
-	/** Goes away, and comes back with what it then held; else as it was, as it was some time ago, or empty. */
+	/** Restarts with the given data; by default with its present data, with an earlier snapshot, or empty. */
 	restart(from?: Dump): void;
-	/** Loses everything, without a word. */
+	/** Deletes all data; the connections stay open. */
 	flush(): void;
 	hash(key: string): Record<string, string>;
 }
@@ -65,7 +65,7 @@ export function modelRedis(scheduler: Scheduler, faults: Faults): ModelRedis {
 		for (const listener of connection.listeners) listener();
 	};
 
-	const ask = async (connection: Connection, what: string, effect: () => unknown) => {
+	const request = async (connection: Connection, what: string, effect: () => unknown) => {
 		const { losses } = connection;
 		const check = () => {
 			if (!connection.isOpen || connection.losses !== losses) throw closed();
@@ -73,12 +73,12 @@ export function modelRedis(scheduler: Scheduler, faults: Faults): ModelRedis {
 		check();
 		await scheduler.step(`redis ${what}`);
 		check();
-		if (faults.hits("refused")) throw new Error("OOM command not allowed");
+		if (faults.shouldInject("refused")) throw new Error("OOM command not allowed");
 		const answer = effect();
 		if (random.chance(0.2)) snapshots = [copy(data), ...snapshots].slice(0, SNAPSHOTS);
 		await scheduler.step(`redis ${what} answered`);
 		check();
-		if (faults.hits("lost")) throw new Error("Command timed out");
+		if (faults.shouldInject("lost")) throw new Error("Command timed out");
 		return answer;
 	};
 
@@ -86,14 +86,14 @@ export function modelRedis(scheduler: Scheduler, faults: Faults): ModelRedis {
 		const send =
 			(name: string) =>
 			(...args: unknown[]) =>
-				ask(connection, `${name} ${args[0]}`, () => execute(name, ...args));
+				request(connection, `${name} ${args[0]}`, () => execute(name, ...args));
 		const client: Record<string, unknown> = {
 			get: send("GET"),
 			hgetall: send("HGETALL"),
 			hset: send("HSET"),
 			defineCommand(name: string, { lua }: { lua: string }) {
 				client[name] = (keyCount: number, ...rest: (string | number)[]) =>
-					ask(connection, name, () => runLua(lua, rest.slice(0, keyCount).map(String), rest.slice(keyCount), execute));
+					request(connection, name, () => runLua(lua, rest.slice(0, keyCount).map(String), rest.slice(keyCount), execute));
 			}
 		};
 		return client;
@@ -103,7 +103,7 @@ export function modelRedis(scheduler: Scheduler, faults: Faults): ModelRedis {
 		if (!connection.isOpen) return;
 		connection.isOpen = false;
 		connection.losses++;
-		actAs(connection.actor, () => scheduler.after(random.between(...AWAY_MS), "redis again", () => open(connection)));
+		actAs(connection.actor, () => scheduler.after(random.between(...RECONNECT_MS), "redis reconnects", () => open(connection)));
 	};
 
 	return {
@@ -128,7 +128,7 @@ export function modelRedis(scheduler: Scheduler, faults: Faults): ModelRedis {
 		dump: () => copy(data),
 
 		restart(from = random.pick([data, new Map(), ...snapshots])) {
-			scheduler.note(`redis starts again with ${from.size} keys of ${data.size}`);
+			scheduler.note(`redis restarts with ${from.size} keys of ${data.size}`);
 			data = copy(from);
 			for (const connection of connections) {
 				if (connection.actor.isAlive) cut(connection);

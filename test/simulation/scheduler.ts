@@ -1,14 +1,14 @@
-// Whose turn it is. All that goes on in a simulated system is cut into steps that wait here; the seed says which of those that could go on goes on next,
-// and when none can, the clock jumps to the next one that will be able to.
+// The deterministic scheduler. Everything that a simulated system does is cut into steps that wait here. The seed decides which due step
+// runs next; when no step is due, the clock advances to the earliest one.
 import { AsyncLocalStorage } from "node:async_hooks";
 import { type Random, randomFrom } from "../random.ts";
 
-/** On whose behalf code runs: a process that can be killed and frozen, or, without one, the world outside. */
+/** The owner of running code: a process that can be killed and frozen; code without an actor belongs to the clients outside. */
 export interface Actor {
 	readonly name: string;
 	isAlive: boolean;
-	/** Frozen: none of its steps has a turn before this. */
-	heldUntilMs: number;
+	/** While the process is frozen: none of its steps runs before this time. */
+	frozenUntilMs: number;
 }
 
 interface Step {
@@ -19,37 +19,37 @@ interface Step {
 }
 
 const actors = new AsyncLocalStorage<Actor | undefined>();
-/** Whatever `work` does, and sets going, is done by the actor. */
+/** Runs `work`; the actor owns every step that it schedules, also later. */
 export const actAs = <T>(actor: Actor | undefined, work: () => T): T => actors.run(actor, work);
 export const currentActor = () => actors.getStore();
 
 const realImmediate = setImmediate;
-/** All that can go on without a step has gone on. */
+/** Resolves when all pending promise callbacks have run. */
 const settled = () => new Promise<void>(resolve => realImmediate(resolve));
 
 export interface Scheduler {
 	readonly random: Random;
-	/** Virtual, in ms since 1970. */
+	/** Virtual time, in ms since 1970. */
 	nowMs(): number;
-	/** Waits for its turn, which comes in so many ms at the earliest; never, if the actor has died. */
+	/** Resolves when the scheduler runs this step, at the earliest after `afterMs`; never if the actor was killed. */
 	step(label: string, afterMs?: number): Promise<void>;
-	/** Does something when its time has come, on behalf of whoever asked for it. Answers how to call it off. */
+	/** Schedules `work` for the present actor. Returns a function that cancels it. */
 	after(ms: number, label: string, work: () => void): () => void;
-	/** None of the actor's steps will ever have a turn. */
-	bury(actor: Actor): void;
-	/** Ends the run: `error` is what has gone wrong. */
+	/** Kills the actor: none of its steps will run. */
+	kill(actor: Actor): void;
+	/** Ends the run with this error. */
 	fail(error: Error): void;
-	/** Gives turns until it is over. `before`: called before each turn. Rejects with what failed, or if it does not end. */
-	run(isOver: () => boolean, before: () => void, maxTurns: number): Promise<void>;
-	/** Of all turns so far: the same for the same run. */
+	/** Runs steps until `isOver`; `before` is called before each step. Rejects with the error of `fail`, or after `maxTurns` steps. */
+	run(isOver: () => boolean, before: () => void, maxSteps: number): Promise<void>;
+	/** Hash of all steps so far: equal for equal runs. */
 	hash(): string;
-	turns(): number;
-	/** What happened, line by line, where it is wanted. */
+	stepCount(): number;
+	/** Trace of the run, one line per event; undefined if no trace is kept. */
 	lines: string[] | undefined;
 	note(line: string): void;
 }
 
-/** Where nothing waits, only faults may still come. */
+/** With no waiting step, time advances by this much, for faults that may still occur. */
 const IDLE_MS = 100;
 const START_MS = Date.UTC(2030, 0, 1);
 
@@ -58,7 +58,7 @@ export function createScheduler(seed: number, lines?: string[]): Scheduler {
 	const waiting = new Set<Step>();
 	let nowMs = START_MS;
 	let hash = 0x811c9dc5;
-	let turns = 0;
+	let stepCount = 0;
 	let failure: Error | undefined;
 
 	const note = (line: string) => {
@@ -66,7 +66,7 @@ export function createScheduler(seed: number, lines?: string[]): Scheduler {
 		// FNV-1a.
 		for (let n = 0; n < line.length; n++) hash = Math.imul(hash ^ line.charCodeAt(n), 0x01000193);
 	};
-	const dueMs = ({ atMs, actor }: Step) => Math.max(atMs, actor?.heldUntilMs ?? 0);
+	const dueMs = ({ atMs, actor }: Step) => Math.max(atMs, actor?.frozenUntilMs ?? 0);
 
 	const wait = (label: string, afterMs: number, go: () => void) => {
 		const actor = currentActor();
@@ -81,7 +81,7 @@ export function createScheduler(seed: number, lines?: string[]): Scheduler {
 		let earliestMs = Number.POSITIVE_INFINITY;
 		for (const step of waiting) {
 			const stepMs = dueMs(step);
-			// Of what is not due yet only the earliest counts.
+			// Of the steps that are not due only the earliest ones are candidates.
 			if (stepMs > Math.max(nowMs, earliestMs)) continue;
 			if (stepMs > nowMs && stepMs < earliestMs) due.length = 0;
 			if (stepMs <= nowMs && earliestMs > nowMs) due.length = 0;
@@ -97,7 +97,7 @@ export function createScheduler(seed: number, lines?: string[]): Scheduler {
 		nowMs: () => nowMs,
 		step: (label, afterMs = 0) => new Promise(resolve => void wait(label, afterMs, resolve)),
 		after: (ms, label, work) => wait(label, ms, work),
-		bury(actor) {
+		kill(actor) {
 			actor.isAlive = false;
 			for (const step of waiting) if (step.actor === actor) waiting.delete(step);
 		},
@@ -113,18 +113,18 @@ export function createScheduler(seed: number, lines?: string[]): Scheduler {
 				before();
 				const step = next();
 				waiting.delete(step);
-				turns++;
+				stepCount++;
 				note(`${step.actor?.name ?? ""} ${step.label}`);
-				// Work takes time, or nothing would ever come too late.
+				// A step takes time; otherwise nothing would ever be late.
 				if (random.chance(0.5)) nowMs++;
 				actAs(step.actor, step.go);
 			}
 			const held = [...waiting].map(({ actor, label }) => `${actor?.name ?? ""} ${label}`);
-			throw new Error(`not quiet after ${maxTurns} turns; what waits: ${held.join(", ")}`);
+			throw new Error(`not idle after ${maxTurns} steps; waiting steps: ${held.join(", ")}`);
 		},
 
 		hash: () => (hash >>> 0).toString(16).padStart(8, "0"),
-		turns: () => turns,
+		stepCount: () => stepCount,
 		lines,
 		note
 	};

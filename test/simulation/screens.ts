@@ -1,51 +1,51 @@
-// People's screens: each a socket to some node, opened again whenever it is closed, which remembers all it was shown.
+// Client screens: each has one socket to some node, reconnects when it is closed, and records all frames of the present connection.
 import { EventEmitter } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Random } from "../random.ts";
 import type { Node } from "./nodes.ts";
 import { type Actor, actAs, type Scheduler } from "./scheduler.ts";
 
-/** A frame as it is read. */
+/** A parsed frame. */
 // biome-ignore lint/suspicious/noExplicitAny: every code has its own data
 export type Frame = { code: string; data: any };
 
-/** Of so many bytes each, so that the second that is not read yet makes the third wait where it can be replaced. */
+/** Size of a frame: two unread frames reach the limit after which the server conflates further values. */
 const FRAME_BYTES = 40_000;
-const LONGEST_UNREAD_MS = 300;
+const MAX_UNREAD_MS = 300;
 
-/** Things that come one after the other, each in its time. */
-function inLine(scheduler: Scheduler, label: string) {
-	const line: (() => void)[] = [];
+/** Returns a function that queues work: executed in order, each after a random delay. */
+function createQueue(scheduler: Scheduler, label: string) {
+	const queue: (() => void)[] = [];
 	const next = () => {
-		scheduler.after(scheduler.random.between(0, LONGEST_UNREAD_MS), label, () => {
-			line[0]!();
-			line.shift();
-			if (line.length > 0) next();
+		scheduler.after(scheduler.random.between(0, MAX_UNREAD_MS), label, () => {
+			queue[0]!();
+			queue.shift();
+			if (queue.length > 0) next();
 		});
 	};
 	return (work: () => void) => {
-		if (line.push(work) === 1) next();
+		if (queue.push(work) === 1) next();
 	};
 }
 
-/** The server's end of a connection: what a process reads and writes there. */
+/** The server's side of a connection. */
 export class ModelSocket extends EventEmitter {
 	readonly OPEN = 1;
 	readyState = 1;
 	isPaused = false;
-	/** The process that has accepted it. */
+	/** The process that has accepted the connection. */
 	actor: Actor | undefined;
 	#unread = 0;
 	readonly #read: (text: string) => void;
 	readonly #toPeer: (work: () => void) => void;
 	readonly #toProcess: (work: () => void) => void;
 
-	/** `read`: called with what arrives at the peer. */
+	/** `read`: called with each frame that arrives at the client. */
 	constructor(scheduler: Scheduler, read: (text: string) => void) {
 		super();
 		this.#read = read;
-		this.#toPeer = inLine(scheduler, "a frame is read");
-		this.#toProcess = inLine(scheduler, "a frame arrives");
+		this.#toPeer = createQueue(scheduler, "a frame is read");
+		this.#toProcess = createQueue(scheduler, "a frame arrives");
 	}
 
 	get bufferedAmount() {
@@ -61,7 +61,7 @@ export class ModelSocket extends EventEmitter {
 		});
 	}
 
-	/** A frame from the peer. */
+	/** Simulates a frame from the client. */
 	receive(frame: object) {
 		actAs(this.actor, () => this.#toProcess(() => this.emit("message", JSON.stringify(frame), false)));
 	}
@@ -82,8 +82,8 @@ export class ModelSocket extends EventEmitter {
 	}
 }
 
-/** A node's door for sockets. */
-export type Door = (socket: ModelSocket) => void;
+/** Accepts a socket on a node. */
+export type SocketEndpoint = (socket: ModelSocket) => void;
 
 export interface Screen {
 	readonly user: string;
@@ -96,21 +96,21 @@ export interface Screen {
 
 export interface ScreenOptions {
 	user: string;
-	/** An open door, if any node has one. */
-	findDoor: () => Door | undefined;
-	/** Called with each frame, and those before it. */
+	/** Returns the endpoint of a random node; undefined if that node is down. */
+	findEndpoint: () => SocketEndpoint | undefined;
+	/** Called with each frame and the earlier frames of the same connection. */
 	onFrame: (frame: Frame, before: readonly Frame[]) => void;
-	/** What a page does when it has connected. */
+	/** Called when the connection was confirmed. */
 	onConnected: () => void;
 }
 
-/** One of the doors that stand open, by chance; undefined where it is that of a process that does not run. */
-export const doorFinder = (nodes: Node[], doors: Map<Node, Door>, random: Random) => () => {
+/** Returns a function that picks the endpoint of a random node, or undefined if that node is down. */
+export const endpointFinder = (nodes: Node[], endpoints: Map<Node, SocketEndpoint>, random: Random) => () => {
 	const node = random.pick(nodes);
-	return node.running && doors.get(node);
+	return node.running && endpoints.get(node);
 };
 
-export function openScreen(scheduler: Scheduler, { user, findDoor, onFrame, onConnected }: ScreenOptions): Screen {
+export function openScreen(scheduler: Scheduler, { user, findEndpoint, onFrame, onConnected }: ScreenOptions): Screen {
 	let frames: Frame[] = [];
 	let socket: ModelSocket | undefined;
 	let isStopped = false;
@@ -118,12 +118,12 @@ export function openScreen(scheduler: Scheduler, { user, findDoor, onFrame, onCo
 	const connect = async (): Promise<void> => {
 		for (;;) {
 			await delay(scheduler.random.between(1, 500));
-			const door = findDoor();
-			if (door) return enter(door);
+			const endpoint = findEndpoint();
+			if (endpoint) return openSocket(endpoint);
 		}
 	};
 
-	const enter = (door: Door) => {
+	const openSocket = (endpoint: SocketEndpoint) => {
 		frames = [];
 		const own = new ModelSocket(scheduler, text =>
 			actAs(undefined, () => {
@@ -139,7 +139,7 @@ export function openScreen(scheduler: Scheduler, { user, findDoor, onFrame, onCo
 			if (own === socket) socket = undefined;
 			actAs(undefined, () => isStopped || void connect());
 		});
-		door(own);
+		endpoint(own);
 		own.receive({ code: "connect", data: { user } });
 	};
 

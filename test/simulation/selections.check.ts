@@ -1,4 +1,4 @@
-// What must be true of picks and their counts when all is quiet.
+// The invariants of picks and their counts once the system is idle.
 import assert from "node:assert/strict";
 import { partitionOf } from "../../mixins/topics/partition.ts";
 import { topics as contracts } from "../../services/contract.ts";
@@ -8,7 +8,7 @@ import type { Topics } from "./topics.model.ts";
 
 interface End {
 	topics: Topics;
-	/** Ids that somebody was told are accepted. */
+	/** Ids of picks that were acknowledged. */
 	accepted: Set<string>;
 	poison: string[];
 	counts: Map<string, number>;
@@ -16,7 +16,7 @@ interface End {
 	rows: Map<string, number>;
 }
 
-/** The first pick of each id, as the partitions that own the ids hold them. */
+/** The first pick of each id, read from the partition that owns the id. */
 function firstsOn(topics: Topics) {
 	const partitions = topics.partitions("Selections");
 	const firsts = new Map<string, string>();
@@ -25,7 +25,7 @@ function firstsOn(topics: Topics) {
 			const { id, name } = contracts.Selections.message.parse(JSON.parse(String(value)));
 			if (partitionOf(id, partitions.length) === partition && !firsts.has(id)) firsts.set(id, name);
 		} catch {
-			// Poison is no pick.
+			// A poison record is not a pick.
 		}
 	}
 	return firsts;
@@ -33,10 +33,10 @@ function firstsOn(topics: Topics) {
 
 export function checkCounts({ topics, accepted, poison, counts, stored, rows }: End) {
 	const firsts = firstsOn(topics);
-	for (const id of accepted) assert.ok(firsts.has(id), `${id} was accepted and is not on the topic`);
+	for (const id of accepted) assert.ok(firsts.has(id), `${id} was acknowledged but is not on the topic`);
 	const expected = new Map<string, number>();
 	for (const name of firsts.values()) expected.set(name, (expected.get(name) ?? 0) + 1);
-	assert.deepEqual(new Map([...stored].map(([id, { name }]) => [id, name])), firsts, "the picks that are stored");
+	assert.deepEqual(new Map([...stored].map(([id, { name }]) => [id, name])), firsts, "the stored picks");
 	assert.deepEqual(counts, expected, "the counts");
 	assert.deepEqual(rows, expected, "the summary");
 	checkDead("Selections", poison, topics);

@@ -1,5 +1,5 @@
-// The stores of picks and of their summary, in memory. Of picks there are two: what one statement does in Postgres happens at once, what it takes
-// Cassandra one statement a row to do may happen in part; and where both have seen a write, the newer stands, whatever came last.
+// Models of the stores of picks and of the summary. The store of picks behaves like Postgres (one atomic statement) or like Cassandra
+// (one statement per row, which may be applied partially); in both, the newer write wins, whatever the order of arrival.
 import { unavailable } from "../../mixins/errors.ts";
 import type { Checkpoint, Total } from "../../services/selections/selections.rules.ts";
 import type { SelectionStore, Stored } from "../../services/selections/selections.store.ts";
@@ -13,14 +13,14 @@ const isNewer = (one: Checkpoint, other: Checkpoint | undefined) =>
 export interface Picks {
 	store: SelectionStore;
 	server: Server;
-	/** Of each name, what all partitions have added. */
+	/** The count of each name, over all partitions. */
 	counts(): Map<string, number>;
 	stored: ReadonlyMap<string, Stored>;
 }
 
 export function modelSelections(scheduler: Scheduler, faults: Faults): Picks {
 	const server = serverNamed("selections", scheduler, faults);
-	/** Whether rows are written one by one. */
+	/** Whether rows are written separately, as in Cassandra. */
 	const isByRow = scheduler.random.chance(0.5);
 	const stored = new Map<string, Stored>();
 	const totals = new Map<string, Total>();
@@ -29,8 +29,8 @@ export function modelSelections(scheduler: Scheduler, faults: Faults): Picks {
 
 	const write = async (what: string, rows: (() => void)[]) => {
 		if (rows.length === 0) return;
-		await server.ask(what, () => {
-			if (!isByRow || !faults.hits("partial")) return rows.forEach(row => void row());
+		await server.request(what, () => {
+			if (!isByRow || !faults.shouldInject("partial")) return rows.forEach(row => void row());
 			for (const row of rows) if (scheduler.random.chance(0.5)) row();
 			throw unavailable("Cassandra");
 		});
@@ -40,7 +40,7 @@ export function modelSelections(scheduler: Scheduler, faults: Faults): Picks {
 
 	const store: SelectionStore = {
 		checkpoint: partition =>
-			server.ask("checkpoint", () => ({ ...(checkpoints.get(partition) ?? { epoch: 0, appliedOffset: -1 }) })),
+			server.request("checkpoint", () => ({ ...(checkpoints.get(partition) ?? { epoch: 0, appliedOffset: -1 }) })),
 
 		setCheckpoint: (partition, checkpoint) =>
 			write("set checkpoint", [
@@ -49,7 +49,7 @@ export function modelSelections(scheduler: Scheduler, faults: Faults): Picks {
 				}
 			]),
 
-		seen: ids => server.ask("seen", () => new Map(ids.flatMap(id => (stored.has(id) ? [[id, { ...stored.get(id)! }]] : [])))),
+		seen: ids => server.request("seen", () => new Map(ids.flatMap(id => (stored.has(id) ? [[id, { ...stored.get(id)! }]] : [])))),
 
 		add: selections =>
 			write(
@@ -60,7 +60,7 @@ export function modelSelections(scheduler: Scheduler, faults: Faults): Picks {
 			),
 
 		totals: ({ partition, epoch }, names) =>
-			server.ask(
+			server.request(
 				"totals",
 				() =>
 					new Map(
@@ -80,7 +80,7 @@ export function modelSelections(scheduler: Scheduler, faults: Faults): Picks {
 				})
 			),
 
-		counts: names => server.ask("counts", () => names.map(name => ({ name, count: countOf(name) })))
+		counts: names => server.request("counts", () => names.map(name => ({ name, count: countOf(name) })))
 	};
 	const counts = () => new Map([...new Set([...totals.keys()].map(nameOf))].map(name => [name, countOf(name)]));
 	return { store, server, counts, stored };
@@ -90,9 +90,9 @@ export function modelSummary(server: Server): { store: SummaryStore; rows: Map<s
 	const rows = new Map<string, number>();
 	const store: SummaryStore = {
 		seed: async () => {},
-		list: names => server.ask("list", () => names.map(name => ({ name, count: rows.get(name) ?? 0 }))),
+		list: names => server.request("list", () => names.map(name => ({ name, count: rows.get(name) ?? 0 }))),
 		raise: counts =>
-			server.ask("raise", () => {
+			server.request("raise", () => {
 				for (const { name, count } of counts) rows.set(name, Math.max(count, rows.get(name) ?? 0));
 			})
 	};

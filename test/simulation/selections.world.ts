@@ -1,4 +1,4 @@
-// Picks, from the call to the count on every screen: counted partition by partition, summed, pushed to whoever picked and to whoever watches.
+// Picks from the call to the count on every screen: counted per partition, summed, pushed to the user who picked and to all watchers.
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import { topics as topicsMixin } from "../../mixins/topics/topics.ts";
@@ -7,20 +7,20 @@ import { selections } from "../../services/selections/selections.ts";
 import { summary } from "../../services/summary/summary.ts";
 import { sync } from "../../services/sync/sync.ts";
 import { serverNamed } from "./injected-faults.ts";
-import { createNode, insist, type Node } from "./nodes.ts";
-import { type Door, doorFinder, type Frame, openScreen } from "./screens.ts";
+import { callUntilAnswered, createNode, type Node } from "./nodes.ts";
+import { endpointFinder, type Frame, openScreen, type SocketEndpoint } from "./screens.ts";
 import { checkCounts } from "./selections.check.ts";
 import { modelSelections, modelSummary } from "./selections.model.ts";
-import { furnishSockets } from "./sockets.ts";
-import type { Ground, World } from "./world.ts";
+import { addSocketService } from "./sockets.ts";
+import type { World, WorldContext } from "./world.ts";
 
 const PARTITIONS = 3;
 const NAMES = ["a", "b", "c"];
 const USERS = ["ann", "bob"];
-const HEARD = ["SelectionSummary", "SynchronizationResults"];
+const PUSHED_TOPICS = ["SelectionSummary", "SynchronizationResults"];
 const POISON = ["[", '{"name":"a","id":"x"}', '{"name":"a","id":"","user_id":"ann"}'];
 
-/** The counts that a frame shows, by name. */
+/** The counts in a frame, by name. */
 const countsIn = ({ code, data }: Frame): [string, number][] => {
 	const list =
 		code === "SelectionSummary"
@@ -33,12 +33,12 @@ const countsIn = ({ code, data }: Frame): [string, number][] => {
 	return list.map(({ name, count }: { name: string; count: number }) => [name, count]);
 };
 
-export function picks({ scheduler, faults, topics, plant }: Ground): World {
+export function picks({ scheduler, faults, topics, mutant }: WorldContext): World {
 	const { random } = scheduler;
 	const { store, server, counts, stored } = modelSelections(scheduler, faults);
 	const postgres = serverNamed("postgres", scheduler, faults);
 	const { store: summaryStore, rows } = modelSummary(postgres);
-	const doors = new Map<Node, Door>();
+	const endpoints = new Map<Node, SocketEndpoint>();
 	const accepted = new Set<string>();
 	const poison: string[] = [];
 
@@ -50,16 +50,16 @@ export function picks({ scheduler, faults, topics, plant }: Ground): World {
 				const withTopics = () => topicsMixin(topics.log, { contracts, partitions: PARTITIONS });
 				const { broker } = running;
 				broker.createService(selections(store, { names: NAMES, mixins: [withTopics()] }));
-				broker.createService(summary(plant?.summary?.(summaryStore, rows) ?? summaryStore, NAMES));
+				broker.createService(summary(mutant?.summary?.(summaryStore, rows) ?? summaryStore, NAMES));
 				broker.createService(sync([withTopics()]));
-				doors.set(node, furnishSockets(running, nodes, HEARD, withTopics(), scheduler));
+				endpoints.set(node, addSocketService(running, nodes, PUSHED_TOPICS, withTopics(), scheduler));
 			},
-			({ actor }) => topics.groups.lose(actor)
+			({ actor }) => topics.groups.removeAfterTimeout(actor)
 		);
 		return node;
 	});
-	const ask = insist(nodes, random);
-	const findDoor = doorFinder(nodes, doors, random);
+	const ask = callUntilAnswered(nodes, random);
+	const findEndpoint = endpointFinder(nodes, endpoints, random);
 
 	const screens = Array.from({ length: random.between(1, 3) }, () => {
 		const user = random.pick(USERS);
@@ -67,15 +67,15 @@ export function picks({ scheduler, faults, topics, plant }: Ground): World {
 		const watch = () => watches && screen.send({ code: "watch", data: { selections: true } });
 		const screen = openScreen(scheduler, {
 			user,
-			findDoor,
+			findEndpoint,
 			onFrame: (frame, before) => {
 				if (frame.code === "error") return watch();
-				if (frame.data.user_id) assert.equal(frame.data.user_id, user, `somebody else's ${frame.code} was shown`);
+				if (frame.data.user_id) assert.equal(frame.data.user_id, user, `${frame.code} of another user was pushed`);
 				const shown = new Map(before.flatMap(countsIn));
 				for (const [name, count] of countsIn(frame))
 					assert.ok(
 						count >= (shown.get(name) ?? 0),
-						`a screen went back from ${shown.get(name)} to ${count} of ${name} (${frame.code})`
+						`a count decreased from ${shown.get(name)} to ${count} of ${name} (${frame.code})`
 					);
 			},
 			onConnected: () => {
@@ -89,7 +89,7 @@ export function picks({ scheduler, faults, topics, plant }: Ground): World {
 	const picker = async (n: number) => {
 		for (let left = random.between(1, 8); left > 0; left--) {
 			await delay(random.between(0, 1_000));
-			// Ids come again, now and then for another name: the first stands.
+			// Ids repeat, sometimes with another name: the first pick of an id counts.
 			const pick = { id: `${n}-${random.between(1, 6)}`, name: random.pick(NAMES), user_id: random.pick(USERS) };
 			await ask("selections.pick", pick);
 			accepted.add(pick.id);
@@ -115,18 +115,18 @@ export function picks({ scheduler, faults, topics, plant }: Ground): World {
 	return {
 		nodes,
 		servers: [server, postgres],
-		async people() {
+		async runClients() {
 			while (!topics.exist("Selections")) await delay(10);
 			await Promise.all([...Array.from({ length: random.between(1, 5) }, (_, n) => picker(n)), foreigner()]);
 		},
-		isQuiet: () => screens.every(({ view }) => view.isOpen),
+		isIdle: () => screens.every(({ view }) => view.isOpen),
 		check() {
 			checkCounts({ topics, accepted, poison, counts: counts(), stored, rows });
 			for (const { view, watches } of screens) {
 				const shown = new Map(view.frames.flatMap(countsIn));
 				if (watches)
 					for (const name of NAMES)
-						assert.equal(shown.get(name), counts().get(name) ?? 0, `a screen that watches shows what is past of ${name}`);
+						assert.equal(shown.get(name), counts().get(name) ?? 0, `a watching screen shows an outdated count of ${name}`);
 			}
 		}
 	};

@@ -9,7 +9,7 @@ const SEEDS = [1, 2, 3];
 
 describe("the simulation", () => {
 	for (const name of IN_MEMORY)
-		it(`goes through the same history under the same seed, and through another under another: ${name}`, async () => {
+		it(`runs the same history with the same seed, and another with another seed: ${name}`, async () => {
 			const { simulate } = await worlds[name]!();
 			const hashOf = async (seed: number) => {
 				const lines: string[] = [];
@@ -19,12 +19,12 @@ describe("the simulation", () => {
 			};
 			const once = [];
 			for (const seed of SEEDS) once.push(await hashOf(seed));
-			// In another order: nothing of one history is left for the next.
+			// In reverse order: one history must not influence the next.
 			for (const [index, seed] of [...SEEDS.entries()].reverse()) assert.equal(await hashOf(seed), once[index]);
 			assert.equal(new Set(once).size, SEEDS.length);
 		});
 
-	it("plants its bugs in places that are there, each once", () => {
+	it("finds the text that each mutant replaces exactly once in its source file", () => {
 		for (const { name, file, find, replace } of mutants) {
 			if (file === undefined) continue;
 			const source = readFileSync(new URL(`../../${file}`, import.meta.url), "utf8");

@@ -1,4 +1,4 @@
-// The service of sockets as a node carries it: the real hub, sessions and forwarding; the network between nodes and the register of rooms are models.
+// The socket service of a node: the hub, sessions and forwarding are real; the network between nodes and the presence of rooms are models.
 import type { ServiceSchema } from "moleculer";
 import type { WebSocket } from "ws";
 import type { TopicContract } from "../../contract/topic.ts";
@@ -15,37 +15,37 @@ import { openSession } from "../../services/socket/ws/session.ts";
 import { feedsOf } from "../../services/socket/ws/watched-lists.ts";
 import type { Node, Running } from "./nodes.ts";
 import { actAs, type Scheduler } from "./scheduler.ts";
-import type { Door, ModelSocket } from "./screens.ts";
+import type { ModelSocket, SocketEndpoint } from "./screens.ts";
 
 const contracts = topics as unknown as Record<string, TopicContract>;
 const RENEW_EVERY_MS = 1_000;
-const nothing = () => {};
-const figures = { pushed: nothing, conflated: nothing, slow: nothing };
-const peer = { identity: undefined, take: () => true, identify: () => true, leave: nothing, holder: undefined };
+const noop = () => {};
+const metrics = { pushed: noop, conflated: noop, slow: noop };
+const peer = { identity: undefined, take: () => true, identify: () => true, leave: noop, holder: undefined };
 
-/** Every node may have sockets of every room: the worst that presence may say. */
+/** Presence that names every node for every room: the broadest answer it may give. */
 const presenceOf = (nodes: Node[]): Presence => ({
 	join: async () => {},
-	leave: nothing,
+	leave: noop,
 	nodesOf: async rooms => new Map(rooms.map(room => [room, nodes.map(({ name }) => name)])),
 	isExpected: async name => nodes.some(node => node.name === name && node.running),
 
-	start: nothing,
+	start: noop,
 	stop: async () => {}
 });
 
-/** Puts the service into a node's broker, to hear of these topics; answers the node's door. */
-export function furnishSockets(
-	{ broker, actor, mourners }: Running,
+/** Creates the socket service in a node's broker; it pushes messages of these topics. Returns the endpoint that accepts sockets. */
+export function addSocketService(
+	{ broker, actor, onExit }: Running,
 	nodes: Node[],
-	heard: string[],
+	pushedTopics: string[],
 	mixin: object,
 	scheduler: Scheduler
-): Door {
+): SocketEndpoint {
 	const hub = createHub(contracts);
 	const open = new Set<ModelSocket>();
 	const presence = presenceOf(nodes);
-	const comeAgain = () => {
+	const disconnectAll = () => {
 		for (const socket of open) socket.close();
 	};
 	const deliver = (delivery: Delivery) => hub.deliver(delivery);
@@ -68,13 +68,13 @@ export function furnishSockets(
 		mixins: [mixin],
 		actions: {
 			deliver: ({ params: { deliveries, missed } }: { params: { deliveries: Delivery[]; missed: boolean } }) => {
-				if (missed) comeAgain();
+				if (missed) disconnectAll();
 				deliveries.forEach(deliver);
 				return null;
 			}
 		},
 		topics: Object.fromEntries(
-			heard.map(topic => [
+			pushedTopics.map(topic => [
 				topic,
 				{
 					batch: ({ received }: { received: Received<never>[] }) =>
@@ -88,15 +88,15 @@ export function furnishSockets(
 		)
 	} as unknown as ServiceSchema);
 
-	// As presence does: whoever was frozen for longer than others wait for it has missed something.
+	// Like presence: a node that was frozen for longer than its lease has missed deliveries, so its clients must reconnect.
 	actAs(actor, () => {
 		let renewedAtMs = performance.now();
 		setInterval(() => {
-			if (performance.now() - renewedAtMs > LEASE_MS) comeAgain();
+			if (performance.now() - renewedAtMs > LEASE_MS) disconnectAll();
 			renewedAtMs = performance.now();
 		}, RENEW_EVERY_MS);
 	});
-	mourners.add(() => {
+	onExit.add(() => {
 		for (const socket of open) socket.close();
 	});
 
@@ -116,7 +116,7 @@ export function furnishSockets(
 			socket.actor = actor;
 			socket.on("close", () => open.delete(socket));
 			const ws = socket as unknown as WebSocket;
-			const session = openSession(ws, createClient(ws, figures), { ...peer }, options);
+			const session = openSession(ws, createClient(ws, metrics), { ...peer }, options);
 			socket.on("message", (data, isBinary) => session.hear(data, isBinary)).on("close", () => session.left());
 		});
 }

@@ -1,4 +1,4 @@
-// The topics, in memory: what kafka-log.ts and embedded-log.ts promise (mixins/topics/topic-log.ts), and no more than that.
+// Model of the topic log: exactly what mixins/topics/topic-log.ts promises for Kafka and the embedded log, no more.
 import { Errors } from "moleculer";
 import { deadlineIn } from "../../mixins/deadline.ts";
 import { unavailable } from "../../mixins/errors.ts";
@@ -15,7 +15,7 @@ export interface Partition {
 	partition: number;
 	records: TopicRecord[];
 	maxBytes: number;
-	/** Called when there are more. */
+	/** Called when records were appended. */
 	wake: Set<() => void>;
 }
 
@@ -24,9 +24,9 @@ export interface Topics {
 	groups: Groups;
 	exist(topic: string): boolean;
 	partitions(topic: string): Partition[];
-	/** Puts records there as somebody else's client does, to any partition, of any size. */
+	/** Appends a record as a foreign client does: to any partition, of any size. */
 	write(outgoing: Outgoing): void;
-	leave(forMs: number): void;
+	makeUnavailable(forMs: number): void;
 }
 
 const buffer = (data: string | Buffer) => (typeof data === "string" ? Buffer.from(data) : data);
@@ -61,9 +61,9 @@ export function modelTopics(scheduler: Scheduler, faults: Faults): Topics {
 			throw new Errors.MoleculerClientError("too large", 413, "RECORD_TOO_LARGE");
 	};
 
-	/** What goes to one partition lands whole or not at all; of several partitions some may, others not. */
+	/** Appends atomically per partition; with the fault "partial" only some of the partitions get their records. */
 	const land = (outgoing: Outgoing[]) => {
-		if (!faults.hits("partial")) return outgoing.forEach(put);
+		if (!faults.shouldInject("partial")) return outgoing.forEach(put);
 		const landing = new Map([...topics.values()].flat().map(one => [one, random.chance(0.5)]));
 		for (const one of outgoing) if (landing.get(partitionFor(one))) put(one);
 		throw unavailable("topics");
@@ -72,8 +72,8 @@ export function modelTopics(scheduler: Scheduler, faults: Faults): Topics {
 	const append = (outgoing: Outgoing[]) => {
 		const calledAtMs = nowMs();
 		const placed = outgoing.map(one => ({ ...one, partition: partitionFor(one).partition }));
-		const sent = server.ask(`append ${outgoing.map(({ topic, key }) => `${topic} ${key}`).join()}`, () => {
-			// What its sender has given up does not land any more.
+		const sent = server.request(`append ${outgoing.map(({ topic, key }) => `${topic} ${key}`).join()}`, () => {
+			// A request whose deadline has passed must not be appended.
 			if (nowMs() - calledAtMs > APPEND_WITHIN_MS) throw unavailable("topics");
 			placed.forEach(refuseTooLarge);
 			land(placed);
@@ -82,7 +82,7 @@ export function modelTopics(scheduler: Scheduler, faults: Faults): Topics {
 	};
 
 	const log: TopicLog = {
-		check: () => server.ask("check", () => {}),
+		check: () => server.request("check", () => {}),
 		create: async specs => {
 			for (const { name, partitions: count, maxBytes } of specs) {
 				if (topics.has(name)) continue;
@@ -98,11 +98,11 @@ export function modelTopics(scheduler: Scheduler, faults: Faults): Topics {
 		},
 		append,
 		consume: options => groups.join(options, currentActor()!),
-		ends: topic => server.ask("ends", () => partitions(topic).map(({ records }) => records.length)),
-		committed: (group, topic) => server.ask("committed", () => groups.committed(group, topic)),
+		ends: topic => server.request("ends", () => partitions(topic).map(({ records }) => records.length)),
+		committed: (group, topic) => server.request("committed", () => groups.committed(group, topic)),
 		read: (topic, partition, fromOffset, maxRecords) =>
-			server.ask("read", () => partitions(topic)[partition]!.records.slice(fromOffset, fromOffset + maxRecords)),
+			server.request("read", () => partitions(topic)[partition]!.records.slice(fromOffset, fromOffset + maxRecords)),
 		close: async () => {}
 	};
-	return { log, groups, exist: topic => topics.has(topic), partitions, write: put, leave: server.leave };
+	return { log, groups, exist: topic => topics.has(topic), partitions, write: put, makeUnavailable: server.makeUnavailable };
 }

@@ -1,9 +1,9 @@
-// Runs jobs in processes of their own, two at a time.
+// Runs jobs in worker processes, two at a time.
 import { fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import type { Job, Report } from "./worker.ts";
 
-const AT_ONCE = 2;
+const MAX_WORKERS = 2;
 const worker = fileURLToPath(new URL("worker.ts", import.meta.url));
 
 const run = (job: Job) =>
@@ -15,15 +15,15 @@ const run = (job: Job) =>
 		});
 		child.on("exit", code => {
 			if (report) resolve(report);
-			else reject(new Error(`${job.world} from seed ${job.first} on ended without a report (${code})`));
+			else reject(new Error(`${job.world} from seed ${job.first}: worker ended without a report (exit code ${code})`));
 		});
 	});
 
-/** Answers each job's report, in order; `told`: called as they come. */
-export async function runAll<J extends Job>(jobs: J[], told: (job: J, report: Report) => void) {
-	const left = [...jobs];
+/** Runs all jobs and calls `onReport` with each result as it arrives. */
+export async function runAll<J extends Job>(jobs: J[], onReport: (job: J, report: Report) => void) {
+	const waitingJobs = [...jobs];
 	const work = async () => {
-		for (let job = left.shift(); job; job = left.shift()) told(job, await run(job));
+		for (let job = waitingJobs.shift(); job; job = waitingJobs.shift()) onReport(job, await run(job));
 	};
-	await Promise.all(Array.from({ length: AT_ONCE }, work));
+	await Promise.all(Array.from({ length: MAX_WORKERS }, work));
 }

@@ -1,4 +1,4 @@
-// What every simulated world has: chance, time, things that go wrong, topics, processes; and how its history goes from the first turn to the last.
+// The frame of every simulated world: random source, virtual time, faults, topics and processes; and the phases of one history.
 import { installClock } from "./clock.ts";
 import { drawFaults, type Faults } from "./injected-faults.ts";
 import type { Mutant } from "./mutants.ts";
@@ -6,95 +6,95 @@ import type { Node } from "./nodes.ts";
 import { actAs, createScheduler, type Scheduler } from "./scheduler.ts";
 import { modelTopics, type Topics } from "./topics.model.ts";
 
-export interface Ground {
+export interface WorldContext {
 	scheduler: Scheduler;
 	faults: Faults;
 	topics: Topics;
-	/** What is wrong on purpose. */
-	plant?: Mutant;
+	/** The mutant under test. */
+	mutant?: Mutant;
 }
 
-/** What one world makes of it. */
+/** One simulated system. */
 export interface World {
 	nodes: Node[];
-	/** Servers that may go away. */
-	servers: { leave(forMs: number): void }[];
-	/** Something else that may go wrong here. */
-	forget?(): void;
-	/** Set going when the processes have been started; resolves when everybody has what they wanted. */
-	people(): Promise<void>;
-	/** Whether nothing is left to do, once the people have what they wanted. */
-	isQuiet(): boolean;
-	/** Rejects, or throws, where a promise is broken. */
+	/** Servers that may become unavailable. */
+	servers: { makeUnavailable(forMs: number): void }[];
+	/** A store of this world loses data. */
+	loseData?(): void;
+	/** The load: started after the processes; resolves when every client has finished. */
+	runClients(): Promise<void>;
+	/** Whether the system has no work left, once the clients have finished. */
+	isIdle(): boolean;
+	/** Checks the invariants: throws or rejects if one is violated. */
 	check(): void | Promise<void>;
 }
 
-const STORM_TURNS = [200, 1_500] as const;
-const MAX_TURNS = 20_000;
-const AWAY_MS = [100, 20_000] as const;
+const FAULT_STEPS = [200, 1_500] as const;
+const MAX_STEPS = 20_000;
+const UNAVAILABLE_MS = [100, 20_000] as const;
 const FROZEN_MS = [100, 20_000] as const;
-/** What is done now and then is done once more before all is held to be quiet. */
-const QUIET_MS = 16_000;
+/** The system counts as idle only after this time without work, so that periodic tasks have run once more. */
+const IDLE_MS = 16_000;
 
-function disturb({ scheduler: { random }, faults, topics }: Ground, { nodes, servers, forget }: World) {
-	if (faults.hits("crash")) random.pick(nodes).kill();
-	if (faults.hits("freeze")) random.pick(nodes).freeze(random.between(...FROZEN_MS));
-	if (faults.hits("away")) random.pick([...servers, topics]).leave(random.between(...AWAY_MS));
-	if (faults.hits("rewind")) topics.groups.rewind();
-	if (faults.hits("reassign")) topics.groups.reassign();
-	if (faults.hits("forget")) forget?.();
+function injectFaults({ scheduler: { random }, faults, topics }: WorldContext, { nodes, servers, loseData }: World) {
+	if (faults.shouldInject("crash")) random.pick(nodes).kill();
+	if (faults.shouldInject("freeze")) random.pick(nodes).freeze(random.between(...FROZEN_MS));
+	if (faults.shouldInject("unavailable")) random.pick([...servers, topics]).makeUnavailable(random.between(...UNAVAILABLE_MS));
+	if (faults.shouldInject("rewind")) topics.groups.rewind();
+	if (faults.shouldInject("reassign")) topics.groups.reassign();
+	if (faults.shouldInject("data loss")) loseData?.();
 }
 
 export interface Outcome {
-	turns: number;
-	/** Of everything that happened, in order. */
+	steps: number;
+	/** Hash of all events in order. */
 	hash: string;
 	error?: Error;
 }
 
-/** One history. `lines`: filled with what happened. */
+/** Runs one history. `lines` receives its trace. */
 export async function simulate(
 	seed: number,
-	make: (ground: Ground) => World,
-	plant?: Mutant,
+	make: (context: WorldContext) => World,
+	mutant?: Mutant,
 	lines?: string[]
 ): Promise<Outcome> {
 	const scheduler = createScheduler(seed, lines);
 	const faults = drawFaults(scheduler);
-	const stormTurns = scheduler.random.between(...STORM_TURNS);
+	const faultSteps = scheduler.random.between(...FAULT_STEPS);
 	const failed = (error: unknown) => scheduler.fail(error instanceof Error ? error : new Error(String(error)));
 	process.on("unhandledRejection", failed);
 	const restore = installClock(scheduler);
 	try {
-		const ground = { scheduler, faults, topics: modelTopics(scheduler, faults), plant };
-		const world = make(ground);
+		const context = { scheduler, faults, topics: modelTopics(scheduler, faults), mutant };
+		const world = make(context);
 		for (const node of world.nodes) void node.start();
 		let isDone = false;
 		actAs(undefined, () => {
-			world.people().then(() => {
+			world.runClients().then(() => {
 				isDone = true;
 			}, failed);
 		});
-		let quietSinceMs = Number.POSITIVE_INFINITY;
+		let idleSinceMs = Number.POSITIVE_INFINITY;
 		const isOver = () => {
-			if (!isDone || !faults.isOver || !world.isQuiet() || !topics(ground)) quietSinceMs = Number.POSITIVE_INFINITY;
-			else quietSinceMs = Math.min(quietSinceMs, scheduler.nowMs());
-			return scheduler.nowMs() - quietSinceMs > QUIET_MS;
+			if (!isDone || !faults.isOver || !world.isIdle() || !topics(context)) idleSinceMs = Number.POSITIVE_INFINITY;
+			else idleSinceMs = Math.min(idleSinceMs, scheduler.nowMs());
+			return scheduler.nowMs() - idleSinceMs > IDLE_MS;
 		};
 		const before = () => {
-			if (scheduler.turns() < stormTurns) return disturb(ground, world);
+			if (scheduler.stepCount() < faultSteps) return injectFaults(context, world);
 			faults.end();
-			for (const node of world.nodes) if (node.running) node.running.actor.heldUntilMs = 0;
+			for (const node of world.nodes) if (node.running) node.running.actor.frozenUntilMs = 0;
 		};
-		await scheduler.run(isOver, before, MAX_TURNS);
+		await scheduler.run(isOver, before, MAX_STEPS);
 		await world.check();
-		return { turns: scheduler.turns(), hash: scheduler.hash() };
+		return { steps: scheduler.stepCount(), hash: scheduler.hash() };
 	} catch (error) {
-		return { turns: scheduler.turns(), hash: scheduler.hash(), error: error as Error };
+		return { steps: scheduler.stepCount(), hash: scheduler.hash(), error: error as Error };
 	} finally {
 		restore();
 		process.off("unhandledRejection", failed);
 	}
 }
 
-const topics = ({ topics: { groups } }: Ground) => groups.areDone();
+const topics = ({ topics: { groups } }: WorldContext) => groups.areDone();

@@ -1,21 +1,21 @@
-// The worlds by name. Each is loaded only when it is wanted, after a bug may have been planted in what it loads.
+// The worlds by name. Each is imported on demand, after a mutant may have been applied to the files that it imports.
 import type { Mutant } from "./mutants.ts";
-import type { Ground, Outcome, World } from "./world.ts";
+import type { Outcome, World, WorldContext } from "./world.ts";
 
 export interface Opened {
-	/** `lines`: filled with what happened. */
+	/** `lines` receives the trace. */
 	simulate(seed: number, lines?: string[]): Promise<Outcome>;
 	close(): Promise<void>;
 }
 
-const inMemory = async (make: (ground: Ground) => World, plant?: Mutant): Promise<Opened> => {
+const inMemory = async (make: (ground: WorldContext) => World, mutant?: Mutant): Promise<Opened> => {
 	const { simulate } = await import("./world.ts");
-	return { simulate: (seed, lines) => simulate(seed, make, plant, lines), close: async () => {} };
+	return { simulate: (seed, lines) => simulate(seed, make, mutant, lines), close: async () => {} };
 };
 
-export const worlds: Record<string, (plant?: Mutant) => Promise<Opened>> = {
-	purchases: async plant => inMemory((await import("./purchases.world.ts")).purchases, plant),
-	selections: async plant => inMemory((await import("./selections.world.ts")).picks, plant),
-	records: async plant => inMemory((await import("./records.world.ts")).records, plant),
+export const worlds: Record<string, (mutant?: Mutant) => Promise<Opened>> = {
+	purchases: async mutant => inMemory((await import("./purchases.world.ts")).purchases, mutant),
+	selections: async mutant => inMemory((await import("./selections.world.ts")).picks, mutant),
+	records: async mutant => inMemory((await import("./records.world.ts")).records, mutant),
 	orders: async () => (await import("./orders.world.ts")).openOrders()
 };
