@@ -1,5 +1,6 @@
 // The contract of one topic: what is on it, what keeps its order, and which sockets get its messages.
 import type { z } from "zod";
+import { wholeNumberIn } from "../mixins/topics/headers.ts";
 import type { Headers } from "../mixins/topics/topic-log.ts";
 
 /** A value that a frame shows, and its version: of two frames of one value a socket is never sent the lower after the higher. */
@@ -49,9 +50,8 @@ export interface Change {
 	afterMs?: number;
 }
 
-/** The number of a change as a header says it; undefined where it says none that could be ours: others can write to the topics too. */
-export const numberIn = (header: string | undefined): number | undefined =>
-	header !== undefined && /^[1-9]\d{0,14}$/.test(header) ? Number(header) : undefined;
+/** The number of a change in a header, from 1 on; undefined where the header holds no such number: others can write to the topics too. */
+export const numberIn = (header: string | undefined): number | undefined => wholeNumberIn(header, 1);
 
 /** Which Socket.IO clients hear of a topic's messages, under which event's name. The payload is the message, unchanged. */
 export interface Live<Message> {

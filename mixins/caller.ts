@@ -1,6 +1,6 @@
 import type { CallingOptions } from "moleculer";
 
-/** Whatever calls actions: a broker, or a context that carries a request id on. */
+/** Calls actions: a broker, or a context that carries on its request's id. */
 export interface Caller {
 	call(action: string, params: object, options?: CallingOptions): Promise<unknown>;
 }

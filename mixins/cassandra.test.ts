@@ -3,8 +3,8 @@ import { describe, it } from "node:test";
 import { ServiceBroker } from "moleculer";
 import { freePorts } from "../test/process.ts";
 import { cassandra, openCassandra } from "./cassandra.ts";
-import { checksOf } from "./dependency.ts";
 import { isUnavailable } from "./errors.ts";
+import { checksOf } from "./health.ts";
 
 const nobody = async () => [`127.0.0.1:${(await freePorts(1))[0]}`];
 
@@ -39,7 +39,7 @@ describe("a Cassandra that is away", () => {
 			}
 		});
 		const starting = broker.start();
-		assert.deepEqual(await checksOf(broker), { cassandra: "away" });
+		assert.deepEqual(await checksOf(broker), { cassandra: "unavailable" });
 		await broker.stop();
 		await starting;
 		assert.equal(started, false);

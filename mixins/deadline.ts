@@ -1,19 +1,36 @@
 /**
- * A time by which somebody must have an answer, whatever has become of those whom it takes: handed on from step to step, it bounds them together.
+ * A time by which a caller must have an answer. Pass it from step to step: it limits all of them together.
  *
  *     const deadline = deadlineIn(4_500);
  *     const stock = await ctx.call("stock.reserve", order, { timeout: deadline.leftMs() });
  *     await deadline.bound(store.insert(order), "Postgres");          // rejects with 503 UNAVAILABLE when the time is over
  *
- * What is bounded is the answer, not the work: that may still go on and succeed.
+ * Only the answer is limited, not the work: it goes on and may still succeed.
  */
 import { unavailable } from "./errors.ts";
+
+/** The outcome of `work`, or what `onTimeout` returns or throws when `ms` pass first. The work itself goes on. */
+export function withTimeout<T>(work: Promise<T>, ms: number, onTimeout: () => T): Promise<T> {
+	return new Promise((resolve, reject) => {
+		const expire = () => {
+			try {
+				resolve(onTimeout());
+			} catch (error) {
+				reject(error);
+			}
+		};
+		const timer = setTimeout(expire, ms);
+		const clear = () => clearTimeout(timer);
+		work.then(resolve, reject);
+		work.then(clear, clear);
+	});
+}
 
 export interface Deadline {
 	isOver(): boolean;
 	/** At least 1: to Moleculer a timeout of 0 is none. */
 	leftMs(): number;
-	/** The work's own outcome, if it comes in time; else 503 `UNAVAILABLE`, naming what was waited for. */
+	/** The outcome of the work if it comes in time; else rejects with 503 `UNAVAILABLE` that names `what`. */
 	bound<T>(work: Promise<T>, what: string): Promise<T>;
 }
 
@@ -25,19 +42,17 @@ export function deadlineIn(ms: number, clock = () => performance.now()): Deadlin
 		isOver: () => clock() >= endMs,
 		leftMs,
 		bound: (work, what) =>
-			new Promise((resolve, reject) => {
-				const timer = setTimeout(() => reject(unavailable(what)), leftMs());
-				const over = () => clearTimeout(timer);
-				work.then(resolve, reject);
-				work.then(over, over);
+			withTimeout(work, leftMs(), () => {
+				throw unavailable(what, new Error(`no answer within ${ms} ms`));
 			})
 	};
 }
 
 /**
- * A batch in which those have no part who have had their answer already, 503 `UNAVAILABLE`: what they asked for should not be done behind their back.
+ * Leaves out of a batch the items whose deadline is over and rejects them with 503 `UNAVAILABLE`: their callers have had that answer already,
+ * and must not find the work done later.
  *
- *     const buy = microBatch(forThoseInTime((rows: Row[]) => store.insert(rows), "Postgres"), { maxItems: 500, maxWaiting: 20_000 });
+ *     const buy = microBatch(skipExpired((rows: Row[]) => store.insert(rows), "Postgres"), { maxItems: 500, maxWaiting: 20_000 });
  *     await deadline.bound(buy({ item: row, deadline }), "Postgres");
  */
 export const skipExpired =

@@ -1,81 +1,51 @@
 /**
- * What a process needs from outside (a server, a log): waited for at start, asked again by every health check, closed with its last user.
+ * A server or log that services of this process need: waited for at start, checked by health, closed when the last service that uses it stops.
  *
  *     const postgres: Dependency = { name: "postgres", where: "localhost:5432", advice: "start it, or set DATABASE_URL", check, close };
- *     mixins: [dependency(postgres)]        // started: waits until it answers; stopped: the last service to stop closes it
- *     await checksOf(broker)                 // { postgres: "ok" } or what is wrong
+ *     mixins: [dependency(postgres)]
  */
-import { setTimeout as delay } from "node:timers/promises";
-import type { Logger, Service, ServiceBroker, ServiceSchema } from "moleculer";
+import type { Logger, Service, ServiceSchema } from "moleculer";
+import { createBackoff } from "./backoff.ts";
 import { connectErrorKind, reasonOf } from "./connect-error.ts";
 import { isUnavailable } from "./errors.ts";
+import { addCheck } from "./health.ts";
 
 export interface Dependency {
-	/** Its name in health answers: `postgres`. */
+	/** Its name in health answers and log lines: `postgres`. */
 	name: string;
-	/** Where it is looked for, without credentials. */
+	/** Its address, without credentials, for log lines. */
 	where: string;
-	/** What a person can do when it is not there. */
+	/** What to do when it does not answer, for log lines: `start it, or set DATABASE_URL`. */
 	advice: string;
-	/** The variables that hold its credentials. */
+	/** What to set when it refuses the credentials, for log lines. Default: `its credentials`. */
 	access?: string;
-	/** Resolves when it answers; bounded by itself to a few seconds. */
+	/** Resolves when it answers; must end by itself within a few seconds. */
 	check(): Promise<void>;
 	close(): Promise<void>;
 }
 
-const FIRST_PAUSE_MS = 100;
-const LONGEST_PAUSE_MS = 5_000;
-const SAY_AGAIN_AFTER_MS = 30_000;
-const CHECK_TIMEOUT_MS = 1_000;
-
-type Check = () => Promise<string>;
-const checks = new WeakMap<ServiceBroker, Map<string, Check>>();
-
-/** Adds a line to this node's health: `ok`, or what is wrong. */
-export function addCheck(broker: ServiceBroker, name: string, check: Check) {
-	const known = checks.get(broker) ?? new Map<string, Check>();
-	checks.set(broker, known.set(name, check));
-}
-
-const bounded = async (check: Check) => {
-	const timer = new AbortController();
-	const tooLate = delay(CHECK_TIMEOUT_MS, "no answer within 1 s", { signal: timer.signal, ref: false });
-	try {
-		return await Promise.race([check(), tooLate]);
-	} catch {
-		// Why is in the log; what leaves the process names nothing inside.
-		return "away";
-	} finally {
-		timer.abort();
-		tooLate.catch(() => {});
-	}
-};
-
-/** This node's health, line by line. Never rejects, and answers within about a second. */
-export async function checksOf(broker: ServiceBroker): Promise<Record<string, string>> {
-	const known = [...(checks.get(broker) ?? [])];
-	return Object.fromEntries(await Promise.all(known.map(async ([name, check]) => [name, await bounded(check)] as const)));
-}
+const BACKOFF = { firstMs: 100, longestMs: 5_000 };
+const WARN_EVERY_MS = 30_000;
 
 type Reachable = Pick<Dependency, "name" | "where" | "advice" | "access" | "check">;
 
-/** What is wrong, and what a person can do about it. */
-function trouble({ name, where, advice, access = "its credentials" }: Reachable, error: unknown): string {
+/** What is wrong, and what the operator can do about it. */
+function describeProblem({ name, where, advice, access = "its credentials" }: Reachable, error: unknown): string {
 	const reason = reasonOf(error);
 	switch (connectErrorKind(error)) {
 		case "certificate":
-			return `${name} at ${where} shows a certificate that is not trusted (${reason}): set NODE_EXTRA_CA_CERTS to its authority's PEM file, and name a host that it is for`;
+			return `${name} at ${where} has a certificate that is not trusted (${reason}): set NODE_EXTRA_CA_CERTS to its authority's PEM file, and use a host name that the certificate is for`;
 		case "credentials":
-			return `${name} at ${where} does not let us in (${reason}): set ${access}`;
+			return `${name} at ${where} refuses the credentials (${reason}): set ${access}`;
 		default:
 			return `${name} does not answer at ${where} (${reason}): ${advice}`;
 	}
 }
 
 /**
- * Resolves with true once it answers and `then` has been done, however long that takes; says so in one line, and again every half minute. What
- * fails in `then` because the dependency has gone again is tried again; anything else it throws is thrown. False if the broker stopped meanwhile.
+ * Waits, without a limit, until the dependency answers and `then` has succeeded, and resolves with true; with false if `isStopping` became
+ * true first. Warns at the first failure and then every half minute. When `then` fails because the dependency is unavailable again, both are
+ * repeated; any other error of `then` is rethrown.
  */
 export async function waitUntilReachable(
 	one: Reachable,
@@ -83,43 +53,42 @@ export async function waitUntilReachable(
 	isStopping: () => boolean,
 	then: () => Promise<void> = async () => {}
 ): Promise<boolean> {
-	let pauseMs = FIRST_PAUSE_MS;
-	let saidAtMs = Number.NEGATIVE_INFINITY;
+	const backoff = createBackoff(BACKOFF);
+	let warnedAtMs = Number.NEGATIVE_INFINITY;
 	while (!isStopping()) {
 		let hasAnswered = false;
 		try {
 			await one.check();
 			hasAnswered = true;
 			await then();
-			if (saidAtMs > 0) logger.info(`${one.name} at ${one.where} answers`);
+			if (warnedAtMs > 0) logger.info(`${one.name} at ${one.where} answers`);
 			return true;
 		} catch (error) {
 			if (hasAnswered && !isUnavailable(error)) throw error;
-			if (performance.now() - saidAtMs > SAY_AGAIN_AFTER_MS) {
-				saidAtMs = performance.now();
-				logger.warn(`${trouble(one, error)}; trying again until it does`);
+			if (performance.now() - warnedAtMs > WARN_EVERY_MS) {
+				warnedAtMs = performance.now();
+				logger.warn(`${describeProblem(one, error)}; retrying until it does`);
 			}
 		}
-		// This keeps the process alive: a node without a port of its own would end while it waits.
-		await delay(pauseMs);
-		pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS);
+		// The pause keeps the process alive: a node that listens on no port would exit while it waits.
+		await backoff.pause();
 	}
 	return false;
 }
 
 const users = new WeakMap<Dependency, number>();
 
-/** Counts a user in. */
+/** Registers one more user of the dependency. */
 export const retain = (one: Dependency) => users.set(one, (users.get(one) ?? 0) + 1);
 
-/** Counts a user out; the last one closes it. */
+/** Removes one user; closes the dependency when none is left. */
 export async function release(one: Dependency) {
 	const left = (users.get(one) ?? 1) - 1;
 	users.set(one, left);
 	if (left === 0) await one.close();
 }
 
-/** Mixin: the service starts once the dependency answers, and health shows it. */
+/** Mixin: the service starts once the dependency answers and `whenReached` has succeeded; health includes its check. */
 export const dependency = (one: Dependency, whenReached?: () => Promise<void>): Partial<ServiceSchema> => ({
 	created(this: Service) {
 		retain(one);

@@ -1,49 +1,59 @@
-// Errors that cross the wire: Moleculer's stock classes, told apart by `type`, with details in `data`.
+// Errors that other nodes understand: Moleculer's own classes, distinguished by `type`, with details in `data`.
 import { Errors } from "moleculer";
 
-/** One thing that is wrong with an input: where, and what would do. */
+/** One field of an input that is not valid, and why. */
 export interface FieldError {
 	field: string;
 	message: string;
 }
 
-/** 422 `VALIDATION_ERROR`; `data` lists each field. */
-export const invalid = (faults: FieldError[]) =>
+/** 422 `VALIDATION_ERROR`; `data` is the list of field errors. */
+export const invalid = (fieldErrors: FieldError[]) =>
 	new Errors.ValidationError(
-		faults.map(({ field, message }) => (field ? `${field}: ${message}` : message)).join("; "),
+		fieldErrors.map(({ field, message }) => (field ? `${field}: ${message}` : message)).join("; "),
 		"VALIDATION_ERROR",
-		faults
+		fieldErrors
 	);
 
 /** 409 `CONFLICT`: the request contradicts something that was accepted before. */
 export const conflict = (message: string, data: object) => new Errors.MoleculerClientError(message, 409, "CONFLICT", data);
 
-/** 404 `NOT_FOUND`: there is no such thing, or none that who asks may know of. */
+/** 404 `NOT_FOUND`: it does not exist, or the caller may not know that it does. */
 export const notFound = (message: string, data?: object) => new Errors.MoleculerClientError(message, 404, "NOT_FOUND", data);
 
-/** 401 `UNAUTHORIZED`: who asks has not shown who they are. */
+/** 401 `UNAUTHORIZED`: the caller is not authenticated. */
 export const unauthorized = (message: string) => new Errors.MoleculerClientError(message, 401, "UNAUTHORIZED");
 
-/** 403 `FORBIDDEN`: who asks is known, and may not. */
+/** 403 `FORBIDDEN`: the caller is authenticated, and not allowed to do this. */
 export const forbidden = (message: string) => new Errors.MoleculerClientError(message, 403, "FORBIDDEN");
 
-/** 429 `TOO_MANY_REQUESTS`; `data.retryAfterMs` says when the next may pass. */
+/** 429 `TOO_MANY_REQUESTS`; `data.retryAfterMs` says when to retry. */
 export const tooMany = (message: string, retryAfterMs: number) =>
 	new Errors.MoleculerClientError(message, 429, "TOO_MANY_REQUESTS", { retryAfterMs });
 
-/** 503 `UNAVAILABLE`: something this answer needs is away (`data.what`), and the same request may succeed later. */
+/** 503 `UNAVAILABLE`: a dependency (`data.what`) is unavailable, and the same request may succeed later. */
 export const unavailable = (what: string, cause?: unknown) =>
-	Object.assign(new Errors.MoleculerRetryableError(`${what} is away, try again later`, 503, "UNAVAILABLE", { what }), { cause });
+	Object.assign(new Errors.MoleculerRetryableError(`${what} is unavailable, try again later`, 503, "UNAVAILABLE", { what }), {
+		cause
+	});
 
-const SOCKET_CODES = new Set([
+/** Of Node's sockets and name look-ups, and of `fetch` (undici). */
+const CONNECTION_CODES = new Set([
 	"ECONNREFUSED",
 	"ECONNRESET",
+	"ECONNABORTED",
 	"EPIPE",
 	"ETIMEDOUT",
 	"ENOTFOUND",
 	"EAI_AGAIN",
 	"EHOSTUNREACH",
-	"ENETUNREACH"
+	"EHOSTDOWN",
+	"ENETUNREACH",
+	"ENETDOWN",
+	"UND_ERR_CONNECT_TIMEOUT",
+	"UND_ERR_HEADERS_TIMEOUT",
+	"UND_ERR_BODY_TIMEOUT",
+	"UND_ERR_SOCKET"
 ]);
 const RETRYABLE_TYPES = new Set([
 	"UNAVAILABLE",
@@ -51,46 +61,63 @@ const RETRYABLE_TYPES = new Set([
 	"SERVICE_NOT_AVAILABLE",
 	"REQUEST_TIMEOUT",
 	"REQUEST_REJECTED",
-	// Moleculer's, of a call that is made when the time of the call that makes it is over.
+	// Moleculer's, for a call made after the deadline of the call that makes it.
 	"REQUEST_SKIPPED",
-	// Moleculer's, of a call to another node while the transporter is disconnected.
+	// Moleculer's, for a call to another node while the transporter is disconnected.
 	"BAD_GATEWAY"
 ]);
+/** How deep `isUnavailable` follows `cause` and the parts of an error: no driver wraps deeper, and a circle must end. */
+const MAX_DEPTH = 8;
 
-const parts = (error: unknown): unknown[] => {
-	const { errors, innerErrors } = error as { errors?: unknown[]; innerErrors?: Record<string, unknown> };
-	return [...(errors ?? []), ...Object.values(innerErrors ?? {})];
+const wrappedBy = (error: unknown): unknown[] => {
+	const { cause, errors, innerErrors } = error as {
+		cause?: unknown;
+		errors?: unknown[];
+		innerErrors?: Record<string, unknown>;
+	};
+	return [cause, ...(Array.isArray(errors) ? errors : []), ...Object.values(innerErrors ?? {})];
 };
 
-/** SQLSTATE classes and codes that say "not now": connection lost, shutting down, out of resources, serialisation, deadlock, a lock or a session that took too long. */
-const retryableSqlState = (code: string) =>
+/** SQLSTATE classes and codes of passing failures: connection, shutdown, resources, serialization, deadlock, lock and session timeouts. */
+const isRetryableSqlState = (code: string) =>
 	/^(08|53|57P|58)/.test(code) || code === "40001" || code === "40P01" || ["25006", "25P03", "55P03"].includes(code);
 
+/** Whether an error is a judgement on the request (4xx): retrying it is pointless. */
+export const isClientError = (error: unknown): boolean => {
+	const { code } = error as { code?: unknown };
+	return typeof code === "number" && code >= 400 && code < 500;
+};
+
 /**
- * Whether an error says that something needed is away (and so the same work will succeed later), rather than that the work itself is wrong.
- * Knows the errors of Moleculer, pg, knex, ioredis, kafkajs and cassandra-driver; anything else counts as wrong work.
+ * Whether an error means that a dependency is unavailable, so that the same work will succeed later. Knows the errors of Moleculer, Node,
+ * fetch, pg, knex, ioredis, kafkajs, cassandra-driver and grpc-js, also where another error wraps them (`cause`, `errors`, `innerErrors`);
+ * every other error counts as a failure of the work itself.
  */
-export function isUnavailable(error: unknown): boolean {
-	if (!(error instanceof Error)) return false;
+export function isUnavailable(error: unknown, depth = 0): boolean {
+	if (!(error instanceof Error) || depth > MAX_DEPTH) return false;
 	const { code, type, name, message } = error as Error & { code?: unknown; type?: unknown };
 	if (typeof type === "string" && RETRYABLE_TYPES.has(type)) return true;
-	if (typeof code === "string" && (SOCKET_CODES.has(code) || (code.length === 5 && retryableSqlState(code)))) return true;
+	if (typeof code === "string" && (CONNECTION_CODES.has(code) || (code.length === 5 && isRetryableSqlState(code)))) return true;
 	if (name === "KnexTimeoutError" || name === "MaxRetriesPerRequestError" || name === "ClusterAllFailedError") return true;
 	if (name.startsWith("KafkaJS")) return name !== "KafkaJSNonRetriableError";
 	if (name === "NoHostAvailableError" || name === "OperationTimedOutError" || name === "BusyConnectionError") return true;
+	// AbortSignal.timeout
+	if (name === "TimeoutError") return true;
 	// cassandra-driver ResponseError: unavailable, overloaded, bootstrapping, and the read and write timeouts.
 	if (name === "ResponseError" && typeof code === "number") return [0x1000, 0x1001, 0x1002, 0x1100, 0x1200].includes(code);
 	if (/^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|OOM|MISCONF|NOREPLICAS|BUSY|NOAUTH) /.test(message)) return true;
+	if (/^(14 UNAVAILABLE|4 DEADLINE_EXCEEDED): /.test(message)) return true;
 	if (
 		/Connection (terminated|is closed|ended)|Client has encountered a connection error|timeout expired|Stream isn't writeable|Command timed out/i.test(
 			message
 		)
 	)
 		return true;
-	return parts(error).some(isUnavailable);
+	// A client error stays a client error, whatever led to it.
+	return !isClientError(error) && wrappedBy(error).some(inner => isUnavailable(inner, depth + 1));
 }
 
-/** For `catch`: what fails because something is away fails with 503 `UNAVAILABLE`, which names it as given; what is wrong goes on as it is. */
+/** For `catch`: replaces an error of an unavailable dependency by 503 `UNAVAILABLE` that names `what`; rethrows any other error. */
 export const unavailableAs =
 	(what: string) =>
 	(error: unknown): Promise<never> =>

@@ -1,18 +1,18 @@
 /**
- * Figures of a broker that cost nothing until somebody reads them: who counts keeps plain numbers, and they are looked up when asked for.
+ * Metrics that are read only on demand: code counts in plain numbers, and `updateMetrics` copies them into Moleculer's registry before a scrape.
  *
  *     let sent = 0;                                                        // counted where it happens, by ++
- *     addFigure(broker, { name: "shop.letters.sent", type: "counter", description: "letters that left", labelNames: ["to"] },
+ *     addMetric(broker, { name: "shop.letters.sent", type: "counter", description: "letters sent", labelNames: ["to"] },
  *       () => [{ value: sent, labels: { to: "ann" } }]);
- *     await showFigures(broker);                                           // puts them all into broker.metrics
+ *     await updateMetrics(broker);                                         // copies all of them into broker.metrics
  *
- * Moleculer's own way, an increment for each event, costs as much as a small call does.
+ * Moleculer's own way, one call of `increment` for each event, costs as much as a small action call.
  */
-import { setTimeout as delay } from "node:timers/promises";
 import type { ServiceBroker } from "moleculer";
+import { withTimeout } from "./deadline.ts";
 
 export interface Metric {
-	/** Its unit last, if it has one: `outbox.age.seconds`. */
+	/** Ends in its unit, if it has one: `outbox.age.seconds`. */
 	name: string;
 	/** A counter only grows, for as long as the process lives. */
 	type: "counter" | "gauge";
@@ -25,48 +25,48 @@ export interface Reading {
 	labels?: Record<string, string>;
 }
 
-type Look = () => Reading[] | Promise<Reading[]>;
+type Read = () => Reading[] | Promise<Reading[]>;
 
-const LOOK_TIMEOUT_MS = 1_000;
-
-interface Added {
-	figure: Metric;
-	look: Look;
-	otherwise: Reading[];
+interface Registered {
+	metric: Metric;
+	read: Read;
+	fallback: Reading[];
 }
 
-const figures = new WeakMap<ServiceBroker, Added[]>();
+const READ_TIMEOUT_MS = 1_000;
+
+const metrics = new WeakMap<ServiceBroker, Registered[]>();
+
+/** The name of a metric under a prefix: `metricName("shop", "topics.lag")` is `shop.topics.lag`; without a prefix the name stays. */
+export const metricName = (prefix: string | undefined, name: string) => (prefix ? `${prefix}.${name}` : name);
 
 /**
- * Adds a figure; several may add readings to one of the same name, under labels of their own. `otherwise`: what to show where the look fails or
- * takes longer than a second. Default: what was shown before.
+ * Adds a metric. Several calls may add readings to one name, each under its own labels. `fallback`: the readings to use when `read` fails or
+ * takes longer than a second; by default the last ones stay.
  */
-export function addMetric(broker: ServiceBroker, figure: Metric, look: Look, otherwise: Reading[] = []) {
-	const known = figures.get(broker) ?? [];
-	figures.set(broker, known);
-	known.push({ figure, look, otherwise });
+export function addMetric(broker: ServiceBroker, metric: Metric, read: Read, fallback: Reading[] = []) {
+	const known = metrics.get(broker) ?? [];
+	metrics.set(broker, known);
+	known.push({ metric, read, fallback });
 }
 
-const bounded = async ({ look, otherwise }: Added): Promise<Reading[]> => {
-	const timer = new AbortController();
-	const tooLate = delay(LOOK_TIMEOUT_MS, otherwise, { signal: timer.signal, ref: false }).catch(() => otherwise);
-	try {
-		return await Promise.race([look(), tooLate]);
-	} catch {
-		return otherwise;
-	} finally {
-		timer.abort();
-	}
-};
+const readingsOf = ({ read, fallback }: Registered): Promise<Reading[]> =>
+	withTimeout(
+		Promise.resolve()
+			.then(read)
+			.catch(() => fallback),
+		READ_TIMEOUT_MS,
+		() => fallback
+	);
 
-/** Brings `broker.metrics` up to date. Never rejects, and takes a second at most. */
+/** Copies all metrics into `broker.metrics`. Never rejects, and takes about a second at most. */
 export async function updateMetrics(broker: ServiceBroker) {
-	const read = async (added: Added) => {
-		const { figure } = added;
-		const readings = await bounded(added);
-		// Registering it anew would forget what others have shown under its name.
-		if (!broker.metrics.hasMetric(figure.name)) broker.metrics.register(figure as never);
-		for (const { value, labels = {} } of readings) broker.metrics.set(figure.name, value, labels);
+	const update = async (registered: Registered) => {
+		const { metric } = registered;
+		const readings = await readingsOf(registered);
+		// Registering a name twice would drop the readings that others have set under it.
+		if (!broker.metrics.hasMetric(metric.name)) broker.metrics.register(metric as never);
+		for (const { value, labels = {} } of readings) broker.metrics.set(metric.name, value, labels);
 	};
-	if (broker.metrics.isEnabled()) await Promise.all((figures.get(broker) ?? []).map(read));
+	if (broker.metrics.isEnabled()) await Promise.all((metrics.get(broker) ?? []).map(update));
 }

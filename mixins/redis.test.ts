@@ -4,8 +4,8 @@ import { createServer, type Socket } from "node:net";
 import { describe, it } from "node:test";
 import { ServiceBroker } from "moleculer";
 import { freePorts } from "../test/process.ts";
-import { checksOf } from "./dependency.ts";
 import { isUnavailable } from "./errors.ts";
+import { checksOf } from "./health.ts";
 import { openRedis, redis } from "./redis.ts";
 
 const nobody = async () => `redis://127.0.0.1:${(await freePorts(1))[0]}`;
@@ -69,7 +69,7 @@ describe("a Redis that is away", () => {
 		const started = broker.start();
 		await broker.waitForServices("likes", 10_000, 10);
 		assert.equal((broker.registry as unknown as { hasService(name: string): boolean }).hasService("needs"), false);
-		assert.deepEqual(await checksOf(broker), { redis: "away" });
+		assert.deepEqual(await checksOf(broker), { redis: "unavailable" });
 		await broker.stop();
 		await started;
 	});

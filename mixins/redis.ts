@@ -14,8 +14,9 @@
 import { isIP } from "node:net";
 import { Redis as Client } from "ioredis";
 import type { Service, ServiceSchema } from "moleculer";
-import { addCheck, type Dependency, dependency, release, retain, waitUntilReachable } from "./dependency.ts";
+import { type Dependency, dependency, release, retain, waitUntilReachable } from "./dependency.ts";
 import { unavailable } from "./errors.ts";
+import { addCheck } from "./health.ts";
 
 export interface Redis extends Dependency {
 	/** While Redis is away its commands reject at once; one that gets no answer rejects after a second. None is ever sent twice. */

@@ -101,12 +101,12 @@ describe("servers that speak TLS and want a password", { skip: hasOpenssl ? fals
 	const all = (pattern: RegExp) => ({ kafka: pattern, postgres: pattern, redis: pattern, cassandra: pattern });
 
 	it("are not believed while nobody has told Node of their authority, in one line each", () =>
-		refused(open(), all(/shows a certificate that is not trusted \(.*\): set NODE_EXTRA_CA_CERTS/)));
+		refused(open(), all(/has a certificate that is not trusted \(.*\): set NODE_EXTRA_CA_CERTS/)));
 
 	it("are waited for by a system that does not believe them, which says so in one line", async t => {
 		const { plaza } = await start(t, {});
 		const line = await plaza.printed(/^.*NODE_EXTRA_CA_CERTS.*$/m, START_MS);
-		assert.match(line, /kafka at localhost:\d+ shows a certificate that is not trusted/);
+		assert.match(line, /kafka at localhost:\d+ has a certificate that is not trusted/);
 		assert.equal(plaza.ended, undefined);
 		assert.equal(plaza.output().trim().split("\n").length, 1, plaza.output());
 	});
@@ -183,19 +183,16 @@ describe("servers that speak TLS and want a password", { skip: hasOpenssl ? fals
 		});
 
 		it("are not believed under another name than their certificate's", () =>
-			refused(
-				open(changed("localhost", "127.0.0.1")),
-				all(/shows a certificate that is not trusted \(.*altnames.*127\.0\.0\.1/)
-			));
+			refused(open(changed("localhost", "127.0.0.1")), all(/has a certificate that is not trusted \(.*altnames.*127\.0\.0\.1/)));
 
 		for (const mechanism of MECHANISMS)
 			it(`refuse a wrong password, by ${mechanism} too, in one line that says what to set`, () => {
 				const wrong = { ...changed(/p@ss|p%40ss/, "wrong"), KAFKA_SASL: mechanism };
 				return refused(open(wrong), {
-					kafka: /does not let us in \(.*\): set KAFKA_USERNAME and KAFKA_PASSWORD/,
-					postgres: /does not let us in \(.*\): set user, password and sslmode in DATABASE_URL/,
-					redis: /does not let us in \(.*\): set user and password in REDIS_URL/,
-					cassandra: /does not let us in \(.*\): set CASSANDRA_USERNAME and CASSANDRA_PASSWORD/
+					kafka: /refuses the credentials \(.*\): set KAFKA_USERNAME and KAFKA_PASSWORD/,
+					postgres: /refuses the credentials \(.*\): set user, password and sslmode in DATABASE_URL/,
+					redis: /refuses the credentials \(.*\): set user and password in REDIS_URL/,
+					cassandra: /refuses the credentials \(.*\): set CASSANDRA_USERNAME and CASSANDRA_PASSWORD/
 				});
 			});
 
@@ -204,7 +201,7 @@ describe("servers that speak TLS and want a password", { skip: hasOpenssl ? fals
 			const url = servers.environment.REDIS_URL!.replace("rediss:", "redis:");
 			return refused(open({ ...plain, REDIS_URL: url }), {
 				kafka: /does not answer at .* \(it closed the connection: it may want TLS\)/,
-				postgres: /does not let us in \(.*no encryption\)/,
+				postgres: /refuses the credentials \(.*no encryption\)/,
 				redis: /does not answer at .* \(.+\): start it/,
 				cassandra: /does not answer at .* \(.+\): start it/
 			});

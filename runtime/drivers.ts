@@ -15,6 +15,7 @@ import type { TopicLog } from "../mixins/topics/topic-log.ts";
 import { topics as topicsMixin, withLog } from "../mixins/topics/topics.ts";
 import { topics } from "../services/contract.ts";
 import { config } from "./config.ts";
+import { exitWithError } from "./exit-with-error.ts";
 
 const once = <T>(open: () => T) => {
 	let opened: T | undefined;
@@ -59,22 +60,29 @@ export const kafka = {
 	sasl: config.kafkaSasl
 };
 
-export const topicLog = once(
-	(): TopicLog => (embedded ? embeddedLog(postgres().knex) : kafkaLog({ ...kafka, clientId: config.nodeID }))
-);
+export const topicLog = once((): TopicLog => {
+	if (embedded) return embeddedLog(postgres().knex, { where: config.dataDir });
+	const advice = { advice: "start it, or set KAFKA_BROKERS", access: "KAFKA_USERNAME and KAFKA_PASSWORD" };
+	return kafkaLog({ ...kafka, ...advice, clientId: config.nodeID });
+});
+
+/** Ends the process: a node whose topics are not as configured can do nothing right. */
+const onFatal = ({ message, type, data }: Error & { type?: string; data?: { has: number } }) =>
+	exitWithError(type === "TOPIC_PARTITIONS" ? `${message}: set TOPIC_PARTITIONS=${data?.has}` : message);
 
 const topicsOptions = () => ({
 	contracts: topics,
 	partitions: config.topicPartitions,
 	consumes: runsService,
-	...(embedded ? { name: "topics", where: config.dataDir } : { name: "kafka", where: kafka.brokers.join() })
+	metricsPrefix: "plaza",
+	onFatal
 });
 
 /** Mixin: `topics: {…}` in the schema consumes, `this.publish` publishes. */
 export const withTopics = () => topicsMixin(topicLog(), topicsOptions());
 
-/** Mixin: for a service that asks `topicLog()` itself. */
-export const withTopicLog = () => withLog(topicLog(), topicsOptions());
+/** Mixin: for a service that uses `topicLog()` itself. */
+export const withTopicLog = () => withLog(topicLog());
 
 const outboxes = new Map<string, Outbox>();
 

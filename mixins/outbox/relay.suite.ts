@@ -1,7 +1,7 @@
 // What leaves, and in which order.
 import assert from "node:assert/strict";
 import { it } from "node:test";
-import { checksOf } from "../dependency.ts";
+import { checksOf } from "../health.ts";
 import { updateMetrics } from "../metrics.ts";
 import { leaseOf } from "./lease.ts";
 import { ENTRIES } from "./outbox.ts";

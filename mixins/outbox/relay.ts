@@ -8,9 +8,9 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import type { Logger, Service, ServiceSchema } from "moleculer";
-import { addCheck } from "../dependency.ts";
+import { addCheck } from "../health.ts";
 import { addMetric, type Metric } from "../metrics.ts";
-import { REQUEST_ID } from "../topics/encode.ts";
+import { REQUEST_ID } from "../topics/headers.ts";
 import type { TopicLog } from "../topics/topic-log.ts";
 import { APPEND_BOUND_MS, type Lease, leaseOf } from "./lease.ts";
 import type { Outbox, PendingMessage } from "./outbox.ts";

@@ -1,18 +1,19 @@
-// Messages that nobody could handle: how they are laid aside, and how they come back.
+// Dead letters: messages that could not be handled, and how they are replayed.
 import { originOf } from "./decode.ts";
+import { wholeNumberIn } from "./headers.ts";
 import type { Headers, Outgoing, TopicRecord } from "./topic-log.ts";
 
-/** Where the messages of a topic go that nobody could handle. */
+/** The topic that takes the messages of a topic that could not be handled. */
 export const deadTopic = (topic: string) => `${topic}.dead`;
 
 const MAX_REASON_CHARACTERS = 500;
-/** How often a message was put back, and for which group alone. */
+/** How often a message was replayed, and the only group that it was replayed for. */
 const REPLAYS = "replays";
 const REPLAY_GROUP = "replay-group";
-/** On a record among the dead letters that is none: the letter at this offset was put back. */
+/** Marks a record of the dead-letter topic that is no dead letter itself: the one at this offset was replayed. */
 const REPLAYED_OFFSET = "replayed-offset";
 
-/** A record that was given up, to the byte as it came, with headers that say where it lay and why it is here. */
+/** The dead letter of a record: its bytes unchanged, with headers that say where it was and why it could not be handled. */
 export function deadLetter(record: TopicRecord, group: string, error: { type?: string; message: string }): Outgoing {
 	const headers: Headers = {
 		...record.headers,
@@ -23,27 +24,25 @@ export function deadLetter(record: TopicRecord, group: string, error: { type?: s
 		"dead-type": error.type ?? "ERROR",
 		"dead-reason": error.message.slice(0, MAX_REASON_CHARACTERS).toWellFormed()
 	};
-	// The same partition as it came from: messages of one key lie in order here too.
+	// The partition it came from: dead letters of one key stay in order.
 	return { topic: deadTopic(record.topic), key: record.key, value: record.value ?? "", headers, partition: record.partition };
 }
 
-/** A dead letter as its headers tell it. */
+/** A dead letter, read from its headers. */
 export interface Letter {
-	/** As it lies among the dead letters. */
+	/** On the dead-letter topic. */
 	record: TopicRecord;
-	/** Where it was read when it was given up. */
+	/** Its place when it could not be handled. */
 	topic: string;
 	offset: number;
 	group: string;
 	type: string;
 	reason: string;
-	/** How often it had been put back before it died again. */
+	/** How often it had been replayed before. */
 	replays: number;
 }
 
-const wholeNumber = (text = "") => (/^\d{1,15}$/.test(text) ? Number(text) : undefined);
-
-/** Undefined for what others have put there. */
+/** Undefined for a record that is no dead letter. */
 export function letterOf(record: TopicRecord): Letter | undefined {
 	const {
 		"dead-topic": topic,
@@ -52,14 +51,14 @@ export function letterOf(record: TopicRecord): Letter | undefined {
 		"dead-reason": reason = "",
 		...more
 	} = record.headers;
-	const offset = wholeNumber(more["dead-offset"]);
+	const offset = wholeNumberIn(more["dead-offset"]);
 	if (topic === undefined || group === undefined || offset === undefined || deadTopic(topic) !== record.topic) return undefined;
-	return { record, topic, offset, group, type, reason, replays: wholeNumber(more[REPLAYS]) ?? 0 };
+	return { record, topic, offset, group, type, reason, replays: wholeNumberIn(more[REPLAYS]) ?? 0 };
 }
 
 /**
- * The message as it goes back: the same key and bytes, on the partition it came from, for the group that gave it up alone. It keeps where it
- * first lay, which stands for its identity where it has no id of its own.
+ * The replayed message: the same key and bytes, on the partition it came from, for the group that could not handle it alone. It keeps its first
+ * place, which identifies it where it has no id of its own.
  */
 export function replayOf({ record, topic, offset, group, replays }: Letter): Outgoing {
 	const own = Object.entries(record.headers).filter(([name]) => !name.startsWith("dead-"));
@@ -73,10 +72,10 @@ export function replayOf({ record, topic, offset, group, replays }: Letter): Out
 	};
 }
 
-/** Whether a message was put back for another group than this one. */
+/** Whether a message was replayed for another group than this one. */
 export const isForAnother = ({ headers }: TopicRecord, group: string) => (headers[REPLAY_GROUP] ?? group) !== group;
 
-/** What is put behind a letter once it is back on its topic: nothing else remembers it for as long as the letter lies there. */
+/** A record for the dead-letter topic that says that a dead letter was replayed. It lasts as long as the dead letter itself. */
 export const replayMark = ({ record: { topic, partition, key, offset } }: Letter): Outgoing => ({
 	topic,
 	key,
@@ -85,5 +84,5 @@ export const replayMark = ({ record: { topic, partition, key, offset } }: Letter
 	partition
 });
 
-/** The offset of the letter that such a mark speaks of; undefined for any other record. */
-export const replayedOffset = ({ headers }: TopicRecord) => wholeNumber(headers[REPLAYED_OFFSET]);
+/** The offset of the dead letter that such a record marks as replayed; undefined for any other record. */
+export const replayedOffset = ({ headers }: TopicRecord) => wholeNumberIn(headers[REPLAYED_OFFSET]);

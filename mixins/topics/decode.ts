@@ -1,36 +1,40 @@
-import type { Caller } from "../caller.ts";
 import { invalid } from "../errors.ts";
 import { fieldErrorsOf } from "../field-errors.ts";
-import { type Encodable, REQUEST_ID } from "./encode.ts";
+import type { Encodable } from "./encode.ts";
 import type { Received } from "./handler-types.ts";
+import { type Meta, metaIn, REQUEST_ID } from "./headers.ts";
 import { partitionOf } from "./partition.ts";
 import type { Headers, Outgoing, TopicRecord } from "./topic-log.ts";
 
-/** A record is readable; or it never will be; or it lies on a partition that does not own its key. */
+/** A record that can be handled, can never be read, or lies on a partition that does not own its key. */
 export type Decoded =
 	| { record: TopicRecord; received: Received<unknown> }
 	| { record: TopicRecord; dead: { type?: string; message: string } }
-	| { record: TopicRecord; stray: Outgoing };
+	| { record: TopicRecord; misrouted: Outgoing };
+
+export interface DecodeOptions {
+	/** Of the topic. */
+	partitions: number;
+	/** Keys of `meta` that are read from headers. */
+	metaKeys: readonly string[];
+	contextOf(requestID: string, meta: Meta | undefined): Received<unknown>["ctx"];
+	/** For a record that carries none. */
+	newRequestID(): string;
+}
 
 const unreadable = (record: TopicRecord, message: string): Decoded => ({ record, dead: { type: "UNREADABLE", message } });
 
-/** The headers of a record that is moved, with where it first lay: what stands for its identity must not change on the way. */
+/** The headers of a record that is moved, with its first place: that identifies a record without an id, so a further move keeps it. */
 export const originOf = ({ topic, partition, offset, headers }: TopicRecord): Headers =>
 	headers["origin-offset"] === undefined
 		? { ...headers, "origin-topic": topic, "origin-partition": String(partition), "origin-offset": String(offset) }
 		: headers;
 
 /**
- * Reads one record by its topic's contract. Foreign clients partition by other hashes, or by none: their records are sent on to the
- * partition that owns the key, so that a key has one writer at a time, whoever wrote it.
+ * Reads one record by its topic's contract. Other clients may choose partitions by another hash, or without one: such a record is misrouted, and
+ * belongs on the partition that owns its key, so that each key has one writer at a time.
  */
-export function decode(
-	record: TopicRecord,
-	contract: Encodable,
-	partitions: number,
-	callerOf: (requestID: string) => Caller,
-	newRequestID: () => string
-): Decoded {
+export function decode(record: TopicRecord, contract: Encodable, options: DecodeOptions): Decoded {
 	let json: unknown;
 	try {
 		json = JSON.parse(String(record.value));
@@ -41,11 +45,12 @@ export function decode(
 	if (!parsed.success) return unreadable(record, invalid(fieldErrorsOf(parsed.error)).message);
 
 	const key = contract.key(parsed.data);
-	if (partitionOf(key, partitions) !== record.partition)
-		return { record, stray: { topic: record.topic, key, value: record.value!, headers: originOf(record) } };
+	if (partitionOf(key, options.partitions) !== record.partition)
+		return { record, misrouted: { topic: record.topic, key, value: record.value!, headers: originOf(record) } };
 
-	// A foreign record may lie in the right place under another key, or none: what keeps its order is the contract's.
+	// A record of another client may have another key, or none, and still be on the right partition: order follows the contract's key.
 	const keyed = String(record.key) === key ? record : { ...record, key: Buffer.from(key) };
-	const requestID = record.headers[REQUEST_ID] ?? newRequestID();
-	return { record, received: { message: parsed.data, record: keyed, requestID, ctx: callerOf(requestID) } };
+	const requestID = record.headers[REQUEST_ID] ?? options.newRequestID();
+	const meta = metaIn(record.headers, options.metaKeys);
+	return { record, received: { message: parsed.data, record: keyed, requestID, meta, ctx: options.contextOf(requestID, meta) } };
 }

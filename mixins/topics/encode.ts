@@ -1,32 +1,38 @@
+import { Errors } from "moleculer";
 import type { z } from "zod";
 import { invalid } from "../errors.ts";
 import { fieldErrorsOf } from "../field-errors.ts";
+import type { PublishOptions } from "./handler-types.ts";
+import { metaHeaders, REQUEST_ID } from "./headers.ts";
 import type { Headers, Outgoing } from "./topic-log.ts";
 
-/** As much of a topic's contract as putting a message on it takes. */
+/** What encoding and decoding need of a topic's contract. */
 export interface Encodable {
 	message: z.ZodType;
-	// biome-ignore lint/suspicious/noExplicitAny: what a key is made of is the topic's own business
+	// biome-ignore lint/suspicious/noExplicitAny: only the topic's own contract knows the message's type
 	key: (message: any) => string;
 }
 
-export const REQUEST_ID = "request-id";
+export interface EncodeOptions extends PublishOptions {
+	/** Keys of `meta` that travel in headers. */
+	metaKeys?: readonly string[];
+}
 
 /**
- * A message as a record for its topic: checked, keyed, and exactly the contract's fields as JSON; all else travels in headers.
- * Throws `VALIDATION_ERROR` when the message is not what the contract says.
+ * Validates a message and makes it a record of its topic: the value is the contract's fields as JSON, everything else goes into headers.
+ * Throws `VALIDATION_ERROR` when the message does not fit its contract, `UNKNOWN_TOPIC` when no contract has the topic.
  */
 export function encode(
 	contracts: Record<string, Encodable>,
 	topic: string,
 	message: unknown,
-	options: { headers?: Headers; requestID?: string } = {}
+	{ headers: own, requestID, meta, metaKeys = [] }: EncodeOptions = {}
 ): Outgoing {
-	const contract = contracts[topic];
-	if (!contract) throw new Error(`There is no topic ${topic}`);
+	const contract = Object.hasOwn(contracts, topic) ? contracts[topic] : undefined;
+	if (!contract) throw new Errors.MoleculerError(`topic "${topic}" is in no contract`, 500, "UNKNOWN_TOPIC", { topic });
 	const parsed = contract.message.safeParse(message);
 	if (!parsed.success) throw invalid(fieldErrorsOf(parsed.error));
-	const headers: Headers = { ...options.headers };
-	if (options.requestID) headers[REQUEST_ID] = options.requestID;
+	const headers: Headers = { ...metaHeaders(meta, metaKeys), ...own };
+	if (requestID) headers[REQUEST_ID] = requestID;
 	return { topic, key: contract.key(parsed.data), value: JSON.stringify(parsed.data), headers };
 }

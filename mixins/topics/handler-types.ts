@@ -1,13 +1,16 @@
-// What handlers are given of a topic, and what they answer.
+// What handlers of topics get and return, and what publishing takes.
 import type { Caller } from "../caller.ts";
+import type { Meta } from "./headers.ts";
 import type { Headers, TopicRecord } from "./topic-log.ts";
 
-/** A message with all that is known of it. `ctx` carries the request id of the request that set it off: calls made with it carry it on. */
+/** One message. Calls made with `ctx` carry on the request id, and the `meta`, of the request that published it. */
 export interface Received<M, Ctx = Caller> {
 	message: M;
-	/** Where it lay, and its headers; `key` is the contract's, whatever the record had. */
+	/** Its place and headers. `key` is the one that the contract computes, whatever the record had. */
 	record: TopicRecord;
 	requestID: string;
+	/** What the message carried of its request's `meta`; undefined if nothing. */
+	meta?: Meta;
 	ctx: Ctx;
 }
 
@@ -16,23 +19,27 @@ export interface Handled {
 	duplicates: number;
 }
 
-/** Handles one message: other keys at the same time, one key in order. */
+/** Handles one message. Messages of one key come one after the other, in order; those of other keys at the same time. */
 export type HandleOne<M, Ctx = Caller> = (received: Received<M, Ctx>) => Promise<Handled | void>;
 
-/** Handles what one partition has to hand over, in order. */
-export type HandleBatch<M, Ctx = Caller> = (batch: {
+/** Messages of one partition, in order. */
+export interface ReceivedBatch<M, Ctx = Caller> {
 	received: Received<M, Ctx>[];
 	topic: string;
 	partition: number;
-	/** Where the log ended when it was read. */
+	/** The end of the log when it was read. */
 	endOffset: number;
-	/** The first batch since the partition is ours. */
+	/** True on the first batch since the partition was assigned to this node. */
 	first: boolean;
-	/** False as soon as the partition may be another's, who then handles these messages too. */
+	/** False as soon as the partition may be assigned to another node, which then handles these messages too. */
 	isCurrent(): boolean;
-}) => Promise<Handled | void>;
+}
+
+export type HandleBatch<M, Ctx = Caller> = (batch: ReceivedBatch<M, Ctx>) => Promise<Handled | void>;
 
 export interface PublishOptions {
 	headers?: Headers;
 	requestID?: string;
+	/** The request's `meta`: its `traceparent`, and the keys that the option `metaKeys` lists, travel in headers. */
+	meta?: object;
 }

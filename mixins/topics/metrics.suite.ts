@@ -82,7 +82,7 @@ export const metricsSuite = (current: () => TopicLog) =>
 			const figuresOf = async (broker: ServiceBroker) => {
 				await updateMetrics(broker);
 				const value = (name: string) =>
-					(broker.metrics.getMetric(`plaza.topics.${name}`)?.snapshot()[0] as { value: number } | undefined)?.value ?? 0;
+					(broker.metrics.getMetric(`topics.${name}`)?.snapshot()[0] as { value: number } | undefined)?.value ?? 0;
 				return Object.fromEntries(FIGURES.map(name => [name, value(name)])) as Figures;
 			};
 			const committed = async () => sum((await current().committed(group, topic)).map(next => Math.max(next, 0)));

@@ -1,68 +1,68 @@
-// What became of the messages of each topic in the hands of one group. Every message that is read ends as one of four things, or waits; each is
-// counted where it happens and none is worked out from the others, so that when all is quiet
+// Counts what became of each message of a topic in one group. Every message that was read ends as applied, duplicate or dead, or is parked; each is
+// counted where it happens and none is computed from the others, so that when no message is being handled
 //
 //     consumed = applied + duplicate + dead + parked
 //
-// says something: a message that was lost on the way makes it false.
+// is a real check: a lost message makes it false.
 import type { ServiceBroker } from "moleculer";
-import { addMetric } from "../metrics.ts";
+import { addMetric, metricName } from "../metrics.ts";
 import type { Batch } from "./topic-log.ts";
 
 const COUNTERS = {
 	consumed: "messages read",
 	applied: "messages that were handled and had an effect",
-	duplicate: "messages that changed nothing: handled before, or left to whom their partition went, who reads them again",
-	dead: "messages given up, which lie in the topic's dead letters",
-	strays: "messages sent on to the partition of their key, not counted as consumed until they are read there"
+	duplicate: "messages without an effect: handled before, or read again by the new owner of their partition",
+	dead: "messages published to the topic's dead letters",
+	strays: "messages published to the partition of their key, not counted as consumed until they are read there"
 } as const;
 
-/** What became of one batch. Offsets name its messages. */
+/** Accounts for one batch. Offsets identify its messages. */
 export interface Account {
-	/** The handler took these; so many of them it had taken before. */
+	/** The handler succeeded for these; `duplicates` of them had been handled before. */
 	handled(offsets: number[], duplicates: number): void;
-	/** These were for another group. */
+	/** These were replayed for another group. */
 	notForUs(offsets: number[]): void;
-	/** These lie in the dead letters, for good. */
+	/** These became dead letters. */
 	dead(offsets: number[]): void;
-	/** These were sent on to another partition. */
-	strays(offsets: number[]): void;
-	/** Nothing more happens to it for now, and the group goes on at `next`: what lies from there on and has had no end waits. */
+	/** These were published to another partition. */
+	misrouted(offsets: number[]): void;
+	/** The batch has ended and the group continues at `next`: messages from there on that have not ended are parked. */
 	close(next: number): void;
 }
 
-/** Messages of one partition that were read and have had no end yet. */
+/** Messages of one partition that were read and have not ended. */
 interface Open {
 	offsets: Set<number>;
-	/** How many of them wait, as of the end of the last batch. */
+	/** How many of them waited when the last batch ended. */
 	parked: number;
-	isUnderWay: boolean;
+	isRunning: boolean;
 	isCurrent(): boolean;
 }
 
-const counted = () => ({ consumed: 0, applied: 0, duplicate: 0, dead: 0, strays: 0 });
+const zeroCounts = () => ({ consumed: 0, applied: 0, duplicate: 0, dead: 0, strays: 0 });
 
-/** Keeps the figures of one topic. */
+/** The counts of one topic. */
 export function topicMetrics() {
-	const counts = counted();
+	const counts = zeroCounts();
 	const partitions = new Map<number, Open>();
 
-	/** The partition went to somebody else, perhaps to us anew: what waited here is read again there. */
-	const leave = (open: Open) => {
+	/** The partition was reassigned (perhaps to this node again): its new owner reads again what waited here. */
+	const abandon = (open: Open) => {
 		counts.duplicate += open.offsets.size;
 		open.offsets.clear();
 		open.parked = 0;
 	};
 	const openOf = ({ partition, first, isCurrent }: Batch): Open => {
-		const open = partitions.get(partition) ?? { offsets: new Set(), parked: 0, isUnderWay: false, isCurrent };
+		const open = partitions.get(partition) ?? { offsets: new Set(), parked: 0, isRunning: false, isCurrent };
 		partitions.set(partition, open);
-		if (first) leave(open);
-		return Object.assign(open, { isUnderWay: true, isCurrent });
+		if (first) abandon(open);
+		return Object.assign(open, { isRunning: true, isCurrent });
 	};
 
 	return {
 		counts,
 
-		/** A batch was handed over; of its messages these are to be handled. Those of them that waited already are not read again. */
+		/** Opens the account of a batch; `offsets` are those of its messages that are to be handled. Messages that waited already are not counted again. */
 		take(batch: Batch, offsets: number[]): Account {
 			const open = openOf(batch);
 			const before = open.offsets.size;
@@ -83,28 +83,28 @@ export function topicMetrics() {
 				},
 				dead(ended) {
 					counts.dead += ended.length;
-					// A stray that was too large to be sent on ends here, and so was read here.
+					// A misrouted record that was too large for its partition ends here, so it counts as read here.
 					for (const offset of ended) if (!open.offsets.delete(offset)) counts.consumed++;
 				},
-				strays(sent) {
+				misrouted(sent) {
 					counts.strays += sent.length;
 				},
 				close(next) {
-					open.isUnderWay = false;
-					// Passed without an end: it waits for nothing, it is lost, and the sum shows it.
+					open.isRunning = false;
+					// Committed without an end: the message is not parked but lost, and the sum must show it.
 					for (const offset of open.offsets) if (offset < next) open.offsets.delete(offset);
 					open.parked = open.offsets.size;
-					if (!batch.isCurrent()) leave(open);
+					if (!batch.isCurrent()) abandon(open);
 					if (open.parked === 0) partitions.delete(batch.partition);
 				}
 			};
 		},
 
-		/** Messages that wait in place for something their handler needs. */
+		/** Messages that wait for a dependency of their handler. */
 		parked() {
 			let sum = 0;
 			for (const open of partitions.values()) {
-				if (!open.isUnderWay && !open.isCurrent()) leave(open);
+				if (!open.isRunning && !open.isCurrent()) abandon(open);
 				sum += open.parked;
 			}
 			return sum;
@@ -114,43 +114,49 @@ export function topicMetrics() {
 
 export type TopicMetrics = ReturnType<typeof topicMetrics>;
 
-/** Shows them among the broker's metrics, from the start and not only once there is something to count. */
-export function registerTopicMetrics(broker: ServiceBroker, group: string, figures: Record<string, TopicMetrics>) {
+/** Adds the counts of each topic to the broker's metrics, zeros included. */
+export function registerTopicMetrics(
+	broker: ServiceBroker,
+	group: string,
+	topics: Record<string, TopicMetrics>,
+	prefix: string | undefined
+) {
 	const labelNames = ["topic", "group"];
-	const of = (value: (figures: TopicMetrics) => number) => () =>
-		Object.entries(figures).map(([topic, one]) => ({ value: value(one), labels: { topic, group } }));
+	const of = (value: (metrics: TopicMetrics) => number) => () =>
+		Object.entries(topics).map(([topic, one]) => ({ value: value(one), labels: { topic, group } }));
 	addMetric(
 		broker,
 		{
-			name: "plaza.topics.parked",
+			name: metricName(prefix, "topics.parked"),
 			type: "gauge",
-			description: "messages read that wait for something their handler needs",
+			description: "messages read that wait for a dependency of their handler",
 			labelNames
 		},
 		of(one => one.parked())
 	);
-	// After the gauge, which may find that some of them were left to others.
+	// After the gauge: reading it may move messages of reassigned partitions to the counter of duplicates.
 	for (const [name, description] of Object.entries(COUNTERS))
 		addMetric(
 			broker,
-			{ name: `plaza.topics.${name}`, type: "counter", description, labelNames },
+			{ name: metricName(prefix, `topics.${name}`), type: "counter", description, labelNames },
 			of(({ counts }) => counts[name as keyof typeof COUNTERS])
 		);
 }
 
-/** Shows how many messages this node's partitions have before them. While the consumer itself is in trouble it cannot tell, and nothing is shown anew. */
+/** Adds the lag of this node's partitions to the broker's metrics. While the consumer has a problem its lag is unknown, and the last value stays. */
 export function registerLagMetric(
 	broker: ServiceBroker,
 	group: string,
 	topics: string[],
-	lag: () => Record<string, number> | undefined
+	lag: () => Record<string, number> | undefined,
+	prefix: string | undefined
 ) {
 	addMetric(
 		broker,
 		{
-			name: "plaza.topics.lag",
+			name: metricName(prefix, "topics.lag"),
 			type: "gauge",
-			description: "messages in this node's partitions that the group has not passed yet",
+			description: "messages in this node's partitions that the group has not handled yet",
 			labelNames: ["topic", "group"]
 		},
 		() => {

@@ -1,118 +1,128 @@
-// How handlers are run: keys side by side, a key in order; what is refused is set aside, what must wait stops the line.
-import { setTimeout as delay } from "node:timers/promises";
-import { isUnavailable } from "../errors.ts";
+// Runs handlers: messages of one key in order, different keys at the same time. A message whose handler keeps failing is refused; when a
+// dependency is unavailable, the rest of the batch waits.
+import { type Backoff, createBackoff } from "../backoff.ts";
+import { isClientError } from "../errors.ts";
 import type { Handled, Received } from "./handler-types.ts";
 import type { Batch } from "./topic-log.ts";
 
 export interface Outcome {
 	/** All before this offset is handled or refused. */
 	next: number;
-	/** Messages that were given up, by offset. */
+	/** Messages that become dead letters, by offset. */
 	refused: Map<number, { type?: string; message: string }>;
-	/** The offsets of those that the handler took: of other keys than the one that waits, also behind it. */
+	/** The offsets of the messages whose handler succeeded; they may lie behind `next`, where another key waits. */
 	handled: number[];
-	/** So many of them it had taken before. */
+	/** How many of them had been handled before. */
 	duplicates: number;
-	/** Why it stopped short of the end. */
+	/** Why `next` is not the end of the batch. */
 	waitingFor?: string;
 }
 
-const ATTEMPTS = 5;
-const FIRST_PAUSE_MS = 20;
-const MAX_LANES = 64;
+export interface RunOptions {
+	attempts: number;
+	/** How many keys at the same time. */
+	concurrency: number;
+	isUnavailable(error: Error): boolean;
+}
 
-const isRefusal = (error: unknown) => {
-	const { code } = error as { code?: unknown };
-	return typeof code === "number" && code >= 400 && code < 500;
-};
+const BACKOFF = { firstMs: 20, longestMs: 1_000 };
 
-type Tried = { handled: Handled | void } | { away: Error } | { refused: Error };
+type Attempt = { handled: Handled | void } | { unavailable: Error } | { refused: Error };
 
 /**
- * Runs a handler until it succeeds, or something it needs is away, or it has failed for the last time. A stock client error (4xx) is a
- * judgement on the message and is believed at once; anything else may be a passing fault and is tried five times.
+ * Runs a handler until it succeeds, a dependency is unavailable, or it has failed for the last time. A client error (4xx) is a judgement on
+ * the message and is not retried; any other error may be passing.
  */
-async function attempt(run: () => Promise<Handled | void>, isCurrent: () => boolean): Promise<Tried> {
-	for (let failures = 1, pauseMs = FIRST_PAUSE_MS; ; failures++, pauseMs *= 2) {
+async function attempt(
+	run: () => Promise<Handled | void>,
+	isCurrent: () => boolean,
+	{ attempts, isUnavailable }: RunOptions
+): Promise<Attempt> {
+	let backoff: Backoff | undefined;
+	for (let failures = 1; ; failures++) {
 		try {
 			return { handled: await run() };
 		} catch (error) {
-			if (isUnavailable(error) || !isCurrent()) return { away: error as Error };
-			if (isRefusal(error) || failures === ATTEMPTS) return { refused: error as Error };
+			if (isUnavailable(error as Error) || !isCurrent()) return { unavailable: error as Error };
+			if (isClientError(error) || failures >= attempts) return { refused: error as Error };
 		}
-		await delay(pauseMs);
+		backoff ??= createBackoff(BACKOFF);
+		await backoff.pause();
 	}
 }
 
-const reason = (error: Error) => error.message;
+const emptyOutcome = ({ records }: Pick<Batch, "records">): Outcome => ({
+	next: records.at(-1)!.offset + 1,
+	refused: new Map(),
+	handled: [],
+	duplicates: 0
+});
 
-const begin = (end: number): Outcome => ({ next: end, refused: new Map(), handled: [], duplicates: 0 });
-
-const took = (outcome: Outcome, some: Received<unknown>[], handled: Handled | void) => {
+const addHandled = (outcome: Outcome, some: Received<unknown>[], handled: Handled | void) => {
 	for (const { record } of some) outcome.handled.push(record.offset);
 	outcome.duplicates += handled?.duplicates ?? 0;
 };
 
-/** One message at a time of each key, many keys at once. */
+/** Runs the handler for one message at a time of each key, for many keys at once. */
 export async function runPerKey(
 	messages: Received<unknown>[],
 	run: (received: Received<unknown>) => Promise<Handled | void>,
-	{ isCurrent }: Pick<Batch, "isCurrent">,
-	end: number
+	batch: Pick<Batch, "records" | "isCurrent">,
+	options: RunOptions
 ): Promise<Outcome> {
-	const outcome = begin(end);
-	const lanes = Map.groupBy(messages, ({ record }) => String(record.key));
-	const open = [...lanes.values()];
+	const outcome = emptyOutcome(batch);
+	const byKey = Map.groupBy(messages, ({ record }) => String(record.key));
+	const queue = [...byKey.values()];
 
-	const runLane = async (lane: Received<unknown>[]) => {
-		for (const received of lane) {
+	const runKey = async (ofKey: Received<unknown>[]) => {
+		for (const received of ofKey) {
 			const { offset } = received.record;
-			// Past the point where the batch will be taken up again there is nothing to gain.
+			// Everything from `next` on is delivered again anyway.
 			if (offset > outcome.next) return;
-			const tried = await attempt(() => run(received), isCurrent);
-			if ("handled" in tried) took(outcome, [received], tried.handled);
-			else if ("refused" in tried) outcome.refused.set(offset, tried.refused);
+			const result = await attempt(() => run(received), batch.isCurrent, options);
+			if ("handled" in result) addHandled(outcome, [received], result.handled);
+			else if ("refused" in result) outcome.refused.set(offset, result.refused);
 			else {
-				if (offset < outcome.next) Object.assign(outcome, { next: offset, waitingFor: reason(tried.away) });
+				if (offset < outcome.next) Object.assign(outcome, { next: offset, waitingFor: result.unavailable.message });
 				return;
 			}
 		}
 	};
 	const worker = async () => {
-		for (let lane = open.shift(); lane; lane = open.shift()) await runLane(lane);
+		for (let ofKey = queue.shift(); ofKey; ofKey = queue.shift()) await runKey(ofKey);
 	};
-	await Promise.all(Array.from({ length: Math.min(MAX_LANES, open.length) }, worker));
+	await Promise.all(Array.from({ length: Math.min(options.concurrency, queue.length) }, worker));
 	return outcome;
 }
 
-/** All at once; when that fails for good, in halves, down to the one message that is at fault. */
+/** Runs the handler for all messages at once; when that fails for good, for each half, down to the one message that is at fault. */
 export async function runBatch(
 	messages: Received<unknown>[],
 	run: (received: Received<unknown>[]) => Promise<Handled | void>,
-	batch: Pick<Batch, "isCurrent">,
-	end: number
+	batch: Pick<Batch, "records" | "isCurrent">,
+	options: RunOptions
 ): Promise<Outcome> {
-	const outcome = begin(end);
+	const outcome = emptyOutcome(batch);
 
-	const halve = async (some: Received<unknown>[]): Promise<boolean> => {
+	const runPart = async (some: Received<unknown>[]): Promise<boolean> => {
 		if (some.length === 0) return true;
-		const tried = await attempt(() => run(some), batch.isCurrent);
+		const result = await attempt(() => run(some), batch.isCurrent, options);
 		const first = some[0]!.record.offset;
-		if ("handled" in tried) {
-			took(outcome, some, tried.handled);
+		if ("handled" in result) {
+			addHandled(outcome, some, result.handled);
 			return true;
 		}
-		if ("away" in tried) {
-			Object.assign(outcome, { next: first, waitingFor: reason(tried.away) });
+		if ("unavailable" in result) {
+			Object.assign(outcome, { next: first, waitingFor: result.unavailable.message });
 			return false;
 		}
 		if (some.length === 1) {
-			outcome.refused.set(first, tried.refused);
+			outcome.refused.set(first, result.refused);
 			return true;
 		}
 		const middle = some.length >> 1;
-		return (await halve(some.slice(0, middle))) && halve(some.slice(middle));
+		return (await runPart(some.slice(0, middle))) && runPart(some.slice(middle));
 	};
-	await halve(messages);
+	await runPart(messages);
 	return outcome;
 }

@@ -40,16 +40,16 @@ function subscribe(handler: One | Whole, append: (records: Outgoing[]) => Promis
 		name: "tester",
 		schema: { topics: { T: handler } }
 	} as unknown as Service;
-	const { handle, trouble } = subscription(service, log, { contracts, partitions: PARTITIONS });
+	const { handle, problem } = subscription(service, log, { contracts, partitions: PARTITIONS });
 	const FIGURES = ["consumed", "applied", "duplicate", "dead", "parked"] as const;
 	const figures = async () => {
 		await updateMetrics(broker);
-		const value = (name: string) => (broker.metrics.getMetric(`plaza.topics.${name}`)!.snapshot()[0] as { value: number }).value;
+		const value = (name: string) => (broker.metrics.getMetric(`topics.${name}`)!.snapshot()[0] as { value: number }).value;
 		return Object.fromEntries(FIGURES.map(name => [name, value(name)])) as Record<(typeof FIGURES)[number], number>;
 	};
 	const run = (records: TopicRecord[], isCurrent = () => true, first = true) =>
 		handle({ topic: "T", partition: 0, records, endOffset: records.at(-1)!.offset + 1, first, isCurrent });
-	return { run, sent, figures, trouble };
+	return { run, sent, figures, problem };
 }
 
 describe("a subscription", () => {
@@ -86,12 +86,12 @@ describe("a subscription", () => {
 	});
 
 	it("does not move past a dead letter that could not be laid aside", async () => {
-		const { run, trouble } = subscribe(
+		const { run, problem } = subscribe(
 			async () => {},
 			() => Promise.reject(unavailable("Kafka"))
 		);
 		await assert.rejects(run([record(0, "{")]), { type: "UNAVAILABLE" });
-		assert.match(trouble()!, /the log is away/);
+		assert.match(problem()!, /the log is unavailable/);
 	});
 
 	it("lays aside what is left of a record that is too large even for its dead letters, and the rest flows on", async () => {
@@ -125,32 +125,32 @@ describe("a subscription", () => {
 		assert.deepEqual(await figures(), { consumed: 0, applied: 0, duplicate: 0, dead: 0, parked: 0 });
 	});
 
-	it("waits at the message whose store is away, names it, and goes on once it is back", async () => {
+	it("waits at the message whose store is unavailable, names it, and goes on once it is back", async () => {
 		let isAway = true;
 		const seen: unknown[] = [];
-		const { run, trouble, figures } = subscribe(async ({ record: { offset } }) => {
+		const { run, problem, figures } = subscribe(async ({ record: { offset } }) => {
 			if (offset === 1 && isAway) throw unavailable("Postgres");
 			seen.push(offset);
 		});
 		const records = [record(0, { id: idA }), record(1, { id: idA }), record(2, { id: idA })];
 		assert.equal(await run(records), 1);
 		assert.equal(await run(records.slice(1), undefined, false), 1);
-		assert.match(trouble()!, /Postgres is away/);
+		assert.match(problem()!, /Postgres is unavailable/);
 		assert.deepEqual(await figures(), { consumed: 3, applied: 1, duplicate: 0, dead: 0, parked: 2 });
 		isAway = false;
 		assert.equal(await run(records.slice(1), undefined, false), 3);
-		assert.equal(trouble(), undefined);
+		assert.equal(problem(), undefined);
 		assert.deepEqual(seen, [0, 1, 2]);
 		assert.deepEqual(await figures(), { consumed: 3, applied: 3, duplicate: 0, dead: 0, parked: 0 });
 	});
 
 	it("says nothing of what a partition waits for that has gone to another owner, and counts that as read in vain", async () => {
-		const { run, trouble, figures } = subscribe(() => Promise.reject(unavailable("Postgres")));
+		const { run, problem, figures } = subscribe(() => Promise.reject(unavailable("Postgres")));
 		let isOurs = true;
 		await run([record(0, { id: idA }), record(1, { id: idA })], () => isOurs);
-		assert.match(trouble()!, /Postgres is away/);
+		assert.match(problem()!, /Postgres is unavailable/);
 		isOurs = false;
-		assert.equal(trouble(), undefined);
+		assert.equal(problem(), undefined);
 		assert.deepEqual(await figures(), { consumed: 2, applied: 0, duplicate: 2, dead: 0, parked: 0 });
 	});
 

@@ -1,14 +1,16 @@
-// What happens to the records of one service's topics: read, handed to their handler, given up only into a dead letter, and only then left behind.
+// Handles the records of one service's topics: decodes them, runs the handlers, publishes dead letters and misrouted records, and only then
+// lets their offsets be committed.
 import type { Service } from "moleculer";
 import { isUnavailable } from "../errors.ts";
 import { isForAnother } from "./dead-letter.ts";
-import { type Decoded, decode } from "./decode.ts";
+import { type Decoded, type DecodeOptions, decode } from "./decode.ts";
 import type { HandleBatch, HandleOne, Received } from "./handler-types.ts";
 import { type Account, registerTopicMetrics, topicMetrics } from "./metrics.ts";
+import type { TopicsOptions } from "./options.ts";
 import { publishRejected } from "./reject-publisher.ts";
-import { type Outcome, runBatch, runPerKey } from "./run-handler.ts";
+import { type Outcome, type RunOptions, runBatch, runPerKey } from "./run-handler.ts";
 import type { Batch, BatchHandler, TopicLog } from "./topic-log.ts";
-import type { TopicsOptions } from "./topics.ts";
+import { type Handler, wrapHandlers } from "./wrap-handlers.ts";
 
 export type One = HandleOne<unknown>;
 export type Whole = { batch: HandleBatch<unknown> };
@@ -18,36 +20,59 @@ export const topicsOf = (service: Service) => (service.schema as { topics?: Reco
 
 export interface Subscription {
 	handle: BatchHandler;
-	/** What a partition is waiting for, if any is. */
-	trouble(): string | undefined;
+	/** What a partition is waiting for; undefined if none waits. */
+	problem(): string | undefined;
 }
+
+const ATTEMPTS = 5;
+const CONCURRENCY = 64;
 
 const offsetsOf = (some: Decoded[]) => some.map(({ record }) => record.offset);
 
+/** Calls of a handler carry on the request id, and the `meta`, of the request that published the message. */
+const decodeOptionsOf = ({ broker }: Service, { partitions, metaKeys = [] }: TopicsOptions): DecodeOptions => ({
+	partitions,
+	metaKeys,
+	newRequestID: () => broker.generateUid(),
+	contextOf: (requestID, meta) => ({
+		call: (action, params, options) =>
+			broker.call(
+				action,
+				params,
+				meta ? { ...options, requestID, meta: { ...meta, ...options?.meta } } : { ...options, requestID }
+			)
+	})
+});
+
+const runOptionsOf = ({ attempts = ATTEMPTS, concurrency = CONCURRENCY, ...options }: TopicsOptions): RunOptions => ({
+	attempts,
+	concurrency,
+	isUnavailable: error => isUnavailable(error) || (options.isUnavailable?.(error) ?? false)
+});
+
 /** One service's subscription to the topics of its schema. */
-export function subscription(service: Service, log: TopicLog, { contracts, partitions }: TopicsOptions): Subscription {
-	const { broker, logger, name: group } = service;
-	const handlers = topicsOf(service) as Record<string, One | Whole>;
+export function subscription(service: Service, log: TopicLog, options: TopicsOptions): Subscription {
+	const { broker, logger } = service;
+	const { contracts, group = service.name } = options;
+	const handlers = wrapHandlers(service, group, topicsOf(service) as Record<string, One | Whole>);
+	const decodeOptions = decodeOptionsOf(service, options);
+	const runOptions = runOptionsOf(options);
 	const waiting = new Map<string, { waitingFor: string; isCurrent: Batch["isCurrent"] }>();
-	/** Partitions whose handler has not been told yet that they are ours now: their first batch may hold nothing that it is given. */
-	const untold = new Set<string>();
-	const figures = Object.fromEntries(Object.keys(handlers).map(topic => [topic, topicMetrics()]));
-	registerTopicMetrics(broker, group, figures);
-	const callerOf = (requestID: string) => ({
-		call: (action: string, params: object, options?: object) => broker.call(action, params, { ...options, requestID })
-	});
+	/** Partitions whose handler has not had a batch since they were assigned: their first batch may hold nothing for it. */
+	const newlyAssigned = new Set<string>();
+	const metrics = Object.fromEntries(Object.keys(handlers).map(topic => [topic, topicMetrics()]));
+	registerTopicMetrics(broker, group, metrics, options.metricsPrefix);
 
 	const run = (readable: Received<unknown>[], batch: Batch): Promise<Outcome> => {
-		const { topic, partition, records } = batch;
-		const handler = handlers[topic]!;
-		const end = records.at(-1)!.offset + 1;
-		if (typeof handler === "function") return runPerKey(readable, received => handler.call(service, received), batch, end);
-		const handOver = (received: Received<unknown>[]) =>
-			handler.batch.call(service, { ...batch, first: untold.has(`${topic}/${partition}`), received });
-		return runBatch(readable, handOver, batch, end);
+		const { topic, partition } = batch;
+		const handler = handlers[topic] as Handler;
+		if ("one" in handler) return runPerKey(readable, handler.one, batch, runOptions);
+		const runWhole = (received: Received<unknown>[]) =>
+			handler.batch({ ...batch, first: newlyAssigned.has(`${topic}/${partition}`), received });
+		return runBatch(readable, runWhole, batch, runOptions);
 	};
 
-	/** `others`: what was put back for another group, and was seen here when it first came. */
+	/** `others`: messages replayed for another group, which this group handled when they first came. */
 	const handle = async (batch: Batch, ours: Decoded[], others: Decoded[], account: Account): Promise<number> => {
 		const { topic, partition, records, isCurrent } = batch;
 		const place = `${topic}/${partition}`;
@@ -56,17 +81,17 @@ export function subscription(service: Service, log: TopicLog, { contracts, parti
 
 		const outcome = await run(readable, batch);
 		account.handled(outcome.handled, outcome.duplicates);
-		if (readable.some(({ record }) => record.offset < outcome.next)) untold.delete(place);
-		const isPassed = ({ record }: Decoded) => record.offset < outcome.next;
-		const sent = await publishRejected(log, group, ours.filter(isPassed), outcome.refused, logger);
+		const isDone = ({ record }: { record: { offset: number } }) => record.offset < outcome.next;
+		if (readable.some(isDone)) newlyAssigned.delete(place);
+		const sent = await publishRejected(log, group, ours.filter(isDone), outcome.refused, logger);
 		account.dead(sent.dead);
-		account.strays(sent.strays);
-		account.notForUs(offsetsOf(others.filter(isPassed)));
+		account.misrouted(sent.misrouted);
+		account.notForUs(offsetsOf(others.filter(isDone)));
 
 		const { next, waitingFor } = outcome;
 		if (waitingFor === undefined) waiting.delete(place);
 		else {
-			if (!waiting.has(place)) logger.warn(`${place} waits at ${next}: ${waitingFor}`);
+			if (!waiting.has(place)) logger.warn(`${place} waits at offset ${next}, retrying: ${waitingFor}`);
 			waiting.set(place, { waitingFor, isCurrent });
 		}
 		return next;
@@ -76,26 +101,26 @@ export function subscription(service: Service, log: TopicLog, { contracts, parti
 		async handle(batch) {
 			const { topic, partition, records, isCurrent } = batch;
 			const place = `${topic}/${partition}`;
-			if (batch.first) untold.add(place);
-			const decoded = records.map(record => decode(record, contracts[topic]!, partitions, callerOf, () => broker.generateUid()));
+			if (batch.first) newlyAssigned.add(place);
+			const decoded = records.map(record => decode(record, contracts[topic]!, decodeOptions));
 			const ours = decoded.filter(({ record }) => !isForAnother(record, group));
 			const others = decoded.filter(({ record }) => isForAnother(record, group));
-			const account = figures[topic]!.take(batch, offsetsOf([...others, ...ours.filter(one => !("stray" in one))]));
+			const account = metrics[topic]!.take(batch, offsetsOf([...others, ...ours.filter(one => !("misrouted" in one))]));
 			let next = records[0]!.offset;
 			try {
 				next = await handle(batch, ours, others, account);
 				return next;
 			} catch (error) {
-				// Only the log itself can fail here: what must be laid aside could not be, so nothing moves.
-				waiting.set(place, { waitingFor: isUnavailable(error) ? "the log is away" : (error as Error).message, isCurrent });
+				// Only the log itself can fail here: a dead letter or a misrouted record could not be published, so the offset stays.
+				waiting.set(place, { waitingFor: isUnavailable(error) ? "the log is unavailable" : (error as Error).message, isCurrent });
 				throw error;
 			} finally {
 				account.close(next);
 			}
 		},
 
-		trouble() {
-			// What another owner waits for it says itself.
+		problem() {
+			// A partition that was reassigned is the business of its new owner.
 			for (const [place, { isCurrent }] of waiting) if (!isCurrent()) waiting.delete(place);
 			return waiting.size === 0
 				? undefined

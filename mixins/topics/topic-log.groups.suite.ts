@@ -50,7 +50,7 @@ export const groupSuite = (current: () => TopicLog) =>
 					.then(([a, , c]) => [a, c]),
 				[5, 5]
 			);
-			assert.equal(member.trouble(), undefined);
+			assert.equal(member.problem(), undefined);
 		});
 
 		it("goes on where it had committed, when its only member has stopped and another joins", async () => {
@@ -239,6 +239,6 @@ export const groupSuite = (current: () => TopicLog) =>
 			await until(() => member.lag()[topic] === 15, "the lag of both partitions");
 			gate.resolve();
 			await until(() => member.lag()[topic] === 0, "no lag");
-			assert.equal(member.trouble(), undefined);
+			assert.equal(member.problem(), undefined);
 		});
 	});

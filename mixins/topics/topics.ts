@@ -1,113 +1,99 @@
 /**
- * Durable topics for a Moleculer service: consume what the schema lists, publish what the contracts know. At least once, in order per key.
+ * Durable topics for a Moleculer service: it consumes what its schema lists under `topics` and publishes by `this.publish`. At least once, in
+ * order per key. `defineTopics` (define-topics.ts) gives the same with types for handlers and messages.
  *
  *     const contracts = { "order.created": { message: z.object({ id: z.string() }), key: order => order.id } };
  *     export default {
  *       name: "mailer",
- *       mixins: [topics(kafkaLog({ brokers: ["localhost:9092"], clientId: "mailer" }), { contracts, partitions: 12 })],
+ *       mixins: [topics(kafkaLog({ brokers: ["localhost:9092"], clientId: "mailer", replication: 1 }), { contracts, partitions: 12 })],
  *       topics: {
  *         async "order.created"({ message, ctx }) { await ctx.call("mail.send", { order: message.id }); }   // or { batch: async ({ received }) => {…} }
  *       },
  *       actions: { remind() { return this.publish("order.created", { id: "1" }); } }                       // resolves once it is durable
  *     };
  *
- * A message that cannot be read, or whose handler refuses it, goes to `<topic>.dead` with headers that say where from and why, before the offset
- * moves on. While something the handler needs is away, its partition waits, for as long as it takes, and health says so.
+ * A message that cannot be read, or whose handler keeps failing, is published to `<topic>.dead` with headers that say from where and why; only
+ * then its offset is committed. While a dependency of the handler is unavailable, the partition waits without a limit and health says so.
+ *
+ * A broker middleware may wrap the handlers: `handleTopicMessage(next, { service, topic, group, batch })` returns a function that gets what the
+ * handler gets (with `batch: true` a whole batch) and calls `next` with it.
  */
 import type { Service, ServiceSchema } from "moleculer";
-import { exitWithError } from "../../runtime/exit-with-error.ts";
-import { addCheck, type Dependency, release, retain, waitUntilReachable } from "../dependency.ts";
-import { deadTopic } from "./dead-letter.ts";
-import { type Encodable, encode } from "./encode.ts";
+import { type Dependency, release, retain, waitUntilReachable } from "../dependency.ts";
+import { addCheck } from "../health.ts";
+import { createTopics } from "./create-topics.ts";
+import { encode } from "./encode.ts";
 import type { PublishOptions } from "./handler-types.ts";
 import { registerLagMetric } from "./metrics.ts";
-import { type Subscription, subscription, topicsOf } from "./subscription.ts";
-import type { Consumer, TopicLog, TopicSpec } from "./topic-log.ts";
-
-export interface TopicsOptions {
-	contracts: Record<string, Encodable & { retentionMs?: number }>;
-	/** For topics that are made on start. */
-	partitions: number;
-	/** Whether this node does that service's work; otherwise the service only publishes here. Default: yes. */
-	consumes?: (service: string) => boolean;
-	/** Where the log is looked for, for the line that says it is not there. */
-	where?: string;
-	name?: string;
-	advice?: string;
-}
-
-const DAY_MS = 86_400_000;
-const RETENTION_MS = 7 * DAY_MS;
-const DEAD_RETENTION_MS = 90 * DAY_MS;
-const MAX_RECORD_BYTES = 1024 * 1024;
-
-/** A dead letter is its record with more headers: the topic must take larger ones than its source, or the largest could never be laid to rest. */
-const specs = ({ contracts, partitions }: TopicsOptions): TopicSpec[] =>
-	Object.entries(contracts).flatMap(([name, { retentionMs = RETENTION_MS }]) => [
-		{ name, partitions, retentionMs, maxBytes: MAX_RECORD_BYTES },
-		{ name: deadTopic(name), partitions, retentionMs: DEAD_RETENTION_MS, maxBytes: 2 * MAX_RECORD_BYTES }
-	]);
-
-const creating = new WeakMap<TopicLog, Promise<void>>();
-const createOnce = (log: TopicLog, options: TopicsOptions) => {
-	let made = creating.get(log);
-	if (!made) {
-		made = log.create(specs(options));
-		creating.set(log, made);
-		made.catch(() => creating.delete(log));
-	}
-	return made;
-};
+import type { TopicsOptions } from "./options.ts";
+import { markTopicsMixin } from "./require-mixin.ts";
+import { subscription, topicsOf } from "./subscription.ts";
+import type { Consumer, TopicLog } from "./topic-log.ts";
 
 const dependencies = new WeakMap<TopicLog, Dependency>();
-const dependencyOf = (
-	log: TopicLog,
-	{ where = "its address", name = "kafka", advice = "start it, or set KAFKA_BROKERS" }: TopicsOptions
-): Dependency => {
-	const access = "KAFKA_USERNAME and KAFKA_PASSWORD";
+const dependencyOf = (log: TopicLog): Dependency => {
+	const { name = "topics", where = "its address", advice = "start it", access } = log.description ?? {};
 	const known = dependencies.get(log) ?? { name, where, advice, access, check: () => log.check(), close: () => log.close() };
 	dependencies.set(log, known);
 	return known;
 };
 
 interface TopicsService extends Service {
-	topicSubscription?: Subscription;
 	topicConsumer?: Consumer;
 	topicsStarted?: Promise<unknown>;
 }
 
-/** Mixin: the service reads and writes the log itself. It is closed with its last user. */
-export const withLog = (log: TopicLog, options: TopicsOptions): Partial<ServiceSchema> => ({
+/** Mixin for a service that uses the log directly: the log is closed when the last service that uses it stops. */
+export const withLog = (log: TopicLog): Partial<ServiceSchema> => ({
 	created() {
-		retain(dependencyOf(log, options));
+		retain(dependencyOf(log));
 	},
 	async stopped() {
-		await release(dependencyOf(log, options));
+		await release(dependencyOf(log));
 	}
 });
 
+/** Throws when the schema lists a topic that no contract describes, or something that is not a handler. */
+function checkTopics(service: Service, { contracts }: TopicsOptions) {
+	for (const [topic, handler] of Object.entries(topicsOf(service))) {
+		if (!Object.hasOwn(contracts, topic))
+			throw new Error(
+				`service "${service.name}" consumes topic "${topic}", which is in no contract: known are ${Object.keys(contracts).join(", ")}`
+			);
+		if (typeof handler !== "function" && typeof (handler as { batch?: unknown })?.batch !== "function")
+			throw new Error(`service "${service.name}": the handler of topic "${topic}" must be a function or { batch: function }`);
+	}
+}
+
+function stopBroker({ broker, logger, name }: Service, error: Error) {
+	logger.fatal(`service "${name}" cannot use its topics, stopping the broker: ${error.message}`);
+	void broker.stop();
+}
+
 /** Mixin; see the top of this file. */
 export function topics(log: TopicLog, options: TopicsOptions): Partial<ServiceSchema> {
-	const { consumes = () => true } = options;
-	const dependency = dependencyOf(log, options);
+	const { consumes = () => true, contracts, metaKeys, metricsPrefix } = options;
+	const dependency = dependencyOf(log);
 
 	async function begin(this: TopicsService, names: string[]) {
-		await createOnce(log, options);
+		await createTopics(log, options);
 		if (names.length === 0 || !consumes(this.name)) return;
-		const { trouble, handle } = subscription(this, log, options);
-		addCheck(this.broker, `topics:${this.name}`, async () => trouble() ?? this.topicConsumer?.trouble() ?? "ok");
-		const consumer = await log.consume({ group: this.name, topics: names, handler: handle });
+		const group = options.group ?? this.name;
+		const { problem, handle } = subscription(this, log, options);
+		addCheck(this.broker, `topics:${this.name}`, async () => problem() ?? this.topicConsumer?.problem() ?? "ok");
+		const consumer = await log.consume({ group, topics: names, handler: handle });
 		this.topicConsumer = consumer;
-		registerLagMetric(this.broker, this.name, names, () => (consumer.trouble() ? undefined : consumer.lag()));
+		registerLagMetric(this.broker, group, names, () => (consumer.problem() ? undefined : consumer.lag()), metricsPrefix);
 	}
 
-	return {
+	return markTopicsMixin({
 		created(this: TopicsService) {
+			checkTopics(this, options);
 			retain(dependency);
 			addCheck(this.broker, dependency.name, () => log.check().then(() => "ok"));
 		},
 
-		// The service does not wait for its topics: what it can answer without them it answers.
+		// Not awaited: actions that need no topic are answered while the log is unavailable.
 		started(this: TopicsService) {
 			const names = Object.keys(topicsOf(this));
 			this.topicsStarted = waitUntilReachable(
@@ -115,10 +101,7 @@ export function topics(log: TopicLog, options: TopicsOptions): Partial<ServiceSc
 				this.logger,
 				() => this.broker.stopping,
 				() => begin.call(this, names)
-			).catch(error => {
-				// Topics that are not as they must be: nothing that this node could do would be right.
-				exitWithError(error.message);
-			});
+			).catch(error => (options.onFatal ? options.onFatal(error) : stopBroker(this, error)));
 		},
 
 		async stopped(this: TopicsService) {
@@ -129,9 +112,9 @@ export function topics(log: TopicLog, options: TopicsOptions): Partial<ServiceSc
 
 		methods: {
 			async publish(this: TopicsService, topic: string, message: unknown, publishOptions: PublishOptions = {}) {
-				await log.append([encode(options.contracts, topic, message, publishOptions)]);
+				await log.append([encode(contracts, topic, message, { ...publishOptions, metaKeys })]);
 				this.logger.debug("published", { topic, requestID: publishOptions.requestID });
 			}
 		}
-	};
+	});
 }

@@ -64,7 +64,7 @@ const REFUSALS: Record<number, Refused> = {
 	},
 	503: {
 		when: "Something that this answer needs is away: the same request may succeed later",
-		example: { name: "ServiceUnavailableError", message: "Postgres is away, try again later", type: "UNAVAILABLE" },
+		example: { name: "ServiceUnavailableError", message: "Postgres is unavailable, try again later", type: "UNAVAILABLE" },
 		comesAgain: true
 	}
 };

@@ -114,7 +114,7 @@ export const deadlettersSuite = (name: string, open: () => Promise<{ log: TopicL
 			for (const one of [faulty, "other"]) {
 				const value = (figure: string) =>
 					(
-						broker.metrics.getMetric(`plaza.topics.${figure}`)!.snapshot() as unknown as {
+						broker.metrics.getMetric(`topics.${figure}`)!.snapshot() as unknown as {
 							value: number;
 							labels: { group: string };
 						}[]

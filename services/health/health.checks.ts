@@ -1,5 +1,5 @@
 import type { ServiceBroker } from "moleculer";
-import { checksOf } from "../../mixins/dependency.ts";
+import { checksOf } from "../../mixins/health.ts";
 import { serviceNames } from "../contract.ts";
 import type { Checks } from "./health.contract.ts";
 
@@ -26,7 +26,7 @@ const merge = (reports: Checks[]): Checks => {
 };
 
 /** What the world may read; why is in the log and on the node's own page, where names of hosts may stand. */
-const WORDS = new Set(["ok", "away", "starting", "not running", "no answer"]);
+const WORDS = new Set(["ok", "unavailable", "starting", "not running", "no answer"]);
 const inWords = (checks: Checks): Checks =>
 	Object.fromEntries(Object.entries(checks).map(([name, state]) => [name, WORDS.has(state) ? state : "waiting"]));
 

@@ -1,4 +1,5 @@
 // What follows from a batch of purchases, without I/O.
+import { wholeNumberIn } from "../../mixins/topics/headers.ts";
 import type { Headers, TopicRecord } from "../../mixins/topics/topic-log.ts";
 import type { PurchaseTotal } from "../purchase/purchase.contract.ts";
 import type { Entry } from "./wallet.store.ts";
@@ -6,11 +7,9 @@ import type { Entry } from "./wallet.store.ts";
 /** Money is decimal at the edge only. */
 export const balancesOf = (totalCents: number) => ({ balances: { total: totalCents / 100 } });
 
-const wholeNumber = (text = "") => (/^\d+$/.test(text) && Number.isSafeInteger(Number(text)) ? Number(text) : undefined);
-
 /** The user's total as of this record, and its version; undefined for a record that we did not write: a purchase made elsewhere. */
 export function totalIn(headers: Headers): PurchaseTotal | undefined {
-	const [seq, total_cents] = [wholeNumber(headers.seq), wholeNumber(headers.total_cents)];
+	const [seq, total_cents] = [wholeNumberIn(headers.seq), wholeNumberIn(headers.total_cents)];
 	return seq && total_cents !== undefined ? { seq, total_cents } : undefined;
 }
 

@@ -149,7 +149,7 @@ export function groupsOf(scheduler: Scheduler, faults: Faults, partitionsOf: (to
 				if (!owner || gone.includes(owner) || random.chance(1 / group.members.length))
 					assign(assignment, random.pick(subscribersOf(group.members, assignment)));
 			}
-			return { trouble: () => undefined, lag: () => ({}), stop: async () => {} };
+			return { problem: () => undefined, lag: () => ({}), stop: async () => {} };
 		},
 
 		committed: (name, topic) => {

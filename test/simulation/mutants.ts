@@ -168,9 +168,9 @@ export const mutants: Mutant[] = [
 		name: "dead letter not awaited",
 		world: "records",
 		file: "mixins/topics/subscription.ts",
-		find: "const sent = await publishRejected(log, group, ours.filter(isPassed), outcome.refused, logger);",
-		replace: `void publishRejected(log, group, ours.filter(isPassed), outcome.refused, logger).catch(() => {});
-		const sent = { dead: [], strays: [] };`
+		find: "const sent = await publishRejected(log, group, ours.filter(isDone), outcome.refused, logger);",
+		replace: `void publishRejected(log, group, ours.filter(isDone), outcome.refused, logger).catch(() => {});
+		const sent = { dead: [], misrouted: [] };`
 	},
 	{
 		name: "offset committed before deferred records are handled",
@@ -190,8 +190,8 @@ export const mutants: Mutant[] = [
 		name: "poison record rejects its whole batch",
 		world: "records",
 		file: "mixins/topics/run-handler.ts",
-		find: "if (some.length === 1) {\n\t\t\toutcome.refused.set(first, tried.refused);",
-		replace: "if (some.length >= 1) {\n\t\t\tfor (const { record } of some) outcome.refused.set(record.offset, tried.refused);"
+		find: "if (some.length === 1) {\n\t\t\toutcome.refused.set(first, result.refused);",
+		replace: "if (some.length >= 1) {\n\t\t\tfor (const { record } of some) outcome.refused.set(record.offset, result.refused);"
 	},
 	{
 		name: "records of one key handled out of order",

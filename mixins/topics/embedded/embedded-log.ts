@@ -1,24 +1,20 @@
-// The topic log on the embedded Postgres: the same promises as Kafka's, for one process. It owns the database, so it alone counts offsets.
+/**
+ * The topic log on a Postgres that no other process uses: the promises of the log on Kafka, for one process. It assigns the offsets itself.
+ *
+ *     const log = embeddedLog(knex);
+ *     await log.create([{ name: "orders", partitions: 12, retentionMs: 604_800_000, maxBytes: 65_536 }]);
+ *     await log.append([{ topic: "orders", key: "42", value: "{}" }]);
+ *     await log.close();                     // leaves the database open
+ */
 import type { Knex } from "knex";
 import { Errors } from "moleculer";
 import { isUnavailable, unavailable } from "../../errors.ts";
 import { microBatch } from "../../micro-batch.ts";
 import { partitionOf } from "../partition.ts";
-import type { ConsumeOptions, Outgoing, TopicLog, TopicRecord, TopicSpec } from "../topic-log.ts";
+import type { ConsumeOptions, LogDescription, Outgoing, TopicLog, TopicRecord, TopicSpec } from "../topic-log.ts";
 import { type Group, type Member, openGroup } from "./group.ts";
+import type { Partition } from "./partition.ts";
 import { embeddedRecords } from "./records.ts";
-
-/** One partition as this process knows it. */
-export interface Partition {
-	topic: string;
-	partition: number;
-	/** The offset that its next record will get. */
-	next: number;
-	/** The newest records, without gaps: who keeps up is served from here and asks the database nothing. */
-	tail: TopicRecord[];
-	/** Called when records have been added. */
-	wake: Set<() => void>;
-}
 
 const TAIL_RECORDS = 256;
 const TAIL_BYTES = 64 * 1024;
@@ -29,8 +25,10 @@ const RETENTION_EVERY_MS = 60_000;
 const bytes = (data: string | Buffer) => (typeof data === "string" ? Buffer.from(data) : data);
 const sizeOf = ({ key, value }: TopicRecord) => (key?.length ?? 0) + (value?.length ?? 0);
 
-/** Opens the log on a database that no other process uses; its tables are made when it is first asked for anything. */
-export function embeddedLog(db: Knex): TopicLog {
+const DESCRIPTION: LogDescription = { name: "topics", where: "its database", advice: "look for the database's own error" };
+
+/** See the top of this file. Creates its tables on first use. `description`: how log lines and health answers name it. */
+export function embeddedLog(db: Knex, description: Partial<LogDescription> = {}): TopicLog {
 	const records = embeddedRecords(db);
 	const topics = new Map<string, Partition[]>();
 	const specs = new Map<string, TopicSpec>();
@@ -39,7 +37,7 @@ export function embeddedLog(db: Knex): TopicLog {
 	let preparing: Promise<void> | undefined;
 	let creating: Promise<void> = Promise.resolve();
 
-	const know = (topic: string, nexts: number[]) =>
+	const cache = (topic: string, nexts: number[]) =>
 		topics.set(
 			topic,
 			nexts.map((next, partition) => ({ topic, partition, next, tail: [], wake: new Set() }))
@@ -47,7 +45,7 @@ export function embeddedLog(db: Knex): TopicLog {
 
 	const prepare = async () => {
 		await records.prepare();
-		for (const [topic, nexts] of await records.topics()) know(topic, nexts);
+		for (const [topic, nexts] of await records.topics()) cache(topic, nexts);
 	};
 	const prepared = () => {
 		preparing ??= prepare();
@@ -68,7 +66,7 @@ export function embeddedLog(db: Knex): TopicLog {
 			const known = topics.get(spec.name);
 			if (known && known.length !== spec.partitions)
 				throw new Errors.MoleculerError(
-					`topic ${spec.name} has ${known.length} partitions, not the ${spec.partitions} that are wanted: set TOPIC_PARTITIONS=${known.length}`,
+					`topic ${spec.name} has ${known.length} partitions, not the ${spec.partitions} that are configured`,
 					500,
 					"TOPIC_PARTITIONS",
 					{ topic: spec.name, has: known.length, wants: spec.partitions }
@@ -78,16 +76,16 @@ export function embeddedLog(db: Knex): TopicLog {
 		const missing = wanted.filter(({ name }) => !topics.has(name));
 		await records.create(missing);
 		for (const { name, partitions } of missing)
-			know(
+			cache(
 				name,
 				Array.from({ length: partitions }, () => 0)
 			);
 	};
 
-	const choose = ({ key, partition }: Outgoing, count: number) =>
+	const partitionFor = ({ key, partition }: Outgoing, count: number) =>
 		partition ?? (key === null ? roundRobin++ % count : partitionOf(key, count));
 
-	const remember = (partition: Partition, record: TopicRecord) => {
+	const addToTail = (partition: Partition, record: TopicRecord) => {
 		partition.next = record.offset + 1;
 		partition.tail.push(record);
 		let size = partition.tail.reduce((sum, one) => sum + sizeOf(one), 0);
@@ -98,9 +96,9 @@ export function embeddedLog(db: Knex): TopicLog {
 		async calls => {
 			const timestampMs = Date.now();
 			const nexts = new Map<Partition, number>();
-			const made = calls.flat().map(outgoing => {
+			const placed = calls.flat().map(outgoing => {
 				const partitions = partitionsOf(outgoing.topic);
-				const partition = partitions[choose(outgoing, partitions.length)]!;
+				const partition = partitions[partitionFor(outgoing, partitions.length)]!;
 				const offset = nexts.get(partition) ?? partition.next;
 				nexts.set(partition, offset + 1);
 				const { topic, key, value, headers = {} } = outgoing;
@@ -115,9 +113,9 @@ export function embeddedLog(db: Knex): TopicLog {
 				};
 				return { partition, record };
 			});
-			await records.insert(made.map(({ record }) => record));
-			// Only what is durable is shown to anybody.
-			for (const { partition, record } of made) remember(partition, record);
+			await records.insert(placed.map(({ record }) => record));
+			// Consumers see only durable records.
+			for (const { partition, record } of placed) addToTail(partition, record);
 			for (const partition of nexts.keys()) for (const wake of partition.wake) wake();
 			return calls.map(() => undefined);
 		},
@@ -128,10 +126,12 @@ export function embeddedLog(db: Knex): TopicLog {
 		for (const { name, partitions, retentionMs } of specs.values())
 			for (let partition = 0; partition < partitions; partition++) while (await records.expire(name, partition, retentionMs));
 	};
-	// What fails is tried again with the next round.
+	// A failure is retried at the next interval.
 	const retention = setInterval(() => expire().catch(() => {}), RETENTION_EVERY_MS).unref();
 
 	return {
+		description: { ...DESCRIPTION, ...description },
+
 		async check() {
 			await prepared();
 			await records.check();
@@ -139,14 +139,14 @@ export function embeddedLog(db: Knex): TopicLog {
 
 		async create(wanted) {
 			await prepared();
-			// One after the other: of two that miss the same topic, the second finds it made.
+			// One at a time: when two callers miss the same topic, the second finds it created.
 			creating = creating.catch(() => {}).then(() => createMissing(wanted));
 			return creating;
 		},
 
 		async append(outgoing) {
 			await prepared();
-			// Refused here and not in the shared batch: one caller's unknown topic is not everybody's fault.
+			// Checked before the shared batch, so that an unknown topic fails only its own caller.
 			for (const { topic } of outgoing) partitionsOf(topic);
 			try {
 				await append(outgoing);
@@ -162,7 +162,7 @@ export function embeddedLog(db: Knex): TopicLog {
 			const member: Member = { ...options, maxRecords: options.maxRecords ?? 500 };
 			await group.join(member);
 			return {
-				trouble: () => undefined,
+				problem: () => undefined,
 				lag: () => group.lag(member),
 				stop: () => group.leave(member)
 			};

@@ -1,7 +1,8 @@
-// A consumer group of the embedded log: one worker a partition, shared out among the group's members.
-import { setTimeout as delay } from "node:timers/promises";
+// A consumer group of the embedded log: one worker for each partition, distributed over the members of the group.
+import { createBackoff } from "../../backoff.ts";
+import { withTimeout } from "../../deadline.ts";
 import type { ConsumeOptions, TopicRecord } from "../topic-log.ts";
-import type { Partition } from "./embedded-log.ts";
+import type { Partition } from "./partition.ts";
 import type { EmbeddedRecords } from "./records.ts";
 
 export type Member = Required<ConsumeOptions>;
@@ -10,16 +11,15 @@ export interface Group {
 	join(member: Member): Promise<void>;
 	leave(member: Member): Promise<void>;
 	lag(member: Member): Record<string, number>;
-	/** Resolves once all that was handled is committed. */
+	/** Resolves once everything handled is committed. */
 	flush(): Promise<void>;
 	close(): Promise<void>;
 }
 
-const FIRST_PAUSE_MS = 50;
-const LONGEST_PAUSE_MS = 5_000;
-/** Commits are gathered for so long: one lost with the process costs a redelivery, one each would cost the session's time. */
-const COMMIT_AFTER_MS = 50;
-const STOP_WITHIN_MS = 5_000;
+const BACKOFF = { firstMs: 50, longestMs: 5_000 };
+/** Commits are collected for so long: a lost one costs a redelivery, and one per batch would cost too much of the only database connection. */
+const COMMIT_DELAY_MS = 50;
+const STOP_TIMEOUT_MS = 5_000;
 
 interface Worker {
 	member: Member;
@@ -30,7 +30,7 @@ interface Worker {
 export function openGroup(name: string, records: EmbeddedRecords, partitionsOf: (topic: string) => Partition[]): Group {
 	const members: Member[] = [];
 	const workers = new Map<Partition, Worker>();
-	/** Where each partition goes on, handled though perhaps not committed yet. */
+	/** The next offset of each partition: handled, though perhaps not committed yet. */
 	const positions = new Map<Partition, number>();
 	const uncommitted = new Map<Partition, number>();
 	let committing: Promise<void> = Promise.resolve();
@@ -46,7 +46,7 @@ export function openGroup(name: string, records: EmbeddedRecords, partitionsOf: 
 				const due = [...uncommitted];
 				if (due.length === 0) return;
 				await records.commit(due.map(([{ topic, partition }, next]) => ({ group: name, topic, partition, next })));
-				// What has moved on meanwhile is still due; after a failure everything is.
+				// A newer position is still due; after a failure all of them are.
 				for (const [partition, next] of due) if (uncommitted.get(partition) === next) uncommitted.delete(partition);
 			});
 		return committing;
@@ -55,8 +55,8 @@ export function openGroup(name: string, records: EmbeddedRecords, partitionsOf: 
 	const commit = (partition: Partition, next: number) => {
 		positions.set(partition, next);
 		uncommitted.set(partition, next);
-		// What a failed commit leaves uncommitted goes with the next one, or is redelivered.
-		commitTimer ??= setTimeout(() => flush().catch(() => {}), COMMIT_AFTER_MS);
+		// A failed commit is repeated with the next one; else its records are redelivered.
+		commitTimer ??= setTimeout(() => flush().catch(() => {}), COMMIT_DELAY_MS);
 	};
 
 	const fetch = async ({ tail, topic, partition, next }: Partition, from: number, maxRecords: number): Promise<TopicRecord[]> => {
@@ -68,7 +68,7 @@ export function openGroup(name: string, records: EmbeddedRecords, partitionsOf: 
 	const work = (member: Member, partition: Partition): Worker => {
 		const stopping = new AbortController();
 		let first = true;
-		let pauseMs = 0;
+		const backoff = createBackoff(BACKOFF);
 		let wake = () => {};
 
 		const step = async () => {
@@ -86,41 +86,38 @@ export function openGroup(name: string, records: EmbeddedRecords, partitionsOf: 
 				.catch(() => from);
 			first = false;
 			if (next > from) commit(partition, next);
-			pauseMs =
-				next >= end ? 0 : next > from ? FIRST_PAUSE_MS : Math.min(Math.max(pauseMs * 2, FIRST_PAUSE_MS), LONGEST_PAUSE_MS);
-			if (pauseMs > 0) await delay(pauseMs, undefined, { signal: stopping.signal }).catch(() => {});
+			if (next > from) backoff.reset();
+			if (next < end) await backoff.pause(stopping.signal);
 		};
 		const run = async () => {
 			while (!stopping.signal.aborted) await step();
 		};
 
-		const woken = () => wake();
-		partition.wake.add(woken);
+		const onRecords = () => wake();
+		partition.wake.add(onRecords);
 		const running = run();
 		return {
 			member,
 			partition,
 			async stop() {
 				stopping.abort();
-				partition.wake.delete(woken);
+				partition.wake.delete(onRecords);
 				wake();
-				const tooLong = new AbortController();
-				await Promise.race([running, delay(STOP_WITHIN_MS, undefined, { signal: tooLong.signal, ref: false }).catch(() => {})]);
-				tooLong.abort();
+				await withTimeout(running, STOP_TIMEOUT_MS, () => {});
 			}
 		};
 	};
 
-	/** Gives every partition to one of the members that want its topic; who keeps a partition goes on undisturbed. */
+	/** Assigns each partition to one of the members that consume its topic; a member that keeps a partition is not interrupted. */
 	const assign = async () => {
 		const wanted = new Map<Partition, Member>();
 		for (const topic of new Set(members.flatMap(({ topics }) => topics))) {
-			const takers = members.filter(({ topics }) => topics.includes(topic));
-			for (const partition of partitionsOf(topic)) wanted.set(partition, takers[partition.partition % takers.length]!);
+			const consumers = members.filter(({ topics }) => topics.includes(topic));
+			for (const partition of partitionsOf(topic)) wanted.set(partition, consumers[partition.partition % consumers.length]!);
 		}
-		const moved = [...workers.values()].filter(({ partition, member }) => wanted.get(partition) !== member);
-		await Promise.all(moved.map(worker => worker.stop()));
-		for (const { partition } of moved) workers.delete(partition);
+		const reassigned = [...workers.values()].filter(({ partition, member }) => wanted.get(partition) !== member);
+		await Promise.all(reassigned.map(worker => worker.stop()));
+		for (const { partition } of reassigned) workers.delete(partition);
 		for (const [partition, member] of wanted) {
 			if (!positions.has(partition)) {
 				const committed = await records.committed(name, partition.topic);
@@ -147,12 +144,12 @@ export function openGroup(name: string, records: EmbeddedRecords, partitionsOf: 
 			await flush();
 		},
 		lag(member) {
-			const behind: Record<string, number> = {};
+			const lag: Record<string, number> = {};
 			for (const { partition, member: owner } of workers.values()) {
 				if (owner !== member) continue;
-				behind[partition.topic] = (behind[partition.topic] ?? 0) + partition.next - (positions.get(partition) ?? 0);
+				lag[partition.topic] = (lag[partition.topic] ?? 0) + partition.next - (positions.get(partition) ?? 0);
 			}
-			return behind;
+			return lag;
 		},
 		flush,
 		async close() {

@@ -61,7 +61,7 @@ export const embeddedRecords = (db: Knex) => ({
 		if (specs.length > 0) await db("topics").insert(specs.map(({ name, partitions }) => ({ name, partitions })));
 	},
 
-	/** All in one statement and so in one commit. */
+	/** All in one statement, and so in one commit. */
 	async insert(records: TopicRecord[]) {
 		await db.raw(
 			`insert into topic_records (topic, partition, "offset", key, value, headers, ms)
@@ -105,9 +105,9 @@ export const embeddedRecords = (db: Knex) => ({
 	},
 
 	/**
-	 * Drops old records that every group has passed, but never a partition's last one: from it the next offset is known after a restart.
-	 * Offsets and times grow together, so the first record to stay is found by the key: nothing due costs next to nothing.
-	 * A page at a time; answers whether there may be more.
+	 * Deletes old records that every group has committed, but never the last one of a partition: the next offset after a restart follows from it.
+	 * Offsets and times grow together, so the first record to keep is found by the primary key, which is cheap when nothing is due.
+	 * Deletes one page and resolves with whether there may be more.
 	 */
 	async expire(topic: string, partition: number, retentionMs: number): Promise<boolean> {
 		const { rows } = await db.raw(
@@ -115,12 +115,12 @@ export const embeddedRecords = (db: Knex) => ({
 				(select min("offset") from topic_records where topic = :topic and partition = :partition) as first,
 				coalesce(
 					(select "offset" from topic_records where topic = :topic and partition = :partition and ms >= :before order by "offset" limit 1),
-					(select max("offset") from topic_records where topic = :topic and partition = :partition)) as stays,
-				(select min(next) from topic_positions where topic = :topic and partition = :partition) as passed`,
+					(select max("offset") from topic_records where topic = :topic and partition = :partition)) as keep,
+				(select min(next) from topic_positions where topic = :topic and partition = :partition) as committed`,
 			{ topic, partition, before: Date.now() - retentionMs }
 		);
-		const { first, stays, passed } = rows[0];
-		const end = Math.min(Number(stays), Number(passed ?? stays));
+		const { first, keep, committed } = rows[0];
+		const end = Math.min(Number(keep), Number(committed ?? keep));
 		if (first === null || Number(first) >= end) return false;
 		const below = Math.min(end, Number(first) + EXPIRE_ROWS);
 		await db("topic_records").where({ topic, partition }).where("offset", "<", below).delete();

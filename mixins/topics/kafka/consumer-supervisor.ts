@@ -45,7 +45,7 @@ export function consumerSupervisor(options: ConsumeOptions, open: () => Connecti
 	const living = live();
 
 	return {
-		trouble() {
+		problem() {
 			const silentMs = Date.now() - heardAtMs;
 			if (silentMs < TROUBLE_AFTER_MS) return undefined;
 			return `group ${group} has had no assignment for ${Math.round(silentMs / 1000)} s${reason ? `: ${reason}` : ""}`;

@@ -93,7 +93,7 @@ describe("the log on Kafka, in trouble", () => {
 		await eventually(
 			() =>
 				assert.deepEqual(
-					both.map(member => member.trouble()),
+					both.map(member => member.problem()),
 					[undefined, undefined]
 				),
 			"no trouble"
@@ -111,7 +111,7 @@ describe("the log on Kafka, in trouble", () => {
 			await server.kill();
 			await eventually(() => assert.ok(load.refusals() >= 12), "every writer to be refused twice");
 			await eventually(
-				() => assert.match(member.trouble() ?? "", /no assignment for \d\d s: .*ECONNREFUSED/),
+				() => assert.match(member.problem() ?? "", /no assignment for \d\d s: .*ECONNREFUSED/),
 				"the member to say so"
 			);
 			await assert.rejects(log.check(), ({ type, message }) => type === "UNAVAILABLE" && message.includes(server.brokers[0]));

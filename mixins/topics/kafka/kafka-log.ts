@@ -5,7 +5,7 @@
  *     await log.create([{ name: "orders", partitions: 12, retentionMs: 604_800_000, maxBytes: 65_536 }]);
  *     const member = await log.consume({ group: "wallet", topics: ["orders"], handler });
  *     await log.append([{ topic: "orders", key: "42", value: "{}" }]);
- *     member.trouble();                      // undefined, or what is wrong
+ *     member.problem();                      // undefined, or what is wrong
  *     await member.stop();
  *     await log.close();
  */
@@ -13,18 +13,20 @@ import { setTimeout as delay } from "node:timers/promises";
 import { Errors } from "moleculer";
 import { unavailable } from "../../errors.ts";
 import { partitionOf } from "../partition.ts";
-import type { Consumer, Outgoing, TopicLog, TopicSpec } from "../topic-log.ts";
+import type { Consumer, LogDescription, Outgoing, TopicLog, TopicSpec } from "../topic-log.ts";
 import { ANSWER_WITHIN_MS, kafkaAdmin, UNKNOWN_TOPIC } from "./admin.ts";
 import { type KafkaOptions, kafkaConnection, rootCause, within } from "./connection.ts";
 import { consumerSupervisor } from "./consumer-supervisor.ts";
 import { kafkaProducer } from "./producer.ts";
 import { readOn } from "./reader.ts";
 
-export interface KafkaLogOptions extends KafkaOptions {
+export interface KafkaLogOptions extends KafkaOptions, Partial<LogDescription> {
 	/** Copies of each topic that `create` makes. */
 	replication: number;
 }
 
+const ADVICE = "start Kafka, or correct the option `brokers`";
+const ACCESS = "the option `sasl`";
 const CHECK_WITHIN_MS = 3_000;
 /** Never less for a topic: records of one request to one partition share Kafka's limit. */
 const MIN_MAX_BYTES = 1024 * 1024;
@@ -33,7 +35,7 @@ const RECORD_OVERHEAD_BYTES = 4 * 1024;
 const KNOWN_AFTER_MS = 100;
 
 export function kafkaLog(options: KafkaLogOptions): TopicLog {
-	const { brokers, replication, logger } = options;
+	const { brokers, replication, logger, name = "kafka", where = brokers.join(), advice = ADVICE, access = ACCESS } = options;
 	const open = () => kafkaConnection(options);
 	const appender = kafkaProducer(open);
 	const members = new Set<Consumer>();
@@ -103,6 +105,8 @@ export function kafkaLog(options: KafkaLogOptions): TopicLog {
 	});
 
 	return {
+		description: { name, where, advice, access },
+
 		async check() {
 			try {
 				await ask(admin => admin.describeCluster(), CHECK_WITHIN_MS);
@@ -119,7 +123,7 @@ export function kafkaLog(options: KafkaLogOptions): TopicLog {
 			for (const { name, partitions } of topics)
 				if (has.get(name) !== partitions)
 					throw new Errors.MoleculerError(
-						`topic ${name} has ${has.get(name)} partitions, not the ${partitions} that are wanted: set TOPIC_PARTITIONS=${has.get(name)}`,
+						`topic ${name} has ${has.get(name)} partitions, not the ${partitions} that are configured`,
 						500,
 						"TOPIC_PARTITIONS",
 						{ topic: name, has: has.get(name), wants: partitions }

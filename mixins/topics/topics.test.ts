@@ -1,0 +1,216 @@
+import assert from "node:assert/strict";
+import { afterEach, describe, it } from "node:test";
+import { type Middleware, ServiceBroker, type ServiceSchema } from "moleculer";
+import { z } from "zod";
+import { eventually } from "../../test/client.ts";
+import { createTopics } from "./create-topics.ts";
+import type { Received } from "./handler-types.ts";
+import type { TopicsOptions } from "./options.ts";
+import { partitionOf } from "./partition.ts";
+import { requireTopicsMixin } from "./require-mixin.ts";
+import type { BatchHandler, ConsumeOptions, Headers, Outgoing, TopicLog, TopicSpec } from "./topic-log.ts";
+import { topics } from "./topics.ts";
+
+const PARTITIONS = 1;
+const message = z.object({ id: z.string() });
+const contract = { message, key: ({ id }: { id: string }) => id };
+const options = { contracts: { created: contract }, partitions: PARTITIONS };
+
+/** A log that delivers what is appended at once. */
+function memoryLog(create: (specs: TopicSpec[]) => Promise<void> = async () => {}) {
+	const handlers = new Map<string, BatchHandler>();
+	const appended: Outgoing[] = [];
+	const subscriptions: ConsumeOptions[] = [];
+	const log = {
+		check: async () => {},
+		create,
+		async append(records: Outgoing[]) {
+			for (const { topic, key, value, headers = {} } of records) {
+				const offset = appended.length;
+				appended.push({ topic, key, value, headers });
+				const record = { topic, partition: partitionOf(key!, PARTITIONS), offset, timestampMs: 0, headers };
+				const records = [{ ...record, key: Buffer.from(key!), value: Buffer.from(value) }];
+				void handlers.get(topic)?.({ topic, partition: 0, records, endOffset: offset + 1, first: false, isCurrent: () => true });
+			}
+		},
+		async consume(consumeOptions: ConsumeOptions) {
+			subscriptions.push(consumeOptions);
+			for (const topic of consumeOptions.topics) handlers.set(topic, consumeOptions.handler);
+			return { problem: () => undefined, lag: () => ({}), stop: async () => {} };
+		},
+		close: async () => {}
+	};
+	return { log: log as unknown as TopicLog, appended, subscriptions };
+}
+
+describe("the topics mixin", () => {
+	const brokers: ServiceBroker[] = [];
+	afterEach(() => Promise.all(brokers.splice(0).map(broker => broker.stop())));
+
+	const createBroker = (middlewares: Middleware[] = []) => {
+		const broker = new ServiceBroker({ logger: false, middlewares });
+		brokers.push(broker);
+		return broker;
+	};
+	const create = (broker: ServiceBroker, schema: object) => broker.createService(schema as ServiceSchema);
+
+	it("refuses a service that consumes a topic of no contract, naming both", () => {
+		const { log } = memoryLog();
+		const schema = { name: "mailer", mixins: [topics(log, options)], topics: { creatd: async () => {} } };
+		assert.throws(() => create(createBroker(), schema), /service "mailer" consumes topic "creatd".*known are created/);
+	});
+
+	it("refuses a handler that is none", () => {
+		const { log } = memoryLog();
+		const schema = { name: "mailer", mixins: [topics(log, options)], topics: { created: { handler() {} } } };
+		assert.throws(() => create(createBroker(), schema), /the handler of topic "created" must be/);
+	});
+
+	it("rejects a message for a topic of no contract, naming it", async () => {
+		const { log, appended } = memoryLog();
+		const broker = createBroker();
+		const service = create(broker, { name: "mailer", mixins: [topics(log, options)] }) as unknown as {
+			publish(topic: string, message: object): Promise<void>;
+		};
+		await broker.start();
+		for (const topic of ["creatd", "toString"])
+			await assert.rejects(service.publish(topic, { id: "1" }), {
+				type: "UNKNOWN_TOPIC",
+				message: `topic "${topic}" is in no contract`
+			});
+		assert.deepEqual(appended, []);
+	});
+
+	it("calls onFatal when the topics cannot be used, and by default stops the broker", async () => {
+		const failing = () => memoryLog(() => Promise.reject(new Error("3 partitions, not 12"))).log;
+		const fatal: string[] = [];
+		const broker = createBroker();
+		create(broker, { name: "mailer", mixins: [topics(failing(), { ...options, onFatal: error => fatal.push(error.message) })] });
+		await broker.start();
+		await eventually(() => assert.deepEqual(fatal, ["3 partitions, not 12"]), "onFatal");
+		assert.equal(broker.stopping, false);
+
+		const stopped = createBroker();
+		create(stopped, { name: "mailer", mixins: [topics(failing(), options)] });
+		await stopped.start();
+		await eventually(() => assert.equal(stopped.stopping, true), "the broker to stop");
+	});
+
+	it("wraps each handler once by the middlewares' hook handleTopicMessage", async () => {
+		const { log } = memoryLog();
+		const calls: unknown[] = [];
+		const middleware = {
+			handleTopicMessage(
+				next: (received: Received<unknown>) => Promise<unknown>,
+				{ topic, group, batch }: { topic: string; group: string; batch: boolean }
+			) {
+				calls.push(["wrapped", topic, group, batch]);
+				return async (received: Received<unknown>) => {
+					calls.push("before");
+					await next(received);
+					calls.push("after");
+				};
+			}
+		};
+		const broker = createBroker([middleware as unknown as Middleware]);
+		const service = create(broker, {
+			name: "mailer",
+			mixins: [topics(log, { ...options, group: "post" })],
+			topics: {
+				async created(this: ServiceSchema, { message: { id } }: Received<{ id: string }>) {
+					calls.push([this.name, id]);
+				}
+			}
+		}) as unknown as { publish(topic: string, message: object): Promise<void> };
+		await broker.start();
+		await eventually(() => assert.equal(calls.length, 1), "the subscription");
+		for (const id of ["1", "2"]) {
+			await service.publish("created", { id });
+			await eventually(() => assert.equal(calls.at(-1), "after"), "the handler");
+			calls.push("done");
+		}
+		assert.deepEqual(calls, [
+			["wrapped", "created", "post", false],
+			...["1", "2"].flatMap(id => ["before", ["mailer", id], "after", "done"])
+		]);
+	});
+
+	it("carries the listed keys of meta, and traceparent, to the calls of the handler", async () => {
+		const { log, appended } = memoryLog();
+		const seen: unknown[] = [];
+		const broker = createBroker();
+		const traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+		create(broker, {
+			name: "mail",
+			actions: { send: ({ meta, requestID }: { meta: object; requestID: string }) => void seen.push([meta, requestID]) }
+		});
+		const mixins = [topics(log, { ...options, metaKeys: ["tenant", "missing"] })];
+		const service = create(broker, {
+			name: "mailer",
+			mixins,
+			topics: { created: ({ ctx }: Received<unknown>) => ctx.call("mail.send", {}, { meta: { own: true } }) }
+		}) as unknown as { publish(topic: string, message: object, options: object): Promise<void> };
+		await broker.start();
+		const meta = { tenant: { id: "ключ" }, secret: "not listed", traceparent };
+		await eventually(async () => {
+			await service.publish("created", { id: "1" }, { requestID: "r1", meta });
+			assert.ok(seen.length > 0);
+		}, "the handler's call");
+		assert.deepEqual(appended[0]!.headers, { "request-id": "r1", "meta-tenant": '{"id":"ключ"}', traceparent } satisfies Headers);
+		assert.deepEqual(seen[0], [{ tenant: { id: "ключ" }, traceparent, own: true }, "r1"]);
+	});
+});
+
+describe("createTopics", () => {
+	const logOf = () => {
+		const requests: string[][] = [];
+		const { log } = memoryLog(async specs => void requests.push(specs.map(({ name }) => name)));
+		return { log, requests };
+	};
+	const of = (...names: string[]): TopicsOptions => ({
+		contracts: Object.fromEntries(names.map(name => [name, contract])),
+		partitions: PARTITIONS
+	});
+
+	it("creates the topics of every service that uses a log, each once", async () => {
+		const { log, requests } = logOf();
+		await Promise.all([createTopics(log, of("a")), createTopics(log, of("a")), createTopics(log, of("a", "b"))]);
+		await createTopics(log, of("b"));
+		assert.deepEqual(requests, [
+			["a", "a.dead"],
+			["b", "b.dead"]
+		]);
+	});
+
+	it("asks again for another number of partitions, and after a failure", async () => {
+		let fails = true;
+		const requests: number[] = [];
+		const { log } = memoryLog(async specs => {
+			requests.push(specs[0]!.partitions);
+			if (fails) throw new Error("no");
+		});
+		await assert.rejects(createTopics(log, of("a")));
+		fails = false;
+		await createTopics(log, of("a"));
+		await createTopics(log, { ...of("a"), partitions: 7 });
+		assert.deepEqual(requests, [1, 1, 7]);
+	});
+});
+
+describe("requireTopicsMixin", () => {
+	const mixin = topics(memoryLog().log, options);
+	it("throws for topics, or this.publish, without the mixin", () => {
+		assert.throws(
+			() => requireTopicsMixin({ name: "a", topics: { t() {} } } as never),
+			/service "a" uses topics \(t\) without the topics mixin/
+		);
+		const actions = {
+			remind(this: { publish(topic: string): void }) {
+				return this.publish("t");
+			}
+		};
+		assert.throws(() => requireTopicsMixin({ name: "a", actions } as never), /service "a" uses this.publish without/);
+		requireTopicsMixin({ name: "a", topics: { t() {} }, actions, mixins: [{ mixins: [mixin] }] } as never);
+		requireTopicsMixin({ name: "a", actions: { echo: () => 1 } } as never);
+	});
+});
