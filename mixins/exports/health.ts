@@ -1,1 +1,1 @@
-export { addCheck, checksOf } from "../dependency.ts";
+export { addCheck, type Check, checksOf } from "../health.ts";

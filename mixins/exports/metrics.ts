@@ -1,1 +1,1 @@
-export { addMetric, type Metric, type Reading, updateMetrics } from "../metrics.ts";
+export { addMetric, type Metric, metricName, type Reading, updateMetrics } from "../metrics.ts";
