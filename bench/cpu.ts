@@ -1,7 +1,7 @@
-// The CPU that processes have used, with all that they have started: far less noisy than time on a machine that others use too. Linux only.
+// CPU time used by processes and their descendants: far less noisy than elapsed time on a shared machine. Linux only.
 import { readdirSync, readFileSync } from "node:fs";
 
-/** Linux counts in hundredths of a second here, whatever the kernel's own clock (USER_HZ, proc(5)). */
+/** /proc counts in hundredths of a second, whatever the kernel's own tick rate (USER_HZ, proc(5)). */
 const US_PER_TICK = 10_000;
 
 interface Stat {
@@ -11,7 +11,7 @@ interface Stat {
 
 function statOf(pid: number): Stat | undefined {
 	try {
-		// The name may hold spaces and brackets: the fields are counted from after the last one.
+		// The process name may contain spaces and brackets: count the fields after the last bracket.
 		const text = readFileSync(`/proc/${pid}/stat`, "utf8");
 		const fields = text
 			.slice(text.lastIndexOf(")") + 2)
@@ -24,7 +24,7 @@ function statOf(pid: number): Stat | undefined {
 	}
 }
 
-/** Microseconds of CPU that these processes and their descendants have used so far. */
+/** CPU time of these processes and their descendants so far, in microseconds. */
 export function cpuUsOf(roots: number[]): number {
 	const stats = new Map<number, Stat>();
 	for (const name of readdirSync("/proc")) {

@@ -1,16 +1,16 @@
-// The sockets of a crowd that buys: a process of their own, which does as little as it can for each frame. Told what to do by crowd.ts.
+// The sockets of the crowd in their own process, with as little work per frame as possible. Controlled by crowd.ts.
 import { once } from "node:events";
 import { WebSocket } from "ws";
 
-export interface Told {
+export interface LoadRequest {
 	ms: number;
-	/** Purchases that each socket has under way at once. */
+	/** Purchases in flight on each socket. */
 	inFlight?: number;
-	/** Purchases a second of all sockets together, whether they are answered or not; instead of `inFlight`. */
+	/** Purchases a second over all sockets, without waiting for answers; replaces `inFlight`. */
 	perSecond?: number;
 }
 
-export interface Bought {
+export interface LoadResult {
 	/** Acknowledged purchases of each user, in the order of the sockets. */
 	perUser: number[];
 	latenciesMs: number[];
@@ -24,19 +24,19 @@ const [url = "", users = "[]", amount = "1"] = process.argv.slice(2);
 
 interface Buyer {
 	buy(): void;
-	/** Resolves once nothing is under way. */
+	/** Resolves once no purchase is in flight. */
 	idle(): Promise<void>;
 	answered: number;
 }
 
 let latenciesMs: number[] = [];
-/** Whether who is answered buys again. */
-let goesOn = false;
+/** Whether an answered socket buys again. */
+let isRunning = false;
 
 async function buyer(user_id: string): Promise<Buyer> {
 	const socket = new WebSocket(url, { perMessageDeflate: false, skipUTF8Validation: true });
 	const frame = JSON.stringify({ user_id, amount: Number(amount) });
-	// Answers may overtake each other, but all that are under way are alike: the oldest stands for whichever is answered.
+	// Answers may arrive out of order, but all requests are equal: each answer is matched with the oldest request.
 	const sentAtMs: number[] = [];
 	let resolveIdle = () => {};
 	const one: Buyer = {
@@ -53,9 +53,9 @@ async function buyer(user_id: string): Promise<Buyer> {
 		if (data.subarray(0, ANSWER.length).equals(ANSWER)) {
 			one.answered++;
 			latenciesMs.push(performance.now() - sentAtMs.shift()!);
-			if (goesOn) one.buy();
+			if (isRunning) one.buy();
 			else if (sentAtMs.length === 0) resolveIdle();
-		} else if (data.subarray(0, ERROR.length).equals(ERROR)) throw new Error(`${user_id} was told ${data}`);
+		} else if (data.subarray(0, ERROR.length).equals(ERROR)) throw new Error(`${user_id} received ${data}`);
 	});
 	socket.on("close", (code, reason) => {
 		throw new Error(`the socket of ${user_id} was closed with ${code} ${reason}`);
@@ -67,13 +67,13 @@ async function buyer(user_id: string): Promise<Buyer> {
 const buyers = await Promise.all((JSON.parse(users) as string[]).map(buyer));
 
 async function closedLoop(ms: number, inFlight: number) {
-	goesOn = true;
+	isRunning = true;
 	for (const one of buyers) for (let n = 0; n < inFlight; n++) one.buy();
 	await new Promise(resolve => setTimeout(resolve, ms));
-	goesOn = false;
+	isRunning = false;
 }
 
-/** As many as are due by the clock, in steps of a few ms; the sockets take turns. */
+/** Sends the purchases that are due by the clock, in steps of a few ms, round robin over the sockets. */
 async function paced(ms: number, perSecond: number) {
 	const startMs = performance.now();
 	let sent = 0;
@@ -83,12 +83,12 @@ async function paced(ms: number, perSecond: number) {
 	}
 }
 
-process.on("message", async ({ ms, inFlight = 1, perSecond }: Told) => {
+process.on("message", async ({ ms, inFlight = 1, perSecond }: LoadRequest) => {
 	latenciesMs = [];
 	const before = buyers.map(({ answered }) => answered);
 	await (perSecond ? paced(ms, perSecond) : closedLoop(ms, inFlight));
 	await Promise.all(buyers.map(one => one.idle()));
-	const bought: Bought = { perUser: buyers.map(({ answered }, index) => answered - before[index]!), latenciesMs };
+	const bought: LoadResult = { perUser: buyers.map(({ answered }, index) => answered - before[index]!), latenciesMs };
 	process.send!(bought);
 });
 process.send!("ready");

@@ -1,10 +1,10 @@
-// A crowd that buys over WebSocket, and is not done before gRPC shows every one of them the right balance.
+// Users who buy over WebSocket; a round ends once gRPC returns the right balance for each of them.
 import { type ChildProcess, fork } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { join } from "node:path";
 import { grpcClient } from "../test/client.grpc.ts";
-import type { Bought, Told } from "./crowd.process.ts";
+import type { LoadRequest, LoadResult } from "./crowd.process.ts";
 import type { Round, Side } from "./measure.ts";
 
 const AMOUNT_CENTS = 125;
@@ -16,12 +16,12 @@ export interface CrowdOptions {
 	grpc: string;
 	pids: () => number[];
 	sockets: number;
-	load: Omit<Told, "ms">;
+	load: Omit<LoadRequest, "ms">;
 }
 
 export type Crowd = Side & { close(): void };
 
-/** One socket a user. Each round ends once gRPC answers exactly what each of them has spent; more than that, or less for a minute, ends the measure. */
+/** One socket a user. A round ends once gRPC returns exactly what each user has spent; a higher balance, or a lower one for a minute, fails the measure. */
 export async function crowd({ name, wsUrl, grpc: address, pids, sockets, load }: CrowdOptions): Promise<Crowd> {
 	const run = randomUUID().slice(0, 8);
 	const users = Array.from({ length: sockets }, (_, n) => `${run}-${n}`);
@@ -41,8 +41,8 @@ export async function crowd({ name, wsUrl, grpc: address, pids, sockets, load }:
 		throw new Error(`${name}: the crowd ended with ${signal ?? code}`);
 	});
 	failed.catch(() => {});
-	const heard = async () => ((await Promise.race([once(process, "message"), failed])) as [unknown])[0];
-	await heard();
+	const nextMessage = async () => ((await Promise.race([once(process, "message"), failed])) as [unknown])[0];
+	await nextMessage();
 
 	async function rightBalances() {
 		const deadlineMs = performance.now() + RIGHT_WITHIN_MS;
@@ -61,8 +61,8 @@ export async function crowd({ name, wsUrl, grpc: address, pids, sockets, load }:
 		name,
 		pids,
 		async round(ms): Promise<Round> {
-			process.send({ ms, ...load } satisfies Told);
-			const { perUser, latenciesMs } = (await heard()) as Bought;
+			process.send({ ms, ...load } satisfies LoadRequest);
+			const { perUser, latenciesMs } = (await nextMessage()) as LoadResult;
 			for (const [index, bought] of perUser.entries()) spentCents[index]! += bought * AMOUNT_CENTS;
 			await rightBalances();
 			return { operations: latenciesMs.length, latenciesMs };

@@ -1,6 +1,6 @@
-// What is made of many rounds: medians, percentiles, and how sure one may be of them.
+// Statistics over rounds: medians, percentiles and confidence intervals.
 
-/** Of values in any order; 0 < share < 1. NaN of none. */
+/** The percentile of values in any order; 0 < share < 1. NaN for an empty list. */
 export function percentile(values: number[], share: number): number {
 	const sorted = values.toSorted((a, b) => a - b);
 	return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;

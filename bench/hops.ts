@@ -1,7 +1,7 @@
-// Single operations that tell their own latency: one after another, or so many a second.
+// Single operations that return their latency: one after another, or at a fixed rate.
 import { setTimeout as delay } from "node:timers/promises";
 
-/** Without `perSecond`: each once the one before it is done. Answers the latencies, once all are done. */
+/** Without `perSecond` each operation starts after the previous one. Returns the latencies once all are done. */
 export async function hops(ms: number, perSecond: number | undefined, hop: (n: number) => Promise<number>): Promise<number[]> {
 	const startMs = performance.now();
 	const latenciesMs: number[] = [];
@@ -10,11 +10,11 @@ export async function hops(ms: number, perSecond: number | undefined, hop: (n: n
 		for (let n = 0; !isOver(); n++) latenciesMs.push(await hop(n));
 		return latenciesMs;
 	}
-	const underWay: Promise<unknown>[] = [];
+	const inFlight: Promise<unknown>[] = [];
 	for (let n = 0; !isOver(); n++) {
-		underWay.push(hop(n).then(latencyMs => latenciesMs.push(latencyMs)));
+		inFlight.push(hop(n).then(latencyMs => latenciesMs.push(latencyMs)));
 		await delay(Math.max(0, startMs + ((n + 1) * 1_000) / perSecond - performance.now()));
 	}
-	await Promise.all(underWay);
+	await Promise.all(inFlight);
 	return latenciesMs;
 }

@@ -1,10 +1,10 @@
-// Many sockets that say who they are, and then nothing more. A process of their own; it tells its parent once all are connected.
+// A process with many sockets that send `connect` and then stay idle; it notifies its parent once all are connected.
 import { once } from "node:events";
 import { WebSocket } from "ws";
 
 const [url = "", count = "1"] = process.argv.slice(2);
-/** More at once would overflow the server's queue of connections that it has not accepted yet. */
-const AT_ONCE = 100;
+/** More would overflow the server's listen queue. */
+const CONCURRENCY = 100;
 
 let next = 0;
 async function openOneByOne() {
@@ -16,8 +16,8 @@ async function openOneByOne() {
 		await once(socket, "open");
 		socket.send(JSON.stringify({ code: "connect", data: { user: `idle-${n}` } }));
 		const [frame] = await once(socket, "message");
-		if (!String(frame).startsWith('{"code":"connected"')) throw new Error(`socket ${n} was told ${frame}`);
+		if (!String(frame).startsWith('{"code":"connected"')) throw new Error(`socket ${n} received ${frame}`);
 	}
 }
-await Promise.all(Array.from({ length: AT_ONCE }, openOneByOne));
+await Promise.all(Array.from({ length: CONCURRENCY }, openOneByOne));
 process.send!("ready");

@@ -1,7 +1,7 @@
-// Clients that ask again as soon as they are answered.
+// Closed-loop load: each client sends its next request as soon as the last one is answered.
 import type { Round } from "./measure.ts";
 
-/** So many at once, until the time is up; each operation's latency is kept. Rejects with the first failure. */
+/** Runs `clients` concurrent loops for `ms` and records each operation's latency. Rejects with the first failure. */
 export async function closedLoop(clients: number, ms: number, ask: (client: number) => Promise<unknown>): Promise<Round> {
 	const latenciesMs: number[] = [];
 	const startMs = performance.now();

@@ -1,9 +1,9 @@
-// What Plaza costs and how fast it is, as ratios against what a competent person would write without it.
+// Benchmarks: speed and cost of Plaza as ratios against what a competent engineer would write without it.
 //
 //     npm run bench [-- NAME …] [--quick] [--pairs N] [--seconds N]
 //
-// NAME: G1, G2, …; without one, all of them, and bench/RESULTS.md is written anew. --quick: only whether everything still runs; nothing is judged.
-// Starts Kafka, Cassandra, Postgres and Redis of its own. The two sides of a measure take turns, so whatever else the machine does, it does to both.
+// NAME: G1, G2, …; without one, all of them, and bench/RESULTS.md is rewritten. --quick: only checks that every measure still runs; no target is checked.
+// Starts its own Kafka, Cassandra, Postgres and Redis. The two sides of a measure alternate, so that other load on the machine affects both.
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
@@ -15,7 +15,7 @@ import { resultsPage, summaryLines } from "./results.ts";
 import type { Result, RunOptions } from "./run.ts";
 import { startServers } from "./servers.ts";
 
-/** Of one measure: making its data and all its rounds. */
+/** Limit for one measure, with its data and all its rounds. */
 const TIMEOUT_MS = 15 * 60_000;
 
 const usage = (message: string): never => {
@@ -52,10 +52,10 @@ const options: RunOptions = values.quick
 const isWhole = !values.quick && positionals.length === 0;
 
 let running: ChildProcess | undefined;
-/** In a process of its own, so that one measure's heap and compiled code are not another's. */
+/** Runs a measure in its own process, so that measures do not share heap and compiled code. */
 async function measured({ id }: Measure, env: Record<string, string>): Promise<Result> {
 	const child = fork(join(import.meta.dirname, "run.ts"), [id, JSON.stringify(options)], {
-		// kafkajs sets timers in the past, thousands of them.
+		// kafkajs sets thousands of timers in the past.
 		env: { ...process.env, ...env, NODE_OPTIONS: "--disable-warning=TimeoutNegativeWarning" },
 		execArgv: ["--expose-gc"]
 	});
@@ -94,7 +94,7 @@ try {
 			const result = await measured(measure, servers.env);
 			results.push(result);
 			for (const line of summaryLines(measure, result, options.quick)) console.log(line);
-			// After each: a run of all takes most of an hour, and whoever stops it keeps what there is.
+			// After each measure: a full run takes most of an hour, and an interrupted one keeps its results.
 			if (isWhole) writeFileSync(join(import.meta.dirname, "RESULTS.md"), resultsPage(measures, results, versions));
 		} catch (error) {
 			console.error(`  ${(error as Error).message}`);

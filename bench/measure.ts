@@ -1,37 +1,37 @@
-// What a measure is: two sides that do the same work by turns, and what is compared of them.
+// The shape of a measure: two sides that do the same work in alternating rounds, and the values that are compared.
 
-/** What one side did in one round. */
+/** The result of one side in one round. */
 export interface Round {
 	operations: number;
-	/** How long the round took; default: as long as `round` took to answer. */
+	/** Duration of the round; default: the time until `round` resolved. */
 	elapsedMs?: number;
-	/** Of single operations, where latency is meant: p50Ms and p99Ms come from them. */
+	/** Latencies of single operations: p50Ms and p99Ms are calculated from them. */
 	latenciesMs?: number[];
-	/** Whatever else is compared, by name with the unit last. */
-	figures?: Record<string, number>;
+	/** Other compared values, by name with the unit last. */
+	metrics?: Record<string, number>;
 }
 
 export interface Side {
 	name: string;
-	/** Does its work for about so long, and answers once it is all done: nothing of it may run on into the other's round. */
+	/** Works for about `ms` and resolves once all of it is done: no work may continue into the other side's round. */
 	round(ms: number): Promise<Round>;
-	/** Its own processes beside the servers and this one. */
+	/** Its own processes, without the servers and this process. */
 	pids?(): number[];
 }
 
-/** Median of the ratios ours : baseline (or, where there is no baseline, of our own figures), and what it should be. */
+/** The target for the median of the ratios ours : baseline (without a baseline: of our own values). */
 export interface Target {
-	/** rate (per second), cpuUs (per operation, over every process), p50Ms, p99Ms, or one of the measure's own. */
-	figure: string;
+	/** rate (per second), cpuUs (per operation, over all processes), p50Ms, p99Ms, or one of the measure's own values. */
+	metric: string;
 	least?: number;
 	most?: number;
-	/** Compared as ours - baseline, in the figure's unit, and not as a ratio. */
+	/** Compared as ours - baseline in the value's unit, not as a ratio. */
 	difference?: boolean;
 }
 
 export interface Opened {
 	ours: Side;
-	/** Undefined where our own figures are held against the target. */
+	/** Undefined if our own values are compared with the target. */
 	baseline?: Side;
 	close(): Promise<void>;
 }
@@ -39,14 +39,14 @@ export interface Opened {
 export interface Measure {
 	/** As in the table: G1. */
 	id: string;
-	/** What is measured, and against what. */
+	/** What is measured. */
 	title: string;
 	against: string;
 	/** Which processes run what. */
 	layout: string;
 	targets: Target[];
-	/** A round's length where the default is not right. */
+	/** Length of a round if it differs from the default. */
 	roundMs?: number;
-	/** Makes both sides ready on the servers of the environment. `quick`: only to see that it works, so with as little data as will do. */
+	/** Prepares both sides on the servers of the environment. `quick`: only checks that it works, so with as little data as possible. */
 	open(options: { quick: boolean }): Promise<Opened>;
 }

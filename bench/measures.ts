@@ -1,4 +1,4 @@
-// All measures, in the order in which they are done and told.
+// All measures, in the order in which they run and are reported.
 import type { Measure } from "./measure.ts";
 import { purchases } from "./measures/g1-purchases.ts";
 import { naivePurchases, pacedPurchases } from "./measures/g2-naive.ts";

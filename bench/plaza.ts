@@ -1,4 +1,4 @@
-// Plaza's own side of a measure: its real processes, on the servers of the environment, limits off.
+// Plaza's side of a measure: its real processes on the servers of the environment, without limits.
 import { type System, startSystem } from "../test/system.ts";
 
 const UNLIMITED = {
@@ -9,12 +9,12 @@ const UNLIMITED = {
 	LOG_LEVEL: "warn"
 };
 
-/** Every service but those that hold sockets and answer HTTP. */
+/** All services except api and socket. */
 export const WORKERS = "selections,summary,sync,purchase,wallet,products,inventory,orders,payment,users";
 
 /**
- * `layout`: name of a process → its services, as SERVICES has them. `isWhole`: no service is missing; else it is not waited until all is well, as
- * it never will be.
+ * `layout`: name of a process → the value of its SERVICES. `isWhole`: false if services are missing; then it does not wait for health, which
+ * would never be ok.
  */
 export const startPlaza = (
 	layout: Record<string, string>,

@@ -1,4 +1,4 @@
-// What a node does whose SERVICES are products, inventory and orders: it sends what the gateways' transactions have left in the outboxes. A process of its own.
+// A process with the relays of the products, inventory and orders outboxes, like a node with these services.
 import { ServiceBroker } from "moleculer";
 import { openPostgres } from "../mixins/database/database.ts";
 import { outbox } from "../mixins/outbox/outbox.ts";

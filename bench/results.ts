@@ -1,37 +1,37 @@
-// How results are told: in lines, and as bench/RESULTS.md.
+// Formats results as lines and as bench/RESULTS.md.
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { availableParallelism, cpus, totalmem } from "node:os";
 import type { Measure, Target } from "./measure.ts";
-import type { Figure, Result } from "./run.ts";
+import type { Metric, Result } from "./run.ts";
 
 const print = (value: number) => (Math.abs(value) >= 100 ? Math.round(value).toLocaleString("en") : value.toPrecision(3));
-const aim = ({ least, most, difference }: Target) => {
+const targetText = ({ least, most, difference }: Target) => {
 	const sign = difference ? "+" : "";
 	return least !== undefined ? `>= ${least}` : `<= ${sign}${most}`;
 };
-const named: Record<string, string> = { rate: "operations/s", cpuUs: "CPU µs per operation", p50Ms: "p50 ms", p99Ms: "p99 ms" };
-const nameOf = (figure: string) => named[figure] ?? figure;
+const labels: Record<string, string> = { rate: "operations/s", cpuUs: "CPU µs per operation", p50Ms: "p50 ms", p99Ms: "p99 ms" };
+const labelOf = (metric: string) => labels[metric] ?? metric;
 
-const compared = ({ compared, interval, target }: Figure) => {
+const compared = ({ compared, interval, target }: Metric) => {
 	if (compared === undefined || !interval) return "";
 	const sign = target?.difference && compared >= 0 ? "+" : "";
 	return `${sign}${print(compared)} (${interval.map(print).join(" to ")})`;
 };
 
-export function summaryLines({ id }: Measure, { figures }: Result, quick: boolean): string[] {
-	return figures.map(figure => {
-		const { name, ours, baseline, target, holds } = figure;
-		const against = baseline === undefined ? "" : ` : ${print(baseline)} = ${compared(figure)}`;
-		const verdict = target && !quick ? `, target ${aim(target)}: ${holds ? "holds" : "MISSED"}` : "";
-		return `${id} ${nameOf(name)}: ${print(ours)}${against}${verdict}`;
+export function summaryLines({ id }: Measure, { metrics }: Result, quick: boolean): string[] {
+	return metrics.map(metric => {
+		const { name, ours, baseline, target, holds } = metric;
+		const against = baseline === undefined ? "" : ` : ${print(baseline)} = ${compared(metric)}`;
+		const verdict = target && !quick ? `, target ${targetText(target)}: ${holds ? "holds" : "MISSED"}` : "";
+		return `${id} ${labelOf(name)}: ${print(ours)}${against}${verdict}`;
 	});
 }
 
-const row = ({ id }: Measure, figure: Figure) => {
-	const { name, ours, baseline, target, holds } = figure;
-	const cells = [id, nameOf(name), print(ours), baseline === undefined ? "" : print(baseline), compared(figure)];
-	return `| ${[...cells, target ? `${aim(target)}` : "", target ? (holds ? "yes" : "**no**") : ""].join(" | ")} |`;
+const row = ({ id }: Measure, metric: Metric) => {
+	const { name, ours, baseline, target, holds } = metric;
+	const cells = [id, labelOf(name), print(ours), baseline === undefined ? "" : print(baseline), compared(metric)];
+	return `| ${[...cells, target ? `${targetText(target)}` : "", target ? (holds ? "yes" : "**no**") : ""].join(" | ")} |`;
 };
 
 const commit = () => {
@@ -49,7 +49,7 @@ const load = () => {
 	}
 };
 
-/** All of a run, losers included. */
+/** The page with all results of a run, missed targets included. */
 export function resultsPage(measures: Measure[], results: Result[], servers: string[]): string {
 	const machine = `${availableParallelism()} processors (${cpus()[0]?.model.trim() ?? "unknown"}), ${Math.round(totalmem() / 2 ** 30)} GiB, everything on it`;
 	const done = measures.flatMap(measure => {
@@ -62,14 +62,14 @@ export function resultsPage(measures: Measure[], results: Result[], servers: str
 Written by \`npm run bench\`, ${new Date().toISOString().slice(0, 10)}, at commit ${commit()}: ${machine}, load at the end ${load()}.
 Node ${process.versions.node}, ${servers.join(", ")}.
 
-Each pair of rounds (${results[0]?.pairs ?? 0} pairs of ${(results[0]?.roundMs ?? 0) / 1_000} s after a warm-up, both sides by turns, limits off, both as durable as the other) gives one ratio
-ours : baseline; what stands here is the median of the ratios, with its 95 % interval (with fewer than six pairs: the whole range). The figures
-themselves are medians, on a machine that others use too: the ratios are what can be compared. CPU counts every process, servers and clients included.
-Why a target is missed stands in \`docs/decisions/0008-figures.md\`.
+Each pair of rounds (${results[0]?.pairs ?? 0} pairs of ${(results[0]?.roundMs ?? 0) / 1_000} s after a warm-up, both sides alternating, limits off, both equally durable) gives one ratio
+ours : baseline; the table shows the median of the ratios with its 95 % interval (with fewer than six pairs: the whole range). The other columns
+are medians on a shared machine: only the ratios can be compared. CPU counts all processes, servers and clients included.
+Missed targets are explained in \`docs/decisions/0008-figures.md\`.
 
-| | figure | Plaza | baseline | ratio | target | holds |
+| | metric | Plaza | baseline | ratio | target | holds |
 | --- | --- | --- | --- | --- | --- | --- |
-${done.flatMap(({ measure, result }) => result.figures.map(figure => row(measure, figure))).join("\n")}
+${done.flatMap(({ measure, result }) => result.metrics.map(metric => row(measure, metric))).join("\n")}
 
 | | what | against | layout |
 | --- | --- | --- | --- |

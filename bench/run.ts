@@ -1,15 +1,15 @@
-// One measure, in a process of its own: its sides take turns (A B, B A, A B …), and each pair of rounds gives one ratio.
+// Runs one measure in its own process: its sides alternate (A B, B A, A B …), and each pair of rounds gives one ratio.
 import { cpuUsOf } from "./cpu.ts";
 import { intervalOf, median, percentile } from "./format.ts";
 import type { Measure, Round, Side, Target } from "./measure.ts";
 import { measures } from "./measures.ts";
 import { serverPids } from "./servers.ts";
 
-export interface Figure {
+export interface Metric {
 	name: string;
 	ours: number;
 	baseline?: number;
-	/** Median of the pairs: ours : baseline, or ours - baseline where the target says so. */
+	/** Median over the pairs of ours : baseline, or of ours - baseline if the target is a difference. */
 	compared?: number;
 	interval?: [number, number];
 	target?: Target;
@@ -21,7 +21,7 @@ export interface Result {
 	pairs: number;
 	roundMs: number;
 	sides: string[];
-	figures: Figure[];
+	metrics: Metric[];
 }
 
 export interface RunOptions {
@@ -31,9 +31,9 @@ export interface RunOptions {
 	quick: boolean;
 }
 
-type Figures = Record<string, number>;
+type Metrics = Record<string, number>;
 
-async function figuresOf(side: Side, ms: number): Promise<Figures> {
+async function metricsOf(side: Side, ms: number): Promise<Metrics> {
 	const pids = [process.pid, ...serverPids(), ...(side.pids?.() ?? [])];
 	const [startMs, startUs] = [performance.now(), cpuUsOf(pids)];
 	const round: Round = await side.round(ms);
@@ -45,17 +45,17 @@ async function figuresOf(side: Side, ms: number): Promise<Figures> {
 		rate: (round.operations * 1_000) / elapsedMs,
 		cpuUs: usedUs / round.operations,
 		...(latenciesMs.length > 0 && { p50Ms: percentile(latenciesMs, 0.5), p99Ms: percentile(latenciesMs, 0.99) }),
-		...round.figures
+		...round.metrics
 	};
 }
 
 const print = (value: number) => (Math.abs(value) >= 100 ? Math.round(value).toLocaleString("en") : value.toPrecision(3));
-const line = (figures: Figures) =>
-	Object.entries(figures)
+const line = (metrics: Metrics) =>
+	Object.entries(metrics)
 		.map(([name, value]) => `${name} ${print(value)}`)
 		.join(", ");
 
-function compare(name: string, rounds: Figures[], others: Figures[] | undefined, target: Target | undefined): Figure {
+function compare(name: string, rounds: Metrics[], others: Metrics[] | undefined, target: Target | undefined): Metric {
 	const ours = median(rounds.map(one => one[name]!));
 	if (!others) return { name, ours, ...judge(ours, target) };
 	const compared = rounds.map((one, pair) => {
@@ -72,15 +72,15 @@ const judge = (value: number, target: Target | undefined) =>
 export async function run(measure: Measure, { pairs, roundMs, warmUpMs, quick }: RunOptions): Promise<Result> {
 	const { ours, baseline, close } = await measure.open({ quick });
 	const sides = baseline ? [ours, baseline] : [ours];
-	const rounds = new Map<Side, Figures[]>(sides.map(side => [side, []]));
+	const rounds = new Map<Side, Metrics[]>(sides.map(side => [side, []]));
 	try {
 		// Quick runs only check that everything works: no warm-up.
 		for (let pair = quick ? 1 : 0; pair <= pairs; pair++) {
-			// Whoever comes second finds the machine as the first has left it: they take turns in that too.
+			// The second side runs on a machine that the first has warmed up: the order alternates as well.
 			for (const side of pair % 2 === 0 ? sides : sides.toReversed()) {
-				const figures = await figuresOf(side, pair === 0 ? warmUpMs : roundMs);
-				console.error(`  ${measure.id} ${pair === 0 ? "warm-up" : `pair ${pair}`} ${side.name}: ${line(figures)}`);
-				if (pair > 0) rounds.get(side)!.push(figures);
+				const metrics = await metricsOf(side, pair === 0 ? warmUpMs : roundMs);
+				console.error(`  ${measure.id} ${pair === 0 ? "warm-up" : `pair ${pair}`} ${side.name}: ${line(metrics)}`);
+				if (pair > 0) rounds.get(side)!.push(metrics);
 			}
 		}
 	} finally {
@@ -88,15 +88,15 @@ export async function run(measure: Measure, { pairs, roundMs, warmUpMs, quick }:
 	}
 	const [first, second] = sides.map(side => rounds.get(side)!);
 	const names = Object.keys(first![0]!).filter(name => !second || name in second[0]!);
-	const figures = names.map(name =>
+	const metrics = names.map(name =>
 		compare(
 			name,
 			first!,
 			second,
-			measure.targets.find(one => one.figure === name)
+			measure.targets.find(one => one.metric === name)
 		)
 	);
-	return { id: measure.id, pairs, roundMs, sides: sides.map(side => side.name), figures };
+	return { id: measure.id, pairs, roundMs, sides: sides.map(side => side.name), metrics };
 }
 
 if (process.send) {

@@ -1,4 +1,4 @@
-// A set of the four servers for the time of the measures, and their processes.
+// The four servers for the duration of a benchmark run, and their processes.
 import { execFileSync } from "node:child_process";
 import { globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -10,9 +10,9 @@ import { kafka } from "../infra/kafka.ts";
 import { testServers } from "../infra/test-servers.ts";
 
 export interface Servers {
-	/** Where they are, for who uses them. */
+	/** Their addresses as environment variables. */
 	env: Record<string, string>;
-	/** What they are: "Redis 7.0.15". */
+	/** Names and versions: "Redis 7.0.15". */
 	versions(): Promise<string[]>;
 	stop(): void;
 }
@@ -54,7 +54,7 @@ export async function startServers(): Promise<Servers> {
 	return { env, versions: () => versionsOf(env), stop };
 }
 
-/** The pids of the servers that the environment names. */
+/** The pids of the servers of this run. */
 export const serverPids = () =>
 	globSync("*/pid", { cwd: process.env.INFRA_DATA ?? "" }).map(file =>
 		Number.parseInt(readFileSync(join(process.env.INFRA_DATA!, file), "utf8"), 10)

@@ -1,4 +1,4 @@
-// The counting of picks on a Cassandra keyspace of its own, which is dropped afterwards.
+// Counting picks on a separate Cassandra keyspace, which is dropped afterwards.
 import { randomUUID } from "node:crypto";
 import { openCassandra } from "../mixins/cassandra.ts";
 import { config } from "../runtime/config.ts";
@@ -16,7 +16,7 @@ export async function openKeyspace() {
 	return { connection, store: cqlSelections(connection), close };
 }
 
-/** A pick as it is handed over, from this place of the topic. */
+/** A pick as its handler receives it, from this position of the topic. */
 export const pickAt = (partition: number, offset: number, name: string): Picked => ({
 	message: { id: randomUUID(), name, user_id: `user-${offset % 1_000}` },
 	record: { topic: "Selections", partition, offset, key: null, value: null, headers: {}, timestampMs: 0 },

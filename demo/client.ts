@@ -1,12 +1,12 @@
-// Somebody who uses the public API, and waits as long as it asks for.
+// A client of the public API that waits and retries as the server asks.
 import { setTimeout as delay } from "node:timers/promises";
 
-const ANSWERED_WITHIN_MS = 10_000;
-const ASK_AGAIN_AFTER_MS = 1_000;
+const TIMEOUT_MS = 10_000;
+const DEFAULT_RETRY_MS = 1_000;
 
 export interface Answer {
 	status: number;
-	// biome-ignore lint/suspicious/noExplicitAny: what a server answers is known when it has
+	// biome-ignore lint/suspicious/noExplicitAny: the shape depends on the route
 	json: any;
 }
 
@@ -16,7 +16,7 @@ export interface Credentials {
 }
 
 export interface Client {
-	/** Rejects where the server cannot be reached. A 429 or 503 is waited for and tried again, until `signal` says that the time is over. */
+	/** Rejects if the server cannot be reached. After 429 and 503 it waits and retries, until `signal` is aborted. */
 	ask(method: "GET" | "POST" | "PATCH", path: string, body?: object, idempotencyKey?: string): Promise<Answer>;
 	signIn(credentials: Credentials): Promise<Answer>;
 	register(credentials: Credentials, name: string): Promise<Answer>;
@@ -24,7 +24,7 @@ export interface Client {
 
 export function openClient(url: string, signal: AbortSignal): Client {
 	let token: string | undefined;
-	let known: Credentials | undefined;
+	let credentialsInUse: Credentials | undefined;
 
 	const send = async (method: string, path: string, body?: object, idempotencyKey?: string) => {
 		const response = await fetch(new URL(path, url), {
@@ -35,42 +35,42 @@ export function openClient(url: string, signal: AbortSignal): Client {
 				...(idempotencyKey && { "idempotency-key": idempotencyKey })
 			},
 			body: body && JSON.stringify(body),
-			signal: AbortSignal.timeout(ANSWERED_WITHIN_MS)
+			signal: AbortSignal.timeout(TIMEOUT_MS)
 		});
 		const json = await response.json().catch(() => undefined);
 		return { status: response.status, json, waitS: Number(response.headers.get("retry-after")) };
 	};
 
-	const sendUntilTaken = async (...request: Parameters<typeof send>): Promise<Answer> => {
+	const sendWithRetries = async (...request: Parameters<typeof send>): Promise<Answer> => {
 		for (;;) {
 			const { waitS, ...answer } = await send(...request);
 			if (answer.status !== 429 && answer.status !== 503) return answer;
 			try {
-				await delay(waitS * 1_000 || ASK_AGAIN_AFTER_MS, undefined, { signal });
+				await delay(waitS * 1_000 || DEFAULT_RETRY_MS, undefined, { signal });
 			} catch {
 				return answer;
 			}
 		}
 	};
 
-	const enter = async (path: string, credentials: Credentials, more = {}) => {
-		const answer = await sendUntilTaken("POST", path, { ...credentials, ...more });
+	const authenticate = async (path: string, credentials: Credentials, more = {}) => {
+		const answer = await sendWithRetries("POST", path, { ...credentials, ...more });
 		if (answer.status < 300) {
 			token = answer.json.token;
-			known = credentials;
+			credentialsInUse = credentials;
 		}
 		return answer;
 	};
 
 	return {
 		async ask(...request) {
-			const answer = await sendUntilTaken(...request);
-			if (answer.status !== 401 || !known) return answer;
-			// A token lasts for a quarter of an hour.
-			await enter("/api/auth/login", known);
-			return sendUntilTaken(...request);
+			const answer = await sendWithRetries(...request);
+			if (answer.status !== 401 || !credentialsInUse) return answer;
+			// The token has expired: it lasts 15 minutes.
+			await authenticate("/api/auth/login", credentialsInUse);
+			return sendWithRetries(...request);
 		},
-		signIn: credentials => enter("/api/auth/login", credentials),
-		register: (credentials, name) => enter("/api/auth/register", credentials, { name })
+		signIn: credentials => authenticate("/api/auth/login", credentials),
+		register: (credentials, name) => authenticate("/api/auth/register", credentials, { name })
 	};
 }

@@ -1,6 +1,6 @@
-// Twenty things to sell. Of a few there is little, so that the dashboard has something to warn of.
+// Twenty products. A few have a low stock, so that the dashboard shows warnings.
 
-/** `DEMO-1` and so on: by its sku a product is known again when it is there already. */
+/** The sku (`DEMO-1`, …) identifies a product that exists already. */
 const good = (name: string, description: string, price: number, category: string, stock: number) => ({
 	name,
 	description,

@@ -1,4 +1,4 @@
-// What people do at a market: buyers look, order and change their minds; an admin sends orders on their way and fills the shelves.
+// Simulated users: buyers list products, order and sometimes cancel; an admin moves orders on and restocks products.
 import { randomBytes, randomInt, randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Answer, Client } from "./client.ts";
@@ -6,7 +6,7 @@ import type { Answer, Client } from "./client.ts";
 export interface Stage {
 	client: Client;
 	signal: AbortSignal;
-	/** Something was done, or refused. */
+	/** Counts an action or a refusal. */
 	count(what: string): void;
 }
 
@@ -23,8 +23,8 @@ const RESTOCK_BY = 20;
 
 const oneOf = <T>(all: readonly T[]): T | undefined => all[randomInt(Math.max(all.length, 1))];
 
-/** Does it again and again, after pauses of up to so long, until the time is over. */
-async function until(signal: AbortSignal, pauseMs: number, act: () => Promise<void>) {
+/** Repeats an action with random pauses until `signal` is aborted. */
+async function repeatUntil(signal: AbortSignal, pauseMs: number, act: () => Promise<void>) {
 	while (!signal.aborted) {
 		await act();
 		await delay(randomInt(pauseMs / 4, pauseMs), undefined, { signal }).catch(() => {});
@@ -33,7 +33,7 @@ async function until(signal: AbortSignal, pauseMs: number, act: () => Promise<vo
 
 const outcome = ({ status, json }: Answer, done: string) => (status < 300 ? done : `refused: ${json?.type ?? status}`);
 
-/** Registers, and then looks and orders. */
+/** Registers an account, then lists products and orders. */
 export async function playBuyer({ client, signal, count }: Stage) {
 	const name = oneOf(NAMES)!;
 	const credentials = { email: `${randomUUID()}@demo.example.org`, password: randomBytes(24).toString("base64url") };
@@ -41,7 +41,7 @@ export async function playBuyer({ client, signal, count }: Stage) {
 	count(outcome(registered, "registered"));
 	if (registered.status >= 300) return;
 
-	await until(signal, 2_000, async () => {
+	await repeatUntil(signal, 2_000, async () => {
 		const { json: products } = await client.ask("GET", "/api/products?limit=200");
 		count("looked at the products");
 		const wanted = new Set(Array.from({ length: randomInt(1, 4) }, () => oneOf(products as Product[])));
@@ -55,9 +55,9 @@ export async function playBuyer({ client, signal, count }: Stage) {
 	});
 }
 
-/** Takes orders on, and fills up what runs low. Whoever calls has signed in. */
+/** Moves orders to their next status and restocks products. The client must be signed in as an admin. */
 export async function playAdmin({ client, signal, count }: Stage) {
-	await until(signal, 1_000, async () => {
+	await repeatUntil(signal, 1_000, async () => {
 		const { json: orders } = await client.ask("GET", "/api/orders?limit=100");
 		const order = oneOf((orders as { orderId: string; status: string }[]).filter(({ status }) => status in NEXT));
 		if (order) {

@@ -3,8 +3,8 @@
  *
  *     npm run demo:seed [-- --email admin@example.org]
  *
- * The admin's password is DEMO_ADMIN_PASSWORD, or it is asked for; there is none by default. Nobody knows the passwords of the buyers. What is there
- * already stays as it is: run twice, it adds nothing twice.
+ * The admin's password is DEMO_ADMIN_PASSWORD, or is read from the terminal; there is no default. The buyers' passwords are random and not kept.
+ * Existing data stays as it is: a second run adds nothing.
  */
 import { randomBytes } from "node:crypto";
 import { parseArgs } from "node:util";
@@ -21,7 +21,7 @@ type Call = Caller["call"];
 
 const BUYERS = ["Ada", "Blaise", "Carl", "Emmy"];
 // biome-ignore format: one order a line
-/** What each buyer orders, and how far the admin has taken it. */
+/** The orders of each buyer, with their final status. */
 const ORDERS: { lines: [good: number, quantity: number][]; status: Status }[] = [
 	{ lines: [[0, 2], [3, 1]], status: "delivered" },
 	{ lines: [[8, 4]], status: "shipped" },
@@ -29,21 +29,21 @@ const ORDERS: { lines: [good: number, quantity: number][]; status: Status }[] = 
 	{ lines: [[11, 6]], status: "cancelled" },
 	{ lines: [[14, 1], [2, 1]], status: "pending" }
 ];
-const WAY: Status[] = ["processing", "shipped", "delivered"];
+const STEPS: Status[] = ["processing", "shipped", "delivered"];
 
 const isRefusal = (error: unknown, type: string) => (error as { type?: string }).type === type;
 const sessionOf = ({ id, role }: User): Identity => ({ id, role, session: "demo", expiresAtMs: Number.MAX_SAFE_INTEGER });
-/** What somebody does, as the gateway would have it done once it has seen their token. */
-const on = (user: User) => ({ meta: { caller: sessionOf(user) } });
+/** Call options of a signed-in user, as the gateway sets them for a verified token. */
+const actingAs = (user: User) => ({ meta: { caller: sessionOf(user) } });
 
-/** How many of what were made, and were not there before. */
+/** The number of new items by kind. */
 const made = new Map<string, number>();
 const count = (what: string, more = 1) => {
 	if (more > 0) made.set(what, (made.get(what) ?? 0) + more);
 };
 
-/** The account of this address; made where there is none. */
-async function account(call: Call, email: string, name: string, role: Role, password: () => Promise<string> | string) {
+/** Returns the account of this address; creates it if there is none. */
+async function ensureAccount(call: Call, email: string, name: string, role: Role, password: () => Promise<string> | string) {
 	try {
 		return (await call("users.find", { email })).user;
 	} catch (error) {
@@ -54,8 +54,8 @@ async function account(call: Call, email: string, name: string, role: Role, pass
 	return user;
 }
 
-/** The ids of the goods, in their order. */
-async function stocked(call: Call): Promise<string[]> {
+/** Creates missing products. Returns the ids of all goods, in their order. */
+async function ensureProducts(call: Call): Promise<string[]> {
 	for (const good of goods) {
 		try {
 			await call("products.create", good);
@@ -73,49 +73,49 @@ async function stocked(call: Call): Promise<string[]> {
 	}
 }
 
-async function ordered(call: Call, buyer: User, admin: User, products: string[], n: number) {
+async function ensureOrder(call: Call, buyer: User, admin: User, products: string[], n: number) {
 	const { lines, status } = ORDERS[n]!;
 	const order = {
 		items: lines.map(([good, quantity]) => ({ productId: products[good]!, quantity })),
 		shippingAddress: { name: buyer.name, street: `${n + 1} Harbour Street`, city: "18536 Piraeus", country: "Greece" },
-		// The same order again is the same order still.
+		// A repeated seed gets the same order.
 		idempotencyKey: `demo-${n}`
 	};
-	const { orderId } = await call("orders.create", order, on(buyer));
-	const now = await call("orders.get", { id: orderId }, on(admin));
-	// What has become of one that was there already is somebody's will.
+	const { orderId } = await call("orders.create", order, actingAs(buyer));
+	const now = await call("orders.get", { id: orderId }, actingAs(admin));
+	// The status of an existing order was changed by a user: keep it.
 	if (now.status !== "pending") return;
-	const steps = status === "cancelled" ? [status] : WAY.slice(0, WAY.indexOf(status) + 1);
-	for (const step of steps) await call("orders.setStatus", { id: orderId, status: step }, on(admin));
+	const steps = status === "cancelled" ? [status] : STEPS.slice(0, STEPS.indexOf(status) + 1);
+	for (const step of steps) await call("orders.setStatus", { id: orderId, status: step }, actingAs(admin));
 }
 
 async function seed(call: Call, email: string) {
-	const admin = await account(call, email, "Demo admin", "admin", () => process.env.DEMO_ADMIN_PASSWORD || askPassword());
+	const admin = await ensureAccount(call, email, "Demo admin", "admin", () => process.env.DEMO_ADMIN_PASSWORD || askPassword());
 	if (admin.role !== "admin") throw new Error(`${email} has an account that is no admin's: give another address with --email`);
-	const products = await stocked(call);
+	const products = await ensureProducts(call);
 	for (const name of BUYERS) {
 		const email = `${name.toLowerCase()}@demo.example.org`;
-		const buyer = await account(call, email, name, "user", () => randomBytes(24).toString("base64url"));
-		const before = (await call("orders.list", { limit: 200 }, on(buyer))).length;
-		for (const n of ORDERS.keys()) await ordered(call, buyer, admin, products, n);
-		count("orders", (await call("orders.list", { limit: 200 }, on(buyer))).length - before);
+		const buyer = await ensureAccount(call, email, name, "user", () => randomBytes(24).toString("base64url"));
+		const before = (await call("orders.list", { limit: 200 }, actingAs(buyer))).length;
+		for (const n of ORDERS.keys()) await ensureOrder(call, buyer, admin, products, n);
+		count("orders", (await call("orders.list", { limit: 200 }, actingAs(buyer))).length - before);
 	}
 	const news = Array.from(made, ([what, many]) => (what === "admin" ? `the admin ${email}` : `${many} ${what}`));
 	console.log(news.length > 0 ? `Made ${news.join(", ")}` : "All of it was there already");
 }
 
-function emailAsked(): string {
+function readEmail(): string {
 	try {
 		return parseArgs({ options: { email: { type: "string", default: "admin@example.org" } } }).values.email;
 	} catch {
 		return exitWithError(
-			"Usage: npm run demo:seed -- --email admin@example.org (the password is DEMO_ADMIN_PASSWORD, or asked for)"
+			"Usage: npm run demo:seed -- --email admin@example.org (the password is DEMO_ADMIN_PASSWORD, or read from the terminal)"
 		);
 	}
 }
 
 try {
-	const email = emailAsked();
+	const email = readEmail();
 	await asOperator(["users", "products", "orders"], call => seed(call, email));
 	process.exit(0);
 } catch (error) {

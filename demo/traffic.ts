@@ -1,9 +1,9 @@
 /**
- * Plays buyers through the public API for a while, so that the pages move; with an admin's account also an admin.
+ * Simulates buyers through the public API for a while, so that the pages change; with `--admin` also an admin.
  *
  *     npm run demo:traffic -- --seconds 60 [--buyers 5] [--url http://localhost:8080] [--admin admin@example.org]
  *
- * The admin's password is DEMO_ADMIN_PASSWORD. It ends by itself, and says what was done.
+ * The admin's password is DEMO_ADMIN_PASSWORD. It ends after `--seconds` and prints what was done.
  */
 import { parseArgs } from "node:util";
 import { exitWithError } from "../runtime/exit-with-error.ts";
@@ -11,8 +11,8 @@ import { openClient } from "./client.ts";
 import { playAdmin, playBuyer } from "./players.ts";
 
 const USAGE = "Usage: npm run demo:traffic -- --seconds 60 [--buyers 5] [--url http://localhost:8080] [--admin ADDRESS]";
-const MOST_BUYERS = 1_000;
-const LONGEST_S = 24 * 60 * 60;
+const MAX_BUYERS = 1_000;
+const MAX_SECONDS = 24 * 60 * 60;
 
 function readArguments() {
 	try {
@@ -25,10 +25,10 @@ function readArguments() {
 			}
 		}).values;
 		const whole = (text: string, most: number) => /^\d+$/.test(text) && Number(text) > 0 && Number(text) <= most;
-		if (whole(seconds, LONGEST_S) && whole(buyers, MOST_BUYERS) && URL.canParse(url))
+		if (whole(seconds, MAX_SECONDS) && whole(buyers, MAX_BUYERS) && URL.canParse(url))
 			return { seconds: Number(seconds), buyers: Number(buyers), url, admin };
 	} catch {
-		// An option that there is none of.
+		// An unknown option.
 	}
 	return exitWithError(USAGE);
 }
@@ -43,15 +43,15 @@ const count = (what: string) => done.set(what, (done.get(what) ?? 0) + 1);
 try {
 	const signal = AbortSignal.timeout(seconds * 1_000);
 	const stage = () => ({ client: openClient(url, signal), signal, count });
-	const boss = stage();
+	const adminStage = stage();
 	if (admin !== undefined) {
-		const { status, json } = await boss.client.signIn({ email: admin, password: password! });
+		const { status, json } = await adminStage.client.signIn({ email: admin, password: password! });
 		if (status >= 300) exitWithError(`${admin} cannot sign in (${json?.message ?? status})`);
 		if (json.user.role !== "admin") exitWithError(`${admin} is no admin`);
 	}
 	console.log(`${buyers} buyers${admin ? " and an admin" : ""} at ${url} for ${seconds} s`);
 	const playing = Array.from({ length: buyers }, () => playBuyer(stage()));
-	await Promise.all(admin ? [...playing, playAdmin(boss)] : playing);
+	await Promise.all(admin ? [...playing, playAdmin(adminStage)] : playing);
 	for (const [what, often] of [...done].sort(([one], [other]) => one.localeCompare(other)))
 		console.log(`${String(often).padStart(6)}  ${what}`);
 } catch (error) {

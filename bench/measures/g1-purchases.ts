@@ -47,7 +47,7 @@ export const purchases: Measure = {
 	against: "kafkajs producing the same payloads in batches of 100, and kafkajs consuming them",
 	layout:
 		"Plaza: one process with every service. kafkajs: a process that produces, a process that consumes. The clients in another",
-	targets: [{ figure: "rate", least: 0.25 }],
+	targets: [{ metric: "rate", least: 0.25 }],
 	async open() {
 		// Its topic first: after Plaza's hundreds of partitions a fresh Kafka takes more than 5 s to know another one.
 		const baseline = await bareKafka();

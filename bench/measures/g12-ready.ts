@@ -8,7 +8,7 @@ import type { Measure } from "../measure.ts";
 const READY = /^Plaza is ready/m;
 const READY_WITHIN_MS = 60_000;
 
-/** How long `npm start` takes from its first instruction to the line that says it is ready, in ms; then it is ended. */
+/** Time in ms from starting the process to the line that says it is ready; then the process is stopped. */
 async function timeToReady(env: Record<string, string>): Promise<number> {
 	const [http, grpc, metrics] = (await freePorts(3)).map(String) as [string, string, string];
 	const startMs = performance.now();
@@ -28,13 +28,13 @@ export const ready: Measure = {
 	against: "nothing",
 	layout: "one process with every service",
 	targets: [
-		{ figure: "embeddedMs", most: 3_000 },
-		{ figure: "clusterMs", most: 6_000 }
+		{ metric: "embeddedMs", most: 3_000 },
+		{ metric: "clusterMs", most: 6_000 }
 	],
 	async open({ quick }) {
 		const used = mkdtempSync(join(tmpdir(), "plaza-ready-"));
 		await timeToReady({ PROFILE: "embedded", DATA_DIR: used });
-		const onNothing = async () => {
+		const onEmptyDirectory = async () => {
 			const fresh = mkdtempSync(join(tmpdir(), "plaza-ready-"));
 			try {
 				return await timeToReady({ PROFILE: "embedded", DATA_DIR: fresh });
@@ -45,14 +45,14 @@ export const ready: Measure = {
 		const rounds = async () => ({
 			embeddedMs: await timeToReady({ PROFILE: "embedded", DATA_DIR: used }),
 			clusterMs: await timeToReady({ PROFILE: "cluster", HOST: "127.0.0.1", GUESTS: "on", ...servers() }),
-			...(quick ? {} : { freshMs: await onNothing() })
+			...(quick ? {} : { freshMs: await onEmptyDirectory() })
 		});
 		return {
 			ours: {
 				name: "starts",
 				async round() {
-					const figures = await rounds();
-					return { operations: Object.keys(figures).length, figures };
+					const metrics = await rounds();
+					return { operations: Object.keys(metrics).length, metrics };
 				}
 			},
 			close: async () => rmSync(used, { recursive: true })

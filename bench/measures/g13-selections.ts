@@ -16,7 +16,7 @@ export const selectionsList: Measure = {
 	title: "`GET /selections`, all features on but the limits, nobody picking",
 	against: "bare node:http answering the same body",
 	layout: `one process with api and socket, one with the other services; ${CONNECTIONS} connections from another`,
-	targets: [{ figure: "rate", least: 0.5 }],
+	targets: [{ metric: "rate", least: 0.5 }],
 	async open() {
 		const plaza = await startPlaza({ gateway: "api,socket", workers: WORKERS }, { SELECTION_NAMES: "a,b,c,d" });
 		const { text } = await httpClient(plaza.url).get("/selections");

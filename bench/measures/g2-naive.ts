@@ -46,7 +46,7 @@ export const naivePurchases: Measure = {
 	title: `purchases, from a WebSocket frame to the right balance over gRPC: ${SOCKETS} clients, ${IN_FLIGHT} purchases under way on each`,
 	against: AGAINST,
 	layout: LAYOUT,
-	targets: [{ figure: "rate", least: 8 }],
+	targets: [{ metric: "rate", least: 8 }],
 	open: () => open({ inFlight: IN_FLIGHT })
 };
 
@@ -58,6 +58,6 @@ export const pacedPurchases: Measure = {
 	title: `purchases at a tenth of the naive flow's rate: ${PER_SECOND} a second of ${SOCKETS} clients, latency of the answer`,
 	against: AGAINST,
 	layout: LAYOUT,
-	targets: [{ figure: "p50Ms", most: 1 }],
+	targets: [{ metric: "p50Ms", most: 1 }],
 	open: () => open({ perSecond: PER_SECOND })
 };

@@ -139,7 +139,7 @@ export const drain: Measure = {
 	title: `picks of ${USERS} users counted exactly once, draining a backlog of the topic`,
 	against: "bare cassandra-driver inserts of as many rows into the same table, from memory, at the same concurrency",
 	layout: "the counting services in the client's process; Kafka, Cassandra, Postgres",
-	targets: [{ figure: "rate", least: 0.5 }],
+	targets: [{ metric: "rate", least: 0.5 }],
 	async open({ quick }) {
 		const size = quick ? QUICK_BACKLOG : BACKLOG;
 		const [ours, baseline] = [await counting(), await inserting()];

@@ -46,7 +46,7 @@ export const balance: Measure = {
 	title: "GetBalance over gRPC, all features on",
 	against: "a bare grpc-js handler with one ioredis GET",
 	layout: "wallet in a process of its own, as the compose file has it, the other services in another, the client in a third",
-	targets: [{ figure: "rate", least: 1 }],
+	targets: [{ metric: "rate", least: 1 }],
 	async open() {
 		const others = WORKERS.split(",").filter(name => name !== "wallet");
 		const plaza = await startPlaza({ wallet: "wallet", others: `api,socket,${others}` });

@@ -9,7 +9,7 @@ import { startPlaza, WORKERS } from "../plaza.ts";
 
 const SOCKETS = 15_000;
 const FEW_SOCKETS = 1_000;
-/** What was used to let them in is free by then. */
+/** Time after which the memory used for the handshakes is free. */
 const SETTLE_MS = 1_000;
 
 async function openAll(url: string, count: number): Promise<ChildProcess> {
@@ -22,24 +22,24 @@ async function openAll(url: string, count: number): Promise<ChildProcess> {
 	return process;
 }
 
-/** What so many sockets take more than none, each. */
+/** The memory that `count` sockets take, per socket. */
 async function perSocket(count: number, url: string, memory: () => Promise<Memory>): Promise<Round> {
 	const before = await memory();
 	const process = await openAll(url, count);
 	try {
 		await delay(SETTLE_MS);
 		const after = await memory();
-		const figures = {
+		const metrics = {
 			usedBytes: (after.usedBytes - before.usedBytes) / count,
 			rssBytes: (after.rssBytes - before.rssBytes) / count
 		};
-		return { operations: count, figures };
+		return { operations: count, metrics };
 	} finally {
 		process.kill("SIGKILL");
 	}
 }
 
-// A process of its own for each round: what it once took from the system it does not give back.
+// A new process for each round: a process does not return freed memory to the system.
 const ours = (count: number): Side => ({
 	name: "Plaza",
 	async round() {
@@ -72,7 +72,7 @@ export const idleSockets: Measure = {
 	against: "bare ws without deflate, which knows no users",
 	layout:
 		"a gateway (api, socket), which is what is measured, and a worker with every other service; the clients in another process",
-	targets: [{ figure: "usedBytes", most: 1.3 }],
+	targets: [{ metric: "usedBytes", most: 1.3 }],
 	async open({ quick }) {
 		const count = quick ? FEW_SOCKETS : SOCKETS;
 		return { ours: ours(count), baseline: bare(count), close: async () => {} };

@@ -63,8 +63,8 @@ const TITLE = "from the answer to a purchase, which is committed then, to the fr
 const AGAINST = "kafkajs sending one message, from `send` to the kafkajs consumer that receives it";
 const LAYOUT = "Plaza: one process with every service. kafkajs: one process that sends and receives. The client in another";
 const targets = [
-	{ figure: "p50Ms", most: 3, difference: true },
-	{ figure: "p99Ms", most: 2 }
+	{ metric: "p50Ms", most: 3, difference: true },
+	{ metric: "p99Ms", most: 2 }
 ];
 
 export const commitToFrame: Measure = {

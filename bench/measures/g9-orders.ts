@@ -27,24 +27,24 @@ import type { Measure, Round } from "../measure.ts";
 const CALLERS = 256;
 const CONNECTIONS = 10;
 const PLENTY = 100_000_000;
-/** So few that all are sold, while ten times as many are wanted. */
+/** All are sold, because ten times as many are ordered. */
 const FEW = 100;
 const DAY_MS = 86_400_000;
 const BUYER = "acct_00000000000000000000000000000001";
 
 interface Shop {
 	open(item: string, stock: number): Promise<unknown>;
-	/** Whether there was enough. */
+	/** Returns whether the stock sufficed. */
 	order(id: string, item: string): Promise<boolean>;
 	sold(item: string): Promise<number>;
-	/** Resolves once nothing is left to do for what was ordered. */
+	/** Resolves once all messages of the orders have been sent. */
 	settled?(): Promise<void>;
-	/** Processes beside this one. */
+	/** Further processes. */
 	pids?: number[];
 	close(): Promise<unknown>;
 }
 
-/** The services as a gateway carries them, and a node that sends what their outboxes hold. */
+/** The services as a gateway runs them, and a process with the relays of their outboxes. */
 async function services(url: string): Promise<Shop> {
 	const database = openPostgres(url, { maxConnections: CONNECTIONS });
 	const log = kafkaLog({ brokers: config.kafkaBrokers, clientId: "bench", replication: config.topicReplication });
@@ -53,15 +53,15 @@ async function services(url: string): Promise<Shop> {
 	const boxOf = (service: string) => outbox(database.knex, { contracts: topics, table: `${service}_outbox` });
 	const mixinsOf = (service: string) => [withTables(database, new URL(`../../services/${service}/migrations/`, import.meta.url))];
 	const boxes = { products: boxOf("products"), inventory: boxOf("inventory"), orders: boxOf("orders") };
-	// None of them hears what it tells: that would be the work of other nodes.
-	const mute = (schema: ServiceSchema) => ({ ...schema, topics: {} });
+	// They consume no topics: that is the work of other nodes.
+	const withoutTopics = (schema: ServiceSchema) => ({ ...schema, topics: {} });
 	const { knex } = database;
 	for (const schema of [
 		products(sqlProducts(knex, boxes.products), { mixins: mixinsOf("products") }),
 		inventory(sqlInventory(knex, boxes.inventory), { mixins: mixinsOf("inventory"), batches: 2 }),
 		orders(sqlOrders(knex, boxes.orders), { mixins: mixinsOf("orders"), batches: 2 })
 	])
-		broker.createService(mute(schema));
+		broker.createService(withoutTopics(schema));
 	await broker.start();
 	const relays = fork(join(import.meta.dirname, "../relays.process.ts"), [url, ...Object.keys(boxes)]);
 	await once(relays, "message");
@@ -104,7 +104,7 @@ async function services(url: string): Promise<Shop> {
 	};
 }
 
-/** How many more than there were are sold when many more are wanted. */
+/** How many more than the stock are sold when ten times as many are ordered. */
 async function oversold({ open, order, sold }: Shop): Promise<number> {
 	const item = randomUUID();
 	await open(item, FEW);
@@ -122,7 +122,7 @@ async function ordering(shop: Shop, ms: number): Promise<Round> {
 		if (!(await shop.order(randomUUID(), item))) throw new Error("refused, with plenty in stock");
 	});
 	await shop.settled?.();
-	return { ...round, elapsedMs: performance.now() - startMs, figures: { oversold: await oversold(shop) } };
+	return { ...round, elapsedMs: performance.now() - startMs, metrics: { oversold: await oversold(shop) } };
 }
 
 const against = (
@@ -149,13 +149,13 @@ const against = (
 	}
 });
 
-const NONE_OVERSOLD = { figure: "oversold", most: 0, difference: true };
+const NONE_OVERSOLD = { metric: "oversold", most: 0, difference: true };
 
 export const oneProduct = against(
 	{
 		id: "G9",
 		against: `one \`SELECT … FOR UPDATE\` transaction per order on the same Postgres, ${CONNECTIONS} connections as well`,
-		targets: [{ figure: "rate", least: 8 }, NONE_OVERSOLD]
+		targets: [{ metric: "rate", least: 8 }, NONE_OVERSOLD]
 	},
 	forUpdate
 );
