@@ -1,4 +1,4 @@
-// An HTTP client that costs little, so that what is measured is the server: kept connections, one request at a time on each, no parser to speak of.
+// A cheap HTTP client, so that the server dominates the measure: keep-alive connections, one request at a time on each, hardly any parsing.
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import type { Round } from "./measure.ts";
@@ -19,7 +19,7 @@ const opened = async (url: URL): Promise<Socket> => {
 	return socket;
 };
 
-/** Asks again as soon as it is answered, until the time is up. */
+/** Sends the next request as soon as the last one is answered, until the time is up. */
 const askOn = (socket: Socket, expected: string, request: () => string, endMs: number, latenciesMs: number[]) =>
 	new Promise<void>((resolve, reject) => {
 		let received = "";
@@ -44,8 +44,8 @@ const askOn = (socket: Socket, expected: string, request: () => string, endMs: n
 	});
 
 /**
- * So many connections, kept for a round: between two a server may hang up on those that it thinks forgotten. An answer with another status than
- * the one wanted, or without a Content-Length, ends the measure.
+ * Connections live for one round, because a server may close idle ones between rounds. An answer with an unexpected status, or without a
+ * Content-Length, fails the measure.
  */
 export async function httpLoad(
 	url: string,

@@ -1,4 +1,4 @@
-// Sockets that are let in and answered, and nothing else.
+// A bare WebSocket server that only accepts sockets and answers `connect`.
 import { WebSocketServer } from "ws";
 
 const sockets = new WebSocketServer({ port: 0, host: "127.0.0.1", perMessageDeflate: false });

@@ -1,9 +1,9 @@
-// The same with all that an order is besides: its lines, the key under which it may be asked for again, and its message, in the one transaction. Who sends the
-// message, and deletes it, is not counted. What needs no lock comes before it, so that the lock is held for no longer than without.
+// The same, storing as much as Plaza in the one transaction: order lines, idempotency key and message. Sending and deleting the message is not
+// counted. Statements that need no lock come before it, so that the lock is not held longer.
 import { randomUUID } from "node:crypto";
 import pg from "pg";
 
-/** On tables of its own, with so many connections. */
+/** Uses its own tables and this many connections. */
 export async function forUpdateWhole(url: string, { connections = 10 } = {}) {
 	const pool = new pg.Pool({ connectionString: url, max: connections });
 	await pool.query(`
@@ -17,7 +17,7 @@ export async function forUpdateWhole(url: string, { connections = 10 } = {}) {
 	return {
 		open: (item: string, stock: number) => pool.query("insert into whole_stock values ($1, $2, $3)", [item, price, stock]),
 
-		/** Whether there was enough. */
+		/** Returns whether the stock sufficed. */
 		async order(key: string, item: string): Promise<boolean> {
 			const client = await pool.connect();
 			try {

@@ -1,7 +1,7 @@
-// What an order costs where each has a transaction of its own: BEGIN; SELECT … FOR UPDATE; UPDATE; INSERT; COMMIT.
+// One transaction per order: BEGIN; SELECT … FOR UPDATE; UPDATE; INSERT; COMMIT.
 import pg from "pg";
 
-/** On tables of its own, with so many connections. */
+/** Uses its own tables and this many connections. */
 export async function forUpdate(url: string, { connections = 10 } = {}) {
 	const pool = new pg.Pool({ connectionString: url, max: connections });
 	await pool.query("create table baseline_stock (item text primary key, stock bigint not null)");
@@ -10,7 +10,7 @@ export async function forUpdate(url: string, { connections = 10 } = {}) {
 	return {
 		open: (item: string, stock: number) => pool.query("insert into baseline_stock values ($1, $2)", [item, stock]),
 
-		/** Whether there was enough. */
+		/** Returns whether the stock sufficed. */
 		async order(id: string, item: string): Promise<boolean> {
 			const client = await pool.connect();
 			try {

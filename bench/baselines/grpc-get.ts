@@ -1,4 +1,4 @@
-// GetBalance as one would first write it: a bare grpc-js handler that asks Redis.
+// A first version of GetBalance: a bare grpc-js handler that reads Redis.
 import { join } from "node:path";
 import grpc from "@grpc/grpc-js";
 import { loadSync } from "@grpc/proto-loader";

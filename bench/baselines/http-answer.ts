@@ -1,4 +1,4 @@
-// What an HTTP answer costs where all is known beforehand: bare node:http, the same bytes to everybody.
+// The cost of an HTTP answer alone: bare node:http that sends constant bytes.
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 

@@ -1,4 +1,4 @@
-// Taking a pick as one would first write it: node:http, and one awaited send for each request.
+// A first version of accepting picks: node:http and one awaited send per request.
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Kafka, logLevel } from "kafkajs";

@@ -1,4 +1,4 @@
-// What it costs to store picks and no more: the driver's own concurrent inserts, nothing read, nothing counted.
+// The cost of storing picks alone: concurrent inserts by the driver, without reads or counts.
 import { Client, concurrent, types } from "cassandra-driver";
 
 export interface Row {
@@ -9,7 +9,7 @@ export interface Row {
 
 const INSERT = "insert into selections (id, name, user_id, epoch, partition, first_offset) values (?, ?, ?, 0, ?, ?)";
 
-/** Into a table as Plaza has it, by its name and index too. */
+/** Inserts into a table with the same name and index as Plaza's. */
 export async function insertPicks(contactPoint: string, keyspace: string, { concurrency }: { concurrency: number }) {
 	const client = new Client({
 		contactPoints: [contactPoint],

@@ -1,4 +1,4 @@
-// Reads a topic and parses what it reads. Asked for a number of messages, it answers how many it has read in all once they are that many.
+// Consumes and parses a topic. A request names a number of messages; the answer is the total consumed once it has reached that number.
 import { Kafka, logLevel } from "kafkajs";
 
 const topic = process.env.TOPIC!;

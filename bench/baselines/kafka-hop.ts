@@ -1,4 +1,4 @@
-// One message at a time, or so many a second: from `send` until the consumer of the topic has it.
+// The latency of one Kafka hop, from `send` to the consumer: one message at a time, or at a fixed rate.
 import { Kafka, logLevel } from "kafkajs";
 import { hops } from "../hops.ts";
 

@@ -1,4 +1,4 @@
-// Puts what a purchase puts on its topic there, a hundred at a time, each batch once the one before it is durable.
+// Produces the same messages as a purchase in batches of a hundred, each after the previous one is durable.
 import { randomUUID } from "node:crypto";
 import { Kafka, logLevel } from "kafkajs";
 

@@ -1,4 +1,4 @@
-// Purchases as one would first write them: for each frame an INSERT and a message, for each message an INCRBYFLOAT, for each question a GET.
+// A first version of purchases: an INSERT and a message per frame, an INCRBYFLOAT per message, a GET per balance request.
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import grpc from "@grpc/grpc-js";

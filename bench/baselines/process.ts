@@ -1,18 +1,18 @@
-// A baseline that is a server: a process of its own, as Plaza is, which tells its port once it listens.
+// Starts a baseline server in its own process, which reports its port once it listens.
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 
 export interface Baseline {
 	pid: number;
-	/** 0 where it has none. */
+	/** 0 if it has none. */
 	port: number;
-	/** Sends it a message and waits for the one that answers it. */
+	/** Sends a message to the process and waits for its answer. */
 	ask(question: unknown): Promise<unknown>;
 	stop(): Promise<void>;
 }
 
-/** `file`: beside this one; it sends its port to its parent by `process.send`. */
+/** `file`: in this folder; it reports its port by `process.send`. */
 export async function startBaseline(file: string, env: Record<string, string> = {}, execArgv: string[] = []): Promise<Baseline> {
 	const child: ChildProcess = fork(join(import.meta.dirname, file), { env: { ...process.env, ...env }, execArgv });
 	const exit = once(child, "exit");

@@ -5,11 +5,11 @@ import { pidsOf, startPlaza, WORKERS } from "../plaza.ts";
 import { makeTopic } from "../topic.ts";
 
 export const SOCKETS = 256;
-/** On each socket: its client does not wait for one answer before it sends the next frame. */
+/** Purchases in flight on each socket: the client does not wait for an answer before it sends the next frame. */
 export const IN_FLIGHT = 4;
 const LAYOUT = { all: `api,socket,${WORKERS}` };
 
-/** Plaza, and a crowd before it. */
+/** Plaza with its crowd of clients. */
 export async function boughtFromPlaza(load: CrowdOptions["load"]) {
 	const plaza = await startPlaza(LAYOUT);
 	const pids = () => pidsOf(plaza);
@@ -43,13 +43,13 @@ async function bareKafka() {
 
 export const purchases: Measure = {
 	id: "G1",
-	title: `purchases, from a WebSocket frame to the right balance over gRPC: ${SOCKETS} sockets, ${IN_FLIGHT} purchases under way on each`,
+	title: `purchases, from a WebSocket frame to the right balance over gRPC: ${SOCKETS} sockets, ${IN_FLIGHT} purchases in flight on each`,
 	against: "kafkajs producing the same payloads in batches of 100, and kafkajs consuming them",
 	layout:
 		"Plaza: one process with every service. kafkajs: a process that produces, a process that consumes. The clients in another",
 	targets: [{ metric: "rate", least: 0.25 }],
 	async open() {
-		// Its topic first: after Plaza's hundreds of partitions a fresh Kafka takes more than 5 s to know another one.
+		// The baseline's topic first: after Plaza's hundreds of partitions a fresh Kafka needs more than 5 s for another topic.
 		const baseline = await bareKafka();
 		const ours = await boughtFromPlaza({ inFlight: IN_FLIGHT });
 		return {

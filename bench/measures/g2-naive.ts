@@ -43,14 +43,14 @@ async function open(load: CrowdOptions["load"]) {
 
 export const naivePurchases: Measure = {
 	id: "G2",
-	title: `purchases, from a WebSocket frame to the right balance over gRPC: ${SOCKETS} clients, ${IN_FLIGHT} purchases under way on each`,
+	title: `purchases, from a WebSocket frame to the right balance over gRPC: ${SOCKETS} clients, ${IN_FLIGHT} purchases in flight on each`,
 	against: AGAINST,
 	layout: LAYOUT,
 	targets: [{ metric: "rate", least: 8 }],
 	open: () => open({ inFlight: IN_FLIGHT })
 };
 
-/** About a tenth of what the naive flow takes at most on such a machine. */
+/** About a tenth of the naive flow's highest rate on two cores. */
 const PER_SECOND = 200;
 
 export const pacedPurchases: Measure = {

@@ -9,7 +9,7 @@ const QUICK_ROWS = 10_000;
 const ROWS_AT_ONCE = 10_000;
 const NAME = "d";
 
-/** Who picks a name of which there are so many rows, once more and once more. */
+/** Repeated picks of one name that already has this many rows. */
 async function picking(rows: number): Promise<Side & { close(): Promise<void> }> {
 	const { store, close } = await openKeyspace();
 	const source = { epoch: 0, partition: 0 };

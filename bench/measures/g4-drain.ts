@@ -19,9 +19,9 @@ import { openKeyspace } from "../tallies.ts";
 const PARTITIONS = 12;
 const NAMES = ["a", "b", "c", "d"];
 const USERS = 100;
-/** At once for each partition, as Plaza has it. */
+/** Concurrent batches per partition, as in Plaza. */
 const CONCURRENCY = 64;
-/** As many as Plaza is handed at once. */
+/** The size of the batches that Plaza's handler receives. */
 const BATCH = 500;
 const BACKLOG = 12_000;
 const QUICK_BACKLOG = 600;
@@ -34,7 +34,7 @@ const picksOf = (count: number): Row[] =>
 		user_id: `user-${n % USERS}`
 	}));
 
-/** Backlogs until the time is up; only what the work itself takes counts. */
+/** Drains backlogs until the time is up; only the time of draining counts. */
 async function drained(ms: number, size: number, drain: (picks: Row[]) => Promise<number>): Promise<Round> {
 	let [operations, elapsedMs] = [0, 0];
 	while (elapsedMs < ms) {
@@ -50,7 +50,7 @@ const timed = async (work: () => Promise<unknown>) => {
 	return performance.now() - startMs;
 };
 
-/** The services that count, on the real topic: what they are handed is held back while a backlog is written, and then let go. */
+/** The counting services on the real topic: batches are held back while a backlog is written, and then released. */
 async function counting() {
 	const scratch = await scratchPostgres();
 	const db = openPostgres(scratch.url!, { maxConnections: 4 });

@@ -29,7 +29,7 @@ async function administer<T>(work: (admin: Admin) => Promise<T>): Promise<T> {
 	}
 }
 
-/** Or the next Plaza would count them all in the midst of another measure. */
+/** Otherwise the next Plaza would count these picks during another measure. */
 const forget = (topic: string) =>
 	administer(async admin => {
 		const offsets = await admin.fetchTopicOffsets(topic);
@@ -45,9 +45,9 @@ export const accept: Measure = {
 	targets: [{ metric: "rate", least: 2 }],
 	async open() {
 		const topic = `baseline-${randomUUID()}`;
-		// Nobody reads it either.
+		// The baseline's topic has no consumer either.
 		await makeTopic(topic);
-		// What is accepted is counted in its own measure: both sides only take it.
+		// Counting has its own measure: both sides only accept picks.
 		const plaza = await startPlaza({ gateway: "api,socket" }, {}, { isWhole: false });
 		await eventually(async () => {
 			const { status, text } = await httpClient(plaza.url).post(PATH, newPick());

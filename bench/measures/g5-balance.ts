@@ -21,7 +21,7 @@ type Ask = (
 	callback: (error: Error | null, answer: { balances: { total: number } }) => void
 ) => void;
 
-/** Who asks one server again and again; a wrong answer ends the measure. */
+/** A closed loop of requests to one server; a wrong answer fails the measure. */
 function asking(name: string, address: string, pids: () => number[]): Side & { close(): void } {
 	const client = new wallet.WalletService(address, grpc.credentials.createInsecure());
 	const getBalance = (client as unknown as { GetBalance: Ask }).GetBalance.bind(client);

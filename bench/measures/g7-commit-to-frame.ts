@@ -6,10 +6,10 @@ import type { Measure, Side } from "../measure.ts";
 import { pidsOf, startPlaza, WORKERS } from "../plaza.ts";
 import { makeTopic } from "../topic.ts";
 
-/** So many that nobody buys again before the last balance has come. */
+/** Enough users that none buys again before the last balance has arrived. */
 const SOCKETS = 100;
 
-/** From the answer, which is sent once the purchase is committed, to the frame with the balance that counts it. */
+/** From the answer, which is sent after the commit, to the frame with the balance that includes the purchase. */
 async function buy(socket: Socket, user_id: string, spent: number): Promise<number> {
 	const from = socket.frames.length;
 	socket.send({ user_id, amount: 1 });
