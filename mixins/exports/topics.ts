@@ -1,5 +1,7 @@
 export type * from "../topics/dead-letter.ts";
 export { deadTopic, letterOf, replayedOffset, replayMark, replayOf } from "../topics/dead-letter.ts";
+export type * from "../topics/define-topics.ts";
+export { defineTopics } from "../topics/define-topics.ts";
 export type * from "../topics/encode.ts";
 export type * from "../topics/handler-types.ts";
 export type * from "../topics/options.ts";

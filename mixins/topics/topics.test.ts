@@ -5,43 +5,15 @@ import { z } from "zod";
 import { eventually } from "../../test/client.ts";
 import { createTopics } from "./create-topics.ts";
 import type { Received } from "./handler-types.ts";
+import { memoryLog } from "./memory-log.fixture.ts";
 import type { TopicsOptions } from "./options.ts";
-import { partitionOf } from "./partition.ts";
 import { requireTopicsMixin } from "./require-mixin.ts";
-import type { BatchHandler, ConsumeOptions, Headers, Outgoing, TopicLog, TopicSpec } from "./topic-log.ts";
+import type { Headers } from "./topic-log.ts";
 import { topics } from "./topics.ts";
 
-const PARTITIONS = 1;
 const message = z.object({ id: z.string() });
 const contract = { message, key: ({ id }: { id: string }) => id };
-const options = { contracts: { created: contract }, partitions: PARTITIONS };
-
-/** A log that delivers what is appended at once. */
-function memoryLog(create: (specs: TopicSpec[]) => Promise<void> = async () => {}) {
-	const handlers = new Map<string, BatchHandler>();
-	const appended: Outgoing[] = [];
-	const subscriptions: ConsumeOptions[] = [];
-	const log = {
-		check: async () => {},
-		create,
-		async append(records: Outgoing[]) {
-			for (const { topic, key, value, headers = {} } of records) {
-				const offset = appended.length;
-				appended.push({ topic, key, value, headers });
-				const record = { topic, partition: partitionOf(key!, PARTITIONS), offset, timestampMs: 0, headers };
-				const records = [{ ...record, key: Buffer.from(key!), value: Buffer.from(value) }];
-				void handlers.get(topic)?.({ topic, partition: 0, records, endOffset: offset + 1, first: false, isCurrent: () => true });
-			}
-		},
-		async consume(consumeOptions: ConsumeOptions) {
-			subscriptions.push(consumeOptions);
-			for (const topic of consumeOptions.topics) handlers.set(topic, consumeOptions.handler);
-			return { problem: () => undefined, lag: () => ({}), stop: async () => {} };
-		},
-		close: async () => {}
-	};
-	return { log: log as unknown as TopicLog, appended, subscriptions };
-}
+const options = { contracts: { created: contract }, partitions: 1 };
 
 describe("the topics mixin", () => {
 	const brokers: ServiceBroker[] = [];
@@ -169,7 +141,7 @@ describe("createTopics", () => {
 	};
 	const of = (...names: string[]): TopicsOptions => ({
 		contracts: Object.fromEntries(names.map(name => [name, contract])),
-		partitions: PARTITIONS
+		partitions: 1
 	});
 
 	it("creates the topics of every service that uses a log, each once", async () => {
