@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { openCassandra } from "../mixins/cassandra.ts";
 import { config } from "../runtime/config.ts";
-import type { Picked } from "../services/selections/selections.rules.ts";
+import type { ReceivedPick } from "../services/selections/selections.rules.ts";
 import { cqlSelections, selectionTables } from "../services/selections/selections.store.cql.ts";
 
 export async function openKeyspace() {
@@ -17,7 +17,7 @@ export async function openKeyspace() {
 }
 
 /** A pick as its handler receives it, from this position of the topic. */
-export const pickAt = (partition: number, offset: number, name: string): Picked => ({
+export const pickAt = (partition: number, offset: number, name: string): ReceivedPick => ({
 	message: { id: randomUUID(), name, user_id: `user-${offset % 1_000}` },
 	record: { topic: "Selections", partition, offset, key: null, value: null, headers: {}, timestampMs: 0 },
 	requestID: "",

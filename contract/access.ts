@@ -6,13 +6,13 @@ import { Id, isAccountID } from "./id.ts";
 
 const NO_GUESTS = "Guests are not let in here: sign in, and send your token";
 
-export interface Rules {
+export interface AccessRules {
 	/** Whether people without an account may act under an id that belongs to none. */
 	guests: boolean;
 }
 
 /** Throws 401 `UNAUTHORIZED` or 403 `FORBIDDEN` unless this caller, signed in or not, may act as this user. */
-export function mayActAs(user: string, caller: Identity | undefined, { guests }: Rules) {
+export function assertMayActAs(user: string, caller: Identity | undefined, { guests }: AccessRules) {
 	if (caller?.id === user) return;
 	if (isAccountID(user)) {
 		if (caller) throw forbidden("This id belongs to another account");
@@ -25,16 +25,16 @@ export function mayActAs(user: string, caller: Identity | undefined, { guests }:
  * Throws 401 `UNAUTHORIZED` or 403 `FORBIDDEN` unless the caller may have this done. The params need not have been checked yet: where they name no
  * user that could be one, the check by the contract will refuse them.
  */
-export function mayCall(
+export function assertMayCall(
 	{ who, actor }: Pick<ActionContract, "who" | "actor">,
 	params: unknown,
 	caller: Identity | undefined,
-	rules: Rules
+	rules: AccessRules
 ) {
 	if (who === "anyone") return;
 	if (who === "owner") {
 		const owner = Id.safeParse(actor?.(params));
-		if (owner.success) mayActAs(owner.data, caller, rules);
+		if (owner.success) assertMayActAs(owner.data, caller, rules);
 		else if (!caller && !rules.guests) throw unauthorized(NO_GUESTS);
 		return;
 	}

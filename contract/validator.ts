@@ -7,14 +7,14 @@ type Contracts = Record<string, { params: z.ZodType }>;
 type Handler = (ctx: Context<unknown, { $repl?: boolean }>) => Promise<unknown>;
 
 /** The REPL reads `--user_id 123` as a number; where the contract wants text it is given text. */
-function asTexts(params: unknown, schema: z.ZodType): unknown {
+function numbersToText(params: unknown, schema: z.ZodType): unknown {
 	if (!(schema instanceof z.ZodObject) || typeof params !== "object" || params === null) return params;
 	return Object.fromEntries(
 		Object.entries(params).map(([field, value]) => {
 			const wanted = schema.shape[field];
-			const misread =
+			const isMisread =
 				typeof value === "number" && wanted && !wanted.safeParse(value).success && wanted.safeParse(String(value)).success;
-			return [field, misread ? String(value) : value];
+			return [field, isMisread ? String(value) : value];
 		})
 	);
 }
@@ -50,7 +50,7 @@ export class ContractValidator extends Validators.Base {
 				const contract = this.contracts[action.name];
 				if (!contract) return next;
 				return ctx => {
-					const params = ctx.meta.$repl ? asTexts(ctx.params, contract.params) : ctx.params;
+					const params = ctx.meta.$repl ? numbersToText(ctx.params, contract.params) : ctx.params;
 					const parsed = contract.params.safeParse(params ?? {});
 					if (!parsed.success) return Promise.reject(invalid(fieldErrorsOf(parsed.error)));
 					ctx.params = parsed.data;

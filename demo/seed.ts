@@ -14,7 +14,7 @@ import { asOperator } from "../runtime/operator.ts";
 import type { Caller } from "../services/define-service.ts";
 import type { Status } from "../services/orders/orders.contract.ts";
 import type { Role, User } from "../services/users/users.contract.ts";
-import { askPassword } from "../services/users/users.prompt.ts";
+import { promptPassword } from "../services/users/users.prompt.ts";
 import { goods } from "./goods.ts";
 
 type Call = Caller["call"];
@@ -90,7 +90,13 @@ async function ensureOrder(call: Call, buyer: User, admin: User, products: strin
 }
 
 async function seed(call: Call, email: string) {
-	const admin = await ensureAccount(call, email, "Demo admin", "admin", () => process.env.DEMO_ADMIN_PASSWORD || askPassword());
+	const admin = await ensureAccount(
+		call,
+		email,
+		"Demo admin",
+		"admin",
+		() => process.env.DEMO_ADMIN_PASSWORD || promptPassword()
+	);
 	if (admin.role !== "admin") throw new Error(`${email} has an account that is no admin's: give another address with --email`);
 	const products = await ensureProducts(call);
 	for (const name of BUYERS) {

@@ -17,10 +17,10 @@ import { basename, dirname, join } from "node:path";
 import { Errors, type Middleware, type ServiceBroker } from "moleculer";
 import { unavailable } from "../mixins/errors.ts";
 
-const noteIn = (dir: string) => join(dir, "operator");
+const pathFileIn = (dir: string) => join(dir, "operator");
 const pathIn = (dir: string) => {
 	try {
-		return readFileSync(noteIn(dir), "utf8");
+		return readFileSync(pathFileIn(dir), "utf8");
 	} catch {
 		return "";
 	}
@@ -36,7 +36,7 @@ const firstLine = (socket: Socket) =>
 		socket.on("error", reject).on("close", () => reject(unavailable("the running process")));
 	});
 
-async function answerTo(broker: ServiceBroker, line: string) {
+async function handleLine(broker: ServiceBroker, line: string) {
 	try {
 		const { action, params, meta } = JSON.parse(line);
 		broker.getLogger("OPERATOR").info("called", { action });
@@ -50,7 +50,7 @@ async function answerTo(broker: ServiceBroker, line: string) {
 /** Takes a door away, and what a process that was killed has left of one. */
 function remove(dir: string) {
 	const path = pathIn(dir);
-	rmSync(noteIn(dir), { force: true });
+	rmSync(pathFileIn(dir), { force: true });
 	if (!path || process.platform === "win32") return;
 	rmSync(path, { force: true });
 	try {
@@ -67,14 +67,14 @@ async function open(broker: ServiceBroker, dir: string) {
 	const path = process.platform === "win32" ? `\\\\.\\pipe\\${basename(own)}` : join(own, "socket");
 	const server = createServer(socket => {
 		firstLine(socket)
-			.then(line => answerTo(broker, line))
+			.then(line => handleLine(broker, line))
 			.then(answer => socket.end(`${JSON.stringify(answer)}\n`))
 			// Whoever hangs up has no answer.
 			.catch(() => socket.destroy());
 	});
 	try {
 		await once(server.listen(path), "listening");
-		writeFileSync(noteIn(dir), path, { mode: 0o600 });
+		writeFileSync(pathFileIn(dir), path, { mode: 0o600 });
 	} catch (error) {
 		broker.logger.warn(
 			`the operator cannot come in (${(error as Error).message}): stop this process for commands that need its data`
@@ -100,7 +100,7 @@ export function adminSocket(dir: string): Middleware {
 	};
 }
 
-async function enter(path: string): Promise<Socket | undefined> {
+async function connectTo(path: string): Promise<Socket | undefined> {
 	const socket = connect(path);
 	return once(socket, "connect").then(
 		() => socket,
@@ -108,8 +108,8 @@ async function enter(path: string): Promise<Socket | undefined> {
 	);
 }
 
-async function ask(path: string, action: string, params: object, meta?: object): Promise<unknown> {
-	const socket = await enter(path);
+async function callThrough(path: string, action: string, params: object, meta?: object): Promise<unknown> {
+	const socket = await connectTo(path);
 	if (!socket) throw unavailable("the running process");
 	socket.write(`${JSON.stringify({ action, params, meta })}\n`);
 	const { answer, error } = JSON.parse(await firstLine(socket).finally(() => socket.destroy()));
@@ -134,7 +134,7 @@ type Call = (action: string, params: object, options?: { meta?: object }) => Pro
 /** How to call the process that holds this directory; undefined if none lets anybody in. Calls reject as they do there. */
 export async function findAdminSocket(dir: string): Promise<Call | undefined> {
 	const path = pathIn(dir);
-	const socket = path && isOurs(path) ? await enter(path) : undefined;
+	const socket = path && isOurs(path) ? await connectTo(path) : undefined;
 	socket?.destroy();
-	return socket && ((action, params, { meta } = {}) => ask(path, action, params, meta));
+	return socket && ((action, params, { meta } = {}) => callThrough(path, action, params, meta));
 }

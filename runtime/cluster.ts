@@ -13,16 +13,16 @@ export const layout: Record<string, string[]> = Object.fromEntries(
 );
 
 const STOP_TIMEOUT_MS = 12_000;
-const FIRST_PAUSE_MS = 500;
-const LONGEST_PAUSE_MS = 10_000;
+const MIN_BACKOFF_MS = 500;
+const MAX_BACKOFF_MS = 10_000;
 const WIDTH = Math.max(...Object.keys(layout).map(name => name.length));
 
-const say = (name: string, line: string) => console.log(`${name.padEnd(WIDTH)} | ${line}`);
+const print = (name: string, line: string) => console.log(`${name.padEnd(WIDTH)} | ${line}`);
 
 /** Starts a process and starts it again whenever it ends, later each time unless it has run for a while. */
-function keep(name: string, env: NodeJS.ProcessEnv) {
+function supervise(name: string, env: NodeJS.ProcessEnv) {
 	let child: ChildProcess | undefined;
-	let pauseMs = FIRST_PAUSE_MS;
+	let backoffMs = MIN_BACKOFF_MS;
 	const stopping = new AbortController();
 
 	const runOnce = async (): Promise<string | number> => {
@@ -33,8 +33,8 @@ function keep(name: string, env: NodeJS.ProcessEnv) {
 			detached: true,
 			stdio: ["ignore", "pipe", "pipe"]
 		});
-		for (const input of [child.stdout!, child.stderr!]) createInterface({ input }).on("line", line => say(name, line));
-		say(name, `started, pid ${child.pid}`);
+		for (const input of [child.stdout!, child.stderr!]) createInterface({ input }).on("line", line => print(name, line));
+		print(name, `started, pid ${child.pid}`);
 		const [code, signal] = await once(child, "close");
 		return signal ?? code;
 	};
@@ -45,11 +45,11 @@ function keep(name: string, env: NodeJS.ProcessEnv) {
 			const startedAtMs = Date.now();
 			const end = await runOnce();
 			if (stopping.signal.aborted) return end;
-			if (Date.now() - startedAtMs > LONGEST_PAUSE_MS) pauseMs = FIRST_PAUSE_MS;
-			say(name, `ended with ${end}, starting it again in ${pauseMs} ms`);
-			await delay(pauseMs, undefined, { signal: stopping.signal }).catch(() => {});
+			if (Date.now() - startedAtMs > MAX_BACKOFF_MS) backoffMs = MIN_BACKOFF_MS;
+			print(name, `ended with ${end}, starting it again in ${backoffMs} ms`);
+			await delay(backoffMs, undefined, { signal: stopping.signal }).catch(() => {});
 			if (stopping.signal.aborted) return end;
-			pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS);
+			backoffMs = Math.min(backoffMs * 2, MAX_BACKOFF_MS);
 		}
 	})();
 
@@ -59,12 +59,12 @@ function keep(name: string, env: NodeJS.ProcessEnv) {
 		const late = setTimeout(() => child?.kill("SIGKILL"), STOP_TIMEOUT_MS);
 		const end = await ended;
 		clearTimeout(late);
-		if (end !== 0) say(name, `ended with ${end}`);
+		if (end !== 0) print(name, `ended with ${end}`);
 		return end === 0;
 	};
 }
 
-async function untilHealthy(url: string): Promise<void> {
+async function waitUntilHealthy(url: string): Promise<void> {
 	for (;;) {
 		const answer = await fetch(url, { signal: AbortSignal.timeout(5_000) }).catch(() => undefined);
 		await answer?.body?.cancel();
@@ -80,7 +80,7 @@ async function run() {
 
 	const stops = Object.entries(layout).map(([name, services], i) => {
 		const METRICS_PORT = String(metricsPort === 0 ? 0 : metricsPort + i);
-		return keep(name, { ...env, SERVICES: services.join(), NODE_ID: name, METRICS_PORT });
+		return supervise(name, { ...env, SERVICES: services.join(), NODE_ID: name, METRICS_PORT });
 	});
 
 	let stopping = false;
@@ -95,7 +95,7 @@ async function run() {
 
 	const name = host === "0.0.0.0" ? "localhost" : host;
 	const metrics = metricsPort === 0 ? "" : `, metrics at ports ${metricsPort} to ${metricsPort + stops.length - 1}`;
-	await untilHealthy(`http://${name}:${httpPort}/health`);
+	await waitUntilHealthy(`http://${name}:${httpPort}/health`);
 	console.log(`Plaza is ready: http://${name}:${httpPort} (page, API, /ws, /socket.io), gRPC at ${name}:${grpcPort}${metrics}`);
 }
 

@@ -34,8 +34,8 @@ const text = (what: string) => z.string().optional().describe(what);
 /** An address, or a range of them: `10.0.0.0/8`. */
 const isNetwork = (text: string) => {
 	const [address = "", bits, ...more] = text.split("/");
-	const most = isIP(address) === 4 ? 32 : 128;
-	return isIP(address) > 0 && more.length === 0 && (bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= most));
+	const maxBits = isIP(address) === 4 ? 32 : 128;
+	return isIP(address) > 0 && more.length === 0 && (bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= maxBits));
 };
 const isAddress = (text: string) => {
 	const [, port = "1"] = /^[^\s:]+(?::(\d{1,5}))?$/.exec(text) ?? ["", "0"];
@@ -115,20 +115,27 @@ export const variables = {
 		.describe("origins like https://example.org, with commas")
 } as const;
 
-const SECRET = new Set(["JWT_SECRET", "GRPC_TOKEN", "DATABASE_URL", "REDIS_URL", "KAFKA_PASSWORD", "CASSANDRA_PASSWORD"]);
+const SECRET_VARIABLES = new Set([
+	"JWT_SECRET",
+	"GRPC_TOKEN",
+	"DATABASE_URL",
+	"REDIS_URL",
+	"KAFKA_PASSWORD",
+	"CASSANDRA_PASSWORD"
+]);
 type Variables = { [Name in keyof typeof variables]: z.output<(typeof variables)[Name]> };
 
 /** A variable that is unusable; its message is the one line that says which, what it is and what would do. */
 export class ConfigError extends Error {}
 
-function read(env: NodeJS.ProcessEnv): Variables {
+function parseVariables(env: NodeJS.ProcessEnv): Variables {
 	const entries = Object.entries(variables).map(([name, schema]) => {
 		// A compose file hands over an empty text for what it does not set.
 		const text = env[name]?.trim() || undefined;
 		const parsed = (schema as z.ZodType).safeParse(text);
 		if (!parsed.success)
 			throw new ConfigError(
-				`${name}=${SECRET.has(name) ? "***" : text} is unusable: give ${schema.description ?? describe(schema)}`
+				`${name}=${SECRET_VARIABLES.has(name) ? "***" : text} is unusable: give ${schema.description ?? describe(schema)}`
 			);
 		return [name, parsed.data];
 	});
@@ -156,11 +163,11 @@ function credentials<More extends object>(of: string, username: string | undefin
  * work. Throws `ConfigError`.
  */
 export function readConfig(env: NodeJS.ProcessEnv, { repl = false } = {}) {
-	const values = read(env);
+	const values = parseVariables(env);
 	const embedded = values.PROFILE === "embedded";
-	const isVisitor = repl && !embedded;
-	const services = values.SERVICES ?? (isVisitor ? [] : [...serviceNames]);
-	const nodeName = isVisitor ? `repl-${process.pid}` : (values.SERVICES?.join("-") ?? "plaza");
+	const isReplNode = repl && !embedded;
+	const services = values.SERVICES ?? (isReplNode ? [] : [...serviceNames]);
+	const nodeName = isReplNode ? `repl-${process.pid}` : (values.SERVICES?.join("-") ?? "plaza");
 	return {
 		profile: values.PROFILE,
 		host: values.HOST ?? (embedded ? "127.0.0.1" : "0.0.0.0"),
@@ -188,7 +195,7 @@ export function readConfig(env: NodeJS.ProcessEnv, { repl = false } = {}) {
 		orderTimeoutMinutes: values.ORDER_TIMEOUT_MINUTES,
 		/** In whole units of the currency. */
 		paymentTestLimit: values.PAYMENT_TEST_LIMIT,
-		metricsPort: isVisitor ? 0 : values.METRICS_PORT,
+		metricsPort: isReplNode ? 0 : values.METRICS_PORT,
 		metricsHost: embedded ? "127.0.0.1" : (values.HOST ?? "0.0.0.0"),
 		// A dot in it would be taken for a separator in the names of the transporter's topics.
 		nodeID: values.NODE_ID ?? `${nodeName}-${hostname()}`.replace(/[^\w-]/g, "_"),
@@ -204,7 +211,7 @@ export function readConfig(env: NodeJS.ProcessEnv, { repl = false } = {}) {
 
 export type Config = ReturnType<typeof readConfig>;
 
-function readOrStop(): Config {
+function readConfigOrExit(): Config {
 	try {
 		return readConfig(process.env, { repl: process.argv.includes("--repl") });
 	} catch (error) {
@@ -213,4 +220,4 @@ function readOrStop(): Config {
 	}
 }
 
-export const config = readOrStop();
+export const config = readConfigOrExit();

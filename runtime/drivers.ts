@@ -17,26 +17,26 @@ import { topics } from "../services/contract.ts";
 import { config } from "./config.ts";
 import { exitWithError } from "./exit-with-error.ts";
 
-const once = <T>(open: () => T) => {
+const lazy = <T>(open: () => T) => {
 	let opened: T | undefined;
 	return (): T => (opened ??= open());
 };
 
 export const embedded = config.profile === "embedded";
 
-let isVisiting = false;
+let isClientOnly = false;
 /** For a process that only asks a question or two, before any service is loaded: it does no service's work. */
 export const useClientOnly = () => {
-	isVisiting = true;
+	isClientOnly = true;
 };
 
 /** Whether this node does a service's work (consumes, relays, listens), or only carries its answers. */
-export const runsService = (service: string) => !isVisiting && config.services.includes(service);
+export const runsService = (service: string) => !isClientOnly && config.services.includes(service);
 
-export const postgres = once((): Database => (embedded ? openEmbedded(config.dataDir) : openPostgres(config.databaseUrl)));
+export const postgres = lazy((): Database => (embedded ? openEmbedded(config.dataDir) : openPostgres(config.databaseUrl)));
 
 /** Cluster only. */
-export const cassandra = once(
+export const cassandra = lazy(
 	(): Cassandra =>
 		openCassandra({
 			contactPoints: config.cassandraContactPoints,
@@ -47,10 +47,10 @@ export const cassandra = once(
 );
 
 /** Cluster only. */
-export const redis = once((): Redis => openRedis(config.redisUrl));
+export const redis = lazy((): Redis => openRedis(config.redisUrl));
 
 /** How often something may be done: counted together by all nodes. */
-export const limits = once((): Limits => (embedded ? memoryLimits() : redisLimits(redis())));
+export const limits = lazy((): Limits => (embedded ? memoryLimits() : redisLimits(redis())));
 
 /** Cluster only: how Kafka is reached, for topics and for calls. */
 export const kafka = {
@@ -60,7 +60,7 @@ export const kafka = {
 	sasl: config.kafkaSasl
 };
 
-export const topicLog = once((): TopicLog => {
+export const topicLog = lazy((): TopicLog => {
 	if (embedded) return embeddedLog(postgres().knex, { where: config.dataDir });
 	const advice = { advice: "start it, or set KAFKA_BROKERS", access: "KAFKA_USERNAME and KAFKA_PASSWORD" };
 	return kafkaLog({ ...kafka, ...advice, clientId: config.nodeID });

@@ -17,17 +17,17 @@ import type { Caller } from "../services/define-service.ts";
 import { findAdminSocket } from "./admin-socket.ts";
 import { config } from "./config.ts";
 import { useClientOnly } from "./drivers.ts";
-import { showWarnings } from "./warnings.ts";
+import { printWarnings } from "./warnings.ts";
 
 type Call = Caller["call"];
 
 /** A process that holds the data and lets nobody in is about to, or about to end. */
-const DOOR_WITHIN_MS = 30_000;
-const LOOK_AGAIN_AFTER_MS = 200;
+const ADMIN_SOCKET_TIMEOUT_MS = 30_000;
+const POLL_MS = 200;
 
 /** The way into the process that holds the data; undefined if none did: then this one does now. Throws `DataDirError`. */
-async function doorOrData(dataDir: string): Promise<Call | undefined> {
-	const deadline = performance.now() + DOOR_WITHIN_MS;
+async function adminSocketOrDataDir(dataDir: string): Promise<Call | undefined> {
+	const deadline = performance.now() + ADMIN_SOCKET_TIMEOUT_MS;
 	for (;;) {
 		const door = await findAdminSocket(dataDir);
 		if (door) return door as Call;
@@ -38,13 +38,13 @@ async function doorOrData(dataDir: string): Promise<Call | undefined> {
 			const isHeld = error instanceof DataDirError && existsSync(join(dataDir, "lock"));
 			if (!isHeld || performance.now() > deadline) throw error;
 		}
-		await delay(LOOK_AGAIN_AFTER_MS);
+		await delay(POLL_MS);
 	}
 }
 
 async function inThisProcess<T>(services: readonly ServiceName[], work: (call: Call) => Promise<T>): Promise<T> {
 	useClientOnly();
-	showWarnings();
+	printWarnings();
 	const broker = new ServiceBroker({
 		logger: { type: "Console", options: { level: "warn" } },
 		validator: new ContractValidator(actions),
@@ -62,6 +62,6 @@ async function inThisProcess<T>(services: readonly ServiceName[], work: (call: C
  * and do nothing of their own accord. Rejects as the actions do; with `DataDirError` where a process holds the data and lets nobody in for 30 s.
  */
 export async function asOperator<T>(services: readonly ServiceName[], work: (call: Call) => Promise<T>): Promise<T> {
-	const door = config.profile === "embedded" ? await doorOrData(config.dataDir) : undefined;
+	const door = config.profile === "embedded" ? await adminSocketOrDataDir(config.dataDir) : undefined;
 	return door ? work(door) : inThisProcess(services, work);
 }

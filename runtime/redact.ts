@@ -35,7 +35,7 @@ const PATTERNS: [RegExp, string][] = [
 /** The text without what looks like a secret. */
 export function redact(text: string): string {
 	if (!MARK.test(text)) return text;
-	return PATTERNS.reduce((rest, [pattern, instead]) => rest.replace(pattern, instead), text);
+	return PATTERNS.reduce((rest, [pattern, replacement]) => rest.replace(pattern, replacement), text);
 }
 
 /** `inspect` shows so many levels. */

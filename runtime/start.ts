@@ -5,7 +5,7 @@ import { DataDirError, takeDataDir } from "../mixins/database/data-dir.ts";
 import { withDependencies } from "../services/contract.ts";
 import { config } from "./config.ts";
 import { exitWithError } from "./exit-with-error.ts";
-import { showWarnings } from "./warnings.ts";
+import { printWarnings } from "./warnings.ts";
 
 if (config.profile === "embedded") {
 	try {
@@ -16,7 +16,7 @@ if (config.profile === "embedded") {
 	}
 }
 
-showWarnings();
+printWarnings();
 
 // The runner reads the environment too: SERVICES, and variables named like Moleculer's options, or with MOL_ before, which would override
 // moleculer.config.ts unseen. What we read of it has been read by now.

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import { showWarnings } from "../runtime/warnings.ts";
+import { printWarnings } from "../runtime/warnings.ts";
 import { eventually } from "./client.ts";
 import { audit } from "./faults/audit.ts";
 import { type Fault, faultOf } from "./faults/fault-schedule.ts";
@@ -34,7 +34,7 @@ const NO_LIMITS = { MAX_REQUESTS_PER_SECOND: "0", MAX_FRAMES_PER_SECOND: "0" };
 const PATIENCE_MS = 300_000;
 
 // Of its timers: this process asks Kafka too.
-showWarnings();
+printWarnings();
 
 const seconds = (sinceMs: number) => `${((Date.now() - sinceMs) / 1000).toFixed(1)} s`;
 

@@ -6,7 +6,7 @@ import { kafkaLog } from "../../mixins/topics/kafka/kafka-log.ts";
 import { topics as withTopics } from "../../mixins/topics/topics.ts";
 import { config } from "../../runtime/config.ts";
 import { actions, topics } from "../../services/contract.ts";
-import type { Handed } from "../../services/selections/selections.tally.ts";
+import type { PickBatch } from "../../services/selections/selections.tally.ts";
 import { selections } from "../../services/selections/selections.ts";
 import { sqlSummary } from "../../services/summary/summary.store.ts";
 import { summary } from "../../services/summary/summary.ts";
@@ -67,10 +67,10 @@ async function counting() {
 	const counted = selections(keyspace.store, {
 		names: NAMES,
 		mixins: [withTopics(log, { contracts: topics, partitions: PARTITIONS })]
-	}) as ServiceSchema & { topics: { Selections: { batch: (handed: Handed) => Promise<unknown> } } };
+	}) as ServiceSchema & { topics: { Selections: { batch: (handed: PickBatch) => Promise<unknown> } } };
 	const { batch } = counted.topics.Selections;
 	counted.topics.Selections = {
-		async batch(handed: Handed) {
+		async batch(handed: PickBatch) {
 			await gate.promise;
 			const answer = await batch.call(this, handed);
 			for (const { message } of handed.received) left.delete(message.id);

@@ -49,7 +49,7 @@ function groupsOf(address: string): string[] {
 }
 
 /** An address as it is compared: without a zone, and of IPv4 as IPv6 writes it (::ffff:192.0.2.1) the IPv4 address. */
-function plain(address: string): string {
+function canonical(address: string): string {
 	if (!address.includes(":")) return address;
 	const [bare = ""] = address.split("%", 1);
 	const groups = groupsOf(bare);
@@ -60,7 +60,7 @@ function plain(address: string): string {
 
 const networkOf = (address: string) => (address.includes(":") ? `${groupsOf(address).slice(0, 4).join(":")}::/64` : address);
 
-const listed = (header: string | string[] | undefined) =>
+const entriesOf = (header: string | string[] | undefined) =>
 	header === undefined
 		? []
 		: String(header)
@@ -70,7 +70,7 @@ const listed = (header: string | string[] | undefined) =>
 /** The address of an entry, which some proxies write with a port; undefined if it is none. */
 function addressIn(entry: string): string | undefined {
 	const bare = /^\[(.+)\](:\d+)?$/.exec(entry)?.[1] ?? /^([\d.]+):\d+$/.exec(entry)?.[1] ?? entry;
-	return isIP(bare) > 0 ? plain(bare) : undefined;
+	return isIP(bare) > 0 ? canonical(bare) : undefined;
 }
 
 /**
@@ -78,10 +78,10 @@ function addressIn(entry: string): string | undefined {
  * is not is the client. Whatever stands before, anybody may have made up. X-Forwarded-Proto is read likewise.
  */
 export function clientOf({ socket, headers }: Pick<IncomingMessage, "socket" | "headers">, isTrusted: Trusted): Client {
-	let address = plain(socket.remoteAddress ?? "");
+	let address = canonical(socket.remoteAddress ?? "");
 	if (!isTrusted(address)) return { address: networkOf(address), isSecure: false };
 	let hops = 1;
-	const said = listed(headers["x-forwarded-for"]);
+	const said = entriesOf(headers["x-forwarded-for"]);
 	for (let at = said.length - 1; at >= 0; at--) {
 		const before = addressIn(said[at] as string);
 		if (before === undefined) break;
@@ -90,6 +90,6 @@ export function clientOf({ socket, headers }: Pick<IncomingMessage, "socket" | "
 		hops++;
 	}
 	// A proxy that replaces what it was told, as most do, leaves one value.
-	const protocols = listed(headers["x-forwarded-proto"]);
+	const protocols = entriesOf(headers["x-forwarded-proto"]);
 	return { address: networkOf(address), isSecure: (protocols.at(-hops) ?? protocols[0])?.toLowerCase() === "https" };
 }

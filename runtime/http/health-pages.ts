@@ -7,22 +7,22 @@ export interface Report {
 }
 
 /** However many ask, health is worked out ten times a second at most. */
-const FRESH_MS = 100;
+const CACHE_MS = 100;
 
 /** An answer that is shared for a moment by all who ask. */
-function shared<T>(ask: () => Promise<T>) {
+function cached<T>(ask: () => Promise<T>) {
 	let answer: Promise<T> | undefined;
 	let askedAtMs = 0;
 	return () => {
 		const nowMs = performance.now();
-		if (!answer || nowMs - askedAtMs > FRESH_MS) [answer, askedAtMs] = [ask(), nowMs];
+		if (!answer || nowMs - askedAtMs > CACHE_MS) [answer, askedAtMs] = [ask(), nowMs];
 		return answer;
 	};
 }
 
 /** What health says, by path. Cheap enough to be answered to everybody at any time. */
 export function healthPages(health: () => Promise<Report>): Map<string, RequestListener> {
-	const report = shared(health);
+	const report = cached(health);
 	const whole: RequestListener = async (_req, res) => {
 		const { status, checks } = await report();
 		sendJson(res, status === "ok" ? 200 : 503, { status, checks });

@@ -11,7 +11,7 @@ export interface HttpError {
 }
 
 export const notFound: HttpError = { name: "NotFoundError", message: "There is nothing here", code: 404, type: "NOT_FOUND" };
-export const unavailableHere: HttpError = {
+export const notReady: HttpError = {
 	name: "ServiceUnavailableError",
 	message: "Not ready yet, try again later",
 	code: 503,
@@ -29,14 +29,14 @@ export const headersTooLarge: HttpError = {
 	code: 431,
 	type: "HEADERS_TOO_LARGE"
 };
-export const tooSlow: HttpError = {
+export const requestTimeout: HttpError = {
 	name: "RequestTimeoutError",
 	message: "The request did not arrive in time",
 	code: 408,
 	type: "REQUEST_TIMEOUT"
 };
 export const badRequest = (message: string): HttpError => ({ name: "BadRequestError", message, code: 400, type: "BAD_REQUEST" });
-export const foreignOrigin: HttpError = {
+export const originNotAllowed: HttpError = {
 	name: "ForbiddenError",
 	message: "This origin is not allowed",
 	code: 403,
@@ -44,7 +44,7 @@ export const foreignOrigin: HttpError = {
 };
 
 /** What body-parser says of a body, by the `type` of its errors. */
-const BODY: Record<string, HttpError> = {
+const BODY_ERRORS: Record<string, HttpError> = {
 	"entity.parse.failed": { name: "BadRequestError", message: "The body is not JSON", code: 400, type: "UNREADABLE_JSON" },
 	"entity.verify.failed": { name: "BadRequestError", message: "The body is not UTF-8", code: 400, type: "UNREADABLE_JSON" },
 	"entity.too.deep": { name: "BadRequestError", message: "The body nests too deep", code: 400, type: "UNREADABLE_JSON" },
@@ -68,13 +68,13 @@ const BODY: Record<string, HttpError> = {
 /** The answer to an error of whatever kind; undefined data is left out. */
 export function toHttp(error: unknown): HttpError {
 	const { name, message, code, type, data } = error as HttpError;
-	const body = BODY[type];
+	const body = BODY_ERRORS[type];
 	if (body) return body;
 	// zlib's, of a body that says it is compressed and is not.
 	if (String(code).startsWith("Z_")) return badRequest("The body cannot be read");
 	if (isUnavailable(error) || code === 503 || code === 504) {
 		const { what } = (data ?? {}) as { what?: string };
-		return what ? { ...unavailableHere, message, data: { what } } : unavailableHere;
+		return what ? { ...notReady, message, data: { what } } : notReady;
 	}
 	if (type === "TOO_MANY_REQUESTS") {
 		const { retryAfterMs } = (data ?? {}) as { retryAfterMs?: unknown };

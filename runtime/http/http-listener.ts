@@ -10,25 +10,25 @@ import { type Limits, rateOf } from "../../mixins/limits/limits.ts";
 import { clientOf, trustedProxies } from "./client-address.ts";
 import { allowCorsRead } from "./cors.ts";
 import { healthPages, type Report } from "./health-pages.ts";
-import { type HttpError, notFound, sendError, tooManyRequests, unavailableHere } from "./http-error.ts";
+import { type HttpError, notFound, notReady, sendError, tooManyRequests } from "./http-error.ts";
 import { listen } from "./listen.ts";
 import { rejectUpgrade } from "./reject-upgrade.ts";
 import { setSecurityHeaders } from "./security-headers.ts";
-import { faultOf, httpServer, TIMEOUTS, type Timeouts } from "./server.ts";
-import { endSlowReaders } from "./slow-readers.ts";
+import { httpServer, requestError, TIMEOUTS, type Timeouts } from "./server.ts";
+import { closeSlowReaders } from "./slow-readers.ts";
 
 type UpgradeListener = (req: IncomingMessage, socket: Duplex, head: Buffer) => void;
 
 export interface HttpListener {
 	server: Server;
 	/** Who answers requests from now on; undefined: nobody yet, or no more. */
-	answer: RequestListener | undefined;
+	gateway: RequestListener | undefined;
 	/** Who answers below a path of their own, whatever the gateway does. */
-	requests: Map<string, RequestListener>;
+	routes: Map<string, RequestListener>;
 	/** Who takes upgrades, by path. */
 	upgrades: Map<string, UpgradeListener>;
 	/** Called when no more work is taken, before services stop. */
-	closing: Set<() => Promise<void>>;
+	beforeClose: Set<() => Promise<void>>;
 }
 
 type Health = (broker: ServiceBroker) => Promise<Report>;
@@ -47,15 +47,15 @@ export interface HttpListenerConfig {
 }
 
 const REQUEST_ID = /^[\w.:/+=-]{1,128}$/;
-const FINISH_WITHIN_MS = 3_000;
-const STOP_WITHIN_MS = 9_500;
-const ASK_AGAIN_AFTER_MS = 50;
+const DRAIN_TIMEOUT_MS = 3_000;
+const STOP_TIMEOUT_MS = 9_500;
+const POLL_MS = 50;
 
-const doors = new WeakMap<ServiceBroker, HttpListener>();
+const listeners = new WeakMap<ServiceBroker, HttpListener>();
 
 /** The open door of a node that runs the gateway. */
 export function httpListenerOf(broker: ServiceBroker): HttpListener {
-	const door = doors.get(broker);
+	const door = listeners.get(broker);
 	if (!door) throw new Error("This node has no front door: run api on it too");
 	return door;
 }
@@ -89,50 +89,50 @@ function open(config: HttpListenerConfig, timeouts: Timeouts, health: () => Prom
 		};
 		const retryAfterMs = await limits.take(`address:${address}`, rate);
 		if (retryAfterMs !== undefined) return refuseEarly({ ...tooManyRequests, data: { retryAfterMs } });
-		const fault = faultOf(req);
+		const fault = requestError(req);
 		if (fault) return refuseEarly(fault);
-		const own = door.requests.get(path);
+		const own = door.routes.get(path);
 		if (own) return own(req, res);
-		if (!door.answer) return refuseEarly(unavailableHere);
-		return door.answer(req, res);
+		if (!door.gateway) return refuseEarly(notReady);
+		return door.gateway(req, res);
 	};
 
 	const server = httpServer(timeouts, handle);
-	const readers = endSlowReaders(server, timeouts);
-	const door: HttpListener = { server, answer: undefined, requests: new Map(), upgrades: new Map(), closing: new Set() };
+	const readers = closeSlowReaders(server, timeouts);
+	const door: HttpListener = { server, gateway: undefined, routes: new Map(), upgrades: new Map(), beforeClose: new Set() };
 	server.on("upgrade", (req, socket: Socket, head) => {
 		const path = req.url?.split("?", 1)[0] ?? "";
 		const take = door.upgrades.get(path);
 		if (take) {
-			readers.forget(socket);
+			readers.unwatch(socket);
 			return take(req, socket, head);
 		}
 		const known = path === "/ws" || path === "/socket.io/";
-		rejectUpgrade(socket, known ? unavailableHere : notFound);
+		rejectUpgrade(socket, known ? notReady : notFound);
 	});
 	return door;
 }
 
 /** Stops taking work; what is under way is finished, within bounds. */
 async function close(door: HttpListener) {
-	door.answer = undefined;
-	door.requests.clear();
+	door.gateway = undefined;
+	door.routes.clear();
 	door.upgrades.clear();
 	const closed = new Promise(resolve => door.server.close(resolve));
 	door.server.closeIdleConnections();
-	await Promise.all([...door.closing].map(one => one()));
-	await Promise.race([closed, delay(FINISH_WITHIN_MS, undefined, { ref: false })]);
+	await Promise.all([...door.beforeClose].map(one => one()));
+	await Promise.race([closed, delay(DRAIN_TIMEOUT_MS, undefined, { ref: false })]);
 	door.server.closeAllConnections();
 }
 
-const sayReady = async (
+const announceReady = async (
 	broker: ServiceBroker,
 	health: Health,
 	{ host, httpPort, grpcPort, metricsHost, metricsPort, services }: HttpListenerConfig
 ) => {
 	while ((await health(broker)).status !== "ok") {
 		if (broker.stopping) return;
-		await delay(ASK_AGAIN_AFTER_MS);
+		await delay(POLL_MS);
 	}
 	const grpc = services.includes("wallet") ? `, gRPC at ${host}:${grpcPort}` : "";
 	const metrics = metricsPort === 0 ? "" : `, metrics at http://${metricsHost}:${metricsPort}/metrics`;
@@ -146,19 +146,19 @@ export const httpListener = (config: HttpListenerConfig, health: Health, timeout
 	async starting(broker: ServiceBroker) {
 		if (!config.services.includes("api")) return;
 		const door = open(config, timeouts, () => health(broker));
-		doors.set(broker, door);
+		listeners.set(broker, door);
 		await listen(door.server, config.httpPort, config.host, "HTTP_PORT");
 	},
 
 	async started(broker: ServiceBroker) {
-		if (doors.has(broker)) void sayReady(broker, health, config);
+		if (listeners.has(broker)) void announceReady(broker, health, config);
 	},
 
 	async stopping(broker: ServiceBroker) {
 		// Whatever hangs: a stop that takes longer would be ended by SIGKILL.
 		// Nothing acknowledged is lost by it: what is under way is durable, and is handed over again.
-		setTimeout(() => process.exit(0), STOP_WITHIN_MS).unref();
-		const door = doors.get(broker);
+		setTimeout(() => process.exit(0), STOP_TIMEOUT_MS).unref();
+		const door = listeners.get(broker);
 		if (door) await close(door);
 	}
 });

@@ -6,9 +6,9 @@ import { type AddressInfo, connect, type Socket } from "node:net";
 import { after, before, describe, it } from "node:test";
 import { eventually, exchange } from "../../test/client.ts";
 import { httpServer, TIMEOUTS } from "./server.ts";
-import { endSlowReaders } from "./slow-readers.ts";
+import { closeSlowReaders } from "./slow-readers.ts";
 
-const SHORT = { headersMs: 300, requestMs: 300, answerMs: 300, checkEveryMs: 50 };
+const SHORT = { headersMs: 300, requestMs: 300, responseMs: 300, checkEveryMs: 50 };
 /** More than the system takes off our hands for a reader who does not read. */
 const LARGE = Buffer.alloc(32 * 1024 * 1024, "x");
 
@@ -24,7 +24,7 @@ const echo: RequestListener = (req, res) => {
 
 const serve = async (timeouts: typeof TIMEOUTS) => {
 	const server = httpServer(timeouts, echo);
-	endSlowReaders(server, timeouts);
+	closeSlowReaders(server, timeouts);
 	server.listen(0, "127.0.0.1");
 	await once(server, "listening");
 	return server;

@@ -1,7 +1,7 @@
 // An HTTP server that neither slow nor odd clients can hold up, and whose every answer has the one shape of our errors.
 import { createServer, type IncomingMessage, type RequestListener, type Server } from "node:http";
 import type { Socket } from "node:net";
-import { badRequest, type HttpError, headersTooLarge, notFound, sendError, tooSlow } from "./http-error.ts";
+import { badRequest, type HttpError, headersTooLarge, notFound, requestTimeout, sendError } from "./http-error.ts";
 import { rejectUpgrade } from "./reject-upgrade.ts";
 
 export interface Timeouts {
@@ -10,12 +10,12 @@ export interface Timeouts {
 	/** From there to the end of its body. */
 	requestMs: number;
 	/** That an answer may lie ready without being read to its end. */
-	answerMs: number;
+	responseMs: number;
 	/** How often all of these are looked at: each may take so much longer. */
 	checkEveryMs: number;
 }
 
-export const TIMEOUTS: Timeouts = { headersMs: 10_000, requestMs: 30_000, answerMs: 30_000, checkEveryMs: 1_000 };
+export const TIMEOUTS: Timeouts = { headersMs: 10_000, requestMs: 30_000, responseMs: 30_000, checkEveryMs: 1_000 };
 
 /** Longer than proxies and clients keep a connection that they do not use, so that it is they who end it: one that we end may be just taking a request. */
 const KEEP_ALIVE_MS = 75_000;
@@ -23,9 +23,9 @@ const MAX_HEADERS = 100;
 const MAX_HEADERS_BYTES = 16 * 1024;
 
 /** What Node's parser says of what it cannot take, by the `code` of its errors. */
-const UNREADABLE: Record<string, HttpError> = {
+const PARSER_ERRORS: Record<string, HttpError> = {
 	HPE_HEADER_OVERFLOW: headersTooLarge,
-	ERR_HTTP_REQUEST_TIMEOUT: tooSlow
+	ERR_HTTP_REQUEST_TIMEOUT: requestTimeout
 };
 
 const hasBody = ({ headers }: IncomingMessage) =>
@@ -34,7 +34,7 @@ const hasBody = ({ headers }: IncomingMessage) =>
 const isHost = (name: string) => name.length === 4 && name.toLowerCase() === "host";
 
 /** What is wrong with a request that Node could read: what different readers would take for different things. */
-export function faultOf(req: IncomingMessage): HttpError | undefined {
+export function requestError(req: IncomingMessage): HttpError | undefined {
 	const { method, rawHeaders, httpVersionMinor } = req;
 	if (rawHeaders.length > 2 * MAX_HEADERS) return headersTooLarge;
 	let hosts = 0;
@@ -64,7 +64,7 @@ export function httpServer({ headersMs, requestMs, checkEveryMs }: Timeouts, han
 	server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
 		// In the midst of another answer this one would be taken for a part of it.
 		if (error.code === "ECONNRESET" || !socket.writable || socket.writableLength > 0) return socket.destroy();
-		rejectUpgrade(socket, UNREADABLE[error.code ?? ""] ?? badRequest("This request cannot be read"));
+		rejectUpgrade(socket, PARSER_ERRORS[error.code ?? ""] ?? badRequest("This request cannot be read"));
 	});
 	server.on("checkExpectation", (_req, res) =>
 		sendError(res, { ...badRequest("Nothing but 100-continue may be expected"), code: 417 })

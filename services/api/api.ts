@@ -9,7 +9,7 @@ import { httpListenerOf } from "../../runtime/http/http-listener.ts";
 import { isAllowedOrigin } from "../../runtime/http/origin.ts";
 import { actions } from "../contract.ts";
 import { defineService } from "../define-service.ts";
-import { isOneForAll, oneForAll } from "./coalesced-get.ts";
+import { coalescedGet, isCoalescable } from "./coalesced-get.ts";
 import { dropCookie, toCookie } from "./cookies.ts";
 import { type GatewayOptions, type GatewayRequest, gateway } from "./gateway.ts";
 import { openapi } from "./openapi.ts";
@@ -80,7 +80,7 @@ export function api(options: ApiOptions) {
 		started() {
 			const express = (this as unknown as Express).express();
 			const listener = httpListenerOf(this.broker);
-			for (const [path, file] of packageFiles(setPageHeaders)) listener.requests.set(path, file);
+			for (const [path, file] of packageFiles(setPageHeaders)) listener.routes.set(path, file);
 			const gateway: RequestListener = (req, res) => {
 				const isPreFlight = req.headers["access-control-request-method"] !== undefined;
 				req.url = fileUrlOf(req.url ?? "/");
@@ -90,9 +90,9 @@ export function api(options: ApiOptions) {
 			};
 			const fail = (req: IncomingMessage, res: ServerResponse, error: Error) => this.sendError(req as GatewayRequest, res, error);
 			for (const [action, contract] of Object.entries<ActionContract>(actions))
-				if (isOneForAll(contract))
-					listener.requests.set(contract.rest!.replace("GET ", ""), oneForAll(this.broker, action, { gateway, fail }));
-			listener.answer = gateway;
+				if (isCoalescable(contract))
+					listener.routes.set(contract.rest!.replace("GET ", ""), coalescedGet(this.broker, action, { gateway, fail }));
+			listener.gateway = gateway;
 		}
 	});
 }

@@ -8,7 +8,7 @@ import { z } from "zod";
 import { unavailable } from "../../mixins/errors.ts";
 import { sendError, toHttp } from "../../runtime/http/http-error.ts";
 import { httpClient } from "../../test/client.ts";
-import { isOneForAll, oneForAll } from "./coalesced-get.ts";
+import { coalescedGet, isCoalescable } from "./coalesced-get.ts";
 
 describe("an answer that is one for all", () => {
 	const broker = new ServiceBroker({ logger: false });
@@ -19,7 +19,7 @@ describe("an answer that is one for all", () => {
 		req.headers["x-request-id"] ??= "none";
 		listener(req, res);
 	});
-	const listener = oneForAll(broker, "list.all", {
+	const listener = coalescedGet(broker, "list.all", {
 		gateway: (_req, res) => void res.end("the gateway's"),
 		fail: (_req, res, error) => sendError(res, toHttp(error))
 	});
@@ -96,9 +96,9 @@ describe("an answer that is one for all", () => {
 	it("is that of a GET for anyone, and with nothing to say", () => {
 		const params = z.strictObject({});
 		const contract = { who: "anyone", rest: "GET /list", params, result: z.null() } as const;
-		assert.equal(isOneForAll(contract), true);
-		assert.equal(isOneForAll({ ...contract, who: "account" }), false);
-		assert.equal(isOneForAll({ ...contract, rest: "POST /list" }), false);
-		assert.equal(isOneForAll({ ...contract, params: z.strictObject({ limit: z.number().optional() }) }), false);
+		assert.equal(isCoalescable(contract), true);
+		assert.equal(isCoalescable({ ...contract, who: "account" }), false);
+		assert.equal(isCoalescable({ ...contract, rest: "POST /list" }), false);
+		assert.equal(isCoalescable({ ...contract, params: z.strictObject({ limit: z.number().optional() }) }), false);
 	});
 });

@@ -11,13 +11,13 @@ const MAX_WAITING = 20_000;
 const CALLS_AT_ONCE = 2;
 
 /** Whether an answer depends on nothing but the moment: anyone may ask, and there is nothing to say. */
-export const isOneForAll = ({ rest, who, params }: ActionContract): boolean =>
+export const isCoalescable = ({ rest, who, params }: ActionContract): boolean =>
 	who === "anyone" &&
 	rest?.startsWith("GET ") === true &&
 	params instanceof z.ZodObject &&
 	Object.keys(params.shape).length === 0;
 
-export interface Otherwise {
+export interface Fallback {
 	/** Takes the requests that say more: whose they are (a token), or from which site they come. */
 	gateway: RequestListener;
 	fail(...args: [...Parameters<RequestListener>, Error]): void;
@@ -27,7 +27,7 @@ export interface Otherwise {
  * Answers an action's path. The call is made after all who share it have asked, so that nobody gets an older answer than from a call of their
  * own; it goes by the request id of the first.
  */
-export function oneForAll(broker: ServiceBroker, action: string, { gateway, fail }: Otherwise): RequestListener {
+export function coalescedGet(broker: ServiceBroker, action: string, { gateway, fail }: Fallback): RequestListener {
 	const ask = microBatch<string, string>(
 		async ([requestID, ...others]) => {
 			const text = JSON.stringify(await broker.call(action, {}, { requestID }));

@@ -3,7 +3,7 @@ import { isUtf8 } from "node:buffer";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Context } from "moleculer";
 import ApiGateway from "moleculer-web";
-import { mayCall } from "../../contract/access.ts";
+import { assertMayCall } from "../../contract/access.ts";
 import type { Limits } from "../../mixins/limits/limits.ts";
 import { clientOf, type Trusted } from "../../runtime/http/client-address.ts";
 import { EXPOSED_HEADERS } from "../../runtime/http/cors.ts";
@@ -86,7 +86,7 @@ export function gateway({ allowedOrigins, limits, maxRequestsPerSecond, guests }
 						ctx.meta.address = clientOf(req, isTrusted).address;
 						ctx.meta.caller = await callerOf(ctx, contract, req);
 						await limitAccount(ctx.meta.caller);
-						mayCall(contract, params, ctx.meta.caller, { guests });
+						assertMayCall(contract, params, ctx.meta.caller, { guests });
 						req.$params = params;
 					}
 				}

@@ -3,23 +3,23 @@ import { STATUS_CODES } from "node:http";
 import { z } from "zod";
 import type { ActionContract } from "../../contract/action.ts";
 
-const Fault = z
+const FieldErrorSchema = z
 	.strictObject({ field: z.string(), message: z.string() })
 	.meta({ id: "Fault", description: "One thing that is wrong with an input: where, and what would do" });
 
 /** What every refusal looks like: `type` tells them apart, `message` is for people. */
-const Refusal = z
+const ErrorSchema = z
 	.strictObject({ name: z.string(), message: z.string(), code: z.int(), type: z.string(), data: z.unknown() })
 	.meta({ id: "Error" });
 
-interface Refused {
+interface ErrorDescription {
 	when: string;
 	example: { name: string; message: string; type: string; data?: unknown };
-	comesAgain?: true;
+	isRetryable?: true;
 }
 
 const client = "MoleculerClientError";
-const REFUSALS: Record<number, Refused> = {
+const ERRORS: Record<number, ErrorDescription> = {
 	400: {
 		when: "The request cannot be read: above all, the body is not JSON in UTF-8, or nests too deep",
 		example: { name: "BadRequestError", message: "The body is not JSON", type: "UNREADABLE_JSON" }
@@ -60,12 +60,12 @@ const REFUSALS: Record<number, Refused> = {
 	429: {
 		when: "Too many requests",
 		example: { name: "TooManyRequestsError", message: "Too many requests, slow down", type: "TOO_MANY_REQUESTS" },
-		comesAgain: true
+		isRetryable: true
 	},
 	503: {
 		when: "Something that this answer needs is away: the same request may succeed later",
 		example: { name: "ServiceUnavailableError", message: "Postgres is unavailable, try again later", type: "UNAVAILABLE" },
-		comesAgain: true
+		isRetryable: true
 	}
 };
 
@@ -74,10 +74,10 @@ const nameOf = (status: number) => STATUS_CODES[status]!.replaceAll(" ", "");
 /** `#/components/responses`, each with the schema that `schemaOf` makes of it. */
 export const responses = (schemaOf: (schema: z.ZodType) => object) =>
 	Object.fromEntries(
-		Object.entries(REFUSALS).map(([status, { when, example, comesAgain }]) => {
+		Object.entries(ERRORS).map(([status, { when, example, isRetryable: comesAgain }]) => {
 			const code = Number(status);
-			const data = code === 422 ? { data: schemaOf(z.array(Fault)) } : {};
-			const schema = { allOf: [schemaOf(Refusal)], properties: { code: { const: code }, ...data } };
+			const data = code === 422 ? { data: schemaOf(z.array(FieldErrorSchema)) } : {};
+			const schema = { allOf: [schemaOf(ErrorSchema)], properties: { code: { const: code }, ...data } };
 			const retry = comesAgain ? { "Retry-After": { $ref: "#/components/headers/Retry-After" } } : {};
 			const response = {
 				description: when,
@@ -88,13 +88,13 @@ export const responses = (schemaOf: (schema: z.ZodType) => object) =>
 		})
 	);
 
-export const refusedWith = (statuses: Iterable<number>) =>
+export const errorResponses = (statuses: Iterable<number>) =>
 	Object.fromEntries([...statuses].map(status => [status, { $ref: `#/components/responses/${nameOf(status)}` }]));
 
 const STATUS_OF: Record<string, number> = { UNAUTHORIZED: 401, NOT_FOUND: 404 };
 
 /** The statuses with which an action's route can refuse, as its contract says. */
-export function refusalsOf({ rest = "GET /", who, errors = [] }: ActionContract, takesInput: boolean): Set<number> {
+export function errorStatusesOf({ rest = "GET /", who, errors = [] }: ActionContract, takesInput: boolean): Set<number> {
 	const statuses = new Set([400, 403, 429, 503]);
 	const add = (when: boolean, ...more: number[]) => {
 		if (when) for (const status of more) statuses.add(status);

@@ -6,7 +6,7 @@ import packageJson from "../../package.json" with { type: "json" };
 import { pages } from "../health/health.contract.ts";
 import type { OpenApiDocument } from "./api.contract.ts";
 import { REFRESH_COOKIE } from "./cookies.ts";
-import { refusalsOf, refusedWith, responses } from "./openapi.errors.ts";
+import { errorResponses, errorStatusesOf, responses } from "./openapi.errors.ts";
 
 type Fields = Record<string, unknown>;
 type ObjectSchema = { properties?: Record<string, object>; required?: string[] };
@@ -101,7 +101,7 @@ export function openapi(contracts: Record<string, ActionContract>, { guests }: {
 					headers: headersOf("X-Request-ID", ...(restCookie ? (["Set-Cookie"] as const) : [])),
 					content: json(schemaOf(result), example?.result)
 				},
-				...refusedWith(refusalsOf(contract, fields.length > 0))
+				...errorResponses(errorStatusesOf(contract, fields.length > 0))
 			}
 		};
 	};

@@ -8,7 +8,7 @@ export interface Selection {
 	offset?: number | undefined;
 }
 
-export interface Asked {
+export interface Arguments {
 	verb: "list" | "show" | "replay";
 	/** One, or for `list` perhaps all. */
 	topics: string[];
@@ -35,15 +35,15 @@ const OPTIONS = {
 	json: { type: "boolean" }
 } as const;
 
-const FITS = {
+const OPTIONS_OF = {
 	list: ["json"],
 	show: ["key", "partition", "offset", "limit", "json"],
 	replay: ["key", "partition", "offset", "again", "unreadable", "json"]
 };
 
-const SHOWN = 50;
+const DEFAULT_LIMIT = 50;
 
-function parse(args: string[]) {
+function parseArguments(args: string[]) {
 	try {
 		return parseArgs({ args, options: OPTIONS, allowPositionals: true });
 	} catch (error) {
@@ -52,15 +52,15 @@ function parse(args: string[]) {
 	}
 }
 
-function wholeNumber(name: string, text: string | undefined): number | undefined {
+function parseInteger(name: string, text: string | undefined): number | undefined {
 	if (text === undefined) return undefined;
 	if (!/^\d{1,15}$/.test(text)) throw new ArgumentError(`--${name} ${text} is unusable: give a whole number`);
 	return Number(text);
 }
 
 /** Throws `ArgumentError`. */
-export function readArguments(args: string[]): Asked {
-	const { values, positionals } = parse(args);
+export function readArguments(args: string[]): Arguments {
+	const { values, positionals } = parseArguments(args);
 	const [verb, topic, ...more] = positionals;
 	if (verb !== "list" && verb !== "show" && verb !== "replay")
 		throw new ArgumentError(verb === undefined ? USAGE : `${verb} is not known: give list, show or replay`);
@@ -69,9 +69,9 @@ export function readArguments(args: string[]): Asked {
 		throw new ArgumentError(`TOPIC ${topic} is not known: give one of ${Object.keys(topics).join(", ")}`);
 	if (more.length > 0) throw new ArgumentError(`${more.join(" ")} is too much: give one TOPIC`);
 	for (const option of Object.keys(values))
-		if (!FITS[verb].includes(option)) throw new ArgumentError(`--${option} does not go with ${verb}. ${USAGE}`);
+		if (!OPTIONS_OF[verb].includes(option)) throw new ArgumentError(`--${option} does not go with ${verb}. ${USAGE}`);
 	if (values.key === "") throw new ArgumentError("--key is empty: give the key of a message");
-	const [partition, offset] = [wholeNumber("partition", values.partition), wholeNumber("offset", values.offset)];
+	const [partition, offset] = [parseInteger("partition", values.partition), parseInteger("offset", values.offset)];
 	if (offset !== undefined && partition === undefined)
 		throw new ArgumentError("--offset alone names no letter: give --partition with it");
 	const { again = false, unreadable = false, json = false } = values;
@@ -79,7 +79,7 @@ export function readArguments(args: string[]): Asked {
 		verb,
 		topics: topic === undefined ? Object.keys(topics) : [topic],
 		selection: { key: values.key, partition, offset },
-		limit: wholeNumber("limit", values.limit) ?? SHOWN,
+		limit: parseInteger("limit", values.limit) ?? DEFAULT_LIMIT,
 		again,
 		unreadable,
 		json

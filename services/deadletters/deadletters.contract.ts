@@ -21,7 +21,7 @@ export const Letter = z.strictObject({
 	/** As text without secrets, a long one cut; null: none. */
 	key: z.string().nullable(),
 	/** Whether it is the key that was asked for, which what is shown of it need not say. */
-	isAskedFor: z.boolean(),
+	matchesKey: z.boolean(),
 	value: z.string(),
 	bytes: z.int(),
 	/** How often it had been put back before it died again. */

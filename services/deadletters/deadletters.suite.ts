@@ -10,7 +10,7 @@ import type { Received } from "../../mixins/topics/handler-types.ts";
 import type { Outgoing, TopicLog, TopicRecord } from "../../mixins/topics/topic-log.ts";
 import { topics } from "../../mixins/topics/topics.ts";
 import { eventually, fresh } from "../../test/client.ts";
-import type { Asked } from "./deadletters.arguments.ts";
+import type { Arguments } from "./deadletters.arguments.ts";
 import { actions } from "./deadletters.contract.ts";
 import { deadletters } from "./deadletters.ts";
 import { type Call, list, replay, show } from "./deadletters.verbs.ts";
@@ -71,7 +71,7 @@ export const deadlettersSuite = (name: string, open: () => Promise<{ log: TopicL
 			await eventually(() => log.ends(deadTopic(topic)), "the topic");
 
 			const call = ((action: string, params: object) => broker.call(action, params)) as unknown as Call;
-			const ask = (verb: "list" | "show" | "replay", more: Partial<Asked> = {}) => {
+			const ask = (verb: "list" | "show" | "replay", more: Partial<Arguments> = {}) => {
 				const asked = { verb, topics: [topic], selection: {}, limit: 50, again: false, unreadable: false, json: true, ...more };
 				return { list, show, replay }[verb](call, asked).then(text => (asked.json ? JSON.parse(text) : text));
 			};

@@ -4,13 +4,13 @@ import { deadTopic, type Letter, letterOf, replayedOffset, replayMark, replayOf 
 import type { TopicLog } from "../../mixins/topics/topic-log.ts";
 import { defineService } from "../define-service.ts";
 import { PAGE } from "./deadletters.contract.ts";
-import { shown, shownValue } from "./deadletters.rules.ts";
+import { printable, printableValue } from "./deadletters.rules.ts";
 
 const isTooLarge = (error: unknown) => (error as { type?: string }).type === "RECORD_TOO_LARGE";
 
 export const deadletters = (log: Pick<TopicLog, "check" | "ends" | "read" | "append">, mixins: Partial<ServiceSchema>[]) => {
 	/** In halves where one is too large for its topic, so that it stays behind alone. */
-	const putBack = async (letters: Letter[]): Promise<Letter[]> => {
+	const republish = async (letters: Letter[]): Promise<Letter[]> => {
 		try {
 			await log.append(letters.map(replayOf));
 			return letters;
@@ -18,7 +18,7 @@ export const deadletters = (log: Pick<TopicLog, "check" | "ends" | "read" | "app
 			if (!isTooLarge(error)) throw error;
 			if (letters.length === 1) return [];
 			const middle = letters.length >> 1;
-			return [...(await putBack(letters.slice(0, middle))), ...(await putBack(letters.slice(middle)))];
+			return [...(await republish(letters.slice(0, middle))), ...(await republish(letters.slice(middle)))];
 		}
 	};
 
@@ -48,11 +48,11 @@ export const deadletters = (log: Pick<TopicLog, "check" | "ends" | "read" | "app
 						from: offset,
 						group,
 						type,
-						reason: shown(reason),
+						reason: printable(reason),
 						at: new Date(record.timestampMs).toISOString(),
-						key: record.key && shown(String(record.key)),
-						isAskedFor: key === undefined || (record.key !== null && String(record.key) === key),
-						value: shownValue(record.value),
+						key: record.key && printable(String(record.key)),
+						matchesKey: key === undefined || (record.key !== null && String(record.key) === key),
+						value: printableValue(record.value),
 						bytes: record.value?.length ?? 0,
 						replays
 					})),
@@ -67,7 +67,7 @@ export const deadletters = (log: Pick<TopicLog, "check" | "ends" | "read" | "app
 				const records = await log.read(deadTopic(topic), partition, first, last - first + 1);
 				const letters = records.filter(({ offset }) => offsets.includes(offset)).flatMap(record => letterOf(record) ?? []);
 				if (letters.length === 0) return [];
-				const back = await putBack(letters);
+				const back = await republish(letters);
 				// Only now: a mark without its message would be a message lost.
 				if (back.length > 0) await log.append(back.map(replayMark));
 				return back.map(({ record }) => record.offset);

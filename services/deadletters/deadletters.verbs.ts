@@ -1,13 +1,13 @@
 // What the command does, by calls to whoever holds the log: each answers the text to print.
 import type { Caller } from "../define-service.ts";
-import type { Asked, Selection } from "./deadletters.arguments.ts";
+import type { Arguments, Selection } from "./deadletters.arguments.ts";
 import { type Letter, PAGE } from "./deadletters.contract.ts";
-import { judge, STAYS } from "./deadletters.rules.ts";
+import { KEPT_BECAUSE, verdictOf } from "./deadletters.rules.ts";
 
 export type Call = Caller["call"];
 type Found = Letter & { isReplayed: boolean };
 
-const letters = (number: number) => `${number} dead letter${number === 1 ? "" : "s"}`;
+const countOf = (number: number) => `${number} dead letter${number === 1 ? "" : "s"}`;
 
 /** The letters of a topic that were there when it was begun, in order; the values of the first so many. */
 async function find(call: Call, topic: string, { key, partition, offset }: Selection, values = 0): Promise<Found[]> {
@@ -20,7 +20,7 @@ async function find(call: Call, topic: string, { key, partition, offset }: Selec
 			const page = await call("deadletters.read", { topic, partition: one, from, key });
 			if (page.next === from) break;
 			for (const letter of page.letters) {
-				if (letter.offset >= end || !letter.isAskedFor || (offset ?? letter.offset) !== letter.offset) continue;
+				if (letter.offset >= end || !letter.matchesKey || (offset ?? letter.offset) !== letter.offset) continue;
 				ofPartition.push(found.length + ofPartition.length < values ? letter : { ...letter, value: "" });
 			}
 			for (const mark of page.replayed) replayed.add(mark);
@@ -40,7 +40,7 @@ function reasonsOf(found: Found[]) {
 		.sort((one, other) => other.letters - one.letters);
 }
 
-export async function list(call: Call, asked: Asked) {
+export async function list(call: Call, asked: Arguments) {
 	const lists = [];
 	for (const topic of asked.topics) {
 		const found = await find(call, topic, {});
@@ -52,18 +52,18 @@ export async function list(call: Call, asked: Asked) {
 	if (lists.length === 0) return "There are no dead letters";
 	return lists
 		.flatMap(({ topic, letters: open, replayed, reasons }) => [
-			`${topic}: ${letters(open)}${replayed > 0 ? `, and ${replayed} put back` : ""}`,
+			`${topic}: ${countOf(open)}${replayed > 0 ? `, and ${replayed} put back` : ""}`,
 			...reasons.map(one => `\t${one.group} gave up ${one.letters}: ${one.type}, ${one.reason}`)
 		])
 		.join("\n");
 }
 
-export async function show(call: Call, { topics: [topic = ""], selection, limit, json }: Asked) {
+export async function show(call: Call, { topics: [topic = ""], selection, limit, json }: Arguments) {
 	const found = await find(call, topic, selection, limit);
 	const some = found.slice(0, limit);
 	if (json)
 		return JSON.stringify(
-			some.map(({ isAskedFor, ...letter }) => letter),
+			some.map(({ matchesKey, ...letter }) => letter),
 			null,
 			"\t"
 		);
@@ -78,12 +78,12 @@ export async function show(call: Call, { topics: [topic = ""], selection, limit,
 	const rest = found.length - some.length;
 	return (
 		[...lines, ...(rest > 0 ? [`and ${rest} more: --limit ${found.length} shows all`] : [])].join("\n") ||
-		`${topic}: ${letters(0)}`
+		`${topic}: ${countOf(0)}`
 	);
 }
 
-export async function replay(call: Call, { topics: [topic = ""], selection, json, ...consent }: Asked) {
-	const verdicts = Map.groupBy(await find(call, topic, selection), letter => judge(letter, letter.isReplayed, consent));
+export async function replay(call: Call, { topics: [topic = ""], selection, json, ...consent }: Arguments) {
+	const verdicts = Map.groupBy(await find(call, topic, selection), letter => verdictOf(letter, letter.isReplayed, consent));
 	const due = verdicts.get("replay") ?? [];
 	const pages = Map.groupBy(due, ({ partition, offset }) => `${partition}/${Math.floor(offset / PAGE)}`);
 	let back = 0;
@@ -98,7 +98,7 @@ export async function replay(call: Call, { topics: [topic = ""], selection, json
 			});
 		}
 	}
-	const stays = Object.entries(STAYS).map(([verdict, why]) => ({
+	const stays = Object.entries(KEPT_BECAUSE).map(([verdict, why]) => ({
 		verdict,
 		why,
 		letters: verdicts.get(verdict as never)?.length ?? 0
@@ -107,7 +107,7 @@ export async function replay(call: Call, { topics: [topic = ""], selection, json
 	if (json)
 		return JSON.stringify({ topic, replayed: back, stay: Object.fromEntries(stays.map(one => [one.verdict, one.letters])) });
 	return [
-		`${topic}: put back ${back} of ${letters([...verdicts.values()].flat().length)}`,
+		`${topic}: put back ${back} of ${countOf([...verdicts.values()].flat().length)}`,
 		...stays.filter(one => one.letters > 0).map(one => `\t${one.letters} stay: ${one.why}`)
 	].join("\n");
 }

@@ -26,9 +26,9 @@ const merge = (reports: Checks[]): Checks => {
 };
 
 /** What the world may read; why is in the log and on the node's own page, where names of hosts may stand. */
-const WORDS = new Set(["ok", "unavailable", "starting", "not running", "no answer"]);
-const inWords = (checks: Checks): Checks =>
-	Object.fromEntries(Object.entries(checks).map(([name, state]) => [name, WORDS.has(state) ? state : "waiting"]));
+const PUBLIC_STATES = new Set(["ok", "unavailable", "starting", "not running", "no answer"]);
+const toPublic = (checks: Checks): Checks =>
+	Object.fromEntries(Object.entries(checks).map(([name, state]) => [name, PUBLIC_STATES.has(state) ? state : "waiting"]));
 
 /** This node alone: what it needs, and whether its services have started. */
 export async function nodeHealth(broker: ServiceBroker): Promise<Health> {
@@ -47,11 +47,11 @@ async function askAll(broker: ServiceBroker): Promise<Health> {
 	const [own, ...reports] = await Promise.all([nodeHealth(broker), ...workers.map(({ id }) => ask(id))]);
 	const worked = new Set(nodes.flatMap(({ metadata }) => metadata?.works ?? []));
 	const services = Object.fromEntries(serviceNames.map(name => [name, worked.has(name) ? "ok" : "not running"]));
-	const checks = inWords(merge([own.checks, ...reports, services]));
+	const checks = toPublic(merge([own.checks, ...reports, services]));
 	return { status: Object.values(checks).every(state => state === "ok") ? "ok" : "down", checks };
 }
 
-const asking = new WeakMap<ServiceBroker, Promise<Health>>();
+const pending = new WeakMap<ServiceBroker, Promise<Health>>();
 
 /**
  * The whole system as this node sees it: every node is asked, and every service must be worked at somewhere. Answers within two seconds;
@@ -60,9 +60,9 @@ const asking = new WeakMap<ServiceBroker, Promise<Health>>();
 export async function clusterHealth(broker: ServiceBroker): Promise<Health> {
 	if (!broker.started) {
 		const { status, checks } = await nodeHealth(broker);
-		return { status, checks: inWords(checks) };
+		return { status, checks: toPublic(checks) };
 	}
-	const shared = asking.get(broker) ?? askAll(broker).finally(() => asking.delete(broker));
-	asking.set(broker, shared);
+	const shared = pending.get(broker) ?? askAll(broker).finally(() => pending.delete(broker));
+	pending.set(broker, shared);
 	return shared;
 }

@@ -26,9 +26,9 @@ export interface Total {
 	appliedOffset: number;
 }
 
-export type Picked = Received<Selection>;
+export type ReceivedPick = Received<Selection>;
 
-export const placeOf = ({ record: { partition, offset } }: Picked, epoch: number): Place => ({ epoch, partition, offset });
+export const placeOf = ({ record: { partition, offset } }: ReceivedPick, epoch: number): Place => ({ epoch, partition, offset });
 
 /** A log that ends before what was handled of it is another one under the same name. */
 export const epochOf = ({ epoch, appliedOffset }: Checkpoint, endOffset: number) =>
@@ -38,7 +38,7 @@ const isSame = (one: Place, other: Place) =>
 	one.offset === other.offset && one.partition === other.partition && one.epoch === other.epoch;
 
 /** Those whose id is new, or was first seen in this very record, which then has been handled before, wholly or in part. */
-export function counting(picks: readonly Picked[], epoch: number, seen: ReadonlyMap<string, Place>): Picked[] {
+export function newPicks(picks: readonly ReceivedPick[], epoch: number, seen: ReadonlyMap<string, Place>): ReceivedPick[] {
 	const places = new Map(seen);
 	return picks.filter(pick => {
 		const place = placeOf(pick, epoch);
@@ -49,7 +49,7 @@ export function counting(picks: readonly Picked[], epoch: number, seen: Readonly
 }
 
 /** The totals that these picks change: each adds one to its name's, unless that has taken in its offset before. */
-export function grown(totals: ReadonlyMap<string, Total>, picks: readonly Picked[]): Map<string, Total> {
+export function applyPicks(totals: ReadonlyMap<string, Total>, picks: readonly ReceivedPick[]): Map<string, Total> {
 	const changed = new Map<string, Total>();
 	for (const { message, record } of picks) {
 		const { n, appliedOffset } = changed.get(message.name) ?? totals.get(message.name) ?? { n: 0, appliedOffset: -1 };
@@ -60,7 +60,7 @@ export function grown(totals: ReadonlyMap<string, Total>, picks: readonly Picked
 
 /** One message for each user and name, with the request id of that user's last pick of it. */
 export function summaries(
-	picks: readonly Picked[],
+	picks: readonly ReceivedPick[],
 	counts: readonly Count[]
 ): { message: SelectionSummary; requestID: string }[] {
 	const countOf = new Map(counts.map(({ name, count }) => [name, count]));

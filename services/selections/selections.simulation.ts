@@ -4,12 +4,12 @@ import { randomUUID } from "node:crypto";
 import { setImmediate as turn } from "node:timers/promises";
 import fc from "fast-check";
 import { unavailable } from "../../mixins/errors.ts";
-import type { Picked } from "./selections.rules.ts";
+import type { ReceivedPick } from "./selections.rules.ts";
 import type { SelectionStore } from "./selections.store.ts";
-import { type Counted, tally } from "./selections.tally.ts";
+import { type CountedPicks, tally } from "./selections.tally.ts";
 
 /** A record as the topics mixin hands it over. */
-export const pickedAt = (partition: number, offset: number, id: string, name: string, user_id = "user"): Picked => ({
+export const pickedAt = (partition: number, offset: number, id: string, name: string, user_id = "user"): ReceivedPick => ({
 	message: { id, name, user_id },
 	record: { topic: "Selections", partition, offset, key: Buffer.from(id), value: null, headers: {}, timestampMs: 0 },
 	requestID: `request-${offset}`,
@@ -20,13 +20,13 @@ const PARTITIONS = 2;
 const OWNERS = 3;
 const NAMES = ["a", "b", "c"];
 
-type Fate = "answered" | "lost on the way" | "done, but the answer is lost";
+type CallOutcome = "answered" | "lost on the way" | "done, but the answer is lost";
 type Command =
 	| { type: "append"; partition: number; id: number; name: number }
 	/** An owner is given a partition and reads so many records, from so far behind what was committed. */
 	| { type: "hand over"; partition: number; owner: number; back: number; records: number }
 	/** One of the calls that wait has its turn. */
-	| { type: "turn"; which: number; fate: Fate };
+	| { type: "turn"; which: number; fate: CallOutcome };
 
 const append = fc.record({
 	type: fc.constant("append" as const),
@@ -41,30 +41,30 @@ const handOver = fc.record({
 	back: fc.nat(6),
 	records: fc.integer({ min: 1, max: 8 })
 });
-const takeTurn = fc.record({
+const answerCall = fc.record({
 	type: fc.constant("turn" as const),
 	which: fc.nat(20),
 	fate: fc.oneof(
-		{ weight: 8, arbitrary: fc.constant<Fate>("answered") },
-		{ weight: 1, arbitrary: fc.constant<Fate>("lost on the way") },
-		{ weight: 1, arbitrary: fc.constant<Fate>("done, but the answer is lost") }
+		{ weight: 8, arbitrary: fc.constant<CallOutcome>("answered") },
+		{ weight: 1, arbitrary: fc.constant<CallOutcome>("lost on the way") },
+		{ weight: 1, arbitrary: fc.constant<CallOutcome>("done, but the answer is lost") }
 	)
 });
 
 export const commands: fc.Arbitrary<Command[]> = fc.array(
-	fc.oneof({ weight: 3, arbitrary: append }, { weight: 2, arbitrary: handOver }, { weight: 8, arbitrary: takeTurn }),
+	fc.oneof({ weight: 3, arbitrary: append }, { weight: 2, arbitrary: handOver }, { weight: 8, arbitrary: answerCall }),
 	{ minLength: 20, maxLength: 150, size: "max" }
 );
 
 /** The calls that wait for their turn. */
-function gate(store: SelectionStore) {
-	const waiting: { step: keyof SelectionStore; call: (fate: Fate) => Promise<void> }[] = [];
+function delayCalls(store: SelectionStore) {
+	const waiting: { step: keyof SelectionStore; call: (fate: CallOutcome) => Promise<void> }[] = [];
 	const gated = new Proxy(store, {
 		get:
 			(target, step: keyof SelectionStore) =>
 			(...args: never[]) =>
 				new Promise((resolve, reject) => {
-					const call = async (fate: Fate) => {
+					const call = async (fate: CallOutcome) => {
 						if (fate === "lost on the way") return reject(unavailable("the store"));
 						const answer = await (target[step] as (...args: never[]) => Promise<unknown>)(...args);
 						if (fate === "answered") resolve(answer);
@@ -73,7 +73,7 @@ function gate(store: SelectionStore) {
 					waiting.push({ step, call });
 				})
 	});
-	const next = async (which: number, fate: Fate) => {
+	const next = async (which: number, fate: CallOutcome) => {
 		const [one] = waiting.splice(which % Math.max(waiting.length, 1), 1);
 		await one?.call(fate);
 		// Whoever waited for the answer goes on to its next call.
@@ -87,12 +87,12 @@ function gate(store: SelectionStore) {
 export async function run(history: Command[], store: SelectionStore, partitions: number[]) {
 	const mark = randomUUID();
 	const names = NAMES.map(name => `${name}-${mark}`);
-	const { gated, next, isIdle } = gate(store);
-	const logs = partitions.map((): Picked[] => []);
+	const { gated, next, isIdle } = delayCalls(store);
+	const logs = partitions.map((): ReceivedPick[] => []);
 	const committed = partitions.map(() => 0);
 	const ownerOf: (object | undefined)[] = partitions.map(() => undefined);
 	const owners = Array.from({ length: OWNERS }, () => ({ count: tally(gated), busyWith: new Set<number>() }));
-	const completed: Counted[] = [];
+	const completed: CountedPicks[] = [];
 
 	const handOver = async (owner: (typeof owners)[number], index: number, from: number, to: number) => {
 		const received = logs[index]!.slice(from, to);

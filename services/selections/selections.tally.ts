@@ -1,18 +1,18 @@
 import type { Count } from "../summary/summary.contract.ts";
-import { counting, epochOf, grown, type Picked, placeOf } from "./selections.rules.ts";
+import { applyPicks, epochOf, newPicks, placeOf, type ReceivedPick } from "./selections.rules.ts";
 import type { SelectionStore } from "./selections.store.ts";
 
 /** What one partition hands over: picks in order. See `HandleBatch` in mixins/topics/handler-types.ts. */
-export interface Handed {
-	received: Picked[];
+export interface PickBatch {
+	received: ReceivedPick[];
 	partition: number;
 	endOffset: number;
 	first: boolean;
 }
 
-export interface Counted {
+export interface CountedPicks {
 	/** The picks that count, those among them that had been counted before this too. */
-	picks: Picked[];
+	picks: ReceivedPick[];
 	/** The counts of their names, after them. */
 	counts: Count[];
 }
@@ -24,7 +24,7 @@ export interface Counted {
 export function tally(store: SelectionStore) {
 	const epochs = new Map<number, number>();
 
-	const epochAt = async ({ partition, endOffset, first }: Handed): Promise<number> => {
+	const epochFor = async ({ partition, endOffset, first }: PickBatch): Promise<number> => {
 		if (first) epochs.delete(partition);
 		let epoch = epochs.get(partition);
 		if (epoch === undefined) {
@@ -37,20 +37,20 @@ export function tally(store: SelectionStore) {
 		return epoch;
 	};
 
-	return async (handed: Handed): Promise<Counted> => {
-		const { received, partition } = handed;
-		const epoch = await epochAt(handed);
+	return async (batch: PickBatch): Promise<CountedPicks> => {
+		const { received, partition } = batch;
+		const epoch = await epochFor(batch);
 		const source = { epoch, partition };
 		const ids = new Set(received.map(({ message }) => message.id));
 		const names = new Set(received.map(({ message }) => message.name));
 		const [seen, before] = await Promise.all([store.seen([...ids]), store.totals(source, [...names])]);
-		const picks = counting(received, epoch, seen);
+		const picks = newPicks(received, epoch, seen);
 
 		const fresh = picks.filter(({ message }) => !seen.has(message.id));
 		await store.add(fresh.map(pick => ({ ...pick.message, ...placeOf(pick, epoch) })));
 
 		const checkpoint = { epoch, appliedOffset: received.at(-1)!.record.offset };
-		await Promise.all([store.setTotals(source, grown(before, picks)), store.setCheckpoint(partition, checkpoint)]);
+		await Promise.all([store.setTotals(source, applyPicks(before, picks)), store.setCheckpoint(partition, checkpoint)]);
 
 		// Only now, with this partition's part in place: of two that count one name at the same time, the later sees both.
 		const counts = await store.counts([...new Set(picks.map(({ message }) => message.name))]);

@@ -130,7 +130,7 @@ export const socket = (mixins: Partial<ServiceSchema>[]) =>
 			presence.start();
 			peers.start();
 			door.upgrades.set("/ws", server.upgrade);
-			door.closing.add(server.stop);
+			door.beforeClose.add(server.stop);
 		},
 
 		stopped() {

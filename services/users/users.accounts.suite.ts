@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { isAccountID } from "../../contract/id.ts";
 import type { Scratch } from "../../test/scratch.ts";
-import { attempts } from "./users.limits.ts";
+import { signInLimits } from "./users.limits.ts";
 import { freshEmail, type Nodes, openNodes, PASSWORD, REFUSED } from "./users.nodes.fixture.ts";
 
 const CONFLICT = { code: 409, type: "CONFLICT" };
@@ -144,8 +144,9 @@ export const accountsSuite = (where: string, open: () => Promise<Scratch>) =>
 
 			it("is open to its owner where they have been before, whoever guesses elsewhere", async () => {
 				const { email } = await nodes.registered();
-				const { signIn } = attempts(nodes.limits);
-				for (let n = 0; n < 200; n++) await signIn({ address: `10.0.${n}.1`, email: email.toLowerCase(), lastHere: undefined });
+				const { takeSignIn: signIn } = signInLimits(nodes.limits);
+				for (let n = 0; n < 200; n++)
+					await signIn({ address: `10.0.${n}.1`, email: email.toLowerCase(), lastSession: undefined });
 				await assert.rejects(nodes.one.login(email, PASSWORD, { address: "9.9.9.9" }), { type: "TOO_MANY_REQUESTS" });
 				assert.ok((await nodes.one.login(email)).token);
 			});

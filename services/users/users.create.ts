@@ -13,7 +13,7 @@ import { fieldErrorsOf } from "../../mixins/field-errors.ts";
 import { exitWithError } from "../../runtime/exit-with-error.ts";
 import { asOperator } from "../../runtime/operator.ts";
 import { Email, Name } from "./users.contract.ts";
-import { askPassword } from "./users.prompt.ts";
+import { promptPassword } from "./users.prompt.ts";
 
 const USAGE =
 	"Usage: npm run user:create -- --email ann@example.org [--admin] [--name Ann] (the password is asked for, or read from standard input)";
@@ -36,7 +36,7 @@ async function run() {
 	// Before anybody types a password.
 	const { success, data, error } = Account.safeParse(account);
 	if (!success) throw invalid(fieldErrorsOf(error));
-	const password = await askPassword();
+	const password = await promptPassword();
 	const role = admin ? "admin" : "user";
 	const { user } = await asOperator(["users"], call => call("users.create", { ...data, password, role }));
 	console.log(`${user.email} has an account now, as ${role}: ${user.id}`);

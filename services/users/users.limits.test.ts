@@ -1,17 +1,17 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { memoryLimits } from "../../mixins/limits/limits.ts";
-import { type Attempt, attempts } from "./users.limits.ts";
+import { type Attempt, signInLimits } from "./users.limits.ts";
 
 const MINUTE_MS = 60_000;
 
 function open() {
 	const clock = { nowMs: 0 };
-	const { work, signIn } = attempts(memoryLimits({ now: () => clock.nowMs }));
+	const { takeHash: work, takeSignIn: signIn } = signInLimits(memoryLimits({ now: () => clock.nowMs }));
 	const tried = async (attempt: Partial<Attempt>, times = 1) => {
 		let passed = 0;
 		for (let n = 0; n < times; n++)
-			await signIn({ address: "1.1.1.1", email: "ann@example.org", lastHere: undefined, ...attempt }).then(
+			await signIn({ address: "1.1.1.1", email: "ann@example.org", lastSession: undefined, ...attempt }).then(
 				() => passed++,
 				({ code, type, data }) => {
 					assert.deepEqual([code, type], [429, "TOO_MANY_REQUESTS"]);
@@ -42,8 +42,8 @@ describe("tries to sign in", () => {
 
 	it("begin anew after one that succeeded", async () => {
 		const { tried } = open();
-		assert.equal(await tried({ lastHere: "a sign-in" }, 100), 20);
-		assert.equal(await tried({ lastHere: "the next" }, 100), 20);
+		assert.equal(await tried({ lastSession: "a sign-in" }, 100), 20);
+		assert.equal(await tried({ lastSession: "the next" }, 100), 20);
 	});
 
 	it("are limited for one e-mail address from however many addresses", async () => {
@@ -59,8 +59,8 @@ describe("tries to sign in", () => {
 	it("of strangers elsewhere do not keep out whoever has signed in from here before", async () => {
 		const { tried } = open();
 		for (let n = 0; n < 300; n++) await tried({ address: `10.0.${n}.1` });
-		assert.equal(await tried({ lastHere: undefined }), 0);
-		assert.equal(await tried({ lastHere: "a sign-in" }), 1);
+		assert.equal(await tried({ lastSession: undefined }), 0);
+		assert.equal(await tried({ lastSession: "a sign-in" }), 1);
 	});
 
 	it("of one address cannot use up what all have together", async () => {
@@ -74,8 +74,8 @@ describe("tries to sign in", () => {
 
 	it("leave no e-mail address in what counts them", async () => {
 		const keys: string[] = [];
-		const { signIn } = attempts({ take: async key => void keys.push(key) });
-		await signIn({ address: "1.1.1.1", email: "ann@example.org", lastHere: undefined });
+		const { takeSignIn: signIn } = signInLimits({ take: async key => void keys.push(key) });
+		await signIn({ address: "1.1.1.1", email: "ann@example.org", lastSession: undefined });
 		assert.equal(keys.length, 2);
 		assert.ok(keys.every(key => !/ann|example/.test(key)));
 	});

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { turns } from "./users.password-limiter.ts";
+import { passwordLimiter } from "./users.password-limiter.ts";
 
 const AWAY = { code: 503, type: "UNAVAILABLE" };
 const held = () => {
@@ -10,7 +10,7 @@ const held = () => {
 
 describe("turns", () => {
 	it("are so many at once, and first come, first served", async () => {
-		const inTurn = turns({ maxUnderWay: 2, maxWaiting: 100, maxWaitMs: 60_000 });
+		const inTurn = passwordLimiter({ concurrency: 2, maxWaiting: 100, maxWaitMs: 60_000 });
 		let [underWay, most] = [0, 0];
 		const order: number[] = [];
 		const work = async (n: number) => {
@@ -28,13 +28,13 @@ describe("turns", () => {
 	});
 
 	it("go on after work that failed", async () => {
-		const inTurn = turns({ maxUnderWay: 1, maxWaiting: 100, maxWaitMs: 60_000 });
+		const inTurn = passwordLimiter({ concurrency: 1, maxWaiting: 100, maxWaitMs: 60_000 });
 		const fail = () => inTurn(() => Promise.reject(new Error("no")));
 		await Promise.all([assert.rejects(fail()), assert.rejects(fail()), inTurn(async () => {})]);
 	});
 
 	it("are refused where the line is full", async () => {
-		const inTurn = turns({ maxUnderWay: 1, maxWaiting: 1, maxWaitMs: 60_000 });
+		const inTurn = passwordLimiter({ concurrency: 1, maxWaiting: 1, maxWaitMs: 60_000 });
 		const { work, finish } = held();
 		const taken = [inTurn(work), inTurn(work)];
 		await assert.rejects(inTurn(work), AWAY);
@@ -44,7 +44,7 @@ describe("turns", () => {
 	});
 
 	it("are given up by whoever has waited too long, and nothing is done for them", async () => {
-		const inTurn = turns({ maxUnderWay: 1, maxWaiting: 10, maxWaitMs: 1 });
+		const inTurn = passwordLimiter({ concurrency: 1, maxWaiting: 10, maxWaitMs: 1 });
 		const { work, finish } = held();
 		const first = inTurn(work);
 		let isDone = false;

@@ -22,11 +22,11 @@ export async function hashPassword(password: string): Promise<string> {
 const PHC = /^\$argon2id\$v=19\$m=(\d+),t=(\d+),p=(\d+)\$([\w+/]+)\$([\w+/]+)$/;
 
 /** What is compared with where there is no account: the answer must take as long as where there is one. Nobody knows its password. */
-const nobody = phc(randomBytes(16), randomBytes(HASH_BYTES));
+const decoyHash = phc(randomBytes(16), randomBytes(HASH_BYTES));
 
 /** Whether this is the password; `undefined`, for an account that does not exist, takes as long and is never right. */
-export async function isPassword(password: string, stored: string | undefined): Promise<boolean> {
-	const [, memory, passes, parallelism, salt = "", hash = ""] = PHC.exec(stored ?? nobody) ?? [];
+export async function verifyPassword(password: string, stored: string | undefined): Promise<boolean> {
+	const [, memory, passes, parallelism, salt = "", hash = ""] = PHC.exec(stored ?? decoyHash) ?? [];
 	const expected = Buffer.from(hash, "base64");
 	const given = await derive("argon2id", {
 		message: normalisePassword(password),

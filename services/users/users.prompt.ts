@@ -6,7 +6,7 @@ import { Writable } from "node:stream";
  * At a terminal it is typed twice and not shown; else it is the first line of standard input. Rejects with one line that says why where there is
  * none, or the two differ.
  */
-export async function askPassword(): Promise<string> {
+export async function promptPassword(): Promise<string> {
 	const terminal = process.stdin.isTTY === true;
 	// What readline would echo goes nowhere.
 	const output = new Writable({ write: (_chunk, _encoding, done) => done() });

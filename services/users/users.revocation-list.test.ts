@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { revokedSessions } from "./users.revocation-list.ts";
+import { revocationList } from "./users.revocation-list.ts";
 
 /** A list that other nodes add to, of a store that may be away. */
 function open() {
 	const world = { nowMs: 0, list: [] as string[], isAway: false, reads: 0 };
-	const revoked = revokedSessions(
+	const revoked = revocationList(
 		async () => {
 			world.reads++;
 			if (world.isAway) throw new Error("away");
@@ -26,7 +26,7 @@ describe("the list of revoked sessions", () => {
 
 	it("still knows it when a list comes that was asked for before", async () => {
 		const { promise, resolve } = Promise.withResolvers<string[]>();
-		const revoked = revokedSessions(
+		const revoked = revocationList(
 			() => promise,
 			() => 0
 		);

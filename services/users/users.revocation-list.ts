@@ -1,7 +1,7 @@
 // Which sign-ins have been revoked while tokens of theirs could still be valid: a short list, read again when it is asked for and a second old.
 import { unavailable } from "../../mixins/errors.ts";
 
-export interface Revoked {
+export interface RevocationList {
 	/** Whether a session has been revoked: known here at once if this node did it, else within 5 s. Rejects only where no list was ever read. */
 	has(session: string): Promise<boolean>;
 	/** This node has revoked it. */
@@ -16,7 +16,7 @@ const STALE_MS = 3_000;
  * `read` answers all sessions revoked within the lifetime of a token. While it fails the last list stands: to do what a token is for must not need
  * the store that the list is in, and every token ends by itself.
  */
-export function revokedSessions(read: () => Promise<string[]>, now: () => number = () => performance.now()): Revoked {
+export function revocationList(read: () => Promise<string[]>, now: () => number = () => performance.now()): RevocationList {
 	let list: ReadonlySet<string> | undefined;
 	/** Revoked here since the list that stands was asked for. */
 	const own = new Map<string, number>();

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { actions } from "./users.contract.ts";
-import { emailOf, faultOfPassword, normalisePassword } from "./users.rules.ts";
+import { normaliseEmail, normalisePassword, passwordError } from "./users.rules.ts";
 
 describe("an e-mail address", () => {
 	for (const [text, one] of [
@@ -18,8 +18,8 @@ describe("an e-mail address", () => {
 		["O'Brien@mail-1.example.museum", "o'brien@mail-1.example.museum"]
 	] as const)
 		it(`has one form: ${JSON.stringify(text)}`, () => {
-			assert.equal(emailOf(text), one);
-			assert.equal(emailOf(one), one);
+			assert.equal(normaliseEmail(text), one);
+			assert.equal(normaliseEmail(one), one);
 		});
 
 	for (const text of [
@@ -53,14 +53,14 @@ describe("an e-mail address", () => {
 		"ann\ud800@example.org",
 		"ann@example\udc00.org"
 	])
-		it(`is none: ${JSON.stringify(text).slice(0, 40)}`, () => assert.equal(emailOf(text), undefined));
+		it(`is none: ${JSON.stringify(text).slice(0, 40)}`, () => assert.equal(normaliseEmail(text), undefined));
 });
 
 describe("a password", () => {
 	const person = { email: "ann.archer@example.org", name: "Ann Archer von und zu Hohenfels" };
 
 	for (const password of ["correct horse battery", "ten chars!", "ånn's pässwörter", "密码密码很长很长很长一二"])
-		it(`is taken: ${password}`, () => assert.equal(faultOfPassword(password, person), undefined));
+		it(`is taken: ${password}`, () => assert.equal(passwordError(password, person), undefined));
 
 	for (const password of [
 		"1234567890",
@@ -75,7 +75,7 @@ describe("a password", () => {
 		"ann archer von und zu hohenfels"
 	])
 		it(`is refused, and is not in what is said of it: ${password}`, () => {
-			const fault = faultOfPassword(password, person);
+			const fault = passwordError(password, person);
 			assert.equal(fault?.field, "password");
 			assert.ok(!fault?.message.includes(password));
 		});

@@ -11,7 +11,7 @@ const DOMAIN = /^(?:[a-z0-9-]{1,63}\.)+[a-z][a-z0-9-]{1,62}$/;
  * The one form of an address: lower case in composed Unicode, its domain in ASCII (IDNA). Two that differ in case alone are one person's, whatever
  * RFC 5321 leaves to mail servers. Undefined if it is no address.
  */
-export function emailOf(text: string): string | undefined {
+export function normaliseEmail(text: string): string | undefined {
 	const address = Email.safeParse(text);
 	if (!address.success) return undefined;
 	const plain = address.data.toLowerCase().normalize("NFC");
@@ -24,7 +24,7 @@ export function emailOf(text: string): string | undefined {
 export const normalisePassword = (text: string) => text.normalize("NFKC");
 
 /** What is wrong with a password that is long enough; undefined: nothing. */
-export function faultOfPassword(password: string, { email, name }: { email: string; name: string }): FieldError | undefined {
+export function passwordError(password: string, { email, name }: { email: string; name: string }): FieldError | undefined {
 	const form = (text: string) => normalisePassword(text).toLowerCase();
 	const plain = form(password);
 	const refuse = (message: string) => ({ field: "password", message });

@@ -166,7 +166,7 @@ export const sessionsSuite = (where: string, open: () => Promise<Scratch>) =>
 
 		it("takes no token that another secret has signed", async () => {
 			const identity = { id: (await nodes.registered()).user.id, role: "user", session: "s" } as const;
-			const { token } = await tokens("another secret that is long enough").access(identity);
+			const { token } = await tokens("another secret that is long enough").signAccess(identity);
 			await assert.rejects(nodes.one.whoHas(token), REFUSED);
 		});
 
@@ -175,11 +175,14 @@ export const sessionsSuite = (where: string, open: () => Promise<Scratch>) =>
 			const sessionOf = async ({ token }: SignedIn) => (await nodes.one.whoHas(token)).session;
 			const ids = await Promise.all([ended, alsoEnded].map(sessionOf));
 			const { knex } = nodes;
-			await nodes.store.sweep(1_000);
+			await nodes.store.deleteExpired(1_000);
 			await knex("sessions")
 				.whereIn("id", ids)
 				.update({ expires_at: knex.raw("now() - interval '1 ms'") });
-			assert.deepEqual([await nodes.store.sweep(1), await nodes.store.sweep(10), await nodes.store.sweep(10)], [1, 1, 0]);
+			assert.deepEqual(
+				[await nodes.store.deleteExpired(1), await nodes.store.deleteExpired(10), await nodes.store.deleteExpired(10)],
+				[1, 1, 0]
+			);
 			assert.equal((await knex("sessions").whereIn("id", ids)).length, 0);
 			await nodes.one.refresh(lives.refreshToken);
 		});

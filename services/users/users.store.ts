@@ -1,7 +1,7 @@
 // Accounts and sign-ins in Postgres. Every decision that two requests could make at once is one statement.
 import type { Knex } from "knex";
 import type { Role, User } from "./users.contract.ts";
-import type { Refresh } from "./users.tokens.ts";
+import type { RefreshToken } from "./users.tokens.ts";
 
 export interface NewUser {
 	id: string;
@@ -24,7 +24,7 @@ export interface Account {
 	user: User;
 	passwordHash: string;
 	/** The last session that was opened from the address that asks. */
-	lastHere: string | undefined;
+	lastSession: string | undefined;
 }
 
 export interface UserStore {
@@ -33,18 +33,18 @@ export interface UserStore {
 	byEmail(email: string, address: string): Promise<Account | undefined>;
 	byID(id: string): Promise<User | undefined>;
 	/** Starts a session, with generation 0. */
-	open(session: Session): Promise<void>;
+	openSession(session: Session): Promise<void>;
 	/**
 	 * Takes a refresh token's turn: answers whose session it is, and that the next generation is the one that counts now. Undefined if it is not the
 	 * newest of a session that lives; if it once was, it is being used a second time, and the session is revoked.
 	 */
-	turn(refresh: Refresh, expiresInMs: number): Promise<{ user: User; generation: number } | undefined>;
+	rotate(refresh: RefreshToken, expiresInMs: number): Promise<{ user: User; generation: number } | undefined>;
 	/** Ends a session; false if it has ended already. */
-	revoke(session: string): Promise<boolean>;
+	revokeSession(session: string): Promise<boolean>;
 	/** Sessions revoked within this time. */
-	revokedWithin(ms: number): Promise<string[]>;
+	sessionsRevokedWithin(ms: number): Promise<string[]>;
 	/** Forgets sessions whose last token has ended, so many at most; answers how many. */
-	sweep(most: number): Promise<number>;
+	deleteExpired(most: number): Promise<number>;
 }
 
 /** Whoever signs in is answered within the 5 s that every request has. */
@@ -68,7 +68,7 @@ const userOf = ({ id, email, name, role, created_at }: Row): User => ({
 });
 
 export function sqlUsers(db: Knex): UserStore {
-	const rows = async <R>(sql: string, values: unknown[]): Promise<R[]> => {
+	const query = async <R>(sql: string, values: unknown[]): Promise<R[]> => {
 		try {
 			return (await db.raw(sql, values as Knex.Value[]).timeout(TIMEOUT_MS)).rows;
 		} catch (error) {
@@ -80,7 +80,7 @@ export function sqlUsers(db: Knex): UserStore {
 
 	return {
 		async add({ id, email, name, role, passwordHash }) {
-			const [row] = await rows<Row>(
+			const [row] = await query<Row>(
 				`insert into users (id, email, name, role, password_hash) values (?, ?, ?, ?, ?)
 				 on conflict (email) do nothing returning *`,
 				[id, email, name, role, passwordHash]
@@ -89,21 +89,21 @@ export function sqlUsers(db: Knex): UserStore {
 		},
 
 		async byEmail(email, address) {
-			const [row] = await rows<Row & { last_here: string | null }>(
+			const [row] = await query<Row & { last_here: string | null }>(
 				`select *, (select sessions.id from sessions where user_id = users.id and address = ? order by sessions.created_at desc limit 1) as last_here
 				 from users where email = ?`,
 				[address, email]
 			);
-			return row && { user: userOf(row), passwordHash: row.password_hash, lastHere: row.last_here ?? undefined };
+			return row && { user: userOf(row), passwordHash: row.password_hash, lastSession: row.last_here ?? undefined };
 		},
 
 		async byID(id) {
-			const [row] = await rows<Row>("select * from users where id = ?", [id]);
+			const [row] = await query<Row>("select * from users where id = ?", [id]);
 			return row && userOf(row);
 		},
 
-		async open({ id, userID, address, expiresInMs }) {
-			await rows("insert into sessions (id, user_id, address, expires_at) values (?, ?, ?, now() + ? * interval '1 ms')", [
+		async openSession({ id, userID, address, expiresInMs }) {
+			await query("insert into sessions (id, user_id, address, expires_at) values (?, ?, ?, now() + ? * interval '1 ms')", [
 				id,
 				userID,
 				address,
@@ -111,8 +111,8 @@ export function sqlUsers(db: Knex): UserStore {
 			]);
 		},
 
-		async turn({ session, generation }, expiresInMs) {
-			const [row] = await rows<Row & { generation: number }>(
+		async rotate({ session, generation }, expiresInMs) {
+			const [row] = await query<Row & { generation: number }>(
 				`update sessions set generation = generation + 1, expires_at = now() + ? * interval '1 ms'
 				 from users
 				 where sessions.id = ? and generation = ? and revoked_at is null and expires_at > now() and users.id = sessions.user_id
@@ -120,7 +120,7 @@ export function sqlUsers(db: Knex): UserStore {
 				[expiresInMs, session, generation]
 			);
 			if (row) return { user: userOf(row), generation: row.generation };
-			await rows(
+			await query(
 				`update sessions set revoked_at = now(), revoked_because = 'a refresh token was used twice'
 				 where id = ? and generation > ? and revoked_at is null`,
 				[session, generation]
@@ -128,21 +128,21 @@ export function sqlUsers(db: Knex): UserStore {
 			return undefined;
 		},
 
-		async revoke(session) {
-			const ended = await rows(
+		async revokeSession(session) {
+			const ended = await query(
 				`update sessions set revoked_at = now(), revoked_because = 'signed out' where id = ? and revoked_at is null returning id`,
 				[session]
 			);
 			return ended.length > 0;
 		},
 
-		async revokedWithin(ms) {
-			const ended = await rows<{ id: string }>("select id from sessions where revoked_at > now() - ? * interval '1 ms'", [ms]);
+		async sessionsRevokedWithin(ms) {
+			const ended = await query<{ id: string }>("select id from sessions where revoked_at > now() - ? * interval '1 ms'", [ms]);
 			return ended.map(({ id }) => id);
 		},
 
-		async sweep(most) {
-			const swept = await rows(
+		async deleteExpired(most) {
+			const swept = await query(
 				"delete from sessions where id in (select id from sessions where expires_at < now() limit ?) returning id",
 				[most]
 			);

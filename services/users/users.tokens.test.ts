@@ -10,8 +10,8 @@ const account = `acct_${"ab".repeat(16)}`;
 const identity = { id: account, role: "user", session: "session" } as const;
 const ours = tokens(secret);
 const genuine = {
-	token: (await ours.access(identity)).token,
-	refreshToken: await ours.refresh({ session: "session", generation: 3 }),
+	token: (await ours.signAccess(identity)).token,
+	refreshToken: await ours.signRefresh({ session: "session", generation: 3 }),
 	secret,
 	account
 };
@@ -19,14 +19,14 @@ const forged = forgedTokens(genuine);
 
 describe("an access token", () => {
 	it("says whose it is and when it ends, 15 minutes from now", async () => {
-		const { token, expiresAtMs } = await ours.access(identity);
-		assert.deepEqual(await ours.whoHas(token), { ...identity, expiresAtMs });
+		const { token, expiresAtMs } = await ours.signAccess(identity);
+		assert.deepEqual(await ours.verifyAccess(token), { ...identity, expiresAtMs });
 		const lifetimeMs = expiresAtMs - Date.now();
 		assert.ok(lifetimeMs > 14 * 60_000 && lifetimeMs <= 15 * 60_000, `${lifetimeMs}`);
 	});
 
 	it("counts at every node that has the secret", async () => {
-		assert.equal((await tokens(secret).whoHas(genuine.token)).id, account);
+		assert.equal((await tokens(secret).verifyAccess(genuine.token)).id, account);
 	});
 
 	it("has at least thirty kinds of forgeries here, each another text", () => {
@@ -36,7 +36,7 @@ describe("an access token", () => {
 
 	for (const [wrong, token] of Object.entries(forged))
 		it(`is refused, and as any other: ${wrong}`, () =>
-			assert.rejects(ours.whoHas(token), { ...REFUSED, message: "This token is not valid" }));
+			assert.rejects(ours.verifyAccess(token), { ...REFUSED, message: "This token is not valid" }));
 
 	it("is refused where any of its characters is another one", async () => {
 		const { token } = genuine;
@@ -44,7 +44,7 @@ describe("an access token", () => {
 		await fc.assert(
 			fc.asyncProperty(changed, async ({ at, by }) => {
 				const other = token.slice(0, at) + by + token.slice(at + 1);
-				if (other !== token) await assert.rejects(ours.whoHas(other), REFUSED);
+				if (other !== token) await assert.rejects(ours.verifyAccess(other), REFUSED);
 			}),
 			{ numRuns: 2_000, seed: 1 }
 		);
@@ -61,7 +61,7 @@ describe("an access token", () => {
 			fc.array(part, { maxLength: 6 }).map(parts => parts.join("."))
 		);
 		await fc.assert(
-			fc.asyncProperty(anything, token => assert.rejects(ours.whoHas(token), REFUSED)),
+			fc.asyncProperty(anything, token => assert.rejects(ours.verifyAccess(token), REFUSED)),
 			{ numRuns: 2_000, seed: 1 }
 		);
 	});
@@ -69,12 +69,12 @@ describe("an access token", () => {
 
 describe("a refresh token", () => {
 	it("says which it is of which session", async () => {
-		assert.deepEqual(await ours.whichOf(genuine.refreshToken), { session: "session", generation: 3 });
+		assert.deepEqual(await ours.verifyRefresh(genuine.refreshToken), { session: "session", generation: 3 });
 	});
 
 	it("is no access token, and no access token is one", async () => {
-		await assert.rejects(ours.whoHas(genuine.refreshToken), REFUSED);
-		await assert.rejects(ours.whichOf(genuine.token), REFUSED);
+		await assert.rejects(ours.verifyAccess(genuine.refreshToken), REFUSED);
+		await assert.rejects(ours.verifyRefresh(genuine.token), REFUSED);
 	});
 
 	it("is refused where it is forged in any of the ways in which an access token can be", async () => {
@@ -84,11 +84,11 @@ describe("a refresh token", () => {
 			([what]) => !/typ of a refresh|audience of refresh|nobody's|guest's|capitals|no role|role that|two roles/.test(what)
 		);
 		assert.ok(wrong.length > 30);
-		for (const [what, text] of wrong) await assert.rejects(ours.whichOf(text), REFUSED, what);
+		for (const [what, text] of wrong) await assert.rejects(ours.verifyRefresh(text), REFUSED, what);
 	});
 
 	for (const generation of [-1, 0.5, 2 ** 31])
 		it(`is refused where its number is none that the store could hold: ${generation}`, async () => {
-			await assert.rejects(ours.whichOf(await ours.refresh({ session: "s", generation })), REFUSED);
+			await assert.rejects(ours.verifyRefresh(await ours.signRefresh({ session: "s", generation })), REFUSED);
 		});
 });

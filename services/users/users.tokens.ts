@@ -25,19 +25,19 @@ const REFRESH = {
 type Kind = typeof ACCESS | typeof REFRESH;
 
 /** One refresh token of a session: the newest has the highest generation. */
-export interface Refresh {
+export interface RefreshToken {
 	session: string;
 	generation: number;
 }
 
 export interface Tokens {
 	/** A token for the gateway and the sockets, and when it ends. */
-	access(identity: Omit<Identity, "expiresAtMs">): Promise<{ token: string; expiresAtMs: number }>;
-	refresh(refresh: Refresh): Promise<string>;
+	signAccess(identity: Omit<Identity, "expiresAtMs">): Promise<{ token: string; expiresAtMs: number }>;
+	signRefresh(refresh: RefreshToken): Promise<string>;
 	/** Whom an access token stands for. Rejects with 401 `UNAUTHORIZED`, the same whatever is wrong with it. */
-	whoHas(token: string): Promise<Identity>;
+	verifyAccess(token: string): Promise<Identity>;
 	/** Which refresh token of which session it is. Rejects with 401 `UNAUTHORIZED`. */
-	whichOf(token: string): Promise<Refresh>;
+	verifyRefresh(token: string): Promise<RefreshToken>;
 }
 
 /** Decoders forgive padding, spaces and stray last bits, so that many texts would be one token: only the text that was given out is. */
@@ -69,19 +69,19 @@ export function tokens(secret: string): Tokens {
 	};
 
 	return {
-		async access({ id, role, session }) {
+		async signAccess({ id, role, session }) {
 			const expiresAtMs = seconds(Date.now() + ACCESS_TTL_MS) * 1000;
 			return { token: await sign(ACCESS, { sub: id, role, sid: session }, expiresAtMs), expiresAtMs };
 		},
 
-		refresh: ({ session, generation }) => sign(REFRESH, { sid: session, gen: generation }, Date.now() + REFRESH_TTL_MS),
+		signRefresh: ({ session, generation }) => sign(REFRESH, { sid: session, gen: generation }, Date.now() + REFRESH_TTL_MS),
 
-		async whoHas(token) {
+		async verifyAccess(token) {
 			const { sub, role, sid, exp } = await verify(ACCESS, token);
 			return { id: sub, role, session: sid, expiresAtMs: exp * 1000 };
 		},
 
-		async whichOf(token) {
+		async verifyRefresh(token) {
 			const { sid, gen } = await verify(REFRESH, token);
 			return { session: sid, generation: gen };
 		}

@@ -9,10 +9,10 @@ import { unavailable } from "../../mixins/errors.ts";
 import type { Redis } from "../../mixins/redis.ts";
 import type { TopicLog, TopicRecord } from "../../mixins/topics/topic-log.ts";
 import type { Caller } from "../define-service.ts";
-import { WARM_KEY } from "./wallet.lua.ts";
+import { BACKFILLED_KEY } from "./wallet.lua.ts";
 import type { BalanceStore } from "./wallet.store.ts";
 
-export interface WarmOptions {
+export interface BackfillOptions {
 	redis: Redis;
 	log: Pick<TopicLog, "ends" | "read">;
 	topic: string;
@@ -24,8 +24,8 @@ const PAGE_RECORDS = 500;
 /** Others have work to do too. */
 const PAUSE_MS = 20;
 
-interface WarmService extends Service {
-	warming?: AbortController;
+interface BackfillService extends Service {
+	backfilling?: AbortController;
 }
 
 /** The users that these records are about; a key that is no id is nobody's. */
@@ -33,9 +33,9 @@ const usersOf = (records: TopicRecord[]) => [
 	...new Set(records.flatMap(({ key }) => (key && Id.safeParse(String(key)).data) ?? []))
 ];
 
-export function keepWarm(
+export function backfill(
 	store: BalanceStore,
-	{ redis: { client }, log, topic, everyMs = 5_000 }: WarmOptions
+	{ redis: { client }, log, topic, everyMs = 5_000 }: BackfillOptions
 ): Partial<ServiceSchema> {
 	/** Rejects when somebody could not be confirmed: a partition is only held to be warm when all of its users are. */
 	async function confirm(broker: Caller, users: string[]) {
@@ -52,7 +52,7 @@ export function keepWarm(
 		);
 	}
 
-	async function warm({ broker }: Service, partition: number, end: number, signal: AbortSignal) {
+	async function backfillPartition({ broker }: Service, partition: number, end: number, signal: AbortSignal) {
 		for (let offset = 0; offset < end; ) {
 			const records = await log.read(topic, partition, offset, PAGE_RECORDS);
 			if (records.length === 0) return;
@@ -62,33 +62,33 @@ export function keepWarm(
 		}
 	}
 
-	async function look(service: Service, signal: AbortSignal) {
+	async function backfillAll(service: Service, signal: AbortSignal) {
 		// To ask for nobody is enough for the store to see what Redis has lost.
 		const { generation } = await store.read([]);
 		if (generation === undefined) return;
-		const warmed = await client.hgetall(WARM_KEY);
+		const warmed = await client.hgetall(BACKFILLED_KEY);
 		for (const [partition, end] of (await log.ends(topic)).entries()) {
 			if (warmed[partition] === generation) continue;
-			await warm(service, partition, end, signal);
-			await client.hset(WARM_KEY, partition, generation);
+			await backfillPartition(service, partition, end, signal);
+			await client.hset(BACKFILLED_KEY, partition, generation);
 		}
 	}
 
 	return {
-		started(this: WarmService) {
-			this.warming = new AbortController();
-			const { signal } = this.warming;
+		started(this: BackfillService) {
+			this.backfilling = new AbortController();
+			const { signal } = this.backfilling;
 			const keepLooking = async () => {
 				while (!signal.aborted) {
 					// What is away now is there another time, and what was brought back stays.
-					await look(this, signal).catch(() => {});
+					await backfillAll(this, signal).catch(() => {});
 					await delay(everyMs, undefined, { signal, ref: false }).catch(() => {});
 				}
 			};
 			void keepLooking();
 		},
-		stopped(this: WarmService) {
-			this.warming?.abort();
+		stopped(this: BackfillService) {
+			this.backfilling?.abort();
 		}
 	};
 }

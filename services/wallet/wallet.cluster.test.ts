@@ -11,7 +11,7 @@ import { eventually } from "../../test/client.ts";
 import { actions } from "../contract.ts";
 import type { Caller } from "../define-service.ts";
 import type { PurchaseTotal } from "../purchase/purchase.contract.ts";
-import { keepWarm } from "./wallet.backfill.ts";
+import { backfill } from "./wallet.backfill.ts";
 import { redisBalances } from "./wallet.store.redis.ts";
 import { wallet } from "./wallet.ts";
 
@@ -36,7 +36,7 @@ describe("a wallet in Redis", () => {
 		server = await redisServer({ running: false });
 		redis = openRedis(server.url);
 		const store = redisBalances(redis, async () => records.map(({ length }) => length));
-		const warm = keepWarm(store, { redis, log, topic: "user_purchase", everyMs: 50 });
+		const warm = backfill(store, { redis, log, topic: "user_purchase", everyMs: 50 });
 		broker.createService(wallet(store, [warm, redisMixin(redis, { required: false })]));
 		broker.createService({
 			name: "purchase",

@@ -6,7 +6,7 @@ export const GENERATION_KEY = "wallets:generation";
 /** Partition → the next offset whose total is not here yet. */
 export const APPLIED_KEY = "wallets:applied";
 /** Partition → the generation for which all of its users have been brought back. */
-export const WARM_KEY = "wallets:warm";
+export const BACKFILLED_KEY = "wallets:warm";
 export const walletKey = (user: string) => `wallet:${user}`;
 
 /** KEYS: generation, wallets. Answers the generation and the total of each wallet that was confirmed in it, false for any other. */

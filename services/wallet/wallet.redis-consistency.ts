@@ -3,11 +3,11 @@ import { randomUUID } from "node:crypto";
 import type { Redis } from "../../mixins/redis.ts";
 import { APPLIED_KEY, GENERATION_KEY, type WalletClient } from "./wallet.lua.ts";
 
-export interface Trust {
+export interface RedisConsistency {
 	/** Whether Redis may be believed over the present connection. Where that is not known it is found out, for the next who asks. */
-	holds(): boolean;
+	isConsistent(): boolean;
 	/** Redis has shown that it is not what it was: find out again. */
-	doubt(): void;
+	invalidate(): void;
 }
 
 const FIRST_PAUSE_MS = 100;
@@ -19,14 +19,14 @@ const LONGEST_PAUSE_MS = 2_000;
  * If not, a new generation begins, and whoever was confirmed in an older one has to be confirmed again. Over one connection Redis only
  * moves on: once is enough for each, and a generation that changes meanwhile is a fresh one that some other node has begun.
  */
-export function trustIn(redis: Redis, client: WalletClient, committed: () => Promise<number[]>): Trust {
+export function redisConsistency(redis: Redis, client: WalletClient, committed: () => Promise<number[]>): RedisConsistency {
 	/** The number of the connection over which Redis was found, or made, believable. */
-	let trusted: number | undefined;
-	let settling = false;
+	let checkedAtLoss: number | undefined;
+	let isChecking = false;
 	let failures = 0;
 	let notBeforeMs = 0;
 
-	const settle = async () => {
+	const check = async () => {
 		const { losses } = redis;
 		// First what was committed: what is applied by the time that Redis is asked can then only be more.
 		const due = await committed();
@@ -35,36 +35,36 @@ export function trustIn(redis: Redis, client: WalletClient, committed: () => Pro
 			const inForce = await client.walletRenew(2, GENERATION_KEY, APPLIED_KEY, seen ?? "", randomUUID(), ...due);
 			if (inForce === "") throw new Error("emptied in between");
 		}
-		trusted = losses;
+		checkedAtLoss = losses;
 	};
 
-	const begin = async () => {
-		if (settling || performance.now() < notBeforeMs) return;
-		settling = true;
+	const startCheck = async () => {
+		if (isChecking || performance.now() < notBeforeMs) return;
+		isChecking = true;
 		try {
-			await settle();
+			await check();
 			failures = 0;
 		} catch {
 			// Redis or the topic log is away: answers come from Postgres meanwhile, and whoever asks next sets this going again.
 			notBeforeMs = performance.now() + Math.min(FIRST_PAUSE_MS * 2 ** failures++, LONGEST_PAUSE_MS);
 		}
-		settling = false;
+		isChecking = false;
 	};
 
 	redis.onReconnect(() => {
 		notBeforeMs = 0;
-		void begin();
+		void startCheck();
 	});
 
 	return {
-		holds() {
-			if (trusted === redis.losses) return true;
-			void begin();
+		isConsistent() {
+			if (checkedAtLoss === redis.losses) return true;
+			void startCheck();
 			return false;
 		},
-		doubt() {
-			trusted = undefined;
-			void begin();
+		invalidate() {
+			checkedAtLoss = undefined;
+			void startCheck();
 		}
 	};
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import type { Headers } from "../../mixins/topics/topic-log.ts";
-import { balancesOf, changesOf, compare, identityOf, totalIn } from "./wallet.rules.ts";
+import { balancesOf, changesByUser, compareVersions, purchaseIDOf, totalOf } from "./wallet.rules.ts";
 
 const record = (headers: Headers = {}) => ({
 	topic: "user_purchase",
@@ -16,8 +16,8 @@ const record = (headers: Headers = {}) => ({
 
 describe("a purchase on the topic", () => {
 	it("is ours if its headers carry version and total", () => {
-		assert.deepEqual(totalIn({ seq: "7", total_cents: "4999" }), { seq: 7, total_cents: 4999 });
-		assert.deepEqual(totalIn({ seq: "1", total_cents: `${Number.MAX_SAFE_INTEGER}` }), {
+		assert.deepEqual(totalOf({ seq: "7", total_cents: "4999" }), { seq: 7, total_cents: 4999 });
+		assert.deepEqual(totalOf({ seq: "1", total_cents: `${Number.MAX_SAFE_INTEGER}` }), {
 			seq: 1,
 			total_cents: Number.MAX_SAFE_INTEGER
 		});
@@ -35,14 +35,14 @@ describe("a purchase on the topic", () => {
 			{ seq: "1", total_cents: "9007199254740993" },
 			{ seq: "one", total_cents: "1" }
 		] as Headers[])
-			assert.equal(totalIn(headers), undefined, JSON.stringify(headers));
+			assert.equal(totalOf(headers), undefined, JSON.stringify(headers));
 	});
 
 	it("is told apart by its own id, or by where its record first lay", () => {
-		assert.equal(identityOf("mine", record()), "mine");
-		assert.equal(identityOf(undefined, record()), "user_purchase/3/42");
+		assert.equal(purchaseIDOf("mine", record()), "mine");
+		assert.equal(purchaseIDOf(undefined, record()), "user_purchase/3/42");
 		const origin = { "origin-topic": "user_purchase", "origin-partition": "9", "origin-offset": "7" };
-		assert.equal(identityOf(undefined, record(origin)), "user_purchase/9/7");
+		assert.equal(purchaseIDOf(undefined, record(origin)), "user_purchase/9/7");
 	});
 });
 
@@ -55,7 +55,7 @@ describe("a batch of purchases", () => {
 		);
 		fc.assert(
 			fc.property(deliveries, all => {
-				const changes = changesOf(
+				const changes = changesByUser(
 					all.map(({ user_id, seq }) => ({ user_id, total: { seq, total_cents: seq * 10 }, source: seq }))
 				);
 				assert.equal(changes.length, new Set(all.map(({ user_id }) => user_id)).size);
@@ -72,7 +72,7 @@ describe("a batch of purchases", () => {
 	it("brings each version once: what is neither new nor missed came before", () => {
 		fc.assert(
 			fc.property(versions, fc.option(fc.integer({ min: 1, max: 20 }), { nil: undefined }), (seqs, had) => {
-				const { duplicates, missed } = compare(seqs, had);
+				const { duplicates, missed } = compareVersions(seqs, had);
 				const fresh = new Set(seqs.filter(seq => seq > (had ?? 0)));
 				assert.equal(duplicates + fresh.size, seqs.length);
 				if (had !== undefined && fresh.size > 0) assert.equal(had + fresh.size + missed, Math.max(...seqs));
@@ -82,10 +82,10 @@ describe("a batch of purchases", () => {
 	});
 
 	it("misses what lies between what was known and what came", () => {
-		assert.deepEqual(compare([4, 5], 3), { duplicates: 0, missed: 0 });
-		assert.deepEqual(compare([5, 7], 3), { duplicates: 0, missed: 2 });
-		assert.deepEqual(compare([2, 3], 3), { duplicates: 2, missed: 0 });
-		assert.deepEqual(compare([9], undefined), { duplicates: 0, missed: 0 });
+		assert.deepEqual(compareVersions([4, 5], 3), { duplicates: 0, missed: 0 });
+		assert.deepEqual(compareVersions([5, 7], 3), { duplicates: 0, missed: 2 });
+		assert.deepEqual(compareVersions([2, 3], 3), { duplicates: 2, missed: 0 });
+		assert.deepEqual(compareVersions([9], undefined), { duplicates: 0, missed: 0 });
 	});
 });
 

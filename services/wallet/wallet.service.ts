@@ -2,7 +2,7 @@ import { redis as withRedis } from "../../mixins/redis.ts";
 import { config } from "../../runtime/config.ts";
 import { embedded, redis, runsService, topicLog, withTopics } from "../../runtime/drivers.ts";
 import { exitWithError } from "../../runtime/exit-with-error.ts";
-import { keepWarm } from "./wallet.backfill.ts";
+import { backfill } from "./wallet.backfill.ts";
 import { walletOverGrpc } from "./wallet.grpc.ts";
 import { memoryBalances } from "./wallet.store.memory.ts";
 import { redisBalances } from "./wallet.store.redis.ts";
@@ -21,9 +21,11 @@ const withGrpc = () =>
 
 const onRedis = () => {
 	const store = redisBalances(redis(), () => topicLog().committed("wallet", "user_purchase"));
-	const backfill = runsService("wallet") ? [keepWarm(store, { redis: redis(), log: topicLog(), topic: "user_purchase" })] : [];
+	const withBackfill = runsService("wallet")
+		? [backfill(store, { redis: redis(), log: topicLog(), topic: "user_purchase" })]
+		: [];
 	// Not required: without Redis, balances come from Postgres.
-	return wallet(store, [withGrpc(), ...backfill, withTopics(), withRedis(redis(), { required: false })]);
+	return wallet(store, [withGrpc(), ...withBackfill, withTopics(), withRedis(redis(), { required: false })]);
 };
 
 export default embedded ? wallet(memoryBalances(), [withGrpc(), withTopics()]) : onRedis();

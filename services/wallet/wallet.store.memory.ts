@@ -1,5 +1,5 @@
 import type { PurchaseTotal } from "../purchase/purchase.contract.ts";
-import type { BalanceStore, Entry, Raised } from "./wallet.store.ts";
+import type { BalanceStore, Raised, UserTotal } from "./wallet.store.ts";
 
 const MAX_USERS = 100_000;
 
@@ -23,7 +23,7 @@ export function memoryBalances({ maxUsers = MAX_USERS } = {}): BalanceStore {
 		if (wallets.size > maxUsers) wallets.delete(wallets.keys().next().value as string);
 	};
 
-	const raise = ({ user_id, seq, total_cents }: Entry): Raised => {
+	const raise = ({ user_id, seq, total_cents }: UserTotal): Raised => {
 		const { total, isConfirmed } = wallets.get(user_id) ?? { isConfirmed: false };
 		const newest = total && total.seq >= seq ? total : { seq, total_cents };
 		keep(user_id, { total: newest, isConfirmed });

@@ -3,7 +3,7 @@
 import type { PurchaseTotal } from "../purchase/purchase.contract.ts";
 
 /** A user's total and its version. */
-export interface Entry extends PurchaseTotal {
+export interface UserTotal extends PurchaseTotal {
 	user_id: string;
 }
 
@@ -32,10 +32,10 @@ export interface BalanceStore {
 	 * again, so that a user who was not confirmed is not thereby. `nextOffset`: all of the partition before it is in the store once this
 	 * resolves; left out by who may not have the partition any more. Rejects when the store is away.
 	 */
-	raise(entries: Entry[], applied?: { partition: number; nextOffset: number }): Promise<Raised[]>;
+	raise(entries: UserTotal[], applied?: { partition: number; nextOffset: number }): Promise<Raised[]>;
 	/**
 	 * Confirms users with what Postgres said after `read`: it takes what is newer, and answers for them from now on. Not for one of whom it
 	 * has been told something newer meanwhile, and for nobody if it has lost something since.
 	 */
-	confirm(entries: Entry[], generation: string): Promise<void>;
+	confirm(entries: UserTotal[], generation: string): Promise<void>;
 }

@@ -2,7 +2,7 @@ import type { ServiceSchema } from "moleculer";
 import { unavailableAs } from "../../mixins/errors.ts";
 import { microBatch } from "../../mixins/micro-batch.ts";
 import { type Caller, defineService, type Received } from "../define-service.ts";
-import { balancesOf, type Change, changesOf, compare, identityOf, totalIn } from "./wallet.rules.ts";
+import { balancesOf, type Change, changesByUser, compareVersions, purchaseIDOf, totalOf } from "./wallet.rules.ts";
 import type { BalanceStore, Raised } from "./wallet.store.ts";
 
 const MISSED = "plaza.wallet.missed";
@@ -17,7 +17,7 @@ export const wallet = (store: BalanceStore, mixins: Partial<ServiceSchema>[] = [
 		},
 		{ maxItems: 500, maxWaiting: 20_000, concurrency: 4, name: "the wallet's store" }
 	);
-	let isStoreAway = false;
+	let isStoreUnavailable = false;
 
 	return defineService({
 		name: "wallet",
@@ -27,12 +27,13 @@ export const wallet = (store: BalanceStore, mixins: Partial<ServiceSchema>[] = [
 			/** From the store; what it does not answer for is looked up where purchases are, and the store is told. */
 			async centsOf(user_id: string, ctx: Caller): Promise<number> {
 				const { cents, generation } = await read(user_id).catch((error: Error) => {
-					if (!isStoreAway) this.logger.warn(`the balance store does not answer (${error.message}): balances come from Postgres`);
-					isStoreAway = true;
+					if (!isStoreUnavailable)
+						this.logger.warn(`the balance store does not answer (${error.message}): balances come from Postgres`);
+					isStoreUnavailable = true;
 					return { cents: undefined, generation: undefined };
 				});
-				if (isStoreAway && generation !== undefined) {
-					isStoreAway = false;
+				if (isStoreUnavailable && generation !== undefined) {
+					isStoreUnavailable = false;
 					this.logger.info("balances come from the balance store again");
 				}
 				if (cents !== undefined) return cents;
@@ -73,25 +74,25 @@ export const wallet = (store: BalanceStore, mixins: Partial<ServiceSchema>[] = [
 					const ours = [];
 					const elsewhere = [];
 					for (const source of received) {
-						const total = totalIn(source.record.headers);
+						const total = totalOf(source.record.headers);
 						if (total) ours.push({ user_id: source.message.user_id, total, source });
 						else elsewhere.push(source);
 					}
 					// It comes back with a total once it is recorded, and counts then.
 					const answers = await Promise.all(
 						elsewhere.map(({ message, record, ctx }) =>
-							ctx.call("purchase.record", { ...message, id: identityOf(message.id, record) })
+							ctx.call("purchase.record", { ...message, id: purchaseIDOf(message.id, record) })
 						)
 					);
 					let duplicates = answers.filter(({ recorded }) => !recorded).length;
 
-					const changes = changesOf(ours);
+					const changes = changesByUser(ours);
 					const entries = changes.map(({ entry }) => entry);
 					let raised = await store.raise(entries, { partition, nextOffset: received.at(-1)!.record.offset + 1 });
 
 					for (const [index, { entry, seqs, newest }] of changes.entries()) {
 						const { before, isConfirmed } = raised[index]!;
-						const { duplicates: known, missed } = compare(seqs, before);
+						const { duplicates: known, missed } = compareVersions(seqs, before);
 						duplicates += known;
 						this.logger.debug("total updated", { ...entry, before, requestID: newest.requestID });
 						if (missed > 0) this.broker.metrics.increment(MISSED, {}, missed);

@@ -127,22 +127,22 @@ export const mutants: Mutant[] = [
 		name: "pick ids expire",
 		world: "selections",
 		file: "services/selections/selections.tally.ts",
-		find: "const picks = counting(received, epoch, seen);",
-		replace: `for (const [id, { offset }] of seen) if (offset < handed.endOffset - 5) seen.delete(id);
-		const picks = counting(received, epoch, seen);`
+		find: "const picks = newPicks(received, epoch, seen);",
+		replace: `for (const [id, { offset }] of seen) if (offset < batch.endOffset - 5) seen.delete(id);
+		const picks = newPicks(received, epoch, seen);`
 	},
 	{
 		name: "counts cached in memory after the partition was revoked",
 		world: "selections",
 		file: "services/selections/selections.tally.ts",
-		find: "const picks = counting(received, epoch, seen);",
+		find: "const picks = newPicks(received, epoch, seen);",
 		replace: `const kept = (epochs as never as { kept: Map<string, Map<string, never>> });
 		kept.kept ??= new Map();
 		const own = kept.kept.get(JSON.stringify(source)) ?? new Map();
 		kept.kept.set(JSON.stringify(source), own);
 		for (const [name, total] of own) before.set(name, total);
-		const picks = counting(received, epoch, seen);
-		for (const [name, total] of grown(before, picks)) own.set(name, total as never);`
+		const picks = newPicks(received, epoch, seen);
+		for (const [name, total] of applyPicks(before, picks)) own.set(name, total as never);`
 	},
 	{
 		name: "counts read before the write",

@@ -6,7 +6,7 @@ import { relay } from "../../mixins/outbox/relay.ts";
 import { topics as topicsMixin } from "../../mixins/topics/topics.ts";
 import { topics as contracts } from "../../services/contract.ts";
 import { purchase } from "../../services/purchase/purchase.ts";
-import { keepWarm } from "../../services/wallet/wallet.backfill.ts";
+import { backfill } from "../../services/wallet/wallet.backfill.ts";
 import { memoryBalances } from "../../services/wallet/wallet.store.memory.ts";
 import { redisBalances } from "../../services/wallet/wallet.store.redis.ts";
 import { wallet } from "../../services/wallet/wallet.ts";
@@ -49,7 +49,7 @@ export function purchases({ scheduler, faults, topics }: WorldContext): World {
 				const balances = isAlone
 					? memoryBalances()
 					: redisBalances(connection, () => topics.log.committed("wallet", "user_purchase"));
-				const warm = isAlone ? [] : [keepWarm(balances, { redis: connection, log: topics.log, topic: "user_purchase" })];
+				const warm = isAlone ? [] : [backfill(balances, { redis: connection, log: topics.log, topic: "user_purchase" })];
 				broker.createService(
 					purchase(store, {
 						mixins: [relay(outbox, topics.log, { pollMs: POLL_MS }), withTopics()],

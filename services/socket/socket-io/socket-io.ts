@@ -124,10 +124,10 @@ export function socketIo({ guests, allowedOrigins, isTrusted, names }: SocketIoO
 				socket.once("disconnect", () => socket.conn.close(true));
 			});
 			const door = httpListenerOf(this.broker);
-			door.requests.set("/socket.io/", (req, res) => this.server.emit("request", req, res));
+			door.routes.set("/socket.io/", (req, res) => this.server.emit("request", req, res));
 			door.upgrades.set("/socket.io/", (req, socket, head) => this.server.emit("upgrade", req, socket, head));
 			// Not by telling clients to disconnect: then they would not come again, to whichever node answers.
-			door.closing.add(async () => engine.close());
+			door.beforeClose.add(async () => engine.close());
 		}
 	};
 	// Its settings and its server are more than Moleculer's type of a schema knows.

@@ -1,7 +1,7 @@
 // One connection on /ws, from its first frame to its last.
 import { randomUUID } from "node:crypto";
 import type { RawData, WebSocket } from "ws";
-import { mayActAs, mayCall } from "../../../contract/access.ts";
+import { assertMayActAs, assertMayCall } from "../../../contract/access.ts";
 import type { Actions, Caller } from "../../define-service.ts";
 import { type Peer, SIGNED_OUT } from "../limits/peers.ts";
 import type { Presence } from "../presence/presence.ts";
@@ -91,7 +91,7 @@ class SocketSession implements Session, Answers {
 		const peer = this.#peer;
 		const identity = token === undefined ? peer.identity : await caller.call("users.authenticate", { token });
 		// Nothing changes unless all of it does: the room of an account is only for sockets whose own token is that account's.
-		mayActAs(user, identity, { guests });
+		assertMayActAs(user, identity, { guests });
 		if (identity && !peer.identify(identity)) throw tooManySockets();
 		await this.#become(user);
 		this.#client.send({ code: "connected", data: { user } });
@@ -122,7 +122,7 @@ class SocketSession implements Session, Answers {
 	async #callCodeless(params: Record<string, unknown>) {
 		const { codeless, caller, guests } = this.#options;
 		const { identity } = this.#peer;
-		mayCall(codeless.contract, params, identity, { guests });
+		assertMayCall(codeless.contract, params, identity, { guests });
 		const meta = { caller: identity };
 		// Who drains the session waits for it; Moleculer's own list of calls under way is searched through at the end of each.
 		const options = { requestID: randomUUID(), meta, tracking: false };

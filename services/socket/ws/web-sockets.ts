@@ -5,7 +5,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { type ServerOptions, type WebSocket, WebSocketServer } from "ws";
 import { bearerOf } from "../../../runtime/http/bearer.ts";
 import { clientOf, type Trusted } from "../../../runtime/http/client-address.ts";
-import { foreignOrigin, toHttp, tooManyRequests, unavailableHere } from "../../../runtime/http/http-error.ts";
+import { notReady, originNotAllowed, toHttp, tooManyRequests } from "../../../runtime/http/http-error.ts";
 import { isAllowedOrigin } from "../../../runtime/http/origin.ts";
 import { rejectUpgrade } from "../../../runtime/http/reject-upgrade.ts";
 import type { Caller } from "../../define-service.ts";
@@ -78,7 +78,7 @@ export function webSockets({ allowedOrigins, isTrusted, peers, caller, onConnect
 
 		async upgrade(req: IncomingMessage, duplex: Duplex, head: Buffer) {
 			const { address, isSecure } = clientOf(req, isTrusted);
-			if (!isAllowedOrigin(req, allowedOrigins, isSecure)) return rejectUpgrade(duplex, foreignOrigin);
+			if (!isAllowedOrigin(req, allowedOrigins, isSecure)) return rejectUpgrade(duplex, originNotAllowed);
 			const peer = peers.arrive(address);
 			if (!peer) return rejectUpgrade(duplex, tooManyRequests);
 			// A handshake that fails ends the connection and accepts nothing.
@@ -91,7 +91,7 @@ export function webSockets({ allowedOrigins, isTrusted, peers, caller, onConnect
 			} catch (error) {
 				return rejectUpgrade(duplex, toHttp(error));
 			}
-			if (isStopped) return rejectUpgrade(duplex, unavailableHere);
+			if (isStopped) return rejectUpgrade(duplex, notReady);
 			server.handleUpgrade(req, duplex, head, socket => {
 				accept(socket, duplex, peer);
 				// The WebSocket listens to it by now.
