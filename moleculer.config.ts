@@ -18,8 +18,8 @@ export default {
 	nodeID: config.nodeID,
 	// What this node works at, beyond the answers it carries: health adds them up over all nodes.
 	metadata: { works: config.services },
-	// One process needs none. Ours hears again after a restart of Kafka.
-	transporter: embedded ? null : new KafkaTransporter({ ...kafka, advice: "start it, or set KAFKA_BROKERS" }),
+	// One process needs none. Ours reconnects after a restart of Kafka.
+	transporter: embedded ? null : new KafkaTransporter(kafka),
 	// Without tokens, passwords and e-mail addresses. Moleculer's own start and registry lines are for those who look for them.
 	logger: new RedactingConsole({
 		level: {

@@ -1,42 +1,43 @@
 /**
- * Moleculer's packets over Kafka, through kafkajs: every node hears its own topic and one that all share, each from its end.
+ * A Moleculer transporter on Kafka, through kafkajs: every node consumes its own topic and one that all share, each from its end.
  *
  *     const broker = new ServiceBroker({
  *         namespace: "shop",               // without a dot
- *         nodeID: "wallet-1",              // fixed: a node has a topic of its own, and nothing removes it
- *         transporter: new KafkaTransporter({ brokers: ["localhost:9092"], replication: 3, advice: "start it, or set KAFKA_BROKERS" })
+ *         nodeID: "wallet-1",              // fixed: each node has a topic of its own, and nothing deletes it
+ *         transporter: new KafkaTransporter({ brokers: ["localhost:9092"], replication: 3 })
  *     });
- *     await broker.start();                // waits for Kafka for as long as it takes
- *     await broker.call("other.action");   // Kafka away: rejects at once, or after 5 s at most; goes on when it is back
+ *     await broker.start();                // waits for Kafka, without a limit
+ *     await broker.call("other.action");   // Kafka unavailable: rejects at once, or after 5 s at most; works again when it is back
  */
-import { setTimeout as delay } from "node:timers/promises";
 import type { Cluster } from "kafkajs";
 import { Transporters } from "moleculer";
+import { createBackoff } from "./backoff.ts";
 import { waitUntilReachable } from "./dependency.ts";
 import { type Connection, type KafkaOptions, kafkaConnection, rootCause } from "./topics/kafka/connection.ts";
 import { kafkaLog } from "./topics/kafka/kafka-log.ts";
-import { byLeader, clusterOf, fetchFrom, type Place } from "./topics/kafka/reader.ts";
+import { clusterOf, fetchFrom, groupByLeader, type Place } from "./topics/kafka/reader.ts";
 import type { TopicLog } from "./topics/topic-log.ts";
 
 export interface KafkaTransporterOptions extends Pick<KafkaOptions, "brokers" | "tls" | "sasl"> {
 	/** Copies of each topic. */
 	replication: number;
-	/** What a person can do when Kafka does not answer. */
-	advice: string;
+	/** What to do when Kafka does not answer, for log lines. */
+	advice?: string;
+	/** What to set when Kafka refuses the credentials, for log lines. */
+	access?: string;
 }
 
-/** A call lives for seconds: what is older no node waits for. */
+/** A call ends within seconds: no node waits for older packets. */
 const RETENTION_MS = 60_000;
 /** The largest packet. */
 const MAX_BYTES = 8 * 1024 * 1024;
 const FETCH_WAIT_MS = 500;
-const FIRST_PAUSE_MS = 100;
-const LONGEST_PAUSE_MS = 1_000;
+const BACKOFF = { firstMs: 100, longestMs: 1_000 };
 
-/** What Moleculer says of a packet beside its bytes. */
+/** What Moleculer passes of a packet beside its bytes. */
 interface Sent {
 	type: string;
-	/** Without one it is for all nodes. */
+	/** A node; without it the packet is for all nodes. */
 	target?: string;
 }
 
@@ -47,12 +48,12 @@ export class KafkaTransporter extends Transporters.Base {
 	#connection: Connection | undefined;
 
 	constructor(options: KafkaTransporterOptions) {
-		// Moleculer keeps what it is given where anybody who asks for the broker's options sees it.
+		// Options passed to Moleculer are readable in the broker's options: the credentials must not be.
 		super();
 		this.#options = options;
 	}
 
-	/** The topic that this node alone hears, or the one that all hear. */
+	/** The topic of one node, or the one that all nodes consume. */
 	#topicOf(nodeID?: string) {
 		return nodeID ? `${this.prefix}.${nodeID}` : this.prefix;
 	}
@@ -62,55 +63,54 @@ export class KafkaTransporter extends Transporters.Base {
 		return { brokers, tls, sasl, clientId: this.nodeID, logger: this.logger };
 	}
 
-	/** Waits until Kafka answers, however long that takes. */
+	/** Waits until Kafka answers, without a limit. */
 	override async connect() {
-		const { brokers, replication, advice } = this.#options;
-		// Moleculer calls again after a failure, wherever that came from.
+		const { replication, advice, access } = this.#options;
+		// Moleculer calls this again after any failure.
 		this.#stopping.abort();
 		this.#stopping = new AbortController();
 		const { signal } = this.#stopping;
-		this.#log ??= kafkaLog({ ...this.#kafka(), replication });
+		this.#log ??= kafkaLog({ ...this.#kafka(), replication, advice, access });
 		const log = this.#log;
-		const kafka = { name: "kafka", where: brokers.join(), advice, access: "KAFKA_USERNAME and KAFKA_PASSWORD", check: log.check };
+		const kafka = { ...log.description!, check: log.check };
 		if (!(await waitUntilReachable(kafka, this.logger, () => signal.aborted))) return;
 		const topic = { partitions: 1, retentionMs: RETENTION_MS, maxBytes: MAX_BYTES };
 		await log.create([this.#topicOf(), this.#topicOf(this.nodeID)].map(name => ({ name, ...topic })));
 		await this.onConnected();
 	}
 
-	/** Resolves once the node hears; both topics carry every kind of packet. */
+	/** Resolves once the node consumes; both topics carry every type of packet. */
 	override makeSubscriptions() {
-		return new Promise<void>(resolve => void this.#listen(resolve));
+		return new Promise<void>(resolve => void this.#consume(resolve));
 	}
 
-	/** Hears until the node stops. After a loss it goes on where it was, tells the others of itself and asks who is there. */
-	async #listen(hearing: () => void) {
+	/** Consumes until the node stops. After a lost connection it continues at its position, and Moleculer announces the node again. */
+	async #consume(onConsuming: () => void) {
 		const { signal } = this.#stopping;
+		const backoff = createBackoff(BACKOFF);
 		let places: Place[] = [];
-		let pauseMs = FIRST_PAUSE_MS;
-		let isHearing = false;
+		let isConsuming = false;
 		while (!signal.aborted) {
 			try {
 				const cluster = await this.#reconnect();
 				if (places.length === 0) places = await this.#ends(cluster);
-				const led = [...(await byLeader(cluster, places))];
-				// A Kafka that has just started may know who leads and still not serve: what counts is that it has answered.
-				await Promise.all(led.map(([nodeId, its]) => this.#hear(cluster, nodeId, its, 0)));
-				hearing();
-				isHearing = true;
-				pauseMs = FIRST_PAUSE_MS;
-				const hears = led.map(async ([nodeId, its]) => {
-					for (;;) await this.#hear(cluster, nodeId, its, FETCH_WAIT_MS);
+				const byLeader = [...(await groupByLeader(cluster, places))];
+				// A Kafka that has just started may know the leaders and not serve yet: only a response counts.
+				await Promise.all(byLeader.map(([nodeId, its]) => this.#receiveFrom(cluster, nodeId, its, 0)));
+				onConsuming();
+				isConsuming = true;
+				backoff.reset();
+				const consuming = byLeader.map(async ([nodeId, its]) => {
+					for (;;) await this.#receiveFrom(cluster, nodeId, its, FETCH_WAIT_MS);
 				});
-				await Promise.all([...hears, this.connected || this.onConnected(true)]);
+				await Promise.all([...consuming, this.connected || this.onConnected(true)]);
 			} catch (error) {
 				const cause = rootCause(error);
 				if (cause.type === "OFFSET_OUT_OF_RANGE") places = [];
-				// Topics that were just made take a moment: what was not heard yet is not lost.
-				if (isHearing && !signal.aborted) this.#lost(cause);
-				isHearing = false;
-				await delay(pauseMs, undefined, { signal }).catch(() => {});
-				pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS);
+				// Before the first response nothing is lost: new topics take a moment.
+				if (isConsuming && !signal.aborted) this.#onConnectionLost(cause);
+				isConsuming = false;
+				await backoff.pause(signal);
 			}
 		}
 	}
@@ -123,7 +123,7 @@ export class KafkaTransporter extends Transporters.Base {
 		return cluster;
 	}
 
-	/** From now on: what was sent before is none of this node's business. */
+	/** The ends of both topics: earlier packets are not for this start of the node. */
 	async #ends(cluster: Cluster): Promise<Place[]> {
 		const topics = [this.#topicOf(), this.#topicOf(this.nodeID)];
 		await cluster.addMultipleTargetTopics(topics);
@@ -133,8 +133,8 @@ export class KafkaTransporter extends Transporters.Base {
 		return ends.map(({ topic, partitions }) => ({ topic, partition: 0, offset: Number(partitions[0]!.offset) }));
 	}
 
-	/** Takes in what there is; waits for it if there is nothing. */
-	async #hear(cluster: Cluster, nodeId: string, places: Place[], waitMs: number) {
+	/** Receives the packets at these places; waits up to `waitMs` when there are none. */
+	async #receiveFrom(cluster: Cluster, nodeId: string, places: Place[], waitMs: number) {
 		for (const { place, messages } of await fetchFrom(cluster, nodeId, places, waitMs)) {
 			for (const { offset, headers, value } of messages) {
 				place.offset = Number(offset) + 1;
@@ -143,10 +143,10 @@ export class KafkaTransporter extends Transporters.Base {
 		}
 	}
 
-	#lost({ message }: Error) {
+	#onConnectionLost({ message }: Error) {
 		this.connected = false;
-		this.logger.warn(`Kafka is lost (${message}): calls to other nodes fail until it is back`);
-		// Stops the heartbeats: a node that cannot be heard is not gone.
+		this.logger.warn(`lost the connection to Kafka (${message}): calls to other nodes fail until it is back; reconnecting`);
+		// Moleculer then stops checking heartbeats: other nodes are not gone because this one cannot receive.
 		this.broker.broadcastLocal("$transporter.disconnected", { graceFul: false });
 	}
 
@@ -163,7 +163,7 @@ export class KafkaTransporter extends Transporters.Base {
 		this.#log = undefined;
 	}
 
-	// Never called: that Kafka should choose among the nodes of a service is not asked for (hasBuiltInBalancer).
+	// Never called: this transporter does not balance calls over nodes (hasBuiltInBalancer is false).
 	override async subscribe() {}
 	override async subscribeBalancedRequest() {}
 	override async subscribeBalancedEvent() {}

@@ -57,14 +57,15 @@ export const kafka = {
 	brokers: config.kafkaBrokers,
 	replication: config.topicReplication,
 	tls: config.kafkaTls,
-	sasl: config.kafkaSasl
+	sasl: config.kafkaSasl,
+	advice: "start it, or set KAFKA_BROKERS",
+	access: "KAFKA_USERNAME and KAFKA_PASSWORD"
 };
 
-export const topicLog = lazy((): TopicLog => {
-	if (embedded) return embeddedLog(postgres().knex, { where: config.dataDir });
-	const advice = { advice: "start it, or set KAFKA_BROKERS", access: "KAFKA_USERNAME and KAFKA_PASSWORD" };
-	return kafkaLog({ ...kafka, ...advice, clientId: config.nodeID });
-});
+export const topicLog = lazy(
+	(): TopicLog =>
+		embedded ? embeddedLog(postgres().knex, { where: config.dataDir }) : kafkaLog({ ...kafka, clientId: config.nodeID })
+);
 
 /** Ends the process: a node whose topics are not as configured can do nothing right. */
 const onFatal = ({ message, type, data }: Error & { type?: string; data?: { has: number } }) =>

@@ -1,16 +1,17 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Admin, Batch, Consumer } from "kafkajs";
+import { deadlineIn } from "../../deadline.ts";
 import type { ConsumeOptions } from "../topic-log.ts";
-import { type Log, rootCause, within } from "./connection.ts";
+import { type Log, rootCause } from "./connection.ts";
 import { PartitionQueue } from "./partition-queue.ts";
 
 const MAX_RECORDS = 500;
-const LOCATE_WITHIN_MS = 5_000;
-const LOCATE_AGAIN_AFTER_MS = 100;
-/** Commits are gathered for so long: one that is lost costs a redelivery, one for every batch would cost Kafka more than the records do. */
-const COMMIT_AFTER_MS = 50;
+const POSITION_TIMEOUT_MS = 5_000;
+const RETRY_DELAY_MS = 100;
+/** Commits are collected for so long: a lost one costs a redelivery, and one per batch would cost Kafka more than the records do. */
+const COMMIT_DELAY_MS = 50;
 
-interface Given {
+interface Assigned {
 	topic: string;
 	partitions: number[];
 }
@@ -24,71 +25,73 @@ interface Position {
 export interface AssignmentOptions extends ConsumeOptions {
 	consumer: Consumer;
 	admin: Admin;
-	/** Batches under way, by partition: they outlive the assignment under which they were handed over. */
-	busy: Map<string, Promise<void>>;
-	/** Whether the group still counts this member in. */
+	/** Batches that handlers still work on, by partition: they may outlive their assignment. */
+	runningBatches: Map<string, Promise<void>>;
+	/** Whether this member is still part of the group. */
 	isMember(): boolean;
-	/** Called when nothing more can come of this assignment. */
-	broken(error: Error): void;
+	/** Called when this assignment cannot be served any more. */
+	onFailed(error: Error): void;
 	logger?: Log;
 }
 
 const keyOf = (topic: string, partition: number) => `${topic}/${partition}`;
 
-/** The partitions that the group has given this member, until it gives anew: where each goes on, what of it waits, what is committed. */
+/** The partitions assigned to this member until the next rebalance: their positions, their queues, their commits. */
 export class Assignment {
 	readonly #options: AssignmentOptions;
-	readonly #given: Given[];
-	readonly #over = new AbortController();
-	readonly #mailboxes = new Map<string, PartitionQueue>();
-	/** Handled and not committed yet. */
+	readonly #assigned: Assigned[];
+	readonly #ended = new AbortController();
+	readonly #queues = new Map<string, PartitionQueue>();
+	/** Positions that are handled and not committed yet. */
 	readonly #handled = new Map<string, Position>();
 	#commitTimer: NodeJS.Timeout | undefined;
-	#isLost = false;
-	/** Resolves once it is known where each partition goes on. */
-	readonly located: Promise<void>;
+	#isRevoked = false;
+	/** Resolves once the position of each partition is known. */
+	readonly positioned: Promise<void>;
 
-	constructor(given: Record<string, number[]>, options: AssignmentOptions) {
+	constructor(assigned: Record<string, number[]>, options: AssignmentOptions) {
 		this.#options = options;
-		this.#given = Object.entries(given).map(([topic, partitions]) => ({ topic, partitions }));
-		// kafkajs remembers a pause from one assignment to the next.
-		this.#fetch(true, this.#given);
-		const locating = Promise.all(this.#given.map(({ topic, partitions }) => this.#locate(topic, partitions)));
-		this.located = within(LOCATE_WITHIN_MS, "Kafka", locating).then(() => undefined, options.broken);
+		this.#assigned = Object.entries(assigned).map(([topic, partitions]) => ({ topic, partitions }));
+		// kafkajs keeps a pause from one assignment to the next.
+		this.#setFetching(true, this.#assigned);
+		const positioning = Promise.all(this.#assigned.map(({ topic, partitions }) => this.#position(topic, partitions)));
+		this.positioned = deadlineIn(POSITION_TIMEOUT_MS)
+			.bound(positioning, "Kafka")
+			.then(() => undefined, options.onFailed);
 	}
 
-	/** Takes in what was fetched of a partition. */
+	/** Queues fetched records of a partition. */
 	push({ topic, partition, messages, highWatermark }: Batch) {
-		this.#mailboxes.get(keyOf(topic, partition))?.push(messages, Number(highWatermark));
+		this.#queues.get(keyOf(topic, partition))?.push(messages, Number(highWatermark));
 	}
 
-	/** Records that wait, per topic. */
+	/** Records not handled yet, per topic. */
 	lag() {
 		const lag: Record<string, number> = {};
-		for (const { topic, lag: records } of this.#mailboxes.values()) lag[topic] = (lag[topic] ?? 0) + records;
+		for (const { topic, lag: records } of this.#queues.values()) lag[topic] = (lag[topic] ?? 0) + records;
 		return lag;
 	}
 
-	/** Hands nothing more over. */
+	/** Whether no more batches are handled. */
 	get isOver() {
-		return this.#over.signal.aborted;
+		return this.#ended.signal.aborted;
 	}
 
-	/** Hands nothing more over, and resolves when no batch is under way; what those answer is still committed. */
+	/** Starts no more handlers, and resolves when none runs; what they handled can still be committed. */
 	async finish() {
-		this.#over.abort();
-		this.#fetch(false, this.#given);
-		await Promise.all([...this.#mailboxes.values()].map(({ idle }) => idle));
+		this.#ended.abort();
+		this.#setFetching(false, this.#assigned);
+		await Promise.all([...this.#queues.values()].map(({ idle }) => idle));
 	}
 
-	/** The partitions belong to somebody else: what is still under way counts for nothing. */
-	lose() {
-		this.#isLost = true;
-		this.#over.abort();
-		for (const [key, { idle }] of this.#mailboxes) this.#options.busy.set(key, idle);
+	/** The partitions are assigned to another member: the results of running handlers are ignored. */
+	revoke() {
+		this.#isRevoked = true;
+		this.#ended.abort();
+		for (const [key, { idle }] of this.#queues) this.#options.runningBatches.set(key, idle);
 	}
 
-	/** Commits all that is handled. Never rejects: what could not be committed is tried again with the next, or redelivered. */
+	/** Commits everything handled. Never rejects: a failed commit is repeated with the next one; else its records are redelivered. */
 	async commit() {
 		const positions = [...this.#handled];
 		this.#handled.clear();
@@ -98,19 +101,19 @@ export class Assignment {
 		} catch (error) {
 			const cause = rootCause(error);
 			this.#options.logger?.debug(`group ${this.#options.group} could not commit: ${cause.message}`);
-			// The group has gone on without this member, and kafkajs may not have heard of it yet.
-			if (!this.#isLost && (cause.type === "UNKNOWN_MEMBER_ID" || cause.type === "ILLEGAL_GENERATION"))
-				this.#options.broken(cause);
+			// The group has rebalanced without this member, and kafkajs may not know it yet.
+			if (!this.#isRevoked && (cause.type === "UNKNOWN_MEMBER_ID" || cause.type === "ILLEGAL_GENERATION"))
+				this.#options.onFailed(cause);
 			for (const [key, position] of positions) if (!this.#handled.has(key)) this.#handled.set(key, position);
 		}
 	}
 
-	/** Whether kafkajs is to fetch more of these. */
-	#fetch(isWanted: boolean, which: Given[]) {
+	/** Lets kafkajs fetch these partitions, or pauses them. */
+	#setFetching(isWanted: boolean, which: Assigned[]) {
 		try {
-			if (!this.#isLost) this.#options.consumer[isWanted ? "resume" : "pause"](which);
+			if (!this.#isRevoked) this.#options.consumer[isWanted ? "resume" : "pause"](which);
 		} catch {
-			// A consumer that has crashed refuses to be told; it fetches nothing anyway.
+			// A consumer that has crashed throws here; it fetches nothing anyway.
 		}
 	}
 
@@ -118,60 +121,60 @@ export class Assignment {
 		this.#commitTimer ??= setTimeout(async () => {
 			await this.commit();
 			this.#commitTimer = undefined;
-			if (this.#handled.size > 0 && !this.#isLost) this.#commitSoon();
-		}, COMMIT_AFTER_MS);
+			if (this.#handled.size > 0 && !this.#isRevoked) this.#commitSoon();
+		}, COMMIT_DELAY_MS);
 	}
 
-	/** kafkajs looks for positions too, but keeps them to itself: lag, and what an earlier fetch may still bring, cannot be told from them. */
-	async #locate(topic: string, partitions: number[]) {
+	/** kafkajs resolves positions too, but does not expose them, and lag cannot be computed without them. */
+	async #position(topic: string, partitions: number[]) {
 		const { admin, consumer, group } = this.#options;
-		const [offsets, committed] = await this.#ask(() =>
+		const [offsets, committed] = await this.#retry(() =>
 			Promise.all([admin.fetchTopicOffsets(topic), admin.fetchOffsets({ groupId: group, topics: [topic] })])
 		);
-		if (this.#isLost) return;
+		if (this.#isRevoked) return;
 		for (const partition of partitions) {
 			const known = offsets.find(one => one.partition === partition);
 			const low = Number(known?.low);
 			const high = Number(known?.high);
 			const stored = Number(committed[0]?.partitions.find(one => one.partition === partition)?.offset ?? -1);
 			const from = stored >= low && stored <= high ? stored : low;
-			this.#mailboxes.set(keyOf(topic, partition), this.#mailbox(topic, partition, from, high));
-			// What an earlier fetch still brings is dropped by kafkajs until it has fetched from here.
+			this.#queues.set(keyOf(topic, partition), this.#createQueue(topic, partition, from, high));
+			// kafkajs then drops the records of an earlier fetch until it has fetched from here.
 			consumer.seek({ topic, partition, offset: String(from) });
 		}
 	}
 
-	/** A server that has just started, or a topic that was just made, takes a moment to answer. */
-	async #ask<T>(question: () => Promise<T>): Promise<T> {
-		const deadlineMs = Date.now() + LOCATE_WITHIN_MS;
+	/** A server that has just started, or a new topic, may not answer at once. */
+	async #retry<T>(request: () => Promise<T>): Promise<T> {
+		const deadline = deadlineIn(POSITION_TIMEOUT_MS);
 		for (;;) {
 			try {
-				return await question();
+				return await request();
 			} catch (error) {
-				if (this.#isLost || Date.now() > deadlineMs) throw error;
-				await delay(LOCATE_AGAIN_AFTER_MS);
+				if (this.#isRevoked || deadline.isOver()) throw error;
+				await delay(RETRY_DELAY_MS);
 			}
 		}
 	}
 
-	#mailbox(topic: string, partition: number, from: number, endOffset: number) {
-		const { handler, maxRecords = MAX_RECORDS, busy, isMember, group, logger } = this.#options;
+	#createQueue(topic: string, partition: number, from: number, endOffset: number) {
+		const { handler, maxRecords = MAX_RECORDS, runningBatches, isMember, group, logger } = this.#options;
 		const key = keyOf(topic, partition);
 		return new PartitionQueue(from, endOffset, {
 			topic,
 			partition,
 			handler,
 			maxRecords,
-			over: this.#over.signal,
+			ended: this.#ended.signal,
 			isMember,
-			free: busy.get(key) ?? Promise.resolve(),
-			handled: offset => {
-				if (this.#isLost) return;
+			previous: runningBatches.get(key) ?? Promise.resolve(),
+			onHandled: offset => {
+				if (this.#isRevoked) return;
 				this.#handled.set(key, { topic, partition, offset: String(offset) });
 				this.#commitSoon();
 			},
-			full: isFull => this.#fetch(!isFull, [{ topic, partitions: [partition] }]),
-			failed: error => logger?.warn(`group ${group}: the handler of ${key} failed`, error)
+			onFull: isFull => this.#setFetching(!isFull, [{ topic, partitions: [partition] }]),
+			onError: error => logger?.warn(`group ${group}: the handler of ${key} failed`, error)
 		});
 	}
 }

@@ -1,22 +1,21 @@
-// How the log reaches Kafka: kafkajs with the retries that suit it, on sockets that can be cut.
+// How the log connects to Kafka: kafkajs with suitable retries, on sockets that can be destroyed.
 import { isIP, connect as openSocket, type Socket } from "node:net";
 import { connect as openTls } from "node:tls";
 import { Kafka, logLevel, type SASLOptions } from "kafkajs";
-import RequestQueue from "kafkajs/src/network/requestQueue/index.js";
 import { connectErrorKind } from "../../connect-error.ts";
-import { unavailable } from "../../errors.ts";
+import { correctRequestQueues } from "./request-queue.ts";
 
 export interface KafkaOptions {
-	/** `host:port` of some of the servers; the others are found through them. */
+	/** `host:port` of some of the servers; the others are discovered. */
 	brokers: string[];
-	/** How this process is named in Kafka's own logs and figures. */
+	/** The name of this process in Kafka's own logs and metrics. */
 	clientId: string;
 	/**
-	 * Speaks TLS, and believes certificates for the server's own name alone, from authorities that Node believes (NODE_EXTRA_CA_CERTS adds some).
+	 * Connects by TLS. The certificate must be for the server's host name, from an authority that Node trusts (NODE_EXTRA_CA_CERTS adds some).
 	 * Default: plain text.
 	 */
 	tls?: boolean;
-	/** What Kafka lets this process in with. `plain` hands the password over as it is: give it over TLS alone. Default: nothing. */
+	/** Credentials. `plain` sends the password as it is: use it over TLS only. Default: none. */
 	sasl?: KafkaCredentials;
 	logger?: Log;
 }
@@ -35,40 +34,31 @@ export interface Log {
 
 export interface Connection {
 	kafka: Kafka;
-	/** Why no server can be reached, as of the last attempt; undefined while one is. */
+	/** Why no server could be reached at the last attempt; undefined while one is. */
 	problem(): Error | undefined;
 	/**
-	 * Ends everything that uses this connection, at once and for good. kafkajs alone cannot promise that: its `disconnect` waits for answers
-	 * that may never come, and a consumer left behind would rejoin its group and hold partitions that nobody handles.
+	 * Ends everything that uses this connection, at once and for good. kafkajs alone cannot: its `disconnect` waits for responses that may never
+	 * come, and a consumer that still runs would rejoin its group and hold partitions that no handler serves.
 	 */
 	cut(): void;
 }
 
-/**
- * After its first answer kafkajs 2.2.4 looks every millisecond, on each connection and for ever, whether a request that was held back may go: with twenty
- * connections that is an eighth of a processor for nothing (kafkajs#1704, not mended since). Here it looks while there is one; who holds one back asks again.
- */
-const { scheduleCheckPendingRequests } = RequestQueue.prototype;
-RequestQueue.prototype.scheduleCheckPendingRequests = function (this: typeof RequestQueue.prototype) {
-	if (this.pending.length > 0) scheduleCheckPendingRequests.call(this);
-};
-
 const CONNECT_TIMEOUT_MS = 2_000;
-/** Its length and the request's number. A server that speaks TLS answers plain text with a shorter alert. */
-const SMALLEST_ANSWER_BYTES = 8;
-// Longer than any rebalance, in which Kafka answers late by design.
+/** The length and the number of a request. A TLS server answers plain text with a shorter alert. */
+const SMALLEST_RESPONSE_BYTES = 8;
+// Longer than any rebalance, during which Kafka responds late by design.
 const REQUEST_TIMEOUT_MS = 8_000;
-// Tried again four times a second until the connection is cut: a Kafka that is back is used at once. Who waits has a limit of its own.
+// Retries until the connection is cut, so that a Kafka that is back is used at once. Callers have timeouts of their own.
 const RETRY = { initialRetryTime: 50, maxRetryTime: 250, multiplier: 2, factor: 0.2, retries: Number.MAX_SAFE_INTEGER };
 
-/** Opens nothing yet: kafkajs connects when it is first used. */
+/** Connects lazily: kafkajs opens sockets at its first request. */
 export function kafkaConnection({ brokers, clientId, tls = false, sasl, logger }: KafkaOptions): Connection {
 	const sockets = new Set<Socket>();
 	let isCut = false;
 	let problem: Error | undefined;
 
 	const kafka = new Kafka({
-		// Without any broker to try, kafkajs gives up for good; nothing else makes it.
+		// kafkajs stops retrying only when there is no broker to try.
 		brokers: () => (isCut ? [] : brokers),
 		clientId,
 		ssl: tls,
@@ -77,53 +67,48 @@ export function kafkaConnection({ brokers, clientId, tls = false, sasl, logger }
 		requestTimeout: REQUEST_TIMEOUT_MS,
 		retry: RETRY,
 		logLevel: logLevel.WARN,
-		// kafkajs says each failed attempt as an error; what a person needs to know is said once by who waits.
+		// kafkajs logs each failed attempt as an error; the caller that waits logs one line for the operator.
 		logCreator:
 			() =>
 			({ namespace, log }) =>
 				logger?.debug(`kafkajs ${namespace}: ${log.message}`),
 		socketFactory: ({ host, port, ssl, onConnect }) => {
 			if (isCut) throw new Error("this connection was cut");
-			const way = { host, port, noDelay: true, keepAlive: true };
-			// Said to a server that has certificates for several names; an address is not a name.
+			const options = { host, port, noDelay: true, keepAlive: true };
+			// For servers with certificates for several names; an IP address is not a name.
 			const servername = isIP(host) ? undefined : host;
-			const socket = ssl ? openTls({ ...way, servername, rejectUnauthorized: true }, onConnect) : openSocket(way, onConnect);
+			const socket = ssl
+				? openTls({ ...options, servername, rejectUnauthorized: true }, onConnect)
+				: openSocket(options, onConnect);
 			sockets.add(socket);
 			socket.on("data", () => {
-				if (socket.bytesRead >= SMALLEST_ANSWER_BYTES) problem = undefined;
+				if (socket.bytesRead >= SMALLEST_RESPONSE_BYTES) problem = undefined;
 			});
 			socket.once("error", error => {
 				problem = error;
 			});
 			socket.once("end", () => {
-				if (socket.bytesRead < SMALLEST_ANSWER_BYTES)
+				if (socket.bytesRead < SMALLEST_RESPONSE_BYTES)
 					problem = new Error(`it closed the connection${ssl ? "" : ": it may want TLS"}`);
 			});
 			socket.once("close", () => sockets.delete(socket));
 			return socket;
 		}
 	});
+	correctRequestQueues(kafka);
 
 	return {
 		kafka,
 		problem: () => problem,
 		cut() {
 			isCut = true;
-			// With an error: kafkajs rejects what waits for an answer only when the socket ends or fails, not when it merely closes.
+			// With an error: kafkajs rejects pending requests only when the socket ends or fails, not when it merely closes.
 			for (const socket of sockets) socket.destroy(new Error("this connection was cut"));
 		}
 	};
 }
 
-/** The promise's answer, or `UNAVAILABLE` if it is not there in time; the promise itself goes on. */
-export function within<T>(timeoutMs: number, what: string, promise: Promise<T>): Promise<T> {
-	return new Promise((resolve, reject) => {
-		const timer = setTimeout(() => reject(unavailable(what, new Error(`no answer within ${timeoutMs} ms`))), timeoutMs);
-		promise.then(resolve, reject).finally(() => clearTimeout(timer));
-	});
-}
-
-/** What went wrong first: kafkajs wraps an error once for every retry. */
+/** The first error: kafkajs wraps it once for every retry. */
 export const rootCause = (error: unknown): Error & { type?: string } => {
 	const { cause } = error as Error;
 	return cause instanceof Error ? rootCause(cause) : (error as Error);
@@ -133,6 +118,6 @@ export const rootCause = (error: unknown): Error & { type?: string } => {
 export function failureOf({ problem }: Connection, error: unknown): Error {
 	const cause = rootCause(error);
 	if (connectErrorKind(cause)) return cause;
-	// When no server answers, kafkajs sometimes reads its answer from null.
+	// When no server answers, kafkajs sometimes fails with a TypeError because its response is null.
 	return problem() ?? (cause instanceof TypeError ? new Error("no server answered") : cause);
 }

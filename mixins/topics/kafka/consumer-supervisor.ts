@@ -1,60 +1,58 @@
-import { setTimeout as delay } from "node:timers/promises";
+import { createBackoff } from "../../backoff.ts";
 import type { ConsumeOptions, Consumer } from "../topic-log.ts";
 import { type Connection, failureOf, type Log } from "./connection.ts";
-import { openSession, type Session } from "./consumer.ts";
+import { type RunningConsumer, startConsumer } from "./consumer.ts";
 
-const FIRST_PAUSE_MS = 100;
-const LONGEST_PAUSE_MS = 1_000;
-const TROUBLE_AFTER_MS = 5_000;
+const BACKOFF = { firstMs: 100, longestMs: 1_000 };
+const PROBLEM_AFTER_MS = 5_000;
 
-/** A member of a group for as long as it is wanted: whatever ends a session, another one takes over. */
+/** A member of a consumer group until it is stopped: a kafkajs consumer that fails is replaced by a new one. */
 export function consumerSupervisor(options: ConsumeOptions, open: () => Connection, logger?: Log): Consumer {
 	const { group } = options;
 	const stopping = new AbortController();
-	const busy = new Map<string, Promise<void>>();
-	const leftBehind = new Set<string>();
-	let session: Session | undefined;
-	let heardAtMs = Date.now();
-	let pauseMs = FIRST_PAUSE_MS;
+	const backoff = createBackoff(BACKOFF);
+	const runningBatches = new Map<string, Promise<void>>();
+	const staleMembers = new Set<string>();
+	let consumer: RunningConsumer | undefined;
+	let aliveAtMs = Date.now();
 	let reason: string | undefined;
 
-	const heard = () => {
-		if (reason) logger?.info(`group ${group} goes on`);
+	const onAlive = () => {
+		if (reason) logger?.info(`consumer group ${group} continues`);
 		reason = undefined;
-		heardAtMs = Date.now();
-		pauseMs = FIRST_PAUSE_MS;
+		aliveAtMs = Date.now();
+		backoff.reset();
 	};
-	const lost = (why: string) => {
-		if (!reason) logger?.warn(`group ${group} stands still (${why}); it goes on by itself`);
+	const onUnavailable = (why: string) => {
+		if (!reason) logger?.warn(`consumer group ${group} cannot consume (${why}); retrying`);
 		reason = why;
 	};
 
-	const live = async () => {
+	const supervise = async () => {
 		while (!stopping.signal.aborted) {
 			const connection = open();
-			session = openSession({ ...options, connection, busy, leftBehind, heard, lost, logger });
-			const error = await session.ended;
+			consumer = startConsumer({ ...options, connection, runningBatches, staleMembers, onAlive, onUnavailable, logger });
+			const error = await consumer.ended;
 			if (stopping.signal.aborted) return;
-			lost(failureOf(connection, error).message);
-			// A session that ended before it was under way cannot be stopped in good order.
-			await session.stop().catch(() => {});
-			await delay(pauseMs, undefined, { signal: stopping.signal }).catch(() => {});
-			pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS);
+			onUnavailable(failureOf(connection, error).message);
+			// A consumer that failed before it ran may fail to stop, too.
+			await consumer.stop().catch(() => {});
+			await backoff.pause(stopping.signal);
 		}
 	};
-	const living = live();
+	const supervising = supervise();
 
 	return {
 		problem() {
-			const silentMs = Date.now() - heardAtMs;
-			if (silentMs < TROUBLE_AFTER_MS) return undefined;
+			const silentMs = Date.now() - aliveAtMs;
+			if (silentMs < PROBLEM_AFTER_MS) return undefined;
 			return `group ${group} has had no assignment for ${Math.round(silentMs / 1000)} s${reason ? `: ${reason}` : ""}`;
 		},
-		lag: () => session?.lag() ?? {},
+		lag: () => consumer?.lag() ?? {},
 		async stop() {
 			stopping.abort();
-			await session?.stop();
-			await living;
+			await consumer?.stop();
+			await supervising;
 		}
 	};
 }

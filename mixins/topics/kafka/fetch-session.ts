@@ -1,43 +1,43 @@
 /**
- * Incremental fetches for kafkajs, which asks for all partitions of a consumer anew with every request, and is answered for all of them: with a hundred
- * partitions one record costs two hundred entries to write and to read, on both sides. Kafka can remember what was asked for (KIP-227,
+ * Incremental fetch requests for kafkajs. Its own requests, and their responses, list all partitions of a consumer every time: with a hundred
+ * partitions one record costs two hundred entries to write and to read, on both sides. Kafka can keep a fetch session (KIP-227,
  * https://cwiki.apache.org/confluence/display/KAFKA/KIP-227%3A+Introduce+Incremental+FetchRequests+to+Increase+Partition+Scalability):
- * a request then names what has changed, and its answer holds what has something to say.
+ * a request then lists only what has changed, and its response only partitions with records.
  */
 import type { Broker, Cluster } from "kafkajs";
 import apiKeys from "kafkajs/src/protocol/requests/apiKeys.js";
 import { requests } from "kafkajs/src/protocol/requests/index.js";
 
-export interface Wanted {
+export interface TopicPartitions {
 	topic: string;
 	partitions: { partition: number; fetchOffset: string; maxBytes: number }[];
 }
 
-export interface Asked {
+export interface SessionRequest {
 	sessionId: number;
 	sessionEpoch: number;
-	topics: Wanted[];
+	topics: TopicPartitions[];
 	forgottenTopics: { topic: string; partitions: number[] }[];
 }
 
 const NONE = 0;
-/** With it a request names all it wants, ends the session it names, and begins another. */
+/** A request with it lists all partitions, ends the session that it names, and starts another. */
 const FIRST_EPOCH = 0;
-/** After it comes 1. */
+/** The next one is 1. */
 const LAST_EPOCH = 2 ** 31 - 1;
 const FETCH_SESSION_ID_NOT_FOUND = 70;
 
-const some = <T extends { partitions: unknown[] }>(topics: T[]) => topics.filter(({ partitions }) => partitions.length > 0);
+const nonEmpty = <T extends { partitions: unknown[] }>(topics: T[]) => topics.filter(({ partitions }) => partitions.length > 0);
 
-/** What one server remembers of one consumer's requests. One request at a time. */
+/** The fetch session of one consumer with one server, as the client sees it. One request at a time. */
 export class FetchSession {
 	#id = NONE;
 	#epoch = FIRST_EPOCH;
-	#turn = 0;
+	#requests = 0;
 	#known = new Map<string, Map<number, string>>();
 
-	/** What to ask, so that the answer is about all that is wanted. */
-	ask(wanted: Wanted[]): Asked {
+	/** The next request: its response then covers all of `wanted`. */
+	nextRequest(wanted: TopicPartitions[]): SessionRequest {
 		const known = this.#known;
 		this.#known = new Map(
 			wanted.map(({ topic, partitions }) => [
@@ -46,69 +46,69 @@ export class FetchSession {
 			])
 		);
 		const session = { sessionId: this.#id, sessionEpoch: this.#epoch };
-		if (this.#epoch === FIRST_EPOCH) return { ...session, topics: this.#byTurns(wanted), forgottenTopics: [] };
-		const isNews = (topic: string, partition: number) =>
+		if (this.#epoch === FIRST_EPOCH) return { ...session, topics: this.#rotate(wanted), forgottenTopics: [] };
+		const isChanged = (topic: string, partition: number) =>
 			known.get(topic)?.get(partition) !== this.#known.get(topic)!.get(partition);
 		const topics = wanted.map(({ topic, partitions }) => ({
 			topic,
-			partitions: partitions.filter(({ partition }) => isNews(topic, partition))
+			partitions: partitions.filter(({ partition }) => isChanged(topic, partition))
 		}));
 		const forgottenTopics = [...known].map(([topic, partitions]) => ({
 			topic,
 			partitions: [...partitions.keys()].filter(partition => !this.#known.get(topic)?.has(partition))
 		}));
-		return { ...session, topics: some(topics), forgottenTopics: some(forgottenTopics) };
+		return { ...session, topics: nonEmpty(topics), forgottenTopics: nonEmpty(forgottenTopics) };
 	}
 
 	/**
-	 * An answer has room for so much, and whoever stands behind may be left out. In a session the server puts those back who had something; a server that keeps
-	 * none is asked for another one first each time.
+	 * A response has a size limit and may leave out the last partitions. In a session the server moves partitions that had records to the end; without
+	 * one, each request starts with another partition.
 	 */
-	#byTurns(wanted: Wanted[]): Wanted[] {
-		const turn = this.#turn++;
-		const rotated = <T>(list: T[]) => [...list.slice(turn % list.length), ...list.slice(0, turn % list.length)];
+	#rotate(wanted: TopicPartitions[]): TopicPartitions[] {
+		const count = this.#requests++;
+		const rotated = <T>(list: T[]) => [...list.slice(count % list.length), ...list.slice(0, count % list.length)];
 		return rotated(wanted).map(({ topic, partitions }) => ({ topic, partitions: rotated(partitions) }));
 	}
 
-	/** Takes in what the server said of the session; one older than Kafka 1.1 says nothing. */
-	answered({ errorCode = 0, sessionId = NONE }: { errorCode?: number; sessionId?: number }) {
+	/** Processes what a response says of the session; Kafka before 1.1 says nothing. */
+	onResponse({ errorCode = 0, sessionId = NONE }: { errorCode?: number; sessionId?: number }) {
 		if (errorCode === FETCH_SESSION_ID_NOT_FOUND) this.#id = NONE;
 		else if (errorCode === 0) this.#id = sessionId;
-		if (errorCode !== 0 || this.#id === NONE) this.failed();
+		if (errorCode !== 0 || this.#id === NONE) this.onFailure();
 		else this.#epoch = this.#epoch === LAST_EPOCH ? 1 : this.#epoch + 1;
 	}
 
-	/** Nobody knows whether the server has heard the last request: the next one begins anew. */
-	failed() {
+	/** It is unknown whether the server got the last request: the next one starts a new session. */
+	onFailure() {
 		this.#epoch = FIRST_EPOCH;
 	}
 }
 
-/** What is used here of kafkajs and stands in no types of its own. */
+/** What is used of kafkajs and is not among its types. */
 type OpenBroker = Broker & {
 	lookupRequest(apiKey: number, definition: unknown): (parameters: object) => unknown;
 	connectionPool: { send(request: unknown): Promise<{ errorCode?: number; sessionId?: number }> };
 };
 
-/** From now on fetches of whoever uses this cluster are incremental. One consumer a cluster, as kafkajs has it. */
-export function keepFetchSessions(cluster: Cluster): void {
-	const kept = new WeakSet<Broker>();
+/** Makes the fetch requests of this cluster incremental. Each kafkajs consumer has a cluster of its own. */
+export function useFetchSessions(cluster: Cluster): void {
+	const known = new WeakSet<Broker>();
 	const { findBroker } = cluster;
 
-	const keep = (broker: OpenBroker) => {
-		kept.add(broker);
+	const useSession = (broker: OpenBroker) => {
+		known.add(broker);
 		const session = new FetchSession();
 		broker.fetch = async request => {
-			const asked = session.ask((request as unknown as { topics: Wanted[] }).topics);
+			const next = session.nextRequest((request as unknown as { topics: TopicPartitions[] }).topics);
 			try {
 				const answer = await broker.connectionPool.send(
-					broker.lookupRequest(apiKeys.Fetch, requests.Fetch)({ ...request, ...asked })
+					broker.lookupRequest(apiKeys.Fetch, requests.Fetch)({ ...request, ...next })
 				);
-				session.answered(answer);
+				session.onResponse(answer);
 				return answer;
 			} catch (error) {
-				session.failed();
-				// As kafkajs itself does after each request.
+				session.onFailure();
+				// kafkajs itself does this after each request.
 				if ((error as Error).name === "KafkaJSConnectionClosedError") await broker.disconnect();
 				throw error;
 			}
@@ -117,7 +117,7 @@ export function keepFetchSessions(cluster: Cluster): void {
 
 	cluster.findBroker = async node => {
 		const broker = await findBroker.call(cluster, node);
-		if (!kept.has(broker)) keep(broker as OpenBroker);
+		if (!known.has(broker)) useSession(broker as OpenBroker);
 		return broker;
 	};
 }

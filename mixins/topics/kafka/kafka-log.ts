@@ -11,52 +11,53 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { Errors } from "moleculer";
+import { deadlineIn } from "../../deadline.ts";
 import { unavailable } from "../../errors.ts";
 import { partitionOf } from "../partition.ts";
 import type { Consumer, LogDescription, Outgoing, TopicLog, TopicSpec } from "../topic-log.ts";
-import { ANSWER_WITHIN_MS, kafkaAdmin, UNKNOWN_TOPIC } from "./admin.ts";
-import { type KafkaOptions, kafkaConnection, rootCause, within } from "./connection.ts";
+import { kafkaAdmin, REQUEST_TIMEOUT_MS, UNKNOWN_TOPIC } from "./admin.ts";
+import { type KafkaOptions, kafkaConnection, rootCause } from "./connection.ts";
 import { consumerSupervisor } from "./consumer-supervisor.ts";
 import { kafkaProducer } from "./producer.ts";
-import { readOn } from "./reader.ts";
+import { readRange } from "./reader.ts";
 
 export interface KafkaLogOptions extends KafkaOptions, Partial<LogDescription> {
-	/** Copies of each topic that `create` makes. */
+	/** Copies of each topic that `create` creates. */
 	replication: number;
 }
 
 const ADVICE = "start Kafka, or correct the option `brokers`";
 const ACCESS = "the option `sasl`";
-const CHECK_WITHIN_MS = 3_000;
-/** Never less for a topic: records of one request to one partition share Kafka's limit. */
+const CHECK_TIMEOUT_MS = 3_000;
+/** The limit of a topic is never lower: all records of one request for one partition share it. */
 const MIN_MAX_BYTES = 1024 * 1024;
-/** What Kafka adds to a record that is alone in its batch: 61 bytes for the batch, and lengths, offsets, header names. */
+/** What Kafka adds to the only record of a batch: 61 bytes for the batch, and lengths, offsets, header names. */
 const RECORD_OVERHEAD_BYTES = 4 * 1024;
-const KNOWN_AFTER_MS = 100;
+const RETRY_DELAY_MS = 100;
 
 export function kafkaLog(options: KafkaLogOptions): TopicLog {
 	const { brokers, replication, logger, name = "kafka", where = brokers.join(), advice = ADVICE, access = ACCESS } = options;
 	const open = () => kafkaConnection(options);
-	const appender = kafkaProducer(open);
+	const producer = kafkaProducer(open);
 	const members = new Set<Consumer>();
 	const counts = new Map<string, Promise<number>>();
-	const { ask, close: stopAsking } = kafkaAdmin(open);
+	const { request, close: closeAdmin } = kafkaAdmin(open);
 	let roundRobin = 0;
 
-	const countsOf = async (topics: string[]) => {
-		const { topics: known } = await ask(admin => admin.fetchTopicMetadata({ topics }));
+	const fetchCounts = async (topics: string[]) => {
+		const { topics: known } = await request(admin => admin.fetchTopicMetadata({ topics }));
 		return new Map(known.map(({ name, partitions }) => [name, partitions.length]));
 	};
 
-	/** A topic that was just made is not known to every server at once. */
-	const countsOnceKnown = async (topics: string[]) => {
-		const deadlineMs = Date.now() + ANSWER_WITHIN_MS;
+	/** Retries while a topic is unknown: not every server knows a new topic at once. */
+	const fetchCountsOnceKnown = async (topics: string[]) => {
+		const deadline = deadlineIn(REQUEST_TIMEOUT_MS);
 		for (;;) {
 			try {
-				return await countsOf(topics);
+				return await fetchCounts(topics);
 			} catch (error) {
-				if (rootCause(error).type !== UNKNOWN_TOPIC || Date.now() > deadlineMs) throw error;
-				await delay(KNOWN_AFTER_MS);
+				if (rootCause(error).type !== UNKNOWN_TOPIC || deadline.isOver()) throw error;
+				await delay(RETRY_DELAY_MS);
 			}
 		}
 	};
@@ -64,7 +65,7 @@ export function kafkaLog(options: KafkaLogOptions): TopicLog {
 	const partitionsOf = (topic: string): Promise<number> => {
 		let count = counts.get(topic);
 		if (!count) {
-			count = countsOf([topic]).then(
+			count = fetchCounts([topic]).then(
 				known => known.get(topic)!,
 				error => {
 					counts.delete(topic);
@@ -76,30 +77,30 @@ export function kafkaLog(options: KafkaLogOptions): TopicLog {
 		return count;
 	};
 
-	/** Where each record belongs. */
-	const place = async (records: Outgoing[]) => {
-		const counted = new Map<string, number>();
+	/** Assigns a partition to each record. */
+	const assignPartitions = async (records: Outgoing[]) => {
+		const countOf = new Map<string, number>();
 		for (const { topic, partition } of records)
-			if (partition === undefined && !counted.has(topic)) counted.set(topic, await partitionsOf(topic));
+			if (partition === undefined && !countOf.has(topic)) countOf.set(topic, await partitionsOf(topic));
 		return records.map(record => {
 			if (record.partition !== undefined) return { ...record, partition: record.partition };
-			const count = counted.get(record.topic)!;
+			const count = countOf.get(record.topic)!;
 			return { ...record, partition: record.key === null ? roundRobin++ % count : partitionOf(record.key, count) };
 		});
 	};
 
-	const make = ({ name, partitions, retentionMs, maxBytes }: TopicSpec) => ({
+	const toTopicConfig = ({ name, partitions, retentionMs, maxBytes }: TopicSpec) => ({
 		topic: name,
 		numPartitions: partitions,
 		replicationFactor: replication,
 		configEntries: [
 			{ name: "retention.ms", value: String(retentionMs) },
-			// Kafka drops whole segments: none may stay open for longer than its records are kept.
+			// Kafka deletes whole segments: none may stay open for longer than its records are kept.
 			{ name: "segment.ms", value: String(retentionMs) },
 			{ name: "max.message.bytes", value: String(Math.max(maxBytes + RECORD_OVERHEAD_BYTES, MIN_MAX_BYTES)) },
-			// Foreign clients compress as they like, and kafkajs reads gzip alone: one batch of snappy would stop its consumers for good.
+			// Other clients choose their compression, and kafkajs reads only gzip: one batch of snappy would stop its consumers for good.
 			{ name: "compression.type", value: "uncompressed" },
-			// Of three copies one may be away, and what is acknowledged is on two.
+			// Of three copies one may be unavailable; an acknowledged record is on two.
 			{ name: "min.insync.replicas", value: replication > 2 ? "2" : "1" }
 		]
 	});
@@ -109,17 +110,18 @@ export function kafkaLog(options: KafkaLogOptions): TopicLog {
 
 		async check() {
 			try {
-				await ask(admin => admin.describeCluster(), CHECK_WITHIN_MS);
+				await request(admin => admin.describeCluster(), CHECK_TIMEOUT_MS);
 			} catch (error) {
 				throw unavailable(`Kafka at ${brokers.join(", ")} (${rootCause(error).message})`, error);
 			}
 		},
 
 		async create(topics) {
-			const existing = new Set(await ask(admin => admin.listTopics()));
+			const existing = new Set(await request(admin => admin.listTopics()));
 			const missing = topics.filter(({ name }) => !existing.has(name));
-			if (missing.length > 0) await ask(admin => admin.createTopics({ topics: missing.map(make), waitForLeaders: false }));
-			const has = await countsOnceKnown(topics.map(({ name }) => name));
+			if (missing.length > 0)
+				await request(admin => admin.createTopics({ topics: missing.map(toTopicConfig), waitForLeaders: false }));
+			const has = await fetchCountsOnceKnown(topics.map(({ name }) => name));
 			for (const { name, partitions } of topics)
 				if (has.get(name) !== partitions)
 					throw new Errors.MoleculerError(
@@ -131,9 +133,9 @@ export function kafkaLog(options: KafkaLogOptions): TopicLog {
 		},
 
 		async append(records) {
-			const deadlineMs = Date.now() + ANSWER_WITHIN_MS;
-			const storing = place(records).then(placed => appender.append(placed, deadlineMs));
-			await within(ANSWER_WITHIN_MS, "Kafka", storing);
+			const deadline = deadlineIn(REQUEST_TIMEOUT_MS);
+			const storing = assignPartitions(records).then(placed => producer.append(placed, deadline));
+			await deadline.bound(storing, "Kafka");
 		},
 
 		async consume(consumeOptions) {
@@ -147,19 +149,19 @@ export function kafkaLog(options: KafkaLogOptions): TopicLog {
 		},
 
 		async ends(topic) {
-			// Of a topic that is not there kafkajs would ask for its offsets again and again.
+			// kafkajs would retry for ever to get the offsets of a topic that does not exist.
 			await partitionsOf(topic);
-			const offsets = await ask(admin => admin.fetchTopicOffsets(topic));
+			const offsets = await request(admin => admin.fetchTopicOffsets(topic));
 			return offsets.sort((a, b) => a.partition - b.partition).map(({ high }) => Number(high));
 		},
 
 		async committed(group, topic) {
-			const [offsets] = await ask(admin => admin.fetchOffsets({ groupId: group, topics: [topic] }));
+			const [offsets] = await request(admin => admin.fetchOffsets({ groupId: group, topics: [topic] }));
 			return offsets!.partitions.sort((a, b) => a.partition - b.partition).map(({ offset }) => Math.max(-1, Number(offset)));
 		},
 
 		async read(topic, partition, fromOffset, maxRecords) {
-			const [low, end] = await ask(async admin => {
+			const [low, end] = await request(async admin => {
 				const offsets = await admin.fetchTopicOffsets(topic);
 				const one = offsets.find(offset => offset.partition === partition);
 				return [Number(one?.low ?? 0), Number(one?.high ?? 0)] as const;
@@ -167,8 +169,8 @@ export function kafkaLog(options: KafkaLogOptions): TopicLog {
 			if (fromOffset >= end) return [];
 			const connection = open();
 			try {
-				const reading = readOn(connection, { topic, partition, offset: Math.max(fromOffset, low) }, end, maxRecords);
-				return await within(ANSWER_WITHIN_MS, "Kafka", reading);
+				const reading = readRange(connection, { topic, partition, offset: Math.max(fromOffset, low) }, end, maxRecords);
+				return await deadlineIn(REQUEST_TIMEOUT_MS).bound(reading, "Kafka");
 			} finally {
 				connection.cut();
 			}
@@ -176,8 +178,8 @@ export function kafkaLog(options: KafkaLogOptions): TopicLog {
 
 		async close() {
 			await Promise.all([...members].map(member => member.stop()));
-			await appender.close();
-			stopAsking();
+			await producer.close();
+			closeAdmin();
 		}
 	};
 }

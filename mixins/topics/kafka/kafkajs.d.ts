@@ -1,10 +1,4 @@
-// What is used here of kafkajs and stands in no types of its own.
-declare module "kafkajs/src/network/requestQueue/index.js" {
-	export default class RequestQueue {
-		pending: unknown[];
-		scheduleCheckPendingRequests(): void;
-	}
-}
+// What is used of kafkajs and is not among its types.
 declare module "kafkajs/src/protocol/requests/apiKeys.js" {
 	const apiKeys: Record<"Fetch", number>;
 	export default apiKeys;

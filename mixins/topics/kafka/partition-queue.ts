@@ -1,10 +1,9 @@
-import { setTimeout as delay } from "node:timers/promises";
 import type { KafkaMessage } from "kafkajs";
+import { type Backoff, createBackoff } from "../../backoff.ts";
 import type { BatchHandler } from "../topic-log.ts";
 import { recordOf } from "./records.ts";
 
-const FIRST_PAUSE_MS = 50;
-const LONGEST_PAUSE_MS = 5_000;
+const BACKOFF = { firstMs: 50, longestMs: 5_000 };
 const FULL_BYTES = 1024 * 1024;
 
 export interface PartitionQueueOptions {
@@ -12,25 +11,25 @@ export interface PartitionQueueOptions {
 	partition: number;
 	handler: BatchHandler;
 	maxRecords: number;
-	/** Aborted as soon as the partition is taken away, or the consumer stops. */
-	over: AbortSignal;
-	/** Whether the group still counts this member in, which a process that was stopped for a while may have missed. */
+	/** Aborted as soon as the partition is reassigned, or the consumer stops. */
+	ended: AbortSignal;
+	/** Whether this member is still part of the group: a process that was suspended may have missed a rebalance. */
 	isMember(): boolean;
-	/** Resolves when nobody handles records of this partition any more: a batch handed over under an earlier assignment may still be under way. */
-	free: Promise<void>;
-	/** All before this offset is handled. */
-	handled(offset: number): void;
-	/** Whether the mailbox is full: fetch nothing more for it meanwhile. */
-	full(isFull: boolean): void;
-	/** The handler threw. */
-	failed(error: unknown): void;
+	/** Resolves when a batch of an earlier assignment, which may still be running, has ended. */
+	previous: Promise<void>;
+	/** Called when all before this offset is handled. */
+	onHandled(offset: number): void;
+	/** Called when the queue becomes full, so that no more is fetched for it, and when there is room again. */
+	onFull(isFull: boolean): void;
+	/** Called when the handler throws. */
+	onError(error: unknown): void;
 }
 
 const bytesOf = ({ key, value }: KafkaMessage) => (key?.length ?? 0) + (value?.length ?? 0);
 
 /**
- * What one partition has fetched and not handled yet, from the moment it is assigned until it is taken away.
- * It hands over a batch at a time, so a partition whose handler is slow or fails holds up no other.
+ * The fetched and not yet handled records of one partition while it is assigned. The handler gets one batch at a time, so a partition whose handler
+ * is slow or fails delays no other.
  */
 export class PartitionQueue {
 	readonly #options: PartitionQueueOptions;
@@ -41,9 +40,10 @@ export class PartitionQueue {
 	#endOffset: number;
 	#next: number;
 	#fetchedTo: number;
-	#working: Promise<void> | undefined;
+	#running: Promise<void> | undefined;
+	readonly #backoff: Backoff = createBackoff(BACKOFF);
 
-	/** `from`: where the group goes on; `endOffset`: the end of the partition's log. */
+	/** `from`: the position of the group; `endOffset`: the end of the partition. */
 	constructor(from: number, endOffset: number, options: PartitionQueueOptions) {
 		this.#options = options;
 		this.#next = from;
@@ -55,21 +55,21 @@ export class PartitionQueue {
 		return this.#options.topic;
 	}
 
-	/** Records that wait, as of the newest fetch. */
+	/** Records not handled yet, as of the newest fetch. */
 	get lag() {
 		return Math.max(0, this.#endOffset - this.#next);
 	}
 
-	/** Resolves when no batch is under way. */
+	/** Resolves when no handler runs. */
 	get idle(): Promise<void> {
-		return this.#working ?? this.#options.free;
+		return this.#running ?? this.#options.previous;
 	}
 
-	/** Takes in what was fetched. */
+	/** Adds fetched records. */
 	push(messages: KafkaMessage[], endOffset: number) {
 		const from = Number(messages[0]?.offset);
 		if (from < this.#fetchedTo) {
-			// The topic was made anew and counts from 0 again: what is known of the old one is worth nothing.
+			// The topic was recreated and its offsets start at 0 again: the records of the old one are dropped.
 			this.#messages = [];
 			this.#bytes = 0;
 			this.#first = true;
@@ -79,51 +79,49 @@ export class PartitionQueue {
 		for (const message of messages) this.#bytes += bytesOf(message);
 		this.#messages.push(...messages);
 		this.#checkFull();
-		this.#working ??= this.#work().finally(() => {
-			this.#working = undefined;
+		this.#running ??= this.#drain().finally(() => {
+			this.#running = undefined;
 		});
 	}
 
-	async #work() {
-		await this.#options.free;
-		let pauseMs = 0;
-		while (this.#messages.length > 0 && !this.#options.over.aborted) {
-			pauseMs = await this.#handOver(pauseMs);
-			if (pauseMs > 0) await delay(pauseMs, undefined, { signal: this.#options.over }).catch(() => {});
-		}
+	async #drain() {
+		const { previous, ended } = this.#options;
+		await previous;
+		while (this.#messages.length > 0 && !ended.aborted) if (!(await this.#handleBatch())) await this.#backoff.pause(ended);
 	}
 
-	/** Answers for how long to leave the handler alone. */
-	async #handOver(lastPauseMs: number): Promise<number> {
-		const { topic, partition, handler, maxRecords, over, isMember, handled, failed } = this.#options;
+	/** Resolves with whether the whole batch is handled; if not, the handler gets a pause, which grows while it makes no progress. */
+	async #handleBatch(): Promise<boolean> {
+		const { topic, partition, handler, maxRecords, ended, isMember, onHandled, onError } = this.#options;
 		const messages = this.#messages;
 		const records = messages.slice(0, maxRecords).map(message => recordOf(topic, partition, message));
 		const from = records[0]!.offset;
 		const end = records.at(-1)!.offset + 1;
-		const isCurrent = () => !over.aborted && isMember();
+		const isCurrent = () => !ended.aborted && isMember();
 		const batch = { topic, partition, records, endOffset: this.#endOffset, first: this.#first, isCurrent };
 		this.#first = false;
 		let next = from;
 		try {
 			next = Math.min(Math.max(await handler(batch), from), end);
 		} catch (error) {
-			failed(error);
+			onError(error);
 		}
-		if (messages !== this.#messages) return 0;
-		const done = records.findIndex(({ offset }) => offset >= next);
-		for (const message of messages.splice(0, done < 0 ? records.length : done)) this.#bytes -= bytesOf(message);
+		// Meanwhile the topic was recreated.
+		if (messages !== this.#messages) return true;
+		const handled = records.findIndex(({ offset }) => offset >= next);
+		for (const message of messages.splice(0, handled < 0 ? records.length : handled)) this.#bytes -= bytesOf(message);
 		this.#checkFull();
 		if (next > from) {
 			this.#next = next;
-			handled(next);
+			this.#backoff.reset();
+			onHandled(next);
 		}
-		if (next === end) return 0;
-		return next > from ? FIRST_PAUSE_MS : Math.min(Math.max(lastPauseMs * 2, FIRST_PAUSE_MS), LONGEST_PAUSE_MS);
+		return next === end;
 	}
 
 	#checkFull() {
 		const isFull = this.#bytes > (this.#isFull ? FULL_BYTES / 2 : FULL_BYTES);
-		if (isFull !== this.#isFull) this.#options.full(isFull);
+		if (isFull !== this.#isFull) this.#options.onFull(isFull);
 		this.#isFull = isFull;
 	}
 }

@@ -1,33 +1,33 @@
-// Puts records on Kafka: what arrives together shares one batch, one batch is under way at a time, and every wait ends.
+// Appends records to Kafka: calls at the same time share a batch, one batch is sent at a time, and every call has a deadline.
 import { setTimeout as delay } from "node:timers/promises";
 import type { Producer, ProducerBatch } from "kafkajs";
 import { Errors } from "moleculer";
+import { type Deadline, deadlineIn } from "../../deadline.ts";
 import { unavailable } from "../../errors.ts";
 import { microBatch } from "../../micro-batch.ts";
 import type { Outgoing } from "../topic-log.ts";
-import { type Connection, rootCause, within } from "./connection.ts";
+import { type Connection, rootCause } from "./connection.ts";
 
 export type Placed = Outgoing & { partition: number };
 
-/** Records that somebody waits for, all of them. */
-interface Waiting {
+/** One call of `append`. */
+interface Call {
 	records: Placed[];
-	deadlineMs: number;
+	deadline: Deadline;
 }
 
-/** One of them. */
-interface One {
+interface PendingRecord {
 	record: Placed;
-	call: Waiting;
+	call: Call;
 }
 
-/** How long Kafka may wait for the other copies. */
-const COPIES_WITHIN_MS = 5_000;
-const RETRY_AFTER_MS = 100;
-const CLOSE_WITHIN_MS = 2_000;
+/** How long Kafka may wait for the replicas. */
+const REPLICATION_TIMEOUT_MS = 5_000;
+const RETRY_DELAY_MS = 100;
+const CLOSE_TIMEOUT_MS = 2_000;
 const MAX_BATCH = 1_000;
 const MAX_WAITING = 100_000;
-// Kafka's limit (max.message.bytes) is for all records that one request has for one partition, and 1 MiB unless a topic says otherwise.
+// Kafka's limit (max.message.bytes) is for all records of one request for one partition; its default is 1 MiB.
 const MAX_BATCH_BYTES = 512 * 1024;
 
 const bytesOf = ({ key, value, headers = {} }: Outgoing) =>
@@ -35,9 +35,9 @@ const bytesOf = ({ key, value, headers = {} }: Outgoing) =>
 	Buffer.byteLength(key ?? "") +
 	Buffer.byteLength(value ?? "");
 
-/** Cuts where the next record would make a part too large; a record that is too large by itself is a part of its own. */
-function parts(batch: Waiting[]): One[][] {
-	const all: One[][] = [];
+/** Splits a batch so that no part is larger than the limit; a record that is too large by itself is a part of its own. */
+function partsOf(batch: Call[]): PendingRecord[][] {
+	const all: PendingRecord[][] = [];
 	let bytes = Number.POSITIVE_INFINITY;
 	for (const call of batch)
 		for (const record of call.records) {
@@ -67,7 +67,7 @@ export function kafkaProducer(open: () => Connection) {
 		if (!current) {
 			const connection = open();
 			const producer = connection.kafka.producer({
-				// A batch that kafkajs sends again after a lost answer is stored once.
+				// A batch that kafkajs sends again after a lost response is stored once.
 				idempotent: true,
 				allowAutoTopicCreation: false,
 				createPartitioner:
@@ -88,43 +88,42 @@ export function kafkaProducer(open: () => Connection) {
 
 	const attempt = async (records: Placed[]) => {
 		const producer = await connected();
-		const stored = await producer.sendBatch({ acks: -1, timeout: COPIES_WITHIN_MS, topicMessages: messagesOf(records) });
-		// When a partition's leader moves between two attempts, kafkajs can take one server's answer for another's: count what was answered.
+		const stored = await producer.sendBatch({ acks: -1, timeout: REPLICATION_TIMEOUT_MS, topicMessages: messagesOf(records) });
+		// When the leader of a partition changes between two attempts, kafkajs can mistake one server's response for another's: check each partition.
 		const answered = new Set(stored.map(({ topicName, partition }) => `${topicName}/${partition}`));
 		const lost = records.find(({ topic, partition }) => !answered.has(`${topic}/${partition}`));
 		if (lost) throw new Error(`Kafka did not answer for ${lost.topic}/${lost.partition}`);
 	};
 
-	/** Undefined once they are durable, or the error of whoever waits for them. */
-	const send = async (records: Placed[], deadlineMs: number): Promise<Error | undefined> => {
+	/** Resolves with undefined once they are durable, or with the error for their callers. */
+	const send = async (records: Placed[], deadline: Deadline): Promise<Error | undefined> => {
 		for (;;) {
 			try {
-				await within(Math.max(1, deadlineMs - Date.now()), "Kafka", attempt(records));
+				await deadline.bound(attempt(records), "Kafka");
 				return undefined;
 			} catch (error) {
-				// After a batch with unknown fate the producer's sequence numbers are worthless: kafkajs would give the same ones to other
-				// records, and Kafka would take those for the first ones, acknowledge them and store nothing.
+				// When the outcome of a batch is unknown, a new producer is needed: kafkajs would give the same sequence numbers to other records,
+				// and Kafka would take those for duplicates, acknowledge them and store nothing.
 				drop();
 				const cause = rootCause(error);
 				if (cause.type === "MESSAGE_TOO_LARGE" || cause.type === "RECORD_LIST_TOO_LARGE")
 					return new Errors.MoleculerClientError("the record is larger than its topic takes", 413, "RECORD_TOO_LARGE");
-				if (Date.now() + RETRY_AFTER_MS > deadlineMs) return unavailable("Kafka", cause);
-				await delay(RETRY_AFTER_MS);
+				if (deadline.leftMs() < RETRY_DELAY_MS) return unavailable("Kafka", cause);
+				await delay(RETRY_DELAY_MS);
 			}
 		}
 	};
 
-	const enqueue = microBatch<Waiting, void>(
+	const enqueue = microBatch<Call, void>(
 		async batch => {
-			const errors = new Map<Waiting, Error>();
-			for (const part of parts(batch)) {
-				const nowMs = Date.now();
-				const due = part.filter(({ call }) => call.deadlineMs > nowMs && !errors.has(call));
-				for (const { call } of part) if (call.deadlineMs <= nowMs) errors.set(call, unavailable("Kafka"));
+			const errors = new Map<Call, Error>();
+			for (const part of partsOf(batch)) {
+				for (const { call } of part) if (call.deadline.isOver()) errors.set(call, unavailable("Kafka"));
+				const due = part.filter(({ call }) => !errors.has(call));
 				if (due.length === 0) continue;
 				const error = await send(
 					due.map(({ record }) => record),
-					Math.max(...due.map(({ call }) => call.deadlineMs))
+					deadlineIn(Math.max(...due.map(({ call }) => call.deadline.leftMs())))
 				);
 				if (error) for (const { call } of due) errors.set(call, error);
 			}
@@ -135,10 +134,13 @@ export function kafkaProducer(open: () => Connection) {
 
 	return {
 		/** Resolves once all are durable. Rejects with `UNAVAILABLE` a little after the deadline at the latest, or with `RECORD_TOO_LARGE`. */
-		append: (records: Placed[], deadlineMs: number): Promise<void> => enqueue({ records, deadlineMs }),
-		/** Lets what is under way end. */
+		append: (records: Placed[], deadline: Deadline): Promise<void> => enqueue({ records, deadline }),
+		/** Waits for the batch that is being sent. */
 		async close() {
-			if (current) await within(CLOSE_WITHIN_MS, "Kafka", current.producer.disconnect()).catch(() => {});
+			if (current)
+				await deadlineIn(CLOSE_TIMEOUT_MS)
+					.bound(current.producer.disconnect(), "Kafka")
+					.catch(() => {});
 			drop();
 		}
 	};

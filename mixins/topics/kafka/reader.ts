@@ -9,14 +9,14 @@ export interface Place {
 	offset: number;
 }
 
-export interface Found {
+export interface Fetched {
 	place: Place;
-	/** From the place's offset on; none at the end of the log. */
+	/** From the offset of the place on; empty at the end of the partition. */
 	messages: KafkaMessage[];
 }
 
-/** What kafkajs makes of Kafka's answer; its own types leave it open. */
-interface Answer {
+/** A fetch response as kafkajs decodes it; its own types do not describe it. */
+interface FetchResponse {
 	responses: { topicName: string; partitions: { partition: number; messages: KafkaMessage[] }[] }[];
 }
 
@@ -24,10 +24,10 @@ const MAX_BYTES = 1024 * 1024;
 const READ_WAIT_MS = 100;
 
 /**
- * kafkajs has no consumer without a group, but hands its view of the servers to whoever assigns partitions: a consumer that never joins is
- * the way to fetch as Kafka's own clients do when they are given partitions by hand.
+ * The cluster object of a kafkajs client. kafkajs cannot consume without a group, but passes its cluster to partition assigners; with it, and a
+ * consumer that never joins, partitions can be fetched directly, as Kafka's own clients do after `assign`.
  */
-export function clusterOf({ kafka }: Connection): Cluster {
+export function clusterOf({ kafka }: Pick<Connection, "kafka">): Cluster {
 	let cluster: Cluster | undefined;
 	kafka.consumer({
 		groupId: "none",
@@ -47,8 +47,8 @@ export function clusterOf({ kafka }: Connection): Cluster {
 	return cluster!;
 }
 
-/** The places by the server that leads them. Rejects when one of the topics is not there. */
-export async function byLeader<P extends { topic: string; partition: number }>(cluster: Cluster, places: P[]) {
+/** Groups places by the server that leads their partition. Rejects when one of the topics does not exist. */
+export async function groupByLeader<P extends { topic: string; partition: number }>(cluster: Cluster, places: P[]) {
 	await cluster.addMultipleTargetTopics([...new Set(places.map(({ topic }) => topic))]);
 	await cluster.refreshMetadataIfNecessary();
 	return Map.groupBy(
@@ -58,36 +58,41 @@ export async function byLeader<P extends { topic: string; partition: number }>(c
 }
 
 /**
- * Asks one server for what lies at the places it leads; waits up to `waitMs` if there is nothing.
- * Rejects with type `OFFSET_OUT_OF_RANGE` if one of the offsets is no more, or not yet.
+ * Fetches from one server the records at places that it leads; waits up to `waitMs` when there are none.
+ * Rejects with type `OFFSET_OUT_OF_RANGE` when one of the offsets does not exist any more, or yet.
  */
-export async function fetchFrom(cluster: Cluster, nodeId: string, places: Place[], waitMs: number): Promise<Found[]> {
+export async function fetchFrom(cluster: Cluster, nodeId: string, places: Place[], waitMs: number): Promise<Fetched[]> {
 	const broker = await cluster.findBroker({ nodeId });
 	const topics = [...Map.groupBy(places, ({ topic }) => topic)].map(([topic, ofTopic]) => ({
 		topic,
 		partitions: ofTopic.map(({ partition, offset }) => ({ partition, fetchOffset: String(offset), maxBytes: MAX_BYTES }))
 	}));
-	const { responses } = (await broker.fetch({ maxWaitTime: waitMs, minBytes: 1, maxBytes: 10 * MAX_BYTES, topics })) as Answer;
+	const { responses } = (await broker.fetch({
+		maxWaitTime: waitMs,
+		minBytes: 1,
+		maxBytes: 10 * MAX_BYTES,
+		topics
+	})) as FetchResponse;
 	return responses.flatMap(({ topicName, partitions }) =>
 		partitions.map(({ partition, messages }) => {
 			const place = places.find(one => one.topic === topicName && one.partition === partition)!;
-			// Kafka answers whole batches: the first may begin before the offset that was asked for.
+			// Kafka responds with whole batches: the first may begin before the requested offset.
 			return { place, messages: messages.filter(({ offset }) => Number(offset) >= place.offset) };
 		})
 	);
 }
 
-/** The records from a place on, up to `end`, which is where the log ended; at most `maxRecords`. */
-export async function readOn(connection: Connection, { topic, partition, offset }: Place, end: number, maxRecords: number) {
+/** Reads the records from a place up to the offset `end`, at most `maxRecords`. */
+export async function readRange(connection: Connection, { topic, partition, offset }: Place, end: number, maxRecords: number) {
 	const cluster = clusterOf(connection);
 	await cluster.connect();
 	const records: TopicRecord[] = [];
 	let next = offset;
 	while (next < end && records.length < maxRecords) {
-		const [nodeId] = (await byLeader(cluster, [{ topic, partition }])).keys();
-		const [found] = await fetchFrom(cluster, nodeId!, [{ topic, partition, offset: next }], READ_WAIT_MS);
-		if (!found?.messages.length) break;
-		records.push(...found.messages.map(message => recordOf(topic, partition, message)));
+		const [nodeId] = (await groupByLeader(cluster, [{ topic, partition }])).keys();
+		const [fetched] = await fetchFrom(cluster, nodeId!, [{ topic, partition, offset: next }], READ_WAIT_MS);
+		if (!fetched?.messages.length) break;
+		records.push(...fetched.messages.map(message => recordOf(topic, partition, message)));
 		next = records.at(-1)!.offset + 1;
 	}
 	return records.slice(0, maxRecords);

@@ -1,7 +1,7 @@
 import type { IHeaders, KafkaMessage } from "kafkajs";
 import type { Headers, TopicRecord } from "../topic-log.ts";
 
-/** Kafka lets a header stand several times and be empty; of several the last one counts, as in Kafka's own `lastHeader`. */
+/** In Kafka a header may occur several times and be empty; the last one counts, as in Kafka's own `lastHeader`. */
 function headersOf(headers: IHeaders = {}): Headers {
 	const texts: Headers = {};
 	for (const name in headers) {
