@@ -1,4 +1,4 @@
-// Accounts over HTTP: who people are, how they show it, and that nobody else can.
+// Accounts over HTTP: registration, sign-in, token refresh, sign-out, and which requests need which token.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { openSocket } from "./client.socket.ts";
@@ -9,9 +9,9 @@ import type { System } from "./system.ts";
 import { mint, newAccount } from "./tokens.ts";
 
 const PASSWORD = "correct horse battery";
-/** Signs what looks like a token of ours. */
+/** Options of `mint` for a token with a valid form and a wrong signature. */
 const FORGED = { secret: "another secret that is long enough" };
-/** As a browser sends: its page is ours. */
+/** The refresh cookie, as the server sets it for browsers. */
 const COOKIE = /^plaza_refresh=([\w.-]*); Max-Age=(\d+); Path=\/api\/auth; HttpOnly; SameSite=Strict$/;
 
 const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
@@ -24,32 +24,33 @@ const cookieOf = ({ headers }: Answer) => {
 export const accountsStory = (plaza: () => System) =>
 	describe("accounts", { concurrency: 4 }, () => {
 		const http = () => httpClient(plaza().url);
-		/** The last gateway, where there are several: what one decides holds for all. */
-		const elsewhere = () => httpClient(plaza().urls.at(-1) as string);
+		/** The last gateway, if there are several: state changed at one gateway must apply to all. */
+		const otherGateway = () => httpClient(plaza().urls.at(-1) as string);
 		const person = () => ({ email: `${fresh("Ann")}@Example.org`, password: PASSWORD, name: "Ann" });
 		const register = async () => {
-			const asked = person();
-			const { status, json, text } = await http().post("/api/auth/register", asked);
+			const input = person();
+			const { status, json, text } = await http().post("/api/auth/register", input);
 			assert.equal(status, 201, text);
-			return { ...json, email: asked.email };
+			return { ...json, email: input.email };
 		};
 
-		it("are made by registering, and answer who they are, on every gateway", async () => {
-			const asked = person();
-			const { status, json } = await http().post("/api/auth/register", asked);
+		it("are created by registration, and `me` returns the user on every gateway", async () => {
+			const input = person();
+			const { status, json } = await http().post("/api/auth/register", input);
 			assert.equal(status, 201);
 			assert.deepEqual(Object.keys(json).sort(), ["expiresAt", "refreshToken", "token", "user"]);
 			const { id, createdAt, ...user } = json.user;
 			assert.match(id, /^acct_[0-9a-f]{32}$/);
 			assert.match(createdAt, /^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
-			assert.deepEqual(user, { email: asked.email.toLowerCase(), name: "Ann", role: "user" });
-			const me = await elsewhere().get("/api/auth/me", bearer(json.token));
+			assert.deepEqual(user, { email: input.email.toLowerCase(), name: "Ann", role: "user" });
+			const me = await otherGateway().get("/api/auth/me", bearer(json.token));
 			assert.deepEqual([me.status, me.json], [200, { user: json.user }]);
 		});
 
-		it("are signed in to with the address in whatever case, and the same refusal for a wrong password and an unknown address", async () => {
+		it("ignore the case of the address at sign-in, and give the same error for a wrong password and for an unknown address", async () => {
 			const { email, user } = await register();
-			const login = (address: string, password = PASSWORD) => elsewhere().post("/api/auth/login", { email: address, password });
+			const login = (address: string, password = PASSWORD) =>
+				otherGateway().post("/api/auth/login", { email: address, password });
 			for (const address of [email, email.toUpperCase()]) {
 				const { status, json } = await login(address);
 				assert.deepEqual([status, json.user], [200, user]);
@@ -59,17 +60,17 @@ export const accountsStory = (plaza: () => System) =>
 			assert.equal(refused[0]?.text, refused[1]?.text);
 		});
 
-		it("are one to an address: who registers it again gets 409, at once too", async () => {
-			const asked = person();
-			const again = { ...asked, email: asked.email.toUpperCase() };
+		it("are unique per address: a second registration gets 409, also when both are concurrent", async () => {
+			const input = person();
+			const again = { ...input, email: input.email.toUpperCase() };
 			const answers = await Promise.all(
-				[http(), elsewhere(), http()].map((one, n) => one.post("/api/auth/register", n ? again : asked))
+				[http(), otherGateway(), http()].map((one, n) => one.post("/api/auth/register", n ? again : input))
 			);
 			assert.deepEqual(answers.map(({ status }) => status).sort(), [201, 409, 409]);
 			for (const answer of answers.filter(({ status }) => status === 409)) isError(answer, 409, "CONFLICT");
 		});
 
-		it("are refused with 422 and each field where what they are made of is none, and with 400 where it is no JSON", async () => {
+		it("cannot be created from invalid input: 422 lists each wrong field, and 400 answers invalid JSON", async () => {
 			for (const [body, fields] of [
 				[{}, ["email", "name", "password"]],
 				[{ ...person(), email: "ann" }, ["email"]],
@@ -89,7 +90,7 @@ export const accountsStory = (plaza: () => System) =>
 			for (const path of ["register", "login", "refresh", "logout"]) isError(await http().post(`/api/auth/${path}`, "{"), 400);
 		});
 
-		it("know nobody without a token, and by none that is forged or cut", async () => {
+		it("get 401 without a token, and with a forged or truncated token", async () => {
 			const { token, refreshToken, user } = await register();
 			const [head, body] = token.split(".");
 			const unsigned = `${Buffer.from('{"alg":"none","typ":"at+jwt"}').toString("base64url")}.${body}.`;
@@ -100,25 +101,25 @@ export const accountsStory = (plaza: () => System) =>
 			for (const scheme of [`Basic ${token}`, token]) isError(await http().get("/api/auth/me", { authorization: scheme }), 401);
 		});
 
-		it("are refreshed by the token in the body, each once: a second time ends them all, on every gateway", async () => {
+		it("are refreshed by the token in the body, once: reuse revokes the whole token family on every gateway", async () => {
 			const first = await register();
-			const second = await elsewhere().post("/api/auth/refresh", { refreshToken: first.refreshToken });
+			const second = await otherGateway().post("/api/auth/refresh", { refreshToken: first.refreshToken });
 			assert.deepEqual([second.status, second.json.user], [200, first.user]);
 			assert.equal((await http().get("/api/auth/me", bearer(second.json.token))).status, 200);
 			isError(await http().post("/api/auth/refresh", { refreshToken: first.refreshToken }), 401, "UNAUTHORIZED");
-			isError(await elsewhere().post("/api/auth/refresh", { refreshToken: second.json.refreshToken }), 401, "UNAUTHORIZED");
-			for (const one of [http(), elsewhere()])
+			isError(await otherGateway().post("/api/auth/refresh", { refreshToken: second.json.refreshToken }), 401, "UNAUTHORIZED");
+			for (const one of [http(), otherGateway()])
 				for (const { token } of [first, second.json])
 					await eventually(
 						async () => isError(await one.get("/api/auth/me", bearer(token)), 401, "UNAUTHORIZED"),
-						"the tokens of the family to end"
+						"the tokens of the family to be revoked"
 					);
 		});
 
-		it("are refreshed by the cookie, which scripts cannot see and other sites cannot send", async () => {
+		it("are refreshed by the cookie, which scripts cannot read and other sites cannot send", async () => {
 			const browser = { origin: plaza().url };
 			const registered = await http().post("/api/auth/register", person(), browser);
-			assert.equal(registered.json.refreshToken, undefined, "a script could read it");
+			assert.equal(registered.json.refreshToken, undefined, "scripts could read the refresh token");
 			const { value, maxAgeS } = cookieOf(registered);
 			assert.equal(maxAgeS, 30 * 24 * 60 * 60);
 			const refresh = (cookie: string) => http().send("POST", "/api/auth/refresh", { ...browser, cookie });
@@ -136,7 +137,7 @@ export const accountsStory = (plaza: () => System) =>
 			isError(await refresh(`plaza_refresh=${next}`), 401, "UNAUTHORIZED");
 		});
 
-		it("are signed out of by either token, on every gateway, and the person's other sign-ins stay", async () => {
+		it("are signed out on every gateway by either token, and the user's other sessions stay valid", async () => {
 			for (const by of ["token", "refreshToken"] as const) {
 				const { email, token, refreshToken } = await register();
 				const other = (await http().post("/api/auth/login", { email, password: PASSWORD })).json;
@@ -146,27 +147,27 @@ export const accountsStory = (plaza: () => System) =>
 						: await http().post("/api/auth/logout", { refreshToken });
 				assert.deepEqual([status, json], [200, { ended: true }]);
 				isError(await http().post("/api/auth/refresh", { refreshToken }), 401, "UNAUTHORIZED");
-				for (const one of [http(), elsewhere()])
+				for (const one of [http(), otherGateway()])
 					await eventually(
 						async () => isError(await one.get("/api/auth/me", bearer(token)), 401, "UNAUTHORIZED"),
-						`the session to be over by its ${by}`
+						`sign-out by ${by} to end the session`
 					);
-				assert.equal((await elsewhere().get("/api/auth/me", bearer(other.token))).status, 200);
+				assert.equal((await otherGateway().get("/api/auth/me", bearer(other.token))).status, 200);
 			}
 			isError(await http().post("/api/auth/logout", {}), 401, "UNAUTHORIZED");
 		});
 
-		story("buy under their own id, and nobody else does", async () => {
+		story("can buy only under their own id, and nobody else can use that id", async () => {
 			const [ann, tom] = [await register(), await register()];
 			const guest = { user_id: fresh("guest"), amount: 1 };
 			const own = { user_id: ann.user.id, amount: 49.99 };
-			const buy = (headers: Record<string, string>, body: object = own) => elsewhere().post("/api/purchases", body, headers);
+			const buy = (headers: Record<string, string>, body: object = own) => otherGateway().post("/api/purchases", body, headers);
 			const bought = await buy(bearer(ann.token));
 			assert.deepEqual([bought.status, bought.json.user_id, bought.json.amount], [201, ann.user.id, 49.99]);
 			isError(await buy({}), 401, "UNAUTHORIZED");
 			isError(await buy(bearer(tom.token)), 403, "FORBIDDEN");
 			isError(await buy(bearer(await mint(ann.user.id, FORGED))), 401, "UNAUTHORIZED");
-			// A token that is none is refused where guests may act, too.
+			// An invalid token is rejected even where guests may act.
 			isError(await buy(bearer("nonsense"), guest), 401, "UNAUTHORIZED");
 			assert.equal((await buy({}, guest)).status, 201);
 
@@ -176,18 +177,18 @@ export const accountsStory = (plaza: () => System) =>
 				assert.deepEqual([code, data.type], ["error", "UNAUTHORIZED"]);
 			}
 			socket.send({ code: "connect", data: { user: ann.user.id, token: ann.token } });
-			await socket.waitFor(({ code }) => code === "connected", "connected with her token");
+			await socket.waitFor(({ code }) => code === "connected", "connected with the account's token");
 			socket.send({ ...own, amount: 0.01 });
-			await socket.waitFor(({ code, data }) => code === "balance" && data.balances.total === 50, "her balance");
+			await socket.waitFor(({ code, data }) => code === "balance" && data.balances.total === 50, "the account's balance");
 			socket.close();
 			await eventually(
 				async () =>
 					assert.deepEqual((await http().get(`/api/wallet/${ann.user.id}`, bearer(ann.token))).json, { balances: { total: 50 } }),
-				"what she bought, and nothing else"
+				"the wallet to hold exactly this account's purchases"
 			);
 		});
 
-		it("have ids that no guest can take: one of their form that nobody has is nobody's", async () => {
+		it("have ids that no guest can use: an id of this form without an account gets 401", async () => {
 			const id = newAccount();
 			isError(await http().post("/api/purchases", { user_id: id, amount: 1 }), 401, "UNAUTHORIZED");
 			isError(await http().post("/api/selections/synchronization", { user_id: id }), 401, "UNAUTHORIZED");

@@ -1,13 +1,13 @@
-// The machine's own Chromium, driven by playwright-core: `CHROMIUM` says where it is, if it is not where Debian puts it.
+// Starts the machine's own Chromium with playwright-core. Environment variable `CHROMIUM`: its path, if it is not /usr/bin/chromium.
 import { existsSync } from "node:fs";
 import { type Browser, chromium } from "playwright-core";
 
 const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
 
-/** Why there can be no browser tests, in one line; undefined where there can. */
+/** The reason why browser tests must be skipped; undefined if Chromium was found. */
 export const noBrowser = existsSync(executablePath)
 	? undefined
-	: `no browser at ${executablePath}: install Chromium, or say where it is with CHROMIUM`;
+	: `no browser at ${executablePath}: install Chromium, or set CHROMIUM to its path`;
 
 export const openBrowser = (): Promise<Browser> =>
 	chromium.launch({

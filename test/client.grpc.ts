@@ -1,4 +1,4 @@
-// A small real gRPC client of the wallet and of its health check.
+// A gRPC client for the wallet service and the health check.
 import { fileURLToPath } from "node:url";
 import {
 	Client,
@@ -24,7 +24,7 @@ type Unary = (
 	done: (error: ServiceError | null, answer: unknown) => void
 ) => void;
 
-/** Rejects with grpc-js's errors, whose `code` is the status. */
+/** Opens a client. Its methods reject with grpc-js's errors, whose `code` is the gRPC status. */
 export function grpcClient(address: string, token?: string) {
 	const loaded = loadPackageDefinition(loadSync(walletProto, { keepCase: true, defaults: true }));
 	const Wallet = (loaded.wallet as GrpcObject).WalletService as ServiceClientConstructor;
@@ -53,8 +53,8 @@ export function grpcClient(address: string, token?: string) {
 }
 
 /**
- * Sends one empty message to a method of whatever kind, for on the wire they are all the same: resolves with the status that ends the call, or with
- * undefined where an answer comes first.
+ * Sends one empty message to a method of any kind (on the wire unary and streaming calls are the same). Resolves to the status that ends the call,
+ * or to undefined if a response arrives first.
  */
 export function callEmpty(address: string, method: string, token?: string): Promise<number | undefined> {
 	const client = new Client(address, credentials.createInsecure());
@@ -63,14 +63,14 @@ export function callEmpty(address: string, method: string, token?: string): Prom
 	const asBytes = (bytes: Buffer) => bytes;
 	const outcome = new Promise<number | undefined>((resolve, reject) => {
 		const call = client.makeBidiStreamRequest(`/${method}`, asBytes, asBytes, metadata, { deadline: Date.now() + WAIT_MS });
-		// The status says it too.
+		// The "status" event reports the same failure.
 		call.on("error", () => {});
 		call.on("status", ({ code }) =>
 			code === status.DEADLINE_EXCEEDED ? reject(new Error(`no answer to ${method} within ${WAIT_MS} ms`)) : resolve(code)
 		);
 		call.on("data", () => {
 			resolve(undefined);
-			// Some go on answering for as long as anybody listens.
+			// A streaming method may respond until the call is cancelled.
 			call.cancel();
 		});
 		call.end(Buffer.alloc(0));

@@ -1,4 +1,4 @@
-// A real Socket.IO client that says how its connection went.
+// A Socket.IO client that reports the outcome of its connection attempt.
 import { io, type Socket } from "socket.io-client";
 import { WAIT_MS } from "./client.ts";
 import { within } from "./process.ts";
@@ -8,21 +8,21 @@ export interface SocketIoOptions {
 	origin?: string;
 	auth?: object | ((say: (auth: object) => void) => void);
 	reconnection?: boolean;
-	/** Called with every event, from the first on. */
+	/** Called with every event. */
 	onEvent?: (event: string, payload: unknown) => void;
 }
 
-/** What came of it: `connected`; the `message` of the `connect_error` where the server gave one; or `refused`, where it did not get so far. */
+/** `connected`; or the `message` of the server's `connect_error`; or `refused` if no Socket.IO response was received. */
 export type Outcome = string;
 
 export interface SocketIoClient {
 	socket: Socket;
 	outcome: Outcome;
-	/** What the server sent with its refusal. */
-	refusal: unknown;
+	/** The `data` of the server's `connect_error`. */
+	errorData: unknown;
 }
 
-/** Opens a connection of its own and waits for what comes of it. Whoever opens it disconnects it. */
+/** Opens a new connection and waits for the outcome. The caller must disconnect it. */
 export async function openSocketIo(url: string, options: SocketIoOptions = {}) {
 	const { transports, origin, auth, reconnection = false, onEvent } = options;
 	const extraHeaders = origin === undefined ? undefined : { origin };
@@ -30,10 +30,10 @@ export async function openSocketIo(url: string, options: SocketIoOptions = {}) {
 	const socket = io(url, { transports, upgrade, extraHeaders, auth, reconnection, forceNew: true });
 	if (onEvent) socket.onAny(onEvent);
 	const outcome = new Promise<SocketIoClient>(resolve => {
-		socket.once("connect", () => resolve({ socket, outcome: "connected", refusal: undefined }));
+		socket.once("connect", () => resolve({ socket, outcome: "connected", errorData: undefined }));
 		socket.once("connect_error", (error: Error & { data?: unknown }) =>
-			resolve({ socket, outcome: error.data === undefined ? "refused" : error.message, refusal: error.data })
+			resolve({ socket, outcome: error.data === undefined ? "refused" : error.message, errorData: error.data })
 		);
 	});
-	return within(outcome, WAIT_MS, () => "an answer to a Socket.IO client");
+	return within(outcome, WAIT_MS, () => "the server's answer to a Socket.IO connection");
 }

@@ -1,46 +1,46 @@
-// A small real WebSocket client with an inbox.
+// A WebSocket client for /ws that records all frames.
 import { WebSocket } from "ws";
 import { WAIT_MS } from "./client.ts";
 import { within } from "./process.ts";
 
 export interface Frame {
 	code: string;
-	// biome-ignore lint/suspicious/noExplicitAny: what the other side sends is what the tests are about
+	// biome-ignore lint/suspicious/noExplicitAny: tests assert on whatever the server sends
 	data: any;
 }
 
 export interface Socket {
-	/** Everything that has come, in order. */
+	/** All frames, in order of arrival. */
 	frames: Frame[];
 	of(code: string): Frame[];
-	/** Sends a text or bytes as they are, and any other value as JSON. */
+	/** Sends a string or bytes unchanged, any other value as JSON. */
 	send(frame: unknown): void;
-	/** The first frame, from the one at `from` on, that the predicate accepts. */
+	/** Resolves to the first frame from index `from` on that the predicate accepts. */
 	waitFor(accepts: (frame: Frame) => boolean, what: string, options?: { from?: number; timeoutMs?: number }): Promise<Frame>;
-	/** Sends a frame and waits for the next frame that comes. */
+	/** Sends a frame. Resolves to the next frame that arrives. */
 	ask(frame: unknown): Promise<Frame>;
-	/** The code with which it was closed. */
+	/** Resolves to the close code. */
 	closed(timeoutMs?: number): Promise<number>;
-	/** Why it was closed, as the other side said. */
+	/** The close reason that the server gave. */
 	readonly reason: string;
 	close(): void;
-	/** Goes without a goodbye. */
+	/** Closes the TCP connection without a close frame. */
 	drop(): void;
 	readonly open: boolean;
 }
 
-/** "Service restart": the server was starved for longer than its lease, cannot be sure that it showed everything, and asks to come again. */
-const COME_AGAIN = 1012;
-let timesAskedToComeAgain = 0;
+/** "Service restart": the server got no processor time for longer than its lease, so pushes may be missing, and the client must reconnect. */
+const SERVICE_RESTART = 1012;
+let reconnectRequests = 0;
 
-/** Does it once more, at most twice, where a socket was asked to come again meanwhile: what it waited for may have gone by. */
-export async function comingAgain<T>(act: () => Promise<T>): Promise<T> {
-	for (let again = 2; ; again--) {
-		const before = timesAskedToComeAgain;
+/** Runs `act`, and repeats it at most twice if it failed and the server had asked some socket to reconnect meanwhile: the awaited push may be lost. */
+export async function withReconnect<T>(act: () => Promise<T>): Promise<T> {
+	for (let retries = 2; ; retries--) {
+		const before = reconnectRequests;
 		try {
 			return await act();
 		} catch (error) {
-			if (again === 0 || timesAskedToComeAgain === before) throw error;
+			if (retries === 0 || reconnectRequests === before) throw error;
 		}
 	}
 }
@@ -49,11 +49,11 @@ export interface SocketOptions {
 	origin?: string;
 	/** Sent as `Authorization: Bearer`. */
 	token?: string;
-	/** Looks at every frame when it comes. */
+	/** Called with every frame on arrival. */
 	onFrame?: (frame: Frame) => void;
 }
 
-/** Opens a socket. Rejects with the HTTP status, and the answer's JSON, where the upgrade is refused. */
+/** Opens a socket. If the upgrade is refused, rejects with the HTTP status and the JSON of the response. */
 export async function openSocket(url: string, { origin, token, onFrame }: SocketOptions = {}): Promise<Socket> {
 	const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
 	const ws = new WebSocket(url, { origin, headers, handshakeTimeout: WAIT_MS, perMessageDeflate: false });
@@ -65,20 +65,20 @@ export async function openSocket(url: string, { origin, token, onFrame }: Socket
 		ws.on("close", (code, reason) => {
 			why = String(reason);
 			closing = `${code} ${why}`;
-			if (code === COME_AGAIN) timesAskedToComeAgain++;
+			if (code === SERVICE_RESTART) reconnectRequests++;
 			resolve(code);
 		});
 	});
-	const tell = () => {
+	const notify = () => {
 		for (const listener of listeners) listener();
 	};
 	ws.on("message", data => {
 		const frame = JSON.parse(data.toString()) as Frame;
 		frames.push(frame);
 		onFrame?.(frame);
-		tell();
+		notify();
 	});
-	ws.on("close", tell);
+	ws.on("close", notify);
 	await new Promise<void>((resolve, reject) => {
 		ws.on("open", resolve);
 		ws.on("error", reject);
@@ -104,14 +104,14 @@ export async function openSocket(url: string, { origin, token, onFrame }: Socket
 			let next = from;
 			let stop = () => {};
 			const found = new Promise<Frame>((resolve, reject) => {
-				const look = () => {
+				const check = () => {
 					for (; next < frames.length; next++) if (accepts(frames[next] as Frame)) return resolve(frames[next] as Frame);
-					// While it is closing, nobody knows yet why.
+					// Before the socket is fully closed, its close code is unknown.
 					if (ws.readyState === WebSocket.CLOSED) reject(new Error(`the socket closed (${closing}) while waiting for ${what}`));
 				};
-				listeners.add(look);
-				stop = () => listeners.delete(look);
-				look();
+				listeners.add(check);
+				stop = () => listeners.delete(check);
+				check();
 			});
 			const last = () => `${what}; the last of ${frames.length} frames: ${JSON.stringify(frames.slice(-5))}`;
 			return within(found, timeoutMs, last).finally(() => stop());
@@ -134,7 +134,7 @@ export async function openSocket(url: string, { origin, token, onFrame }: Socket
 	return socket;
 }
 
-/** Opens a socket and makes it this user's; with a token where the user has an account. */
+/** Opens a socket and connects it as this user; a user with an account needs a token. */
 export async function openSocketAs(url: string, user: string, token?: string): Promise<Socket> {
 	const socket = await openSocket(url);
 	socket.send({ code: "connect", data: { ip: "127.0.0.1", user, token } });

@@ -1,4 +1,4 @@
-// A small real HTTP client, and what every story needs beside it: ids of its own, and waiting for a condition.
+// An HTTP client, and helpers that all stories need: unique ids, and waiting for a condition.
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { request } from "node:http";
@@ -6,10 +6,10 @@ import { connect } from "node:net";
 
 export const WAIT_MS = 30_000;
 
-/** An id that nobody has used. */
+/** A unique id. */
 export const fresh = (what = "id") => `${what}-${randomUUID()}`;
 
-/** Repeats a check until it answers without throwing, and answers what it answered. */
+/** Repeats a check until it does not throw. Resolves to its result. */
 export async function eventually<T>(check: () => T | Promise<T>, what: string, timeoutMs = WAIT_MS): Promise<T> {
 	const deadline = Date.now() + timeoutMs;
 	for (;;) {
@@ -27,8 +27,8 @@ export interface Answer {
 	status: number;
 	headers: Headers;
 	text: string;
-	/** The answer's JSON; undefined where it is none. */
-	// biome-ignore lint/suspicious/noExplicitAny: what the other side answers is what the tests are about
+	/** The parsed body; undefined if it is not JSON. */
+	// biome-ignore lint/suspicious/noExplicitAny: tests assert on whatever the server answers
 	json: any;
 }
 
@@ -42,7 +42,7 @@ async function call(url: URL, method: string, headers: Record<string, string>, b
 	return { status: response.status, headers: response.headers, text, json };
 }
 
-/** An HTTP client of one address. A body that is a text or bytes goes out as it is; any other as JSON. */
+/** An HTTP client for one base URL. A string or bytes are sent unchanged, any other body as JSON. */
 export const httpClient = (base: string) => ({
 	get: (path: string, headers: Record<string, string> = {}) => call(new URL(path, base), "GET", headers),
 	post: (path: string, body?: Body, headers: Record<string, string> = {}) =>
@@ -51,7 +51,7 @@ export const httpClient = (base: string) => ({
 		call(new URL(path, base), method, headers, body)
 });
 
-/** A request whose path goes out as it stands: `fetch` would tidy `..` away before anybody sees it. */
+/** Sends a request with an unmodified path: `fetch` would resolve `..` before sending. */
 export const rawRequest = (base: string, method: string, path: string, headers: Record<string, string> = {}) =>
 	new Promise<{ status: number; text: string; headers: Record<string, unknown> }>((resolve, reject) => {
 		const { hostname, port } = new URL(base);
@@ -66,11 +66,13 @@ export const rawRequest = (base: string, method: string, path: string, headers: 
 		sent.on("error", reject).end();
 	});
 
-/** What comes back for bytes that go out as they stand, until the other side hangs up. */
+/** Sends these bytes on a TCP connection. Resolves to everything received until the server closes it. */
 export async function exchange(base: string, sent: string): Promise<string> {
 	const { hostname, port } = new URL(base);
 	const socket = connect(Number(port), hostname);
-	socket.setTimeout(WAIT_MS, () => socket.destroy(new Error(`not hung up within ${WAIT_MS} ms of silence`)));
+	socket.setTimeout(WAIT_MS, () =>
+		socket.destroy(new Error(`the server did not close the connection within ${WAIT_MS} ms of silence`))
+	);
 	let text = "";
 	socket.setEncoding("utf8").on("data", part => {
 		text += part;

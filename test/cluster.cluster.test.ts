@@ -1,13 +1,13 @@
-// All stories on the cluster profile: a process a service and two gateways over real Kafka, Cassandra, Postgres and Redis, which must be up.
+// Runs all stories on the cluster profile: one process per service and two gateways, on real Kafka, Cassandra, Postgres and Redis, which must be running.
 import { after, before, describe } from "node:test";
 import { accountsStory } from "./accounts.story.ts";
 import { commerceStory } from "./commerce.story.ts";
-import { doorsStory } from "./endpoints.story.ts";
+import { endpointsStory } from "./endpoints.story.ts";
 import { foreignRecordsStory } from "./foreign-records.story.ts";
 import { framesStory } from "./frames.story.ts";
 import { grpcStory } from "./grpc.story.ts";
 import { httpStory } from "./http.story.ts";
-import { figuresStory } from "./metrics.story.ts";
+import { metricsStory } from "./metrics.story.ts";
 import { purchasesStory } from "./purchases.story.ts";
 import { quietStory, readBackStory } from "./read-back.story.ts";
 import { selectionsStory } from "./selections.story.ts";
@@ -28,10 +28,10 @@ describe("cluster", () => {
 		grpcStory,
 		framesStory,
 		httpStory,
-		doorsStory,
+		endpointsStory,
 		socketIoStory,
 		accountsStory,
 		commerceStory
 	];
-	for (const story of [...shared, readBackStory, foreignRecordsStory, quietStory, figuresStory]) story(() => system);
+	for (const story of [...shared, readBackStory, foreignRecordsStory, quietStory, metricsStory]) story(() => system);
 });

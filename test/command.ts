@@ -1,20 +1,25 @@
-// One of the project's commands as a person or a script would run it.
+// Runs one of the project's commands as a user or a script does.
 import { spawn } from "node:child_process";
 import { text } from "node:stream/consumers";
 
 const root = new URL("..", import.meta.url);
 
-export interface Ran {
+export interface CommandResult {
 	code: number | null;
 	out: string;
 	err: string;
 }
 
 /**
- * Runs a file of the project (`demo/seed.ts`) without npm, with this on its standard input, or with none. Of this process's own environment it gets only
- * what finds programs and temporary files.
+ * Runs a file of the project (`demo/seed.ts`) with Node, with this standard input or none. From the environment of this process it gets only
+ * the variables that locate programs and temporary files.
  */
-export async function runCommand(file: string, args: string[], env: Record<string, string>, input?: string): Promise<Ran> {
+export async function runCommand(
+	file: string,
+	args: string[],
+	env: Record<string, string>,
+	input?: string
+): Promise<CommandResult> {
 	const { PATH = "", HOME = "", TMPDIR = "/tmp", SystemRoot = "" } = process.env;
 	const child = spawn(process.execPath, [file, ...args], {
 		cwd: root,
@@ -23,7 +28,7 @@ export async function runCommand(file: string, args: string[], env: Record<strin
 		timeout: 120_000,
 		killSignal: "SIGKILL"
 	});
-	// Whoever refuses its arguments reads nothing.
+	// A command that rejects its arguments closes its standard input unread.
 	child.stdin?.on("error", () => {}).end(input);
 	const ended = new Promise<number | null>(resolve => child.once("close", resolve));
 	const [out, err, code] = await Promise.all([text(child.stdout!), text(child.stderr!), ended]);

@@ -1,10 +1,10 @@
-// The market in a real browser: buyers and an admin side by side, each of whom sees what the others do, without a reload and once.
+// The market pages in a real browser: each buyer and admin sees the changes of the others, exactly once and without a reload.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Page, WebSocketRoute } from "playwright-core";
 import { noBrowser } from "./browser.ts";
 import { eventually, fresh } from "./client.ts";
-import { allNamed, browsing, complaints, fitsAFinger, live, PHONE } from "./page.ts";
+import { browsing, checkAccessibleNames, checkTouchLayout, consoleErrors, live, PHONE } from "./page.ts";
 import { submitWith } from "./page-accounts.story.ts";
 import { choose, left, marketOf, order, orderOn, type Person, product, status, toastsOf } from "./page-market.ts";
 import type { System } from "./system.ts";
@@ -19,7 +19,7 @@ export const commercePageStory = (plaza: () => System) =>
 			await page.goto(url + path);
 			return page;
 		};
-		/** A page of somebody who is signed in. */
+		/** Opens a page and signs in. */
 		const open = async (path: string, person: Person, url?: string) => {
 			const page = await at(path, url);
 			await signIn(page, person);
@@ -42,13 +42,13 @@ export const commercePageStory = (plaza: () => System) =>
 					),
 				`the toasts to be ${expected.join(", ")}`
 			);
-		/** What is still to come has come: a change made after it is on the page. */
+		/** All pending events have arrived: the page shows a change that was made after them. */
 		const settled = async (page: Page, productId: string, buyer: Person, stock: number) => {
 			await orderElsewhere(buyer, productId, 1);
 			await left(page, productId, `${stock - 1} left`);
 		};
 
-		it("shows buying, shipping and cancelling to the buyer and to the admin, without a reload and each once", async () => {
+		it("show orders, shipments and cancellations to the buyer and to the admin, each once and without a reload", async () => {
 			const [{ productId }, buyer] = [await newProduct(50), await newBuyer()];
 			const shop = await open("/products", buyer);
 			const mine = await beside(shop, "/orders");
@@ -82,15 +82,15 @@ export const commercePageStory = (plaza: () => System) =>
 			await status(mine, third, "cancelled");
 			await settled(shop, productId, await newBuyer(), 47);
 
-			const told = ["Order placed", "Order status: processing", "Order status: shipped", "Order placed", "Order cancelled"];
-			for (const texts of [shopToasts, myToasts]) await says(texts, [...told, "Order placed", "Order cancelled"]);
+			const toastTexts = ["Order placed", "Order status: processing", "Order status: shipped", "Order placed", "Order cancelled"];
+			for (const texts of [shopToasts, myToasts]) await says(texts, [...toastTexts, "Order placed", "Order cancelled"]);
 			const byCustomer = `Order #${second} cancelled by customer`;
 			await says(allToasts, [byCustomer, `Order #${third} cancelled`], /cancelled/);
 			await says(dashboardToasts, [byCustomer], new RegExp(second));
 			await closeAll();
 		});
 
-		it("moves what is left on the pages of two buyers and of a guest, and tells who comes too late what there is", async () => {
+		it("update the stock on the pages of two buyers and a guest, and tell a buyer who orders too much what is available", async () => {
 			const [{ productId }, one, other] = [await newProduct(12), await newBuyer(), await newBuyer()];
 			const pages = [
 				await open("/products", one),
@@ -107,7 +107,7 @@ export const commercePageStory = (plaza: () => System) =>
 			await closeAll();
 		});
 
-		it("asks a guest who orders to sign in, and keeps what was chosen", async () => {
+		it("ask a guest who orders to sign in, and keep the chosen quantities", async () => {
 			const { productId } = await newProduct(20);
 			const page = await at("/products");
 			await live(page);
@@ -126,7 +126,7 @@ export const commercePageStory = (plaza: () => System) =>
 			await closeAll();
 		});
 
-		it("orders once when the answer is lost, and says at the field what is missing", async () => {
+		it("place one order when the response is lost, and show field errors for missing input", async () => {
 			const [{ productId }, buyer] = [await newProduct(20), await newBuyer()];
 			const page = await open("/products", buyer);
 			const toasts = await toastsOf(page);
@@ -148,20 +148,20 @@ export const commercePageStory = (plaza: () => System) =>
 
 			await choose(page, productId, 4);
 			await page.getByRole("button", { name: "Order", exact: true }).click();
-			await eventually(() => assert.equal(keys.length, 2), "the order to be sent again");
+			await eventually(() => assert.equal(keys.length, 2), "the page to resend the order");
 			assert.equal(keys[0], keys[1]);
 			await left(page, productId, "16 left");
 			await says(toasts, ["Order placed"]);
 			await closeAll();
 		});
 
-		it("can be ordered and cancelled from with the keyboard alone", async () => {
+		it("allow ordering and cancelling with the keyboard alone", async () => {
 			const [{ productId }, buyer] = [await newProduct(20), await newBuyer()];
 			const page = await open("/products", buyer);
 			const focused = (selector: string) => page.evaluate<boolean>(`document.activeElement.matches(${JSON.stringify(selector)})`);
 			const tabTo = async (selector: string) => {
 				for (let n = 0; n < 600 && !(await focused(selector)); n++) await page.keyboard.press("Tab");
-				assert.ok(await focused(selector), `${selector} cannot be reached`);
+				assert.ok(await focused(selector), `${selector} is not reachable with Tab`);
 			};
 			await tabTo(`[data-product="${productId}"] .quantity`);
 			await page.keyboard.press("ArrowUp");
@@ -178,20 +178,20 @@ export const commercePageStory = (plaza: () => System) =>
 			await tabTo(".order .cancel, .order .actions button");
 			await page.keyboard.press("Space");
 			await page.waitForSelector(".order[data-status=cancelled]");
-			// The button is gone, the place is not.
+			// The button was removed; the order keeps the focus.
 			await eventually(async () => assert.ok(await focused(".order")), "the focus to stay with the order");
 			await closeAll();
 		});
 
-		it("shows what was missed when the connection was away, step by step and once, and goes on from there", async () => {
+		it("show every step that was missed during a lost connection, once, and continue from there", async () => {
 			const [{ productId }, buyer] = [await newProduct(50), await newBuyer()];
 			const [moved, cancelled] = [await orderElsewhere(buyer, productId, 1), await orderElsewhere(buyer, productId, 1)];
 			const page = await newPage();
 			const sockets: WebSocketRoute[] = [];
-			let isAway = false;
+			let isOffline = false;
 			await page.routeWebSocket("**/socket.io/**", socket => {
 				sockets.push(socket);
-				if (isAway) void socket.close();
+				if (isOffline) void socket.close();
 				else socket.connectToServer();
 			});
 			await page.goto(`${plaza().url}/orders`);
@@ -199,13 +199,13 @@ export const commercePageStory = (plaza: () => System) =>
 			for (const id of [moved, cancelled]) await status(page, id, "pending");
 			const toasts = await toastsOf(page);
 
-			isAway = true;
+			isOffline = true;
 			for (const socket of sockets) await socket.close();
 			await page.waitForSelector("#connection[data-state=waiting]");
 			await bring(moved, "processing", "shipped");
 			await bring(cancelled, "cancelled");
 			const placed = await orderElsewhere(buyer, productId, 1);
-			isAway = false;
+			isOffline = false;
 
 			await live(page);
 			await status(page, moved, "shipped");
@@ -224,7 +224,7 @@ export const commercePageStory = (plaza: () => System) =>
 			await closeAll();
 		});
 
-		it("comes back by itself after a restart of the server, to the buyer and to the admin", async () => {
+		it("reconnect by themselves after a server restart, for the buyer and for the admin", async () => {
 			const [{ productId }, buyer] = [await newProduct(50), await newBuyer()];
 			const shop = await open("/products", buyer);
 			const all = await open("/admin/orders", await theAdmin());
@@ -245,12 +245,12 @@ export const commercePageStory = (plaza: () => System) =>
 			await closeAll();
 		});
 
-		it("keeps the dashboard's figures, light and warnings as the orders come", async () => {
+		it("update the dashboard's statistics, status light and warnings as orders arrive", async () => {
 			const page = await open("/admin", await theAdmin());
 			const toasts = await toastsOf(page);
 			const count = async (which: string) => Number(await page.textContent(`[data-status="${which}"]`));
 			await page.waitForSelector("#light[data-state=good]");
-			await eventually(async () => assert.ok((await count("pending")) >= 0), "the figures to be there");
+			await eventually(async () => assert.ok((await count("pending")) >= 0), "the statistics to be loaded");
 
 			const sku = fresh("sku");
 			const typed = { name: "Sea salt", description: "Coarse", price: "2,50", sku, stock: "12" };
@@ -271,7 +271,7 @@ export const commercePageStory = (plaza: () => System) =>
 			await eventually(async () => {
 				assert.equal(await count("pending"), pending + 1);
 				assert.equal(Number(await page.textContent("#revenue")), revenue + 7.5);
-			}, "the figures to move");
+			}, "the statistics to be updated");
 			await says(toasts, [`Low stock alert: ${sku}, 9 left`], new RegExp(sku));
 			assert.match((await page.getAttribute("#chart", "aria-label")) ?? "", /[1-9]\d* in all/);
 
@@ -286,7 +286,7 @@ export const commercePageStory = (plaza: () => System) =>
 			await closeAll();
 		});
 
-		it("shows an admin's pages to nobody else, and links to them neither", async () => {
+		it("hide the admin's pages, and the links to them, from everybody else", async () => {
 			const page = await open("/products", await newBuyer());
 			assert.equal(await page.locator("nav a:visible").count(), 3);
 			for (const path of ["/admin", "/admin/orders"]) {
@@ -299,7 +299,7 @@ export const commercePageStory = (plaza: () => System) =>
 			await closeAll();
 		});
 
-		it("shows an admin who also buys their own orders alone", async () => {
+		it("show an admin who also buys only their own orders on /orders", async () => {
 			const [{ productId }, admin] = [await newProduct(20), await theAdmin()];
 			const theirs = await orderElsewhere(await newBuyer(), productId, 1);
 			const own = await orderElsewhere(admin, productId, 1);
@@ -309,11 +309,11 @@ export const commercePageStory = (plaza: () => System) =>
 			await closeAll();
 		});
 
-		it("lives under the strict policy, fits a phone and a finger, and names every control", async () => {
+		it("comply with the strict content security policy, fit a phone, have large enough controls, and name every control", async () => {
 			const [{ productId }, admin] = [await newProduct(5), await theAdmin()];
 			await orderElsewhere(admin, productId, 1);
 			const page = await newPage(PHONE);
-			const all = complaints(page);
+			const all = consoleErrors(page);
 			page.on("response", response => response.status() >= 400 && all.push(`${response.status()} ${response.url()}`));
 			await page.goto(`${plaza().url}/products`);
 			await signIn(page, admin);
@@ -321,8 +321,8 @@ export const commercePageStory = (plaza: () => System) =>
 				await page.goto(plaza().url + path);
 				await live(page);
 				await page.locator(".rows > li").first().waitFor();
-				await fitsAFinger(page);
-				assert.ok((await allNamed(page)).length > 3);
+				await checkTouchLayout(page);
+				assert.ok((await checkAccessibleNames(page)).length > 3);
 				assert.equal(await page.locator("nav [aria-current=page]").count(), 1);
 			}
 			assert.deepEqual(all, []);

@@ -1,4 +1,4 @@
-// Buying, live: products, stock, orders and payments over HTTP, and what the buyer's and the admins' screens hear of it.
+// Products, stock, orders and payments over HTTP, and the events that the screens of buyers and admins receive.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type LiveClient, openLive } from "./client.live.ts";
@@ -9,7 +9,7 @@ import { mint, newAccount } from "./tokens.ts";
 
 const ADDRESS = { street: "1 Main Street", city: "Athens" };
 
-/** The system must have been given the tests' JWT_SECRET. */
+/** The system must have been started with the tests' JWT_SECRET. */
 export const commerceStory = (plaza: () => System) =>
 	describe("commerce", { concurrency: 4 }, () => {
 		const as = async (role: "user" | "admin" = "user") => {
@@ -39,14 +39,14 @@ export const commerceStory = (plaza: () => System) =>
 			assert.equal(status, 201, text);
 			return json;
 		};
-		const level = async (productId: string) => (await httpClient(plaza().url).get(`/api/inventory/${productId}`)).json;
+		const inventoryOf = async (productId: string) => (await httpClient(plaza().url).get(`/api/inventory/${productId}`)).json;
 		const reaches = (productId: string, stock: number) =>
 			eventually(async () => {
-				const { stock: now, reserved } = await level(productId);
+				const { stock: now, reserved } = await inventoryOf(productId);
 				assert.deepEqual([now, reserved], [stock, 0]);
 			}, `the stock to be ${stock}`);
 
-		/** A dashboard and two screens of the buyer, on two gateways where there are two. */
+		/** Opens a dashboard and two screens of the buyer, on two gateways if there are two. */
 		const screens = async (buyer: Person) => {
 			const admin = await as("admin");
 			const last = plaza().urls.at(-1) as string;
@@ -57,7 +57,7 @@ export const commerceStory = (plaza: () => System) =>
 			]);
 			const [dashboard, here, there] = opened as [LiveClient, LiveClient, LiveClient];
 			assert.deepEqual(await dashboard.ask("subscribe:admin"), { ok: true });
-			assert.deepEqual(await here.ask("subscribe:orders", { userId: "somebody else" }), { ok: true });
+			assert.deepEqual(await here.ask("subscribe:orders", { userId: "another user" }), { ok: true });
 			assert.deepEqual(await there.ask("subscribe:inventory"), { ok: true });
 			const close = () => {
 				for (const one of opened) one.close();
@@ -65,11 +65,11 @@ export const commerceStory = (plaza: () => System) =>
 			return { admin, dashboard, here, there, close };
 		};
 		const ofOrder = (screen: LiveClient, orderId: string) =>
-			screen.heard.filter(({ payload }) => payload?.orderId === orderId).map(({ event }) => event);
-		const hears = (screen: LiveClient, orderId: string, events: string[]) =>
+			screen.events.filter(({ payload }) => payload?.orderId === orderId).map(({ event }) => event);
+		const receives = (screen: LiveClient, orderId: string, events: string[]) =>
 			screen.until(() => assert.deepEqual(ofOrder(screen, orderId), events), `${events.join(", ")} of ${orderId}`);
 
-		it("takes an order of 3 from 12 on the shelf, and shows every screen the 9 that are left, once", async () => {
+		it("reduces a stock of 12 by an order of 3, and pushes the new stock of 9 to every screen once", async () => {
 			const buyer = await as();
 			const { here, there, dashboard, close } = await screens(buyer);
 			const guest = await openLive(plaza().url);
@@ -88,9 +88,9 @@ export const commerceStory = (plaza: () => System) =>
 				assert.deepEqual(dashboard.of("admin:inventory:updated", mine), [updated]);
 				const alert = { type: "inventory", severity: "warning", message: "Low stock alert", productId, sku, stock: 9 };
 				assert.deepEqual(dashboard.of("admin:alert", mine), [alert]);
-				const made = { productId, name: "Olive oil", sku, price: 12.5, stock: 12, category: "general" };
-				assert.deepEqual(dashboard.of("admin:product:created", mine), [made]);
-			}, "the dashboard to hear of all");
+				const productEvent = { productId, name: "Olive oil", sku, price: 12.5, stock: 12, category: "general" };
+				assert.deepEqual(dashboard.of("admin:product:created", mine), [productEvent]);
+			}, "the dashboard to receive all events");
 			const created = { orderId, buyerId: buyer.id, items, total: 37.5, status: "pending", createdAt };
 			await here.until(() => assert.deepEqual(here.of("order:created"), [created]), "order:created");
 			await dashboard.until(
@@ -102,7 +102,7 @@ export const commerceStory = (plaza: () => System) =>
 				"admin:order:created"
 			);
 			assert.deepEqual(
-				guest.heard.filter(({ event }) => event !== "inventory:updated"),
+				guest.events.filter(({ event }) => event !== "inventory:updated"),
 				[]
 			);
 
@@ -115,8 +115,8 @@ export const commerceStory = (plaza: () => System) =>
 				]
 			);
 			await reaches(productId, 12);
-			for (const screen of [here, there]) await hears(screen, orderId, ["order:created", "order:cancelled"]);
-			await hears(dashboard, orderId, ["admin:order:created", "admin:order:cancelled"]);
+			for (const screen of [here, there]) await receives(screen, orderId, ["order:created", "order:cancelled"]);
+			await receives(dashboard, orderId, ["admin:order:created", "admin:order:cancelled"]);
 			const { cancelledAt, ...cancelled } = here.of("order:cancelled")[0];
 			assert.match(cancelledAt, /Z$/);
 			assert.deepEqual(cancelled, { orderId, buyerId: buyer.id });
@@ -124,7 +124,7 @@ export const commerceStory = (plaza: () => System) =>
 			close();
 		});
 
-		it("takes price, total and buyer from what it knows, whatever the client says of them", async () => {
+		it("takes price, total and buyer from its own data and ignores the client's values", async () => {
 			const [buyer, other] = [await as(), await as()];
 			const { productId } = await product(5);
 			const items = [{ productId, quantity: 2, price: 0.01, name: "for nothing" }];
@@ -138,7 +138,7 @@ export const commerceStory = (plaza: () => System) =>
 			assert.deepEqual([payment.orderId, payment.amount], [json.orderId, 25]);
 		});
 
-		it("takes an order through its life, tells each step once and in order, and refuses what is no step", async () => {
+		it("pushes each status of an order once and in order, and refuses invalid transitions", async () => {
 			const buyer = await as();
 			const { admin, here, there, dashboard, close } = await screens(buyer);
 			const { productId } = await product(50);
@@ -155,8 +155,8 @@ export const commerceStory = (plaza: () => System) =>
 
 			const [created, updated] = ["order:created", "order:updated"];
 			for (const screen of [here, there])
-				await hears(screen, orderId, [created, updated, updated, "order:shipped", updated, "order:delivered"] as string[]);
-			await hears(dashboard, orderId, [`admin:${created}`, ...Array<string>(3).fill(`admin:${updated}`)]);
+				await receives(screen, orderId, [created, updated, updated, "order:shipped", updated, "order:delivered"] as string[]);
+			await receives(dashboard, orderId, [`admin:${created}`, ...Array<string>(3).fill(`admin:${updated}`)]);
 			assert.deepEqual(
 				here.of("order:updated").map(({ status, previousStatus, buyerId }) => [previousStatus, status, buyerId]),
 				[
@@ -168,7 +168,7 @@ export const commerceStory = (plaza: () => System) =>
 			close();
 		});
 
-		it("lets a dashboard and an order's own buyer hear of it, and nobody else", async () => {
+		it("pushes an order only to dashboards and to its buyer", async () => {
 			const [buyer, other] = [await as(), await as()];
 			const stranger = await openLive(plaza().url, other.token);
 			assert.deepEqual(await stranger.ask("subscribe:admin"), { ok: false, error: { type: "FORBIDDEN" } });
@@ -178,13 +178,13 @@ export const commerceStory = (plaza: () => System) =>
 			await reaches(productId, 19);
 			await stranger.until(
 				() => assert.equal(stranger.of("inventory:updated", ({ productId: id }) => id === productId).length, 1),
-				"what everybody hears"
+				"the event for everybody"
 			);
 			const { orderId: own } = await order(other, productId, 1);
-			await hears(stranger, own, ["order:created"]);
+			await receives(stranger, own, ["order:created"]);
 			assert.deepEqual(ofOrder(stranger, orderId), []);
 			assert.deepEqual(
-				stranger.heard.filter(({ event }) => event.startsWith("admin:")),
+				stranger.events.filter(({ event }) => event.startsWith("admin:")),
 				[]
 			);
 			for (const path of [`/api/orders/${orderId}`, `/api/payments/${orderId}`]) isError(await other.get(path), 404, "NOT_FOUND");
@@ -196,7 +196,7 @@ export const commerceStory = (plaza: () => System) =>
 			stranger.close();
 		});
 
-		it("makes one order of a hundred retries under one Idempotency-Key, and refuses another order under it", async () => {
+		it("creates one order from a hundred retries with one Idempotency-Key, and refuses a different order with this key", async () => {
 			const buyer = await as();
 			const { productId } = await product(1_000);
 			const key = fresh("key");
@@ -209,7 +209,7 @@ export const commerceStory = (plaza: () => System) =>
 			assert.equal((await buyer.get("/api/orders")).json.length, 1);
 		});
 
-		it("sells what there is and no more to 200 buyers at once, and tells the others which product has run out", async () => {
+		it("never oversells to 200 concurrent buyers, and names the product that is out of stock to the others", async () => {
 			const { productId } = await product(12);
 			const buyers = await Promise.all(Array.from({ length: 200 }, () => as()));
 			const answers = await Promise.all(buyers.map(buyer => buyer.post("/api/orders", ordering(productId, 1))));
@@ -224,7 +224,7 @@ export const commerceStory = (plaza: () => System) =>
 			assert.deepEqual(json.broken, []);
 		});
 
-		it("cancels an order whose payment is declined, and gives back what it had", async () => {
+		it("cancels an order whose payment is declined, and returns its stock", async () => {
 			const buyer = await as();
 			const { here, close } = await screens(buyer);
 			const { productId } = await product(5, 60_000);
@@ -235,7 +235,7 @@ export const commerceStory = (plaza: () => System) =>
 			);
 			await reaches(productId, 5);
 			assert.deepEqual((await buyer.get(`/api/payments/${orderId}`)).json, { orderId, amount: 120_000, status: "failed" });
-			await hears(here, orderId, ["order:created", "order:cancelled"]);
+			await receives(here, orderId, ["order:created", "order:cancelled"]);
 			close();
 		});
 
@@ -253,7 +253,7 @@ export const commerceStory = (plaza: () => System) =>
 			await isNow("refunded");
 		});
 
-		it("answers each kind of bad input clearly, and reserves nothing", async () => {
+		it("answers each kind of invalid input with its own error, and reserves nothing", async () => {
 			const [buyer, admin] = [await as(), await as("admin")];
 			const { productId, sku } = await product(10);
 			const refuses = async (body: object, code: number, type: string, field?: string) => {
@@ -261,7 +261,7 @@ export const commerceStory = (plaza: () => System) =>
 				isError(answer, code, type, JSON.stringify(body));
 				if (field)
 					assert.ok(
-						answer.json.data.some((fault: { field: string }) => fault.field.startsWith(field)),
+						answer.json.data.some((error: { field: string }) => error.field.startsWith(field)),
 						answer.text
 					);
 			};
@@ -278,9 +278,9 @@ export const commerceStory = (plaza: () => System) =>
 			await refuses(ordering(fresh("nothing"), 1), 404, "NOT_FOUND");
 			const twice = { items: [6, 5].map(quantity => ({ productId, quantity })), shippingAddress: ADDRESS };
 			await refuses(twice, 409, "OUT_OF_STOCK");
-			assert.deepEqual(await level(productId), { productId, sku, stock: 10, reserved: 0 });
+			assert.deepEqual(await inventoryOf(productId), { productId, sku, stock: 10, reserved: 0 });
 
-			const made = { name: "Oil", description: "x", price: 1, sku: fresh("sku"), stock: 1 };
+			const validInput = { name: "Oil", description: "x", price: 1, sku: fresh("sku"), stock: 1 };
 			for (const [change, field] of [
 				[{ price: 1.005 }, "price"],
 				[{ price: -1 }, "price"],
@@ -288,17 +288,17 @@ export const commerceStory = (plaza: () => System) =>
 				[{ stock: 1.5 }, "stock"],
 				[{ name: "" }, "name"]
 			] as const) {
-				const answer = await admin.post("/api/products", { ...made, ...change });
+				const answer = await admin.post("/api/products", { ...validInput, ...change });
 				isError(answer, 422, "VALIDATION_ERROR");
 				assert.equal(answer.json.data[0].field, field);
 			}
-			isError(await admin.post("/api/products", { ...made, sku }), 409, "CONFLICT");
-			isError(await buyer.post("/api/products", made), 403, "FORBIDDEN");
+			isError(await admin.post("/api/products", { ...validInput, sku }), 409, "CONFLICT");
+			isError(await buyer.post("/api/products", validInput), 403, "FORBIDDEN");
 			isError(await httpClient(plaza().url).post("/api/orders", ordering(productId, 1)), 401, "UNAUTHORIZED");
 			isError(await buyer.patch(`/api/inventory/${productId}`, { stock: 1 }), 403, "FORBIDDEN");
 		});
 
-		it("lists products with their stock in pages, and shows a change of stock or price to whoever looks", async () => {
+		it("lists products with their stock in pages, with the latest stock and price", async () => {
 			const admin = await as("admin");
 			const [first, second] = [await product(3), await product(4)];
 			const { status, json } = await admin.patch(`/api/inventory/${first.productId}`, { stock: 30 });

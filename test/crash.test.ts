@@ -1,4 +1,4 @@
-// The promise over crashes: what was acknowledged is never lost and counts once. CRASH_ROUNDS sets how often it is put to the test.
+// After a crash, everything acknowledged is kept and counts once. CRASH_ROUNDS: how many kill -9 rounds are run.
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { type Ledger, openLedger } from "./ledger.ts";
@@ -6,7 +6,7 @@ import { type System, startSystem } from "./system.ts";
 
 const ROUNDS = Number(process.env.CRASH_ROUNDS ?? 3);
 
-describe("what was acknowledged, embedded", () => {
+describe("an acknowledged message, embedded", () => {
 	let system: System;
 	let ledger: Ledger;
 	before(async () => {
@@ -15,7 +15,7 @@ describe("what was acknowledged, embedded", () => {
 	});
 	after(() => system?.stop());
 
-	const afterwards = async () => {
+	const checkAfterRestart = async () => {
 		await ledger.calm();
 		await system.restart();
 		await ledger.holds();
@@ -23,22 +23,22 @@ describe("what was acknowledged, embedded", () => {
 		await ledger.verify();
 	};
 
-	it("is counted exactly once when the process is told to stop in a burst, which it does with 0 within 10 s", async () => {
+	it("counts exactly once when SIGTERM stops the process in a burst, and the process exits with 0 within 10 s", async () => {
 		ledger.burst();
 		await ledger.untilAcknowledged(100);
 		const startedMs = Date.now();
 		const [plaza] = system.processes;
 		assert.deepEqual(await plaza?.kill("SIGTERM"), { code: 0, signal: null }, plaza?.output().slice(-2000));
 		assert.ok(Date.now() - startedMs < 12_000, `took ${Date.now() - startedMs} ms`);
-		await afterwards();
+		await checkAfterRestart();
 	});
 
 	for (let round = 1; round <= ROUNDS; round++) {
-		it(`is counted exactly once after kill -9 in a burst of picks and purchases (${round} of ${ROUNDS})`, async () => {
+		it(`counts exactly once after kill -9 in a burst of picks and purchases (${round} of ${ROUNDS})`, async () => {
 			ledger.burst();
 			await ledger.untilAcknowledged(100 + Math.floor(Math.random() * 200));
 			await system.kill9();
-			await afterwards();
+			await checkAfterRestart();
 		});
 	}
 });

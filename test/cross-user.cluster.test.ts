@@ -1,19 +1,19 @@
-// A thousand people on two gateways, who come, go, drop off, become their other selves, pick and buy: nobody is shown what is another's.
-// The same again: CROSS_USER_SEED=7 npm run test:cluster -- test/cross-user.cluster.test.ts
+// A thousand people on two gateways connect, disconnect, change their user id, pick and buy: nobody receives a frame of another user.
+// To repeat a run: CROSS_USER_SEED=7 npm run test:cluster -- test/cross-user.cluster.test.ts
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import fc from "fast-check";
 import { type Frame, openSocket, type Socket } from "./client.socket.ts";
 import { eventually, fresh, httpClient } from "./client.ts";
 import { signingOutStory } from "./signing-out.story.ts";
-import { followed, type Whose } from "./socket-owner.ts";
+import { type SocketOwner, trackOwner } from "./socket-owner.ts";
 import { ownName, type System, startSystem } from "./system.ts";
 import { JWT_SECRET, mint, newAccount } from "./tokens.ts";
 
 const SEED = Number(process.env.CROSS_USER_SEED ?? Math.floor(Math.random() * 2 ** 31));
 const PEOPLE = 1_000;
-/** So many do something at the same time; the others' sockets stay open. */
-const AT_ONCE = 20;
+/** Number of people who act at the same time; the sockets of the others stay open. */
+const CONCURRENCY = 20;
 const MAX_TABS = 2;
 
 /** Ids that one person may use, with their tokens where they are accounts. */
@@ -21,7 +21,7 @@ type Person = { id: string; token?: string }[];
 
 interface Tab {
 	socket: Socket;
-	whose: Whose;
+	owner: SocketOwner;
 }
 
 const STEPS = ["open", "open", "drop", "close", "become", "become", "buy", "buy", "pick", "synchronise"] as const;
@@ -46,7 +46,7 @@ describe(`a thousand people on two gateways (CROSS_USER_SEED=${SEED})`, () => {
 
 	signingOutStory(() => system);
 
-	it("are shown what is theirs, and not one frame that is another's", { timeout: 600_000 }, async () => {
+	it("receive their own frames, and no frame of another user", { timeout: 600_000 }, async () => {
 		const lives = fc.sample(anyLife, { seed: SEED, numRuns: PEOPLE });
 		const name = ownName();
 		const any = <T>(all: readonly T[], which: number) => all[which % all.length] as T;
@@ -57,35 +57,35 @@ describe(`a thousand people on two gateways (CROSS_USER_SEED=${SEED})`, () => {
 		let own = 0;
 
 		const openTab = async (person: Person, which: number): Promise<Tab> => {
-			const whose = followed();
+			const owner = trackOwner();
 			const onFrame = (frame: Frame) => {
 				try {
-					if (whose.sees(frame)) own++;
+					if (owner.accept(frame)) own++;
 				} catch (error) {
 					foreign.push((error as Error).message);
 				}
 			};
-			const tab = { socket: await openSocket(any(system.wsUrls, which), { onFrame }), whose };
+			const tab = { socket: await openSocket(any(system.wsUrls, which), { onFrame }), owner };
 			tabs.push({ person, tab });
 			become(tab, any(person, which));
-			await hasAnswered(tab);
+			await waitUntilConnected(tab);
 			return tab;
 		};
-		/** One that is asked to come again, by a server that was starved of time, is as good as dropped. */
-		const hasAnswered = ({ socket }: Tab, from = 0) =>
+		/** A socket that the server closed because it had missed its lease counts as dropped. */
+		const waitUntilConnected = ({ socket }: Tab, from = 0) =>
 			socket
 				.waitFor(({ code }) => code === "connected", "a socket to be connected", { from })
 				.catch(error => {
 					if (socket.open) throw error;
 				});
-		const become = ({ socket, whose }: Tab, { id, token }: Person[number]) => {
-			whose.becomes(id);
+		const become = ({ socket, owner }: Tab, { id, token }: Person[number]) => {
+			owner.connectedAs(id);
 			socket.send({ code: "connect", data: { user: id, token } });
 		};
 		const post = (path: string, body: object, as: Person[number], which: number) =>
 			httpClient(any(system.urls, which)).post(path, { ...body, user_id: as.id }, bearer(as));
 
-		const live = async (person: Person, steps: Step[]) => {
+		const runSteps = async (person: Person, steps: Step[]) => {
 			const open: Tab[] = [];
 			for (const { what, which } of steps) {
 				const tab = any(open, which);
@@ -97,7 +97,7 @@ describe(`a thousand people on two gateways (CROSS_USER_SEED=${SEED})`, () => {
 				else if (!tab?.socket.open) continue;
 				else if (what === "become") become(tab, as);
 				else if (what === "buy") {
-					// As whoever it will be when this is taken.
+					// Connect as this user first: the purchase must not belong to the user before.
 					become(tab, as);
 					tab.socket.send({ user_id: as.id, amount: 1 });
 				} else if (what === "drop" || what === "close") {
@@ -107,25 +107,25 @@ describe(`a thousand people on two gateways (CROSS_USER_SEED=${SEED})`, () => {
 			}
 		};
 
-		/** Does it for all, so many at a time. */
+		/** Runs `act` for all items, a limited number at a time. */
 		const forAll = async <T>(all: T[], act: (one: T, n: number) => Promise<void>) => {
 			const left = [...all.entries()];
 			const worker = async () => {
 				for (let next = left.pop(); next; next = left.pop()) await act(next[1], next[0]);
 			};
-			await Promise.all(Array.from({ length: AT_ONCE }, worker));
+			await Promise.all(Array.from({ length: CONCURRENCY }, worker));
 		};
 
-		await forAll(lives, async (steps, n) => live(await personOf(n), steps));
+		await forAll(lives, async (steps, n) => runSteps(await personOf(n), steps));
 
-		// What is still on its way has come when everybody who is there sees the total that the wallet says.
+		// Every pending frame has arrived when each open socket shows the total that the wallet returns.
 		await forAll(tabs, async ({ person, tab }, n) => {
 			const { socket } = tab;
 			if (!socket.open) return;
 			const as = any(person, n);
 			const from = socket.frames.length;
 			become(tab, as);
-			await hasAnswered(tab, from);
+			await waitUntilConnected(tab, from);
 			assert.equal((await post("/api/purchases", { amount: 1 }, as, n)).status, 201);
 			await eventually(async () => {
 				if (!socket.open) return;
@@ -138,11 +138,11 @@ describe(`a thousand people on two gateways (CROSS_USER_SEED=${SEED})`, () => {
 		const open = tabs.filter(({ tab }) => tab.socket.open).length;
 		const errors = tabs.flatMap(({ tab }) => tab.socket.of("error")).filter(({ data }) => data.type !== "UNAVAILABLE");
 		console.log(
-			`${tabs.length} sockets of ${PEOPLE} people, ${open} open at the end, ${own} frames of their own, ${foreign.length} of others`
+			`${tabs.length} sockets of ${PEOPLE} people, ${open} open at the end, ${own} own frames, ${foreign.length} frames of other users`
 		);
 		assert.deepEqual(foreign, []);
 		assert.deepEqual(errors, []);
-		assert.ok(own > PEOPLE && open > 0, `${own} frames of their own, ${open} sockets open`);
+		assert.ok(own > PEOPLE && open > 0, `${own} own frames, ${open} sockets open`);
 		for (const { tab } of tabs) tab.socket.close();
 	});
 });

@@ -1,4 +1,4 @@
-// A crowd that picks and buys at the same time, over HTTP and over sockets, and writes down what it sent and what was acknowledged.
+// Load generator: clients that pick and buy concurrently, over HTTP and over sockets, and record what was sent and what was acknowledged.
 import { setTimeout as delay } from "node:timers/promises";
 import { openSocket, type Socket } from "./client.socket.ts";
 import { fresh, httpClient } from "./client.ts";
@@ -17,23 +17,23 @@ interface Purchase {
 export type Entry = { acknowledged: boolean } & ({ kind: "pick"; body: Pick } | { kind: "purchase"; body: Purchase });
 
 export interface CrowdOptions {
-	/** Clients at the same time: every third buys over a socket, the others pick and buy over HTTP. */
+	/** Number of concurrent clients: every third buys over a socket, the others pick and buy over HTTP. */
 	workers: number;
-	/** The longest that each waits with the next after an answer. Default: does not wait. */
+	/** Maximum pause of a client after each answer. Default: no pause. */
 	thinkMs?: number;
 }
 
-const doors = { pick: { path: "/api/selections/async", status: 202 }, purchase: { path: "/api/purchases", status: 201 } };
+const routes = { pick: { path: "/api/selections/async", status: 202 }, purchase: { path: "/api/purchases", status: 201 } };
 const PAUSE_MS = 50;
-/** Over a socket, while the answers are on their way. */
-const PURCHASES_AT_ONCE = 4;
+/** Unanswered purchases on one socket. */
+const PURCHASES_PER_BATCH = 4;
 export const any = <T>(from: readonly T[]) => from[Math.floor(Math.random() * from.length)] as T;
 
-/** Each client sends the next when it is answered. */
+/** Creates the clients. Each sends its next request when the previous one was answered. */
 export function gatherCrowd(system: System, names: string[], people: string[], { workers, thinkMs = 0 }: CrowdOptions) {
 	const entries: Entry[] = [];
-	/** Answers that no outage excuses. */
-	const surprises: string[] = [];
+	/** Unexpected answers: those that an outage does not explain. */
+	const unexpectedAnswers: string[] = [];
 	let acknowledged = 0;
 	let running = false;
 	let crowd: Promise<void>[] = [];
@@ -53,16 +53,16 @@ export function gatherCrowd(system: System, names: string[], people: string[], {
 		return { kind: "purchase", acknowledged: false, body: { id: fresh("purchase"), user_id: any(people), amount } };
 	};
 
-	/** Sends an entry to any gateway, for the first time or again. */
+	/** Sends an entry to a random gateway; used for first attempts and for retries. */
 	async function post(entry: Entry): Promise<boolean> {
-		const { path, status } = doors[entry.kind];
+		const { path, status } = routes[entry.kind];
 		try {
 			const answer = await httpClient(any(system.urls)).post(path, entry.body);
 			if (answer.status === status) acknowledge(entry);
-			else if (answer.status !== 503) surprises.push(`${answer.status} ${answer.text}`);
+			else if (answer.status !== 503) unexpectedAnswers.push(`${answer.status} ${answer.text}`);
 			return answer.status === status;
 		} catch {
-			// Refused, reset or never answered: nothing is known of it.
+			// The connection was refused or reset, or timed out: the outcome is unknown.
 			return false;
 		}
 	}
@@ -76,19 +76,19 @@ export function gatherCrowd(system: System, names: string[], people: string[], {
 		}
 	}
 
-	/** Rejects where the socket is lost. */
+	/** Rejects if the connection is lost. */
 	async function buyOver(socket: Socket): Promise<void> {
-		const bought = Array.from({ length: PURCHASES_AT_ONCE }, anyPurchase);
+		const bought = Array.from({ length: PURCHASES_PER_BATCH }, anyPurchase);
 		const left = new Map(bought.map(entry => [entry.body.id, entry]));
 		entries.push(...bought);
-		let away = false;
+		let isUnavailable = false;
 		const answers = socket.waitFor(
 			({ code, data }) => {
 				if (left.size === 0) return true;
 				const entry = left.get(data.id);
 				if (code === "purchase" && entry) acknowledge(entry);
-				else if (code === "error" && data.type === "UNAVAILABLE") away = true;
-				else if (code === "error" || code === "purchase") surprises.push(JSON.stringify({ code, data }));
+				else if (code === "error" && data.type === "UNAVAILABLE") isUnavailable = true;
+				else if (code === "error" || code === "purchase") unexpectedAnswers.push(JSON.stringify({ code, data }));
 				if (code === "purchase" || code === "error") left.delete(data.id);
 				return left.size === 0;
 			},
@@ -97,7 +97,7 @@ export function gatherCrowd(system: System, names: string[], people: string[], {
 		);
 		for (const { body } of bought) socket.send(body);
 		await answers;
-		if (away) await delay(PAUSE_MS);
+		if (isUnavailable) await delay(PAUSE_MS);
 	}
 
 	async function overSocket(): Promise<void> {
@@ -106,7 +106,7 @@ export function gatherCrowd(system: System, names: string[], people: string[], {
 			try {
 				socket ??= await openSocket(any(system.wsUrls));
 				await buyOver(socket);
-				// Pushed and answered: nobody looks at them again.
+				// All answers were processed: drop them to save memory.
 				socket.frames.length = 0;
 				await think();
 			} catch {
@@ -120,7 +120,7 @@ export function gatherCrowd(system: System, names: string[], people: string[], {
 
 	return {
 		entries,
-		surprises,
+		unexpectedAnswers,
 		acknowledged: () => acknowledged,
 		post,
 		burst() {

@@ -1,12 +1,12 @@
-// All stories on the embedded profile: one process, nothing but npm.
+// Runs all stories on the embedded profile: one process, which needs nothing but npm.
 import { after, before, describe } from "node:test";
 import { accountsStory } from "./accounts.story.ts";
 import { commerceStory } from "./commerce.story.ts";
-import { doorsStory } from "./endpoints.story.ts";
+import { endpointsStory } from "./endpoints.story.ts";
 import { framesStory } from "./frames.story.ts";
 import { grpcStory } from "./grpc.story.ts";
 import { httpStory } from "./http.story.ts";
-import { figuresStory } from "./metrics.story.ts";
+import { metricsStory } from "./metrics.story.ts";
 import { purchasesStory } from "./purchases.story.ts";
 import { selectionsStory } from "./selections.story.ts";
 import { socketIoStory } from "./socket-io.story.ts";
@@ -26,11 +26,11 @@ describe("embedded", () => {
 		grpcStory,
 		framesStory,
 		httpStory,
-		doorsStory,
+		endpointsStory,
 		socketIoStory,
 		accountsStory,
 		commerceStory,
-		figuresStory
+		metricsStory
 	])
 		story(() => system);
 });

@@ -1,4 +1,4 @@
-// What the gateway opens, to whom, and that nothing else can be reached.
+// Which routes the gateway serves and to whom, and that nothing else is reachable.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { openSocket } from "./client.socket.ts";
@@ -6,7 +6,7 @@ import { exchange, fresh, httpClient, rawRequest } from "./client.ts";
 import { isError, WRITES } from "./http.story.ts";
 import { ownName, type System } from "./system.ts";
 
-/** Paths behind which something of Moleculer's, of ours or of the disk would lie if a door were left open. */
+/** Paths under which internal actions or files would be reachable if the gateway exposed too much. */
 const INNER = [
 	...[
 		"/api/~node/list",
@@ -86,11 +86,11 @@ const TRAVERSALS = [
 	...["/index.html%00", "/index.html%00.txt", "/.git/HEAD", "/....//package.json", "/%2e%2e/%2e%2e/%2e%2e/%2e%2e/etc/passwd"]
 ];
 
-export const doorsStory = (plaza: () => System) =>
-	describe("the gateway's doors", { concurrency: 8 }, () => {
+export const endpointsStory = (plaza: () => System) =>
+	describe("the gateway's routes", { concurrency: 8 }, () => {
 		const http = () => httpClient(plaza().url);
 
-		it("serves the page with an ETag, and answers 304 to who has it", async () => {
+		it("serve the page with an ETag, and answer 304 to a client that has it", async () => {
 			for (const path of ["/index.html", "/"]) {
 				const { status, headers, text } = await http().get(path);
 				assert.equal(status, 200);
@@ -98,13 +98,13 @@ export const doorsStory = (plaza: () => System) =>
 				assert.match(text, /selection results via socket/);
 				const etag = headers.get("etag");
 				assert.ok(etag, "no ETag");
-				// Not by `fetch`, which adds "no-cache" to a condition of one's own.
+				// `fetch` would add "no-cache" to a conditional request.
 				const again = (tag: string) => rawRequest(plaza().url, "GET", path, { "if-none-match": tag });
 				assert.deepEqual([(await again(etag)).status, (await again('"another"')).status], [304, 200]);
 			}
 		});
 
-		it("serves every page by its path, and of packages the files that pages use and no other", async () => {
+		it("serve every page by its path, and only those package files that the pages use", async () => {
 			for (const path of ["/products", "/orders", "/admin", "/admin/orders", "/orders?from=elsewhere"]) {
 				const { status, headers, text } = await http().get(path);
 				assert.equal(status, 200, path);
@@ -128,13 +128,13 @@ export const doorsStory = (plaza: () => System) =>
 			}
 		});
 
-		it("answers HEAD of the page like GET without the body", async () => {
+		it("answer HEAD of the page like GET without the body", async () => {
 			const { status, headers, text } = await http().send("HEAD", "/index.html");
 			assert.deepEqual([status, text], [200, ""]);
 			assert.match(headers.get("content-type") ?? "", /^text\/html/);
 		});
 
-		it("tells browsers on every answer what to keep to, and nobody what it is made of", async () => {
+		it("send the security headers on every response, and no header that reveals the software", async () => {
 			const paths = [
 				"/",
 				"/css/base.css",
@@ -172,14 +172,14 @@ export const doorsStory = (plaza: () => System) =>
 			assert.deepEqual([page?.headers.get("cache-control"), counts?.headers.get("cache-control")], ["no-cache", "no-store"]);
 		});
 
-		it("runs nothing for OPTIONS", async () => {
+		it("answer OPTIONS with 204 and run no action", async () => {
 			for (const path of ["/selections", "/api/purchases", "/nothing", "/"]) {
 				const { status, text } = await http().send("OPTIONS", path);
 				assert.deepEqual([status, text], [204, ""], path);
 			}
 		});
 
-		it("refuses what different readers would take for different things", async () => {
+		it("refuse requests that HTTP parsers may interpret differently", async () => {
 			const ask = (start: string, body = "") => exchange(plaza().url, `${start}\r\nConnection: close\r\n\r\n${body}`);
 			const many = (count: number) => Array.from({ length: count }, (_, n) => `X-${n}: y`).join("\r\n");
 			for (const [start, body, status] of [
@@ -204,14 +204,14 @@ export const doorsStory = (plaza: () => System) =>
 			}
 		});
 
-		it("hangs up on who takes longer than ten seconds to say what they want", async () => {
+		it("answer 408 to a request whose headers take longer than ten seconds", async () => {
 			const start = performance.now();
 			const answer = await exchange(plaza().url, "GET /selections HTTP/1.1\r\nHost: x\r\n");
 			assert.match(answer, /^HTTP\/1\.1 408 /);
-			assert.ok(performance.now() - start > 9_000, "it hung up early");
+			assert.ok(performance.now() - start > 9_000, "the server answered too early");
 		});
 
-		it("answers 404 for everything that is not listed", async () => {
+		it("answer 404 for everything that is not listed", async () => {
 			for (const path of INNER) {
 				for (const method of ["GET", "POST"]) {
 					const answer = await http().send(
@@ -235,7 +235,7 @@ export const doorsStory = (plaza: () => System) =>
 			}
 		});
 
-		it("lets no path out of the public folder", async () => {
+		it("serve no file outside of the public folder", async () => {
 			for (const path of TRAVERSALS) {
 				const { status, text } = await rawRequest(plaza().url, "GET", path);
 				assert.ok(status === 404 || status === 400, `${path}: ${status} ${text.slice(0, 200)}`);
@@ -243,21 +243,21 @@ export const doorsStory = (plaza: () => System) =>
 			}
 		});
 
-		it("takes a path that is badly encoded as a mistake of the client's", async () => {
+		it("answer a client error to a badly encoded path", async () => {
 			for (const path of ["/%", "/%zz", "/api/wallet/%", "/api/wallet/%e0%a4%a"]) {
 				const { status, text } = await rawRequest(plaza().url, "GET", path);
 				assert.ok(status === 400 || status === 404, `${path}: ${status} ${text}`);
 			}
 		});
 
-		it("keeps everything else off the port of the figures", async () => {
+		it("answer 404 to everything else on the metrics port", async () => {
 			for (const url of plaza().metricsUrls) {
 				for (const path of ["/", "/selections", "/index.html", "/health/nothing", "/metrics/more", "/%2e%2e/package.json"])
 					assert.equal((await rawRequest(url, "GET", path)).status, 404, url + path);
 			}
 		});
 
-		it("lets browsers in from its own origin and from no other", async () => {
+		it("accept browsers from their own origin and from no other", async () => {
 			const name = ownName();
 			const pick = (origin: string) => http().post("/api/selections/async", { name, id: fresh(), user_id: "u" }, { origin });
 			assert.equal((await pick(plaza().url)).status, 202);
@@ -281,7 +281,7 @@ export const doorsStory = (plaza: () => System) =>
 			(await openSocket(plaza().wsUrl, { origin: plaza().url })).close();
 		});
 
-		it("answers 404 to upgrades where there is no socket", async () => {
+		it("answer 404 to upgrades on other paths", async () => {
 			for (const path of ["/", "/wss", "/ws/more", "/api/ws", "/index.html", "/socket.deliver"]) {
 				await assert.rejects(openSocket(plaza().wsUrl.replace("/ws", path)), { status: 404 }, path);
 			}

@@ -1,10 +1,10 @@
-// What the tests of faults share: breaking things in the middle of a burst, and looking at what becomes of it.
+// Helpers of the fault tests: inject a fault during a burst, then check the recovery.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { grpcClient } from "./client.grpc.ts";
-import { comingAgain, openSocketAs } from "./client.socket.ts";
+import { openSocketAs, withReconnect } from "./client.socket.ts";
 import { type Answer, eventually, fresh, httpClient } from "./client.ts";
 import { isError } from "./http.story.ts";
 import { type Ledger, openLedger } from "./ledger.ts";
@@ -13,14 +13,17 @@ import type { System } from "./system.ts";
 export const run = promisify(execFile);
 export const INFRA_MS = 300_000;
 export const RECOVERY_MS = 120_000;
-/** The contract's 5 s, and what a busy machine may add. */
+/** The contract's 5 s, plus a margin for a busy machine. */
 const REFUSAL_MS = 7000;
 
-/** Does this to the servers: up, down, kill. They must be the ones of `npm run test:cluster`, which are there for that. */
-export function infra(verb: string, ...names: string[]) {
-	assert.ok(process.env.INFRA_DATA, "stops and empties servers: run it by npm run test:cluster, which starts some for that");
+/** Runs infra/main.ts with this command (up, down, kill …). It requires the servers that `npm run test:cluster` starts for tests. */
+export function infra(command: string, ...names: string[]) {
+	assert.ok(
+		process.env.INFRA_DATA,
+		"this test stops and wipes servers: run it with npm run test:cluster, which starts separate servers"
+	);
 	const main = fileURLToPath(new URL("../infra/main.ts", import.meta.url));
-	return run(process.execPath, [main, verb, ...names], { timeout: INFRA_MS });
+	return run(process.execPath, [main, command, ...names], { timeout: INFRA_MS });
 }
 
 export function faults(plaza: () => System) {
@@ -36,10 +39,10 @@ export function faults(plaza: () => System) {
 		return grpc.getBalance(user).finally(grpc.close);
 	}
 
-	/** 503 with Retry-After, in time. */
-	async function refused(asked: () => Promise<Answer>) {
+	/** Expects 503 with Retry-After within the time limit. */
+	async function refused(request: () => Promise<Answer>) {
 		const startMs = Date.now();
-		const answer = await asked();
+		const answer = await request();
 		isError(answer, 503);
 		assert.ok(Date.now() - startMs < REFUSAL_MS, `took ${Date.now() - startMs} ms`);
 		assert.ok(Number(answer.headers.get("retry-after")) >= 1, `Retry-After: ${answer.headers.get("retry-after")}`);
@@ -58,9 +61,9 @@ export function faults(plaza: () => System) {
 		}, `/health to name ${what}`);
 	}
 
-	/** A pick and a purchase reach every screen of their user, on every gateway. */
-	const screensMove = () =>
-		comingAgain(async () => {
+	/** Checks that a pick and a purchase reach every screen of their user, on every gateway. */
+	const screensUpdate = () =>
+		withReconnect(async () => {
 			const user = fresh("user");
 			const screens = await Promise.all(plaza().wsUrls.map(url => openSocketAs(url, user)));
 			assert.equal((await pick(user)).status, 202);
@@ -72,21 +75,21 @@ export function faults(plaza: () => System) {
 			}
 		});
 
-	/** Starts what a test has left ended. */
+	/** Starts all servers and processes that a test has stopped. */
 	async function allUp() {
 		await infra("up");
 		for (const one of plaza().processes) if (one.ended) one.start();
 	}
 
-	/** Mends what an earlier test may have left broken. */
-	async function allWell(withinMs = RECOVERY_MS) {
+	/** Starts everything that an earlier test may have stopped, and waits until the system is ready. */
+	async function restoreAll(withinMs = RECOVERY_MS) {
 		await allUp();
 		await plaza().ready(withinMs);
 	}
 
-	/** Runs a fault in the middle of a burst; in the end everything counts once, and everybody is well, without a hand. */
+	/** Injects a fault in the middle of a burst. Afterwards the system must recover without help, and every entry must count once. */
 	async function underLoad(fault: (ledger: Ledger) => Promise<void>) {
-		await allWell();
+		await restoreAll();
 		ledger ??= await openLedger(plaza());
 		ledger.burst();
 		try {
@@ -100,8 +103,8 @@ export function faults(plaza: () => System) {
 		await ledger.holds();
 		await ledger.settle();
 		await ledger.verify();
-		await screensMove();
+		await screensUpdate();
 	}
 
-	return { http, pick, sync, buy, balance, refused, healthNames, screensMove, allUp, allWell, underLoad };
+	return { http, pick, sync, buy, balance, refused, healthNames, screensUpdate, allUp, restoreAll, underLoad };
 }

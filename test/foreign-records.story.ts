@@ -1,4 +1,4 @@
-// Records that somebody else puts on our topics, with kcat: without our headers, in the partition that librdkafka chooses.
+// Records that foreign clients write to our topics with kcat: without our headers, in the partition that librdkafka chooses.
 import assert from "node:assert/strict";
 import { describe } from "node:test";
 import { grpcClient } from "./client.grpc.ts";
@@ -11,7 +11,7 @@ import { ownName, type System } from "./system.ts";
 
 const quote = (text: string) => `'${text.replaceAll("'", "''")}'`;
 
-/** Payloads that no consumer can make sense of. */
+/** Payloads that no consumer can decode. */
 const CORRUPT = [
 	"not json",
 	"{",
@@ -34,7 +34,7 @@ export const foreignRecordsStory = (plaza: () => System) =>
 			return balances.total;
 		}
 
-		story("on Selections count and are shown like our own, with a key, without one, and with more in them", async () => {
+		story("on Selections count and are pushed like our own, with a key, without a key, and with additional fields", async () => {
 			const [name, user_id] = [ownName(), fresh("user")];
 			const before = await countOf(plaza(), name);
 			const socket = await openSocketAs(plaza().wsUrl, user_id);
@@ -47,21 +47,21 @@ export const foreignRecordsStory = (plaza: () => System) =>
 			socket.close();
 		});
 
-		story("on Selections count once with our own of the same id, whichever comes first", async () => {
+		story("on Selections count once together with our own record of the same id, in either order", async () => {
 			const [name, user_id] = [ownName(), fresh("user")];
 			const before = await countOf(plaza(), name);
-			const [ours, theirs] = [fresh("pick"), fresh("pick")];
-			await pick(name, ours, user_id);
+			const [ownID, theirs] = [fresh("pick"), fresh("pick")];
+			await pick(name, ownID, user_id);
 			await putOnKafka("Selections", JSON.stringify({ name, id: theirs, user_id }), theirs);
 			await eventually(async () => assert.equal(await countOf(plaza(), name), before + 2), "both to be counted");
-			for (const key of [ours, undefined, "one", "two", "three"])
-				await putOnKafka("Selections", JSON.stringify({ name, id: ours, user_id }), key);
+			for (const key of [ownID, undefined, "one", "two", "three"])
+				await putOnKafka("Selections", JSON.stringify({ name, id: ownID, user_id }), key);
 			await pick(name, theirs, user_id);
 			await settled(plaza());
 			assert.equal(await countOf(plaza(), name), before + 2);
 		});
 
-		story("on Selections count once with our own of the same id, when both come at the same moment", async () => {
+		story("on Selections count once together with our own record of the same id, when both arrive at the same time", async () => {
 			const [name, user_id] = [ownName(), fresh("user")];
 			const before = await countOf(plaza(), name);
 			const ids = Array.from({ length: 20 }, () => fresh("pick"));
@@ -81,7 +81,7 @@ export const foreignRecordsStory = (plaza: () => System) =>
 			socket.close();
 		});
 
-		story("on user_purchase are purchases, once for each id however often they come", async () => {
+		story("on user_purchase count as purchases, once for each id, however often a record is repeated", async () => {
 			const [user_id, id] = [fresh("buyer"), fresh("elsewhere")];
 			const socket = await openSocketAs(plaza().wsUrl, user_id);
 			const value = JSON.stringify({ id, user_id, amount: 49.99, created_at: new Date().toISOString() });
@@ -102,21 +102,21 @@ export const foreignRecordsStory = (plaza: () => System) =>
 			socket.close();
 		});
 
-		story("on user_purchase without an id are a purchase each", async () => {
+		story("on user_purchase without an id count as one purchase each", async () => {
 			const user_id = fresh("buyer");
 			for (let n = 0; n < 3; n++)
 				await putOnKafka("user_purchase", JSON.stringify({ user_id, amount: 1.1 }), n === 0 ? undefined : user_id);
 			await eventually(async () => assert.equal(await total(user_id), 3.3), "all three in the wallet");
 			await httpClient(plaza().url).post("/api/purchases", { user_id, amount: 1 });
-			await eventually(async () => assert.equal(await total(user_id), 4.3), "our own beside them");
+			await eventually(async () => assert.equal(await total(user_id), 4.3), "our own purchase in addition");
 		});
 
-		story("that nobody can read go to <topic>.dead as they are, and what comes after them flows on", async () => {
+		story("that cannot be decoded go to <topic>.dead unchanged, and the records after them are handled", async () => {
 			const [name, user_id, startMs] = [ownName(), fresh("user"), Date.now()];
 			const before = await countOf(plaza(), name);
 			for (const topic of ["Selections", "Synchronizations", "user_purchase"]) {
 				const marked = [...CORRUPT, fresh("corrupt"), "x".repeat(900_000)];
-				// One key for all: they lie in one partition, in front of the good one.
+				// The same key for all: they are in one partition, before the valid record.
 				for (const payload of [...marked, ""]) await putOnKafka(topic, payload, user_id);
 				await eventually(async () => {
 					const dead = (await kafkaRecords(`${topic}.dead`, startMs)).map(({ payload }) => payload);
@@ -131,9 +131,9 @@ export const foreignRecordsStory = (plaza: () => System) =>
 			await putOnKafka("Selections", JSON.stringify({ name, id: fresh("pick"), user_id }), user_id);
 			await putOnKafka("Synchronizations", JSON.stringify({ user_id }), user_id);
 			await putOnKafka("user_purchase", JSON.stringify({ user_id, amount: 2 }), user_id);
-			await socket.waitFor(({ data }) => data.count === before + 1, "the pick behind them");
-			await socket.waitFor(({ code }) => code === "SynchronizationResults", "the synchronization behind them");
-			await socket.waitFor(({ data }) => data?.balances?.total === 2, "the purchase behind them");
+			await socket.waitFor(({ data }) => data.count === before + 1, "the pick after them");
+			await socket.waitFor(({ code }) => code === "SynchronizationResults", "the synchronization after them");
+			await socket.waitFor(({ data }) => data?.balances?.total === 2, "the purchase after them");
 			assert.equal((await httpClient(plaza().url).get("/health")).status, 200);
 			socket.close();
 		});

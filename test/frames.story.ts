@@ -1,4 +1,4 @@
-// What /ws makes of frames that are none: an error frame for each, and the socket stays open.
+// Invalid frames on /ws: each gets an error frame, and the socket stays open.
 import assert from "node:assert/strict";
 import { describe } from "node:test";
 import { openSocket, openSocketAs } from "./client.socket.ts";
@@ -7,9 +7,9 @@ import { BAD_ID_TYPES, BAD_IDS } from "./ids.ts";
 import { story } from "./story.ts";
 import type { System } from "./system.ts";
 
-const MOST_BYTES = 64 * 1024;
+const MAX_BYTES = 64 * 1024;
 
-/** Frames that are no frame of ours, and the field that an answer must name where there is one to blame. */
+/** Invalid frames, and the field that the error must name, if there is one. */
 const BAD_FRAMES: [frame: string, field?: string][] = [
 	[""],
 	["{"],
@@ -42,14 +42,14 @@ const BAD_FRAMES: [frame: string, field?: string][] = [
 ];
 
 export const framesStory = (plaza: () => System) =>
-	describe("bad frames", { concurrency: 8 }, () => {
-		story("get an error frame each, and the socket goes on working", async () => {
+	describe("invalid frames", { concurrency: 8 }, () => {
+		story("get one error frame each, and the socket keeps working", async () => {
 			const socket = await openSocket(plaza().wsUrl);
 			for (const [frame, field] of BAD_FRAMES) {
 				const { code, data } = await socket.ask(frame);
 				assert.deepEqual([code, data.type, typeof data.message], ["error", "VALIDATION_ERROR", "string"], frame);
 				if (field) assert.equal(data.field, field, frame);
-				assert.doesNotMatch(data.message, /at .*\.(ts|js):\d|node_modules/, "a stack trace got out");
+				assert.doesNotMatch(data.message, /at .*\.(ts|js):\d|node_modules/, "the error contains a stack trace");
 			}
 			const user = fresh("user");
 			assert.deepEqual(await socket.ask({ code: "connect", data: { user } }), { code: "connected", data: { user } });
@@ -57,24 +57,24 @@ export const framesStory = (plaza: () => System) =>
 			socket.close();
 		});
 
-		story("include every text that is no id, wherever an id stands", async () => {
+		story("include every invalid id, in every field that is an id", async () => {
 			const socket = await openSocket(plaza().wsUrl);
 			for (const id of [...BAD_IDS, ...BAD_ID_TYPES]) {
-				const said = JSON.stringify(id);
+				const json = JSON.stringify(id);
 				for (const [frame, field] of [
 					[{ code: "connect", data: { user: id } }, "user"],
 					[{ user_id: id, amount: 1 }, "user_id"],
 					[{ user_id: fresh("user"), amount: 1, id }, "id"]
 				] as const) {
 					const { code, data } = await socket.ask(frame);
-					assert.deepEqual([code, data.type, data.field], ["error", "VALIDATION_ERROR", field], `${field}: ${said}`);
+					assert.deepEqual([code, data.type, data.field], ["error", "VALIDATION_ERROR", field], `${field}: ${json}`);
 				}
 			}
 			assert.ok(socket.open);
 			socket.close();
 		});
 
-		story("do not make a socket somebody's: after a refused connect or purchase it sees nothing of that user", async () => {
+		story("do not connect a socket to a user: after a refused purchase it receives no frame of that user", async () => {
 			const user = fresh("user");
 			const [socket, other] = [await openSocket(plaza().wsUrl), await openSocketAs(plaza().wsUrl, user)];
 			await socket.ask({ user_id: user, amount: -1 });
@@ -88,16 +88,16 @@ export const framesStory = (plaza: () => System) =>
 			other.close();
 		});
 
-		story("of 64 KiB are still frames, and one byte more closes the socket with 1009", async () => {
+		story("start above 64 KiB: a frame of 64 KiB is handled, and one byte more closes the socket with 1009", async () => {
 			const user = fresh("user");
 			const frame = JSON.stringify({ code: "connect", data: { user } });
 			const socket = await openSocket(plaza().wsUrl);
-			assert.deepEqual(await socket.ask(frame.padEnd(MOST_BYTES)), { code: "connected", data: { user } });
-			socket.send(frame.padEnd(MOST_BYTES + 1));
+			assert.deepEqual(await socket.ask(frame.padEnd(MAX_BYTES)), { code: "connected", data: { user } });
+			socket.send(frame.padEnd(MAX_BYTES + 1));
 			assert.equal(await socket.closed(), 1009);
 		});
 
-		story("are answered beside the good ones when all come in one go", async () => {
+		story("are answered together with valid ones when all are sent at once", async () => {
 			const user = fresh("user");
 			const socket = await openSocketAs(plaza().wsUrl, user);
 			const ids = ["one", "two", "three"].map(fresh);

@@ -1,20 +1,20 @@
-// Frames for /ws that are right, nearly right, and nothing of the kind.
+// Generators of /ws frames: valid, nearly valid, and completely invalid.
 import fc from "fast-check";
 
-/** Whom one socket may be, and what it knows. */
-export interface Cast {
+/** The users that one socket may act as, and the data that it uses. */
+export interface FuzzUsers {
 	guests: string[];
 	accounts: { id: string; token: string }[];
-	/** Tokens that nobody should believe. */
+	/** Invalid tokens. */
 	badTokens: string[];
-	/** Ids of purchases that come more than once. */
+	/** Purchase ids that are used more than once. */
 	purchaseIDs: string[];
 }
 
 export type Fuzzed = string | Uint8Array;
 
-const MOST_BYTES = 64 * 1024;
-/** Names that every object has, or that other frames have. */
+const MAX_BYTES = 64 * 1024;
+/** Property names of every object, and field names of other frames. */
 const KEYS = [
 	"__proto__",
 	"constructor",
@@ -29,7 +29,7 @@ const KEYS = [
 	"id"
 ];
 KEYS.push("amount", "token", "ip", "selections", "", "0", "length", "\u0000", "ключ", "\ud800");
-/** JSON that few would write: beyond doubles, below them, and what is not JSON though it looks like it. */
+/** Unusual JSON: outside the range of doubles, rounded by them, or only similar to JSON. */
 const ODD_VALUES = [
 	"1e400",
 	"-1e400",
@@ -78,7 +78,7 @@ const value = fc.oneof(
 	nested
 );
 
-/** Fields as they are written: of an object neither a name twice nor `__proto__` can be. */
+/** Fields in written form: an object could not hold a name twice, nor `__proto__`. */
 type Fields = [name: string, json: string][];
 const written = (fields: Fields) => `{${fields.map(([name, json]) => `${JSON.stringify(name)}:${json}`).join(",")}}`;
 
@@ -97,7 +97,7 @@ const mutate = (fields: Fields) =>
 		fc.nat(fields.length - 1).map((at): Fields => [...fields, fields[at]!])
 	);
 
-/** What happens to a text on its way. */
+/** Damages the text of a frame. */
 const damage = (text: string) =>
 	fc.oneof(
 		fc.nat(text.length).map(at => text.slice(0, at)),
@@ -106,16 +106,16 @@ const damage = (text: string) =>
 			.map(([at, part]) => text.slice(0, at) + part + text.slice(at + 1)),
 		fc.constantFrom(`[${text}]`, ` \n${text}\t`, `${text}${text}`, `\ufeff${text}`, JSON.stringify(text), text.toUpperCase()),
 		fc.integer({ min: 1, max: 40 }).map(depth => `{"data":`.repeat(depth) + text + "}".repeat(depth)),
-		fc.integer({ min: MOST_BYTES - 8, max: MOST_BYTES }).map(bytes => text + " ".repeat(bytes - Buffer.byteLength(text)))
+		fc.integer({ min: MAX_BYTES - 8, max: MAX_BYTES }).map(bytes => text + " ".repeat(bytes - Buffer.byteLength(text)))
 	);
 
-/** Frames of one socket, most of them wrong in some way. */
-export function frames({ guests, accounts, badTokens, purchaseIDs }: Cast): fc.Arbitrary<Fuzzed> {
+/** Frames for one socket, most of them invalid. */
+export function frames({ guests, accounts, badTokens, purchaseIDs }: FuzzUsers): fc.Arbitrary<Fuzzed> {
 	const text = (json: string) => JSON.stringify(json);
-	const someone = fc.constantFrom(...guests, ...accounts.map(({ id }) => id)).map(text);
-	const someToken = fc.constantFrom(...accounts.map(({ token }) => token), ...badTokens).map(text);
+	const anyUser = fc.constantFrom(...guests, ...accounts.map(({ id }) => id)).map(text);
+	const anyToken = fc.constantFrom(...accounts.map(({ token }) => token), ...badTokens).map(text);
 	const amount = fc.integer({ min: 1, max: 100_000_000 }).map(cents => String(cents / 100));
-	const itself = fc.constantFrom(...accounts).map(
+	const ownAccount = fc.constantFrom(...accounts).map(
 		({ id, token }): Fields => [
 			["user", text(id)],
 			["token", text(token)]
@@ -123,15 +123,15 @@ export function frames({ guests, accounts, badTokens, purchaseIDs }: Cast): fc.A
 	);
 
 	const connectData: fc.Arbitrary<Fields> = fc.oneof(
-		itself,
-		someone.map((user): Fields => [["user", user]]),
-		fc.tuple(someone, someToken).map(
+		ownAccount,
+		anyUser.map((user): Fields => [["user", user]]),
+		fc.tuple(anyUser, anyToken).map(
 			([user, token]): Fields => [
 				["user", user],
 				["token", token]
 			]
 		),
-		fc.tuple(someone, value).map(
+		fc.tuple(anyUser, value).map(
 			([user, ip]): Fields => [
 				["ip", ip],
 				["user", user]
@@ -140,13 +140,13 @@ export function frames({ guests, accounts, badTokens, purchaseIDs }: Cast): fc.A
 	);
 	const watchData = fc.constantFrom<Fields>([["selections", "true"]], [["selections", "true"]], [["selections", "false"]], []);
 	const purchase: fc.Arbitrary<Fields> = fc.oneof(
-		fc.tuple(someone, amount).map(
+		fc.tuple(anyUser, amount).map(
 			([user, cost]): Fields => [
 				["user_id", user],
 				["amount", cost]
 			]
 		),
-		fc.tuple(someone, fc.constantFrom("1", "2", "3.5"), fc.constantFrom(...purchaseIDs)).map(
+		fc.tuple(anyUser, fc.constantFrom("1", "2", "3.5"), fc.constantFrom(...purchaseIDs)).map(
 			([user, cost, id]): Fields => [
 				["id", text(id)],
 				["user_id", user],
@@ -175,5 +175,5 @@ export function frames({ guests, accounts, badTokens, purchaseIDs }: Cast): fc.A
 		{ weight: 1, arbitrary: fc.uint8Array({ maxLength: 200 }) }
 	);
 	// A larger one would close the socket.
-	return any.filter(sent => Buffer.byteLength(sent) <= MOST_BYTES);
+	return any.filter(sent => Buffer.byteLength(sent) <= MAX_BYTES);
 }

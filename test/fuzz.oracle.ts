@@ -1,10 +1,10 @@
-// What the contract says of a frame, worked out anew and by other means than the system's.
-import type { Cast, Fuzzed } from "./fuzz.frames.ts";
+// Oracle: the answer that the contract requires for a frame, implemented independently of the system's code.
+import type { Fuzzed, FuzzUsers } from "./fuzz.frames.ts";
 
 const MAX_DEPTH = 32;
 const ACCOUNT = /^acct_[0-9a-f]{32}$/;
 
-/** `error TYPE`, `connected USER`, `purchase USER AMOUNT` or `list`; undefined: there is no answer. */
+/** `error TYPE`, `connected USER`, `purchase USER AMOUNT` or `list`; undefined if no answer is expected. */
 export type Answer = string | undefined;
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
@@ -20,7 +20,7 @@ const isAmount = (value: unknown): value is number =>
 
 const hasOnly = (value: object, ...names: string[]) => Object.keys(value).every(name => names.includes(name));
 
-/** Of JSON: texts have no brackets that count. */
+/** Nesting depth of JSON text; brackets inside strings do not count. */
 function depthOf(json: string): number {
 	let depth = 0;
 	let deepest = 0;
@@ -31,8 +31,8 @@ function depthOf(json: string): number {
 	return deepest;
 }
 
-/** One socket's side of the story: who it is, as its frames say, and what was bought under which id. */
-export function createOracle({ accounts }: Cast) {
+/** The expected state of one socket: its account according to its frames, and the purchases by id. */
+export function createOracle({ accounts }: FuzzUsers) {
 	let account: string | undefined;
 	const bought = new Map<string, number>();
 
@@ -66,18 +66,18 @@ export function createOracle({ accounts }: Cast) {
 		if (!("id" in frame)) return `purchase ${user_id} ${amount}`;
 		if (!isID(id)) return "error VALIDATION_ERROR";
 		const key = JSON.stringify([user_id, id]);
-		const stands = bought.get(key) ?? amount;
-		bought.set(key, stands);
-		return stands === amount ? `purchase ${user_id} ${amount}` : "error CONFLICT";
+		const firstAmount = bought.get(key) ?? amount;
+		bought.set(key, firstAmount);
+		return firstAmount === amount ? `purchase ${user_id} ${amount}` : "error CONFLICT";
 	};
 
 	return {
-		/** The answer to the next frame that this socket sends. */
+		/** Returns the expected answer to the socket's next frame. */
 		answerTo(sent: Fuzzed): Answer {
 			if (typeof sent !== "string") return "error VALIDATION_ERROR";
 			let frame: unknown;
 			try {
-				// Half of a surrogate pair does not survive UTF-8.
+				// UTF-8 cannot encode a lone surrogate: it arrives as U+FFFD.
 				frame = JSON.parse(sent.toWellFormed());
 			} catch {
 				return "error VALIDATION_ERROR";

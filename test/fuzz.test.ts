@@ -1,14 +1,14 @@
-// Many thousands of frames, most of them wrong, against the real system: each is answered by what the contract says, nobody is shown what is
-// somebody else's, and nothing grows.  More of them, or the same again: npm run test:fuzz -- --runs 100000 --seed 7
+// Sends many thousands of frames, most of them invalid, to the real system: each answer must match the contract, no socket may receive a frame of
+// another user, and memory must not grow. More frames, or the same again: npm run test:fuzz -- --runs 100000 --seed 7
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { parseArgs } from "node:util";
 import fc from "fast-check";
 import { type Frame, openSocket } from "./client.socket.ts";
 import { fresh } from "./client.ts";
-import { type Cast, type Fuzzed, frames } from "./fuzz.frames.ts";
+import { type Fuzzed, type FuzzUsers, frames } from "./fuzz.frames.ts";
 import { createOracle } from "./fuzz.oracle.ts";
-import { followed } from "./socket-owner.ts";
+import { trackOwner } from "./socket-owner.ts";
 import { type System, startSystem } from "./system.ts";
 import { JWT_SECRET, mint, newAccount } from "./tokens.ts";
 
@@ -18,17 +18,17 @@ const SEED = Number(seed ?? Math.floor(Math.random() * 2 ** 31));
 const REPLAY = `npm run test:fuzz -- --runs ${RUNS} --seed ${SEED}`;
 
 const SOCKETS = 8;
-/** Sent in one go, and followed by a connect, which is answered after all that came before it. */
+/** Frames per batch. A connect follows each batch; its answer arrives after all earlier answers. */
 const BATCH = 50;
-/** All that the process may use of V8's heap: what each frame left behind there would soon end it. */
+/** Limit of V8's heap: a leak per frame would soon exceed it. */
 const MAX_HEAP_MB = 200;
-/** All that the process may come to: that heap, and some 400 MB that the embedded Postgres takes bit by bit as it is used. */
+/** Limit of the process's memory: that heap, plus some 400 MB that the embedded Postgres allocates over time. */
 const MAX_BYTES = 900 * 1024 * 1024;
-/** After the first quarter of the frames, where that takes longer than the 5 s between two figures. */
+/** Limit of growth after the first quarter of the frames; checked only if the run is longer than the 5 s between two metrics samples. */
 const MAX_GROWTH_BYTES = 128 * 1024 * 1024;
 const WARM_AFTER_FRAMES = 20_000;
 
-const castOf = async (name: string): Promise<Cast> => {
+const fuzzUsers = async (name: string): Promise<FuzzUsers> => {
 	const accounts = await Promise.all(
 		[newAccount(), newAccount()].map(async id => ({ id, token: await mint(id, { endsInMs: 86_400_000 }) }))
 	);
@@ -50,37 +50,42 @@ const answerOf = ({ code, data }: Frame): string | undefined => {
 	return undefined;
 };
 
-/** One socket that sends batches and holds every answer against the oracle. */
-async function fuzzer(url: string, name: string, cast: Cast) {
+/** One socket that sends batches and compares every answer with the oracle. */
+async function fuzzer(url: string, name: string, users: FuzzUsers) {
 	const socket = await openSocket(url);
-	const oracle = createOracle(cast);
-	const home = cast.guests[0]!;
+	const oracle = createOracle(users);
+	const home = users.guests[0]!;
 	const barrier = JSON.stringify({ code: "connect", data: { user: home } });
 	await socket.ask(barrier);
 	oracle.answerTo(barrier);
-	const whose = followed();
-	whose.becomes(home);
-	whose.sees(socket.frames[0]!);
+	const owner = trackOwner();
+	owner.connectedAs(home);
+	owner.accept(socket.frames[0]!);
 
 	return {
 		socket,
 		async send(batch: Fuzzed[]) {
 			const all = [...batch, barrier];
 			const expected = all.flatMap(sent => oracle.answerTo(sent) ?? []);
-			const becomes = expected.filter(answer => answer.startsWith("connected ")).map(answer => answer.slice("connected ".length));
+			const connectedAs = expected
+				.filter(answer => answer.startsWith("connected "))
+				.map(answer => answer.slice("connected ".length));
 			const from = socket.frames.length;
 			for (const sent of all) socket.send(sent);
 			let connected = 0;
-			await socket.waitFor(({ code }) => code === "connected" && ++connected === becomes.length, "the answers to a batch", {
+			await socket.waitFor(({ code }) => code === "connected" && ++connected === connectedAs.length, "the answers to a batch", {
 				from
 			});
-			const came = socket.frames.splice(from);
+			const received = socket.frames.splice(from);
 			const lists = expected.filter(answer => answer === "list").length;
-			assert.ok(came.filter(({ code }) => code === "Selections").length >= lists, "a list is missing");
-			assert.deepEqual(came.flatMap(frame => answerOf(frame) ?? []).sort(), expected.filter(answer => answer !== "list").sort());
-			for (const user of becomes) whose.becomes(user);
-			// One may buy for another guest: the answer is for who asked.
-			for (const frame of came) if (frame.code !== "purchase") whose.sees(frame);
+			assert.ok(received.filter(({ code }) => code === "Selections").length >= lists, "a list is missing");
+			assert.deepEqual(
+				received.flatMap(frame => answerOf(frame) ?? []).sort(),
+				expected.filter(answer => answer !== "list").sort()
+			);
+			for (const user of connectedAs) owner.connectedAs(user);
+			// A guest may buy for another guest: the sender gets that answer.
+			for (const frame of received) if (frame.code !== "purchase") owner.accept(frame);
 		},
 		name
 	};
@@ -101,12 +106,12 @@ describe(`${RUNS} fuzzed frames on /ws (${REPLAY})`, () => {
 	});
 	after(() => system?.stop());
 
-	it("are each answered as the contract says, and show nobody what is somebody else's", { timeout: 3_600_000 }, async () => {
+	it("are each answered as the contract says, and reveal no frame of another user", { timeout: 3_600_000 }, async () => {
 		const bystander = await openSocket(system.wsUrl);
 		await bystander.ask({ code: "connect", data: { user: fresh("bystander") } });
 		const names = Array.from({ length: SOCKETS }, (_, n) => `s${n}`);
-		const casts = await Promise.all(names.map(castOf));
-		const fuzzers = await Promise.all(names.map((name, n) => fuzzer(system.wsUrl, name, casts[n]!)));
+		const usersPerSocket = await Promise.all(names.map(fuzzUsers));
+		const fuzzers = await Promise.all(names.map((name, n) => fuzzer(system.wsUrl, name, usersPerSocket[n]!)));
 		const rounds = Math.ceil(RUNS / SOCKETS / BATCH);
 		const warm = Math.floor(rounds / 4);
 		let warmBytes = 0;
@@ -115,7 +120,7 @@ describe(`${RUNS} fuzzed frames on /ws (${REPLAY})`, () => {
 			fuzzers.map(async (one, n) => {
 				for (let round = 0; round < rounds; round++) {
 					if (round === warm && n === 0) warmBytes = await rssOf(system);
-					const batch = fc.sample(frames(casts[n]!), { seed: SEED + n * rounds + round, numRuns: BATCH });
+					const batch = fc.sample(frames(usersPerSocket[n]!), { seed: SEED + n * rounds + round, numRuns: BATCH });
 					await one.send(batch).catch(error => {
 						throw new Error(`${REPLAY}\nsocket ${one.name}: ${error.message}\n${batch.map(shown).join("\n")}`, { cause: error });
 					});
@@ -124,9 +129,9 @@ describe(`${RUNS} fuzzed frames on /ws (${REPLAY})`, () => {
 		);
 		const endBytes = await rssOf(system);
 		console.log(
-			`${rounds * BATCH * SOCKETS} frames; the process had ${inMB(warmBytes)} after a quarter of them, ${inMB(endBytes)} after all`
+			`${rounds * BATCH * SOCKETS} frames; the process used ${inMB(warmBytes)} after a quarter of them, ${inMB(endBytes)} after all`
 		);
-		assert.ok(endBytes < MAX_BYTES, `the process has ${inMB(endBytes)}`);
+		assert.ok(endBytes < MAX_BYTES, `the process uses ${inMB(endBytes)}`);
 		if (warm * BATCH * SOCKETS >= WARM_AFTER_FRAMES)
 			assert.ok(endBytes - warmBytes < MAX_GROWTH_BYTES, `the process has grown by ${inMB(endBytes - warmBytes)}`);
 		assert.deepEqual(

@@ -1,4 +1,4 @@
-// The wallet's gRPC door, and its standard companions.
+// The wallet's gRPC API, with health checking and reflection.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { after, before, describe, it } from "node:test";
@@ -10,39 +10,39 @@ import { BAD_IDS } from "./ids.ts";
 import type { System } from "./system.ts";
 
 const run = promisify(execFile);
-const grpcurlThere = () =>
+const hasGrpcurl = () =>
 	run("grpcurl", ["-version"]).then(
 		() => true,
 		() => false
 	);
 
 export const grpcStory = (plaza: () => System) =>
-	describe("the wallet's gRPC door", () => {
+	describe("the wallet's gRPC API", () => {
 		let grpc: ReturnType<typeof grpcClient>;
 		before(() => {
 			grpc = grpcClient(plaza().grpc);
 		});
 		after(() => grpc.close());
 
-		it("refuses ids that are none as INVALID_ARGUMENT", async () => {
-			// A lone surrogate cannot be said in protobuf: it arrives as U+FFFD.
+		it("answers INVALID_ARGUMENT to invalid ids", async () => {
+			// Protobuf cannot encode a lone surrogate: it arrives as U+FFFD.
 			for (const id of BAD_IDS.filter(id => id.isWellFormed())) {
 				await assert.rejects(grpc.getBalance(id), { code: status.INVALID_ARGUMENT }, JSON.stringify(id));
 				await assert.rejects(grpc.getTotalSpent(id), { code: status.INVALID_ARGUMENT }, JSON.stringify(id));
 			}
 		});
 
-		it("takes an id of 64 UTF-16 units", async () => {
+		it("accepts an id of 64 UTF-16 units", async () => {
 			for (const id of ["x".repeat(64), "😀".repeat(32)]) assert.deepEqual(await grpc.getBalance(id), { balances: { total: 0 } });
 		});
 
-		it("says SERVING of itself and of the wallet, and NOT_FOUND of what it does not serve", async () => {
+		it("reports SERVING for the server and for the wallet, and NOT_FOUND for an unknown service", async () => {
 			for (const service of ["", "wallet.WalletService"]) assert.deepEqual(await grpc.check(service), { status: "SERVING" });
 			await assert.rejects(grpc.check("wallet.Nobody"), { code: status.NOT_FOUND });
 		});
 
-		it("answers grpcurl, which brings no proto file", async t => {
-			if (!(await grpcurlThere())) return t.skip("grpcurl is not on the PATH");
+		it("answers grpcurl, which has no proto file, by reflection", async t => {
+			if (!(await hasGrpcurl())) return t.skip("grpcurl is not on the PATH");
 			const grpcurl = async (...args: string[]) => (await run("grpcurl", ["-plaintext", ...args], { timeout: 30_000 })).stdout;
 			const user_id = fresh("buyer");
 			await httpClient(plaza().url).post("/api/purchases", { user_id, amount: 49.99 });

@@ -1,4 +1,4 @@
-// Every combination of where a client comes from, what token it brings and by which door: who is let in, and as whom.
+// Every combination of origin, token and endpoint: which handshakes are accepted, and as which user.
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { openSocket } from "./client.socket.ts";
@@ -10,7 +10,7 @@ import { JWT_SECRET, mint, newAccount } from "./tokens.ts";
 
 const FRIEND = "https://friend.example";
 
-/** Where a browser says that it comes from, and whether that is let in. */
+/** The Origin header, and whether it is allowed. */
 const ORIGINS: [what: string, origin: (url: string) => string | undefined, isAllowed: boolean][] = [
 	["no origin", () => undefined, true],
 	["its own origin", url => url, true],
@@ -20,25 +20,25 @@ const ORIGINS: [what: string, origin: (url: string) => string | undefined, isAll
 	["an origin that begins like a listed one", () => `${FRIEND}.evil.example`, false]
 ];
 
-/** What it says of who it is, and whether that is true. */
+/** The token of the handshake, and whether it is valid. */
 const TOKENS: [what: string, token: (account: string) => Promise<string | undefined>, isGood: boolean | undefined][] = [
 	["no token", async () => undefined, undefined],
 	["a good token", account => mint(account), true],
-	["a token that has ended", account => mint(account, { endsInMs: -60_000 }), false],
-	["a token that somebody else signed", account => mint(account, { secret: "s".repeat(64) }), false],
+	["an expired token", account => mint(account, { endsInMs: -60_000 }), false],
+	["a token with a foreign signature", account => mint(account, { secret: "s".repeat(64) }), false],
 	["a token whose signature was cut off", async account => (await mint(account)).replace(/\.[^.]*$/, "."), false],
-	["what is no token", async () => "letmein", false]
+	["a text that is not a token", async () => "letmein", false]
 ];
 
 type Outcome = "in, as somebody" | "in, as nobody" | "UNAUTHORIZED" | "refused";
 
-const expected = (isAllowed: boolean, isGood: boolean | undefined, mayBeNobody: boolean): Outcome => {
+const expected = (isAllowed: boolean, isGood: boolean | undefined, mayBeGuest: boolean): Outcome => {
 	if (!isAllowed) return "refused";
 	if (isGood) return "in, as somebody";
-	return isGood === undefined && mayBeNobody ? "in, as nobody" : "UNAUTHORIZED";
+	return isGood === undefined && mayBeGuest ? "in, as nobody" : "UNAUTHORIZED";
 };
 
-/** A WebSocket with the token in its upgrade: whether it is who it says shows when it asks for what is that account's alone. */
+/** Opens a WebSocket with the token in its upgrade. A connect as the account without a token of its own shows whether the upgrade's token was accepted. */
 async function byWebSocket(
 	system: System,
 	origin: string | undefined,
@@ -66,15 +66,15 @@ const bySocketIo =
 	(transport: "polling" | "websocket") =>
 	async (system: System, origin: string | undefined, token: string | undefined): Promise<Outcome> => {
 		const auth = token === undefined ? undefined : { token };
-		const { socket, outcome, refusal } = await openSocketIo(system.url, { transports: [transport], origin, auth });
+		const { socket, outcome, errorData } = await openSocketIo(system.url, { transports: [transport], origin, auth });
 		socket.disconnect();
 		if (outcome === "connected") return token === undefined ? "in, as nobody" : "in, as somebody";
-		if (outcome !== "refused") assert.deepEqual(refusal, { type: outcome });
+		if (outcome !== "refused") assert.deepEqual(errorData, { type: outcome });
 		return outcome as Outcome;
 	};
 
-const DOORS: [door: string, knock: typeof byWebSocket, guestsOnly: boolean][] = [
-	// On /ws anybody may watch: who may act is asked when they do.
+const ENDPOINTS: [endpoint: string, attempt: typeof byWebSocket, guestsOnly: boolean][] = [
+	// Everybody may watch on /ws: authorization is checked when a frame acts for a user.
 	["/ws", byWebSocket, false],
 	["Socket.IO by polling", bySocketIo("polling"), true],
 	["Socket.IO by WebSocket", bySocketIo("websocket"), true]
@@ -88,19 +88,19 @@ for (const guests of ["on", "off"]) {
 		});
 		after(() => system?.stop());
 
-		for (const [door, knock, guestsOnly] of DOORS)
-			describe(door, { concurrency: 8 }, () => {
+		for (const [endpoint, attempt, guestsOnly] of ENDPOINTS)
+			describe(endpoint, { concurrency: 8 }, () => {
 				for (const [where, origin, isAllowed] of ORIGINS)
 					for (const [what, token, isGood] of TOKENS) {
 						const outcome = expected(isAllowed, isGood, guests === "on" || !guestsOnly);
-						it(`answers "${outcome}" to ${what} from ${where}`, async () => {
+						it(`gives "${outcome}" for ${what} from ${where}`, async () => {
 							const account = newAccount();
-							assert.equal(await knock(system, origin(system.url), await token(account), account), outcome);
+							assert.equal(await attempt(system, origin(system.url), await token(account), account), outcome);
 						});
 					}
 			});
 
-		it(`${guests === "on" ? "lets in" : "refuses"} who says on /ws that they are a guest`, async () => {
+		it(`${guests === "on" ? "accepts" : "refuses"} a guest's connect on /ws`, async () => {
 			const socket = await openSocket(system.wsUrl);
 			const user = fresh("guest");
 			const { code, data } = await socket.ask({ code: "connect", data: { user } });
@@ -110,7 +110,7 @@ for (const guests of ["on", "off"]) {
 
 		if (guests === "on") signingOutStory(() => system);
 
-		it("takes no token from a URL", async () => {
+		it("ignores tokens in the URL", async () => {
 			const account = newAccount();
 			const token = await mint(account);
 			const socket = await openSocket(`${system.wsUrl}?token=${token}&access_token=${token}`);
@@ -119,7 +119,7 @@ for (const guests of ["on", "off"]) {
 			socket.close();
 		});
 
-		it("refuses on Socket.IO a token that is no text", async () => {
+		it("refuses a Socket.IO token that is not a string", async () => {
 			for (const token of [{}, [], 1, true, "", { toString: "x" }]) {
 				const { socket, outcome } = await openSocketIo(system.url, { transports: ["websocket"], auth: { token } });
 				socket.disconnect();

@@ -1,4 +1,4 @@
-// The HTTP door: its statuses, the one shape of its errors, its ids, its health and its figures.
+// The HTTP API: statuses, the common shape of errors, request ids, health and metrics.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type Answer, fresh, httpClient } from "./client.ts";
@@ -7,7 +7,7 @@ import type { System } from "./system.ts";
 
 export const WRITES = ["/api/selections/async", "/api/selections/synchronization", "/api/purchases"];
 
-/** The one shape of an error, and nothing of our insides in it. */
+/** Asserts the common shape of an error, and that it reveals no internals. */
 export function isError(answer: Pick<Answer, "status" | "json" | "text">, status: number, type?: string, about?: string) {
 	assert.equal(answer.status, status, `${about ?? ""} ${answer.text}`);
 	const keys = new Set([...Object.keys(answer.json), "data"]);
@@ -15,24 +15,24 @@ export function isError(answer: Pick<Answer, "status" | "json" | "text">, status
 	assert.equal(answer.json.code, status);
 	for (const key of ["name", "message", "type"]) assert.equal(typeof answer.json[key], "string", `${key} of ${answer.text}`);
 	if (type) assert.equal(answer.json.type, type);
-	assert.doesNotMatch(answer.text, /node_modules|\.[tj]s:\d+|nodeID|localhost:\d/, "something of the inside got out");
+	assert.doesNotMatch(answer.text, /node_modules|\.[tj]s:\d+|nodeID|localhost:\d/, "the error reveals internals");
 }
 
 export const httpStory = (plaza: () => System) =>
-	describe("the HTTP door", { concurrency: 8 }, () => {
+	describe("the HTTP API", { concurrency: 8 }, () => {
 		const http = () => httpClient(plaza().url);
 
-		it("answers 400 where the body is no JSON", async () => {
+		it("answers 400 if the body is not JSON", async () => {
 			for (const path of WRITES)
 				for (const body of ["{", "{'a':1}", '{"a":NaN}']) isError(await http().post(path, body), 400, undefined, body);
 		});
 
-		it("answers 400 where the body is no UTF-8: an id read with U+FFFD in it would be another one's", async () => {
+		it("answers 400 if the body is not UTF-8: an id decoded with U+FFFD would be another id", async () => {
 			const bytes = Buffer.concat([Buffer.from('{"user_id":"'), Buffer.from([0xff]), Buffer.from('"}')]);
 			isError(await http().post(WRITES[1] as string, new Uint8Array(bytes)), 400);
 		});
 
-		it("answers 400 where the body nests deeper than 32, before anybody walks through it", async () => {
+		it("answers 400 if the body nests deeper than 32, before it is parsed", async () => {
 			const deep = (levels: number) => `${'{"a":'.repeat(levels)}1${"}".repeat(levels)}`;
 			for (const path of WRITES) {
 				isError(await http().post(path, deep(33)), 400, "UNREADABLE_JSON");
@@ -42,7 +42,7 @@ export const httpStory = (plaza: () => System) =>
 			assert.equal((await http().post(WRITES[1] as string, { user_id: `${"[".repeat(40)}"` })).status, 202);
 		});
 
-		it("takes nothing from what a body says of prototypes", async () => {
+		it("ignores prototype properties in a body", async () => {
 			for (const body of [
 				'{"__proto__":{"user_id":"u","amount":1}}',
 				'{"constructor":{"prototype":{"user_id":"u","amount":1}}}',
@@ -56,7 +56,7 @@ export const httpStory = (plaza: () => System) =>
 			isError(await http().post("/api/purchases", {}), 422, "VALIDATION_ERROR");
 		});
 
-		it("answers 415 where the body says that it is something else", async () => {
+		it("answers 415 if the content type is not JSON", async () => {
 			for (const path of WRITES) {
 				for (const type of [
 					"text/plain",
@@ -74,7 +74,7 @@ export const httpStory = (plaza: () => System) =>
 			}
 		});
 
-		it("shows all five fields of an error, whichever it is", async () => {
+		it("gives every error all five fields", async () => {
 			const answers = [
 				await http().get("/nothing"),
 				await http().post("/api/purchases", "{"),
@@ -83,7 +83,7 @@ export const httpStory = (plaza: () => System) =>
 			for (const { json } of answers) assert.deepEqual(Object.keys(json).sort(), ["code", "data", "message", "name", "type"]);
 		});
 
-		it("takes JSON that says its charset", async () => {
+		it("accepts JSON with a charset parameter", async () => {
 			const body = { user_id: fresh("user") };
 			assert.equal(
 				(await http().post(WRITES[1] as string, body, { "content-type": "application/json; charset=utf-8" })).status,
@@ -91,12 +91,12 @@ export const httpStory = (plaza: () => System) =>
 			);
 		});
 
-		it("answers 413 where the body is too large", async () => {
+		it("answers 413 if the body is too large", async () => {
 			for (const path of WRITES)
 				isError(await http().post(path, { user_id: "u", more: "x".repeat(2 * 1024 * 1024) }), 413, undefined, path);
 		});
 
-		it("answers 422 and lists each field that is wrong", async () => {
+		it("answers 422 and lists each invalid field", async () => {
 			const cases: [path: string, body: unknown, fields: string[]][] = [
 				["/api/selections/async", {}, ["id", "name", "user_id"]],
 				["/api/selections/async", { name: "a", id: "", user_id: "u" }, ["id"]],
@@ -133,13 +133,13 @@ export const httpStory = (plaza: () => System) =>
 			}
 		});
 
-		it("answers 422 for a wallet whose user id is none", async () => {
+		it("answers 422 for a wallet with an invalid user id", async () => {
 			for (const id of BAD_IDS.filter(id => id !== "" && id.isWellFormed())) {
 				isError(await http().get(`/api/wallet/${encodeURIComponent(id)}`), 422, "VALIDATION_ERROR", JSON.stringify(id));
 			}
 		});
 
-		it("gives every answer an id, and gives back the one that the client brought", async () => {
+		it("gives every response a request id, and returns the id that the client sent", async () => {
 			const paths = ["/index.html", "/selections", "/nothing", "/health", "/health/live", `/api/wallet/${fresh()}`];
 			const answers = await Promise.all(paths.map(path => http().get(path)));
 			answers.push(await http().post("/api/purchases", {}), await http().post("/api/purchases", "{"));
@@ -157,7 +157,7 @@ export const httpStory = (plaza: () => System) =>
 			assert.equal((await http().post("/api/purchases", "{", { "x-request-id": id })).headers.get("x-request-id"), id);
 		});
 
-		it("tells its health, its life and its readiness", async () => {
+		it("reports health, liveness and readiness", async () => {
 			const { status, json } = await http().get("/health");
 			assert.equal(status, 200);
 			assert.deepEqual(Object.keys(json).sort(), ["checks", "status"]);
@@ -171,7 +171,7 @@ export const httpStory = (plaza: () => System) =>
 			}
 		});
 
-		it("tells figures of every node as Prometheus text", async () => {
+		it("reports the metrics of every node as Prometheus text", async () => {
 			for (const url of plaza().metricsUrls) {
 				const { status, headers, text } = await httpClient(url).get("/metrics");
 				assert.equal(status, 200);

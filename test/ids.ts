@@ -1,4 +1,4 @@
-/** Texts that are no id at any door: too short, too long, with a control character, or half a surrogate pair. */
+/** Invalid ids: too short, too long, with a control character, or with a lone surrogate. */
 export const BAD_IDS = [
 	"",
 	"x".repeat(65),
@@ -12,5 +12,5 @@ export const BAD_IDS = [
 	"\udc00"
 ];
 
-/** JSON that is no text at all. */
+/** JSON values that are not strings. */
 export const BAD_ID_TYPES = [null, 1, true, [], ["a"], {}];

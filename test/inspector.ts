@@ -1,23 +1,23 @@
-// Looks into a process of the system that was started with INSPECTED in its environment.
+// Measures the memory of a process of the system that was started with INSPECTED in its environment.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { WebSocket } from "ws";
 import type { SystemProcess } from "./process.ts";
 
-/** By any port that is free, of this machine alone, and from when it is asked to: being looked into costs, and there are others beside it. */
+/** The inspector listens on a free loopback port, and only after SIGUSR1: an open inspector costs time, and several processes run beside each other. */
 export const INSPECTED = { NODE_OPTIONS: "--inspect-port=127.0.0.1:0" };
 
 const LISTENING_MS = 10_000;
 
 export interface Memory {
-	/** What is still in use after everything that is not was thrown away: objects, and the buffers that they hold. */
+	/** Memory in use after a garbage collection: objects, and the buffers that they hold. */
 	usedBytes: number;
 	rssBytes: number;
 }
 
 /** https://chromedevtools.github.io/devtools-protocol/v8/ */
 export async function inspect(one: SystemProcess) {
-	assert.equal(one.env.NODE_OPTIONS, INSPECTED.NODE_OPTIONS, `${one.name} was not started to be inspected`);
+	assert.equal(one.env.NODE_OPTIONS, INSPECTED.NODE_OPTIONS, `${one.name} was not started with INSPECTED`);
 	process.kill(one.pid, "SIGUSR1");
 	const line = await one.printed(/Debugger listening on \S+/, LISTENING_MS);
 	const ws = new WebSocket(line.split(" ").at(-1) as string, { perMessageDeflate: false });

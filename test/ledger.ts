@@ -1,4 +1,4 @@
-// Keeps the books of a crowd: whatever happens to the system meanwhile, in the end every entry counts exactly once.
+// Records everything that the load generator sends, and verifies that in the end every entry counts exactly once, whatever happened meanwhile.
 import assert from "node:assert/strict";
 import { grpcClient } from "./client.grpc.ts";
 import { eventually, fresh } from "./client.ts";
@@ -7,24 +7,24 @@ import { countOf, settled } from "./selections.story.ts";
 import { ownName, type System } from "./system.ts";
 
 export interface Ledger {
-	/** All that was sent so far, the oldest first. */
+	/** Everything sent so far, the oldest first. */
 	readonly entries: readonly Entry[];
 	readonly names: readonly string[];
 	readonly people: readonly string[];
 	acknowledged(): number;
-	/** Begins to pick and to buy, as fast as it is answered. */
+	/** Starts the clients. */
 	burst(): void;
-	/** Ends the burst; what is under way may still be answered. */
+	/** Stops the clients, and waits for their pending requests. */
 	calm(): Promise<void>;
-	/** Waits until this many more have been acknowledged. */
+	/** Waits until `more` further entries have been acknowledged. */
 	untilAcknowledged(more: number, timeoutMs?: number): Promise<void>;
-	/** What was acknowledged is counted, and no more than was sent: before anything is tried again. */
+	/** Checks that all acknowledged entries count and nothing more than was sent; to be called before retries. */
 	holds(timeoutMs?: number): Promise<void>;
-	/** Tries again what was not acknowledged, and some of what was, under the same ids. */
+	/** Sends all unacknowledged entries again, and some of the acknowledged ones, under the same ids. */
 	settle(timeoutMs?: number): Promise<void>;
-	/** Every entry counts exactly once, at every door that tells. */
+	/** Checks in every API that every entry counts exactly once. */
 	verify(timeoutMs?: number): Promise<void>;
-	/** Picks of each name and cents of each user, of the entries that are asked for. */
+	/** The number of picks of each name and the cents of each user, over the selected entries. */
 	sums(of?: (entry: Entry) => boolean): Map<string, number>;
 }
 
@@ -32,11 +32,11 @@ export interface LedgerOptions extends Partial<CrowdOptions> {
 	users?: number;
 }
 
-const TOGETHER = 50;
+const CONCURRENCY = 50;
 const acknowledged = (entry: Entry) => entry.acknowledged;
 
-/** Works through a list with so many at once. */
-export async function together<T>(items: readonly T[], work: (item: T) => Promise<unknown>, atOnce = TOGETHER): Promise<void> {
+/** Runs `work` for all items, `atOnce` at a time. */
+export async function together<T>(items: readonly T[], work: (item: T) => Promise<unknown>, atOnce = CONCURRENCY): Promise<void> {
 	const left = [...items].reverse();
 	const worker = async () => {
 		for (let item = left.pop(); item !== undefined; item = left.pop()) await work(item);
@@ -49,7 +49,7 @@ export async function openLedger(system: System, { workers = 12, users = 5, thin
 	const before = new Map(await Promise.all(names.map(async name => [name, await countOf(system, name)] as const)));
 	const people = Array.from({ length: users }, () => fresh("crash"));
 	const crowd = gatherCrowd(system, names, people, { workers, thinkMs });
-	const { entries, surprises } = crowd;
+	const { entries, unexpectedAnswers } = crowd;
 
 	const sums = (of: (entry: Entry) => boolean = () => true) => {
 		const all = new Map([...before, ...people.map(user => [user, 0] as const)]);
@@ -62,8 +62,8 @@ export async function openLedger(system: System, { workers = 12, users = 5, thin
 		return all;
 	};
 
-	/** What the doors tell, as `sums` does. */
-	async function told(): Promise<Map<string, number>> {
+	/** The same sums, as the system's APIs return them. */
+	async function readSums(): Promise<Map<string, number>> {
 		const grpc = grpcClient(system.grpc);
 		const cents = async (user: string) => {
 			const { balances } = (await grpc.getBalance(user)) as { balances: { total: number } };
@@ -93,30 +93,30 @@ export async function openLedger(system: System, { workers = 12, users = 5, thin
 		async holds(timeoutMs) {
 			const [least, most] = [sums(acknowledged), sums()];
 			const check = async () => {
-				for (const [what, seen] of await told()) {
+				for (const [what, seen] of await readSums()) {
 					const range = [least.get(what) as number, most.get(what) as number] as const;
 					assert.ok(seen >= range[0] && seen <= range[1], `${what}: ${seen}, not ${range.join(" to ")}`);
 				}
 			};
-			await eventually(check, "what was acknowledged to count", timeoutMs);
+			await eventually(check, "all acknowledged entries to count", timeoutMs);
 		},
 		async settle(timeoutMs = 60_000) {
 			const known = entries.filter(acknowledged);
 			const open = [...entries.filter(one => !one.acknowledged), ...known.slice(-20), ...known.slice(0, 20)];
 			await together(open, entry =>
 				eventually(
-					async () => assert.ok(await crowd.post(entry), surprises.at(-1)),
+					async () => assert.ok(await crowd.post(entry), unexpectedAnswers.at(-1)),
 					`${JSON.stringify(entry)} to be accepted`,
 					timeoutMs
 				)
 			);
 		},
 		async verify(timeoutMs) {
-			const exact = async () => assert.deepEqual(await told(), sums());
-			await eventually(exact, "everything to count exactly once", timeoutMs);
+			const exact = async () => assert.deepEqual(await readSums(), sums());
+			await eventually(exact, "every entry to count exactly once", timeoutMs);
 			await settled(system);
 			await exact();
-			assert.deepEqual(surprises, []);
+			assert.deepEqual(unexpectedAnswers, []);
 		}
 	};
 }

@@ -1,4 +1,4 @@
-// A system set to be strict: no guests, few requests, frames and sockets, a token for gRPC, and one foreign origin let in.
+// Systems with strict limits: no guests, few requests, frames and sockets, a gRPC token, one allowed foreign origin; and one behind a trusted proxy.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { after, before, describe, it } from "node:test";
@@ -35,7 +35,7 @@ describe("a strict system", () => {
 		await Promise.all(sockets.map(socket => socket.closed()));
 	};
 
-	it("answers 401 to writes of people without an account and says why, and none of them counts", async () => {
+	it("answers 401 with a reason to writes of guests, and stores none of them", async () => {
 		const user_id = fresh("guest");
 		for (const answer of [
 			await http().post("/api/selections/async", { name: "a", id: fresh(), user_id }),
@@ -58,12 +58,12 @@ describe("a strict system", () => {
 		await closed(socket);
 	});
 
-	it("looks at what is asked before at who asks: bad input stays bad input", async () => {
+	it("checks the request before the caller: unreadable JSON gives 400 and an unknown path 404", async () => {
 		isError(await http().post("/api/purchases", "{"), 400);
 		isError(await http().get("/nothing"), 404);
 	});
 
-	it("lets calls of the wallet in with the token and with nothing else", async () => {
+	it("accepts gRPC calls with the right token only", async () => {
 		const user = fresh("buyer");
 		for (const token of [undefined, "another token", ""]) {
 			const grpc = grpcClient(system.grpc, token);
@@ -76,7 +76,7 @@ describe("a strict system", () => {
 		grpc.close();
 	});
 
-	it("lets browsers in from the origins that are allowed", async () => {
+	it("accepts browsers from the allowed origins only", async () => {
 		const preflight = await http().send("OPTIONS", "/api/purchases", {
 			origin: FRIEND,
 			"access-control-request-method": "POST",
@@ -86,7 +86,7 @@ describe("a strict system", () => {
 		assert.equal(preflight.headers.get("access-control-allow-origin"), FRIEND);
 		const listed = await http().get("/selections", { origin: FRIEND });
 		assert.deepEqual([listed.status, listed.headers.get("access-control-allow-origin")], [200, FRIEND]);
-		// What is refused before anybody looks at who asks too, or the page could not tell why.
+		// Early errors carry the CORS header too; otherwise the page could not read the reason.
 		const unreadable = await http().post("/api/purchases", "{", { origin: FRIEND });
 		assert.deepEqual([unreadable.status, unreadable.headers.get("access-control-allow-origin")], [400, FRIEND]);
 		await closed(await openSocket(system.wsUrl, { origin: FRIEND }));
@@ -96,18 +96,18 @@ describe("a strict system", () => {
 		}
 	});
 
-	it("opens three sockets for one address and no fourth, until one is closed", async () => {
+	it("refuses a fourth socket of one address until another is closed", async () => {
 		const sockets = await Promise.all([1, 2, 3].map(() => openSocket(system.wsUrl)));
 		await assert.rejects(
 			openSocket(system.wsUrl),
 			(refused: { status?: number }) => refused.status === 429 || refused.status === 503
 		);
 		await closed(sockets.pop() as Socket);
-		await eventually(async () => sockets.push(await openSocket(system.wsUrl)), "a place to be free again");
+		await eventually(async () => sockets.push(await openSocket(system.wsUrl)), "a socket to be accepted again");
 		await closed(...sockets);
 	});
 
-	it("lets a burst of five times the frames pass", async () => {
+	it("handles a burst of five times the frame limit", async () => {
 		const socket = await openSocket(system.wsUrl);
 		for (let n = 0; n < 49; n++) socket.send("{}");
 		await eventually(() => assert.equal(socket.of("error").length, 49), "an answer to every frame of the burst");
@@ -115,7 +115,7 @@ describe("a strict system", () => {
 		await closed(socket);
 	});
 
-	it("closes a socket that floods with 1008, and leaves the others open", async () => {
+	it("closes a flooding socket with 1008, and leaves the others open", async () => {
 		const [flood, calm] = [await openSocket(system.wsUrl), await openSocket(system.wsUrl)];
 		for (let n = 0; n < 200; n++) flood.send({ code: "watch", data: { selections: true } });
 		assert.equal(await flood.closed(), 1008);
@@ -123,17 +123,17 @@ describe("a strict system", () => {
 		await closed(calm);
 	});
 
-	it("closes a Socket.IO transport that floods, before it is anybody's", async () => {
+	it("closes a flooding Socket.IO transport that has not connected yet", async () => {
 		const transport = new WebSocket(`${system.url.replace("http", "ws")}/socket.io/?EIO=4&transport=websocket`);
 		await within(once(transport, "open"), WAIT_MS, () => "the transport to open");
 		const closed = once(transport, "close");
 		const startedAtMs = performance.now();
 		for (let n = 0; n < 200; n++) transport.send("6");
 		await within(closed, WAIT_MS, () => "the transport to be closed");
-		assert.ok(performance.now() - startedAtMs < 9_000, "it was closed because nobody connected by it");
+		assert.ok(performance.now() - startedAtMs < 9_000, "the connect timeout closed it, not the flood limit");
 	});
 
-	it("answers 429 with Retry-After to a flood of requests, whatever address the client claims, and lets it in again", async () => {
+	it("answers 429 with Retry-After to a flood of requests, whatever address the client claims, and accepts requests again later", async () => {
 		const ask = (n: number) => http().get("/selections", { "x-forwarded-for": `10.0.0.${n % 250}` });
 		const answers = await Promise.all(Array.from({ length: 400 }, (_, n) => ask(n)));
 		const refused = answers.filter(({ status }) => status === 429);
@@ -146,10 +146,10 @@ describe("a strict system", () => {
 			assert.ok(Number.isInteger(seconds) && seconds >= 1, `Retry-After: ${headers.get("retry-after")}`);
 			assert.ok(headers.get("x-request-id"));
 		}
-		await eventually(async () => assert.equal((await http().get("/selections")).status, 200), "to be let in again");
+		await eventually(async () => assert.equal((await http().get("/selections")).status, 200), "requests to be accepted again");
 	});
 
-	it("tells its health whoever floods it", async () => {
+	it("answers health requests during a flood", async () => {
 		const asked = ["/health", "/health/live", "/health/ready"].flatMap(path =>
 			Array.from({ length: 100 }, () => http().get(path))
 		);
@@ -172,21 +172,21 @@ describe("a system behind a proxy that it trusts", () => {
 	after(() => system?.stop());
 
 	const http = () => httpClient(system.url);
-	/** An address that nobody has come from yet. */
+	/** A client address that was not used before. */
 	let hosts = 0;
-	const someone = () => `198.18.${++hosts >> 8}.${hosts & 255}`;
+	const newAddress = () => `198.18.${++hosts >> 8}.${hosts & 255}`;
 	const refused = (answers: { status: number }[]) => answers.filter(({ status }) => status === 429).length;
 	const flood = (headers: () => Record<string, string>) =>
 		Promise.all(Array.from({ length: 100 }, () => http().get("/api/auth/me", headers())));
 	const register = (headers: Record<string, string>) =>
 		http().post("/api/auth/register", { email: `${fresh()}@example.org`, password: fresh("password"), name: "Ann" }, headers);
 
-	it("counts the requests of each of the proxy's clients by themselves, and believes no client about itself", async () => {
-		const [loud, quiet] = [someone(), someone()];
+	it("counts the requests of each client of the proxy separately, and ignores addresses that the client itself claims", async () => {
+		const [loud, quiet] = [newAddress(), newAddress()];
 		let n = 0;
 		const answers = await flood(() => ({ "x-forwarded-for": `198.51.100.${++n}, ${loud}, 192.0.2.7`, origin: FRIEND }));
 		assert.ok(refused(answers) > 50, `${refused(answers)} were refused`);
-		// A page of a listed origin may read when to come back.
+		// A page of an allowed origin can read Retry-After.
 		for (const { headers } of answers) assert.equal(headers.get("access-control-allow-origin"), FRIEND);
 		assert.notEqual((await http().get("/selections", { "x-forwarded-for": quiet })).status, 429);
 		const [network, other] = ["2001:db8:1:2", "2001:db8:1:3"];
@@ -194,19 +194,19 @@ describe("a system behind a proxy that it trusts", () => {
 		assert.notEqual((await http().get("/selections", { "x-forwarded-for": `${other}::1` })).status, 429);
 	});
 
-	it("counts the requests of an account, whichever addresses they come from", async () => {
-		const answer = await register({ "x-forwarded-for": someone() });
+	it("counts the requests of an account across all its addresses", async () => {
+		const answer = await register({ "x-forwarded-for": newAddress() });
 		assert.equal(answer.status, 201, answer.text);
-		const as = (token: string) => () => ({ authorization: `Bearer ${token}`, "x-forwarded-for": someone() });
+		const as = (token: string) => () => ({ authorization: `Bearer ${token}`, "x-forwarded-for": newAddress() });
 		const answers = await flood(as(answer.json.token));
 		assert.ok(refused(answers) > 50, `${refused(answers)} were refused`);
 		for (const one of answers.filter(({ status }) => status === 429)) isError(one, 429, "TOO_MANY_REQUESTS");
-		const other = await register({ "x-forwarded-for": someone() });
+		const other = await register({ "x-forwarded-for": newAddress() });
 		assert.equal((await http().get("/api/auth/me", as(other.json.token)())).status, 200);
 	});
 
-	it("tells browsers that came by TLS to stay with it, and gives them cookies for nothing else", async () => {
-		const by = (protocol: string) => ({ "x-forwarded-for": someone(), "x-forwarded-proto": protocol });
+	it("sends HSTS and Secure cookies to clients that use TLS, and neither to others", async () => {
+		const by = (protocol: string) => ({ "x-forwarded-for": newAddress(), "x-forwarded-proto": protocol });
 		const [secure, plain] = [await register(by("https")), await register(by("http"))];
 		assert.match(secure.headers.get("set-cookie") ?? "", /; Secure/);
 		assert.match(secure.headers.get("strict-transport-security") ?? "", /^max-age=\d{8}$/);
@@ -214,10 +214,10 @@ describe("a system behind a proxy that it trusts", () => {
 		assert.equal(plain.headers.get("strict-transport-security"), null);
 	});
 
-	it("takes the proxy's own origin for its own, by the protocol that the client came by", async () => {
+	it("accepts the proxy's origin with the protocol that the client uses", async () => {
 		const secure = system.url.replace("http:", "https:");
 		const ask = (protocol: string, origin: string) =>
-			http().get("/selections", { "x-forwarded-for": someone(), "x-forwarded-proto": protocol, origin });
+			http().get("/selections", { "x-forwarded-for": newAddress(), "x-forwarded-proto": protocol, origin });
 		assert.equal((await ask("https", secure)).status, 200);
 		isError(await ask("http", secure), 403, "ORIGIN_NOT_ALLOWED");
 		isError(await ask("https", system.url), 403);

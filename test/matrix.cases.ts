@@ -1,12 +1,12 @@
-// Who may do what, once more and on purpose not by access.ts: a table of its own, and all cases of it for the actions that the contracts declare.
+// The expected authorization rules, deliberately independent of contract/access.ts: a table, and all its cases for the actions of the contracts.
 import type { ActionContract } from "../contract/action.ts";
 
-/** What somebody brings to say who they are. `forged`: signed by somebody else; `refresh`: the right signature, but of the other kind of token. */
+/** The caller's token. `forged`: wrong signature; `refresh`: the right signature, but a refresh token. */
 export const CALLERS = ["nobody", "garbage", "forged", "expired", "refresh", "other", "own", "admin"] as const;
 export type Caller = (typeof CALLERS)[number];
-/** Under whose id: an account's; one that looks like an account's and is none; a guest's. `-`: the action has no owner. */
+/** The user id of the request: of an account; of the form of an account id without an account; of a guest. `-`: the action has no owner. */
 export type User = "account" | "missing" | "guest" | "-";
-/** `in`: neither 401 nor 403; what else comes of it is the action's. */
+/** `in`: neither 401 nor 403; the status is otherwise not checked. */
 export type Outcome = "in" | "401" | "403";
 
 const TABLE = `
@@ -36,30 +36,30 @@ export interface Case {
 	expected: Outcome;
 }
 
-/** All cases of what is open to these. */
+/** All cases for actions with this `who`. */
 export function casesOf(who: string, guests: "on" | "off"): Case[] {
 	const these = rows.filter(row => row.who === who && row.guests.includes(guests));
-	if (these.length === 0) throw new Error(`nothing is known of who: "${who}"`);
+	if (these.length === 0) throw new Error(`the table has no rows for who: "${who}"`);
 	return these.flatMap(({ under, outcomes }) => CALLERS.map((caller, n) => ({ under, caller, expected: outcomes[n]! })));
 }
 
-/** Whether what somebody brings is no token of any account. */
+/** Whether the caller's token is invalid. */
 export const isTokenRefused = ({ caller }: Case) => ["garbage", "forged", "expired", "refresh"].includes(caller);
 
 type Fields = Record<string, unknown>;
 
-/** What to ask an action with, from its contract's example; where it has an owner, as this one's business. */
+/** The parameters of a call: the example of the contract; if the action has an owner, with this user id. */
 export function paramsOf(name: string, { example, actor, who }: ActionContract, user: string): Fields {
-	if (!example) throw new Error(`${name} has a door and no example: its contract must give one`);
+	if (!example) throw new Error(`${name} has an endpoint but no example: add one to its contract`);
 	const params = example.params as Fields;
 	if (who !== "owner") return params;
 	const probe = "the owner";
 	const field = Object.keys(params).find(one => actor?.({ ...params, [one]: probe }) === probe);
-	if (!field) throw new Error(`${name} has an owner, but no field of its example says who`);
+	if (!field) throw new Error(`${name} has an owner, but no field of its example holds the owner's id`);
 	return { ...params, [field]: user };
 }
 
-/** The request that a route is asked with. */
+/** The HTTP request for a route with these parameters. */
 export function requestOf(rest: string, params: Fields): { method: string; path: string; body: Fields | undefined } {
 	const [method = "", route = ""] = rest.split(" ");
 	const body = { ...params };

@@ -1,27 +1,27 @@
-// docs/security.md lists every door, and none that is not there.
+// The table in docs/security.md lists every endpoint, and no others.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
-import { doors } from "./matrix.endpoints.ts";
+import { endpoints } from "./matrix.endpoints.ts";
 
 describe("docs/security.md", () => {
 	const text = readFileSync(new URL("../docs/security.md", import.meta.url), "utf8");
 	const plain = (cell = "") => cell.trim().replaceAll("`", "");
-	// The first table: there are others further down.
+	// Only the first section: later sections have other tables.
 	const [, section = ""] = text.split(/^## /m);
-	const told = section
+	const listed = section
 		.split("\n")
 		.filter(line => line.startsWith("| "))
 		.map(line => line.split(/(?<!\\)\|/).map(plain))
-		.filter(([, door]) => door !== "door" && !door?.startsWith("---"))
-		.map(([, door, action, who, how]) => ({ line: `${door} → ${action}: ${who}`, how }));
+		.filter(([, endpoint]) => endpoint !== "endpoint" && !endpoint?.startsWith("---"))
+		.map(([, endpoint, action, who, how]) => ({ line: `${endpoint} → ${action}: ${who}`, how }));
 
-	it("lists every door, with who may use it, and no other", () => {
-		const are = doors.map(({ door, action, who }) => `${door} → ${action}: ${who}`);
-		assert.deepEqual(told.map(({ line }) => line).sort(), are.sort());
+	it("lists every endpoint, with who may use it, and no other", () => {
+		const expected = endpoints.map(({ endpoint, action, who }) => `${endpoint} → ${action}: ${who}`);
+		assert.deepEqual(listed.map(({ line }) => line).sort(), expected.sort());
 	});
 
-	it("says of each how it is checked", () => {
-		for (const { line, how } of told) assert.ok(how, line);
+	it("says for each endpoint how it is checked", () => {
+		for (const { line, how } of listed) assert.ok(how, line);
 	});
 });

@@ -1,4 +1,4 @@
-// Every door that there is, by its name in docs/security.md: those that the contracts and the proto files declare, and the few that are wired by hand.
+// Every endpoint, by its name in docs/security.md: those that the contracts and the proto files declare, and the few that are wired by hand.
 import { globSync } from "node:fs";
 import { join } from "node:path";
 import { loadSync } from "@grpc/proto-loader";
@@ -11,22 +11,22 @@ import { subscriptionsOf } from "../services/socket/socket-io/rooms.ts";
 
 export const contracts = Object.entries(actions as unknown as Record<string, ActionContract>);
 
-export interface Door {
-	door: string;
-	/** `-`: it leads to none. */
+export interface Endpoint {
+	endpoint: string;
+	/** The action that it calls. `-`: none. */
 	action: string;
 	who: string;
 }
 
-/** No contract tells of these. */
-const BY_HAND: Door[] = [
-	{ door: "GET /index.html and its files", action: "-", who: "anyone" },
-	{ door: "GET /metrics on METRICS_PORT", action: "-", who: "anyone" },
-	{ door: "GET /health/* on METRICS_PORT", action: "-", who: "anyone" },
-	{ door: "/ws handshake", action: "-", who: "anyone" },
-	{ door: "/ws frame connect", action: "-", who: "owner" },
-	{ door: "/ws frame watch", action: "-", who: "anyone" },
-	{ door: "Socket.IO connection", action: "-", who: "visitor" }
+/** Endpoints that no contract declares. */
+const WIRED_BY_HAND: Endpoint[] = [
+	{ endpoint: "GET /index.html and its files", action: "-", who: "anyone" },
+	{ endpoint: "GET /metrics on METRICS_PORT", action: "-", who: "anyone" },
+	{ endpoint: "GET /health/* on METRICS_PORT", action: "-", who: "anyone" },
+	{ endpoint: "/ws handshake", action: "-", who: "anyone" },
+	{ endpoint: "/ws frame connect", action: "-", who: "owner" },
+	{ endpoint: "/ws frame watch", action: "-", who: "anyone" },
+	{ endpoint: "Socket.IO connection", action: "-", who: "visitor" }
 ];
 
 const methodsIn = (file: string) =>
@@ -35,7 +35,7 @@ const methodsIn = (file: string) =>
 	);
 const reflection = ["v1", "v1alpha"].map(version => `grpc.reflection.${version}.ServerReflection/ServerReflectionInfo`);
 
-/** Full names of gRPC methods, and whether they ask for GRPC_TOKEN where it is set. */
+/** Full names of gRPC methods, and whether they require GRPC_TOKEN if it is set. */
 export const grpcMethods = new Map([
 	...globSync("*.proto", { cwd: join(import.meta.dirname, "../proto") })
 		.flatMap(file => methodsIn(join(import.meta.dirname, "../proto", file)))
@@ -44,7 +44,7 @@ export const grpcMethods = new Map([
 	...reflection.map(method => [method, true] as const)
 ]);
 
-/** `wallet.WalletService/GetBalance` leads to `wallet.getBalance`, if there is such an action. */
+/** The action of a gRPC method: `wallet.WalletService/GetBalance` calls `wallet.getBalance`. `-`: there is no such action. */
 function actionOf(method: string): string {
 	const [, service, first = "", rest] = /^(\w+)\.\w+\/(\w)(\w*)$/.exec(method) ?? [];
 	const action = `${service}.${first.toLowerCase()}${rest}`;
@@ -52,28 +52,28 @@ function actionOf(method: string): string {
 }
 const byGrpc = new Set([...grpcMethods.keys()].map(actionOf));
 
-/** Anything else a client sends is not heard. */
+/** The events that the server handles; it ignores all others. */
 const socketIoEvents = [
 	...[...subscriptionsOf(topics as unknown as Record<string, TopicContract>)].map(name => ({
-		door: `Socket.IO subscribe:${name}`,
+		endpoint: `Socket.IO subscribe:${name}`,
 		action: "-",
 		who: "visitor"
 	})),
-	{ door: "Socket.IO subscribe:admin", action: "-", who: "admin" }
+	{ endpoint: "Socket.IO subscribe:admin", action: "-", who: "admin" }
 ];
 
-export const doors: Door[] = [
+export const endpoints: Endpoint[] = [
 	...contracts.flatMap(([action, { rest, replyCode, who }]) => {
-		if (!who) return byGrpc.has(action) ? [] : [{ door: "none", action, who: "nobody" }];
-		const to = (door: string) => ({ door, action, who });
+		if (!who) return byGrpc.has(action) ? [] : [{ endpoint: "none", action, who: "nobody" }];
+		const to = (endpoint: string) => ({ endpoint, action, who });
 		return [...(rest ? [to(rest)] : []), ...(replyCode ? [to("/ws frame without a code")] : [])];
 	}),
-	...Object.keys(pages).map(path => ({ door: `GET ${path}`, action: "-", who: "anyone" })),
+	...Object.keys(pages).map(path => ({ endpoint: `GET ${path}`, action: "-", who: "anyone" })),
 	...[...grpcMethods].map(([method, needsToken]) => ({
-		door: `gRPC ${method}`,
+		endpoint: `gRPC ${method}`,
 		action: actionOf(method),
 		who: needsToken ? "GRPC_TOKEN" : "anyone"
 	})),
 	...socketIoEvents,
-	...BY_HAND
+	...WIRED_BY_HAND
 ];

@@ -1,4 +1,4 @@
-// Those who try the doors of one system: three accounts of it, and what each caller of the matrix brings to say who they are.
+// The test users of the authorization matrix: three accounts of one system, and the token of each caller.
 import assert from "node:assert/strict";
 import { fresh, httpClient } from "./client.ts";
 import type { Caller, User } from "./matrix.cases.ts";
@@ -17,14 +17,14 @@ async function register(url: string, name: string): Promise<Account> {
 }
 
 export interface People {
-	/** The account that a caller is, or says that it is. */
+	/** The account that a caller has or claims to have. */
 	accountOf(caller: Caller): string;
-	/** Each of a session of its own: some actions end it. */
+	/** A token of a new session for each call, because some actions end the session. */
 	tokenOf(caller: Caller): Promise<string | undefined>;
 	idOf(user: User): string;
 }
 
-/** For a system that signs with the tests' JWT_SECRET. */
+/** Registers the accounts; the system must use the tests' JWT_SECRET. */
 export async function peopleOf(url: string): Promise<People> {
 	const [own, other, boss] = await Promise.all([register(url, "own"), register(url, "other"), register(url, "boss")]);
 	const accountOf = (caller: Caller) => (caller === "other" ? other : caller === "admin" ? boss : own).id;
@@ -35,7 +35,7 @@ export async function peopleOf(url: string): Promise<People> {
 			if (caller === "nobody") return undefined;
 			if (caller === "garbage") return "no.token.atall";
 			if (caller === "refresh") return own.refreshToken;
-			if (caller === "forged") return mint(own.id, { secret: "somebody else's secret, as long as it must be" });
+			if (caller === "forged") return mint(own.id, { secret: "another secret with the required minimum length" });
 			if (caller === "expired") return mint(own.id, { endsInMs: -60_000 });
 			return mint(accountOf(caller), { role: caller === "admin" ? "admin" : "user" });
 		},

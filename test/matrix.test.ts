@@ -1,5 +1,5 @@
-// The authorisation matrix: every door that the contracts and the proto files declare, with every kind of caller, under every kind of id, with guests
-// and without; each outcome is held against a real system.
+// The authorization matrix: every endpoint that the contracts and the proto files declare, with every kind of caller and of user id, with guests on
+// and off; each outcome is compared with a real system.
 import assert from "node:assert/strict";
 import { after, before, describe, it, type TestContext } from "node:test";
 import { status } from "@grpc/grpc-js";
@@ -13,10 +13,10 @@ import { type People, peopleOf } from "./matrix.people.ts";
 import { type System, startSystem } from "./system.ts";
 import { JWT_SECRET } from "./tokens.ts";
 
-const GRPC_TOKEN = "only for those who know it";
-const AT_ONCE = 8;
+const GRPC_TOKEN = "a token for gRPC calls";
+const CONCURRENCY = 8;
 const OUTCOMES: Record<string, Outcome> = { "401": "401", UNAUTHORIZED: "401", "403": "403", FORBIDDEN: "403" };
-/** Of an HTTP status, or the type of a refusal. */
+/** The outcome of an HTTP status or of an error type. */
 const outcomeOf = (answer: number | string): Outcome => OUTCOMES[answer] ?? "in";
 
 const inner = contracts.flatMap(([name, { who }]) => (who ? [] : [name]));
@@ -24,11 +24,11 @@ const isRoute = (method: string, path: string) =>
 	contracts.some(([, { rest }]) => rest && new RegExp(`^${rest.replace(/:\w+/g, "[^/]+")}$`).test(`${method} ${path}`));
 
 let total = 0;
-/** What tells a case from the others. */
-const inShort = (one: object) =>
+/** Describes a case without its nested objects. */
+const describeCase = (one: object) =>
 	JSON.stringify(one, (key, value) => (key !== "" && typeof value === "object" ? undefined : value));
 
-/** Tries all cases, a few at a time, and fails with a line for each that came out otherwise. */
+/** Runs all cases, a few at a time, and fails with one line for each wrong outcome. */
 async function tryAll<C extends object>(
 	t: TestContext,
 	cases: (C & { expected: unknown })[],
@@ -39,18 +39,18 @@ async function tryAll<C extends object>(
 	const work = async () => {
 		for (let one = left.pop(); one; one = left.pop()) {
 			const got = await attempt(one).catch(error => `${error}`);
-			if (got !== one.expected) wrong.push(`${inShort(one)} came out as ${got}`);
+			if (got !== one.expected) wrong.push(`${describeCase(one)} had the outcome ${got}`);
 		}
 	};
-	await Promise.all(Array.from({ length: AT_ONCE }, work));
+	await Promise.all(Array.from({ length: CONCURRENCY }, work));
 	assert.deepEqual(wrong, []);
-	assert.ok(cases.length > 0, "there is no case to try");
+	assert.ok(cases.length > 0, "there are no cases");
 	total += cases.length;
 	t.diagnostic(`${cases.length} cases, ${total} so far`);
 }
 
 for (const guests of ["on", "off"] as const)
-	describe(`the authorisation matrix, guests ${guests}`, () => {
+	describe(`the authorization matrix, guests ${guests}`, () => {
 		let system: System;
 		let people: People;
 		before(async () => {
@@ -61,10 +61,10 @@ for (const guests of ["on", "off"] as const)
 		});
 		after(() => system?.stop());
 
-		/** The action's contract beside each of its cases. */
-		const casesOfDoor = (door: "rest" | "replyCode") =>
+		/** All cases of the actions that declare this kind of endpoint. */
+		const casesOfEndpoint = (kind: "rest" | "replyCode") =>
 			contracts.flatMap(([name, contract]) => {
-				const { who, [door]: value } = contract;
+				const { who, [kind]: value } = contract;
 				return who && value ? casesOf(who, guests).map(one => ({ name, contract, value, ...one })) : [];
 			});
 
@@ -75,7 +75,7 @@ for (const guests of ["on", "off"] as const)
 		};
 
 		it("answers every route as the table says", t =>
-			tryAll(t, casesOfDoor("rest"), async ({ name, contract, value, under, caller }) => {
+			tryAll(t, casesOfEndpoint("rest"), async ({ name, contract, value, under, caller }) => {
 				const { method, path, body } = requestOf(value, paramsOf(name, contract, people.idOf(under)));
 				const token = await people.tokenOf(caller);
 				const headers = {
@@ -83,14 +83,14 @@ for (const guests of ["on", "off"] as const)
 					...(token && { authorization: `Bearer ${token}` })
 				};
 				const { status } = await httpClient(system.url).send(method, path, headers, body);
-				// Where anyone may ask, a 401 is the action's own: of a wrong password, say.
-				const isItsOwn = contract.who === "anyone" && contract.errors?.includes("UNAUTHORIZED");
-				return status === 401 && isItsOwn ? "in" : outcomeOf(status);
+				// If anyone may call the action, a 401 comes from the action itself, for example for a wrong password.
+				const isFromAction = contract.who === "anyone" && contract.errors?.includes("UNAUTHORIZED");
+				return status === 401 && isFromAction ? "in" : outcomeOf(status);
 			}));
 
 		it("answers every frame without a code as the table says", t => {
-			// A socket whose token was refused is nobody's.
-			const cases = casesOfDoor("replyCode").map((one, _n, all) =>
+			// A socket whose token was refused has no user.
+			const cases = casesOfEndpoint("replyCode").map((one, _n, all) =>
 				isTokenRefused(one)
 					? { ...one, expected: all.find(({ under, caller }) => under === one.under && caller === "nobody")!.expected }
 					: one
@@ -110,7 +110,7 @@ for (const guests of ["on", "off"] as const)
 				return onSocket(socket => socket.ask({ code: "connect", data: { user: people.idOf(under), token } }));
 			}));
 
-		it("lets everybody watch, also whose connect was refused", t =>
+		it("lets every socket watch, even if its connect was refused", t =>
 			tryAll(t, casesOf("anyone", guests), async ({ caller }) => {
 				const token = await people.tokenOf(caller);
 				return onSocket(async socket => {
@@ -119,12 +119,12 @@ for (const guests of ["on", "off"] as const)
 				});
 			}));
 
-		it("lets sockets in by the token of their handshake, and to /ws without one", t => {
-			const doors = { "/ws": casesOf("visitor", "on"), "Socket.IO": casesOf("visitor", guests) };
-			const cases = Object.entries(doors).flatMap(([door, those]) => those.map((one: Case) => ({ door, ...one })));
-			return tryAll(t, cases, async ({ door, caller }) => {
+		it("accepts handshakes with a valid token, and on /ws also without a token", t => {
+			const endpoints = { "/ws": casesOf("visitor", "on"), "Socket.IO": casesOf("visitor", guests) };
+			const cases = Object.entries(endpoints).flatMap(([endpoint, those]) => those.map((one: Case) => ({ endpoint, ...one })));
+			return tryAll(t, cases, async ({ endpoint, caller }) => {
 				const token = await people.tokenOf(caller);
-				if (door === "/ws")
+				if (endpoint === "/ws")
 					return openSocket(system.wsUrl, { token }).then(
 						socket => {
 							socket.close();
@@ -138,12 +138,12 @@ for (const guests of ["on", "off"] as const)
 			});
 		});
 
-		it("asks of every gRPC method for GRPC_TOKEN where it is set, and for nothing else", async t => {
+		it("requires GRPC_TOKEN for every gRPC method if it is set, and no other token", async t => {
 			const tokens = { none: undefined, another: "another", "an account's": await people.tokenOf("own"), right: GRPC_TOKEN };
 			const cases = [...grpcMethods].flatMap(([method, isGuarded]) =>
-				Object.entries(tokens).map(([whose, token]) => {
-					const isIn = guests === "on" || !isGuarded || whose === "right";
-					return { method, whose, token, expected: isIn ? "in" : "refused" };
+				Object.entries(tokens).map(([name, token]) => {
+					const isIn = guests === "on" || !isGuarded || name === "right";
+					return { method, name, token, expected: isIn ? "in" : "refused" };
 				})
 			);
 			const refusals: (number | undefined)[] = [status.UNAUTHENTICATED, status.PERMISSION_DENIED];
@@ -152,11 +152,11 @@ for (const guests of ["on", "off"] as const)
 			);
 		});
 
-		it("has no route to an action without who, by whatever name, and no frame", async t => {
+		it("exposes no action without `who`, neither by a route nor by a frame", async t => {
 			const authorization = `Bearer ${await people.tokenOf("admin")}`;
 			const paths = inner.flatMap(name => [name, name.replace(".", "/")].flatMap(path => [`/${path}`, `/api/${path}`]));
 			const routes = paths.flatMap(path => ["GET", "POST", "PATCH"].map(method => ({ method, path, expected: 404 })));
-			// `/api/wallet/getTotalSpent` is the wallet of a user of that name.
+			// `/api/wallet/getTotalSpent` is a valid route: the wallet of a user with this id.
 			const cases = routes.filter(({ method, path }) => !isRoute(method, path));
 			await tryAll(t, cases, async ({ method, path }) => {
 				const body = method === "GET" ? undefined : {};
@@ -173,6 +173,6 @@ for (const guests of ["on", "off"] as const)
 				}
 			);
 			for (const [name, { rest, replyCode, who }] of contracts)
-				assert.ok(who || !(rest || replyCode), `${name} has a door and no who`);
+				assert.ok(who || !(rest || replyCode), `${name} has an endpoint but no who`);
 		});
 	});

@@ -1,9 +1,9 @@
-// What /metrics of all nodes says, held against itself and against the log. To be told when nothing else is under way.
+// Compares the metrics of all nodes with each other and with the log. It must run when nothing else is running.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { openSocketAs } from "./client.socket.ts";
 import { eventually, fresh, httpClient } from "./client.ts";
-import { GROUPS, untilQuiet, withAdmin } from "./faults/quiet.ts";
+import { GROUPS, untilIdle, withAdmin } from "./faults/quiet.ts";
 import { putOnKafka } from "./outside.ts";
 import { settled } from "./selections.story.ts";
 import { ownName, type System } from "./system.ts";
@@ -12,13 +12,13 @@ const QUIET_MS = 60_000;
 const PARTS = ["applied", "duplicate", "dead", "parked"];
 const sum = (numbers: number[]) => numbers.reduce((all, one) => all + one, 0);
 
-interface Figure {
+interface Sample {
 	name: string;
 	labels: Record<string, string>;
 	value: number;
 }
 
-async function figuresAt(url: string): Promise<Figure[]> {
+async function samplesAt(url: string): Promise<Sample[]> {
 	const { text } = await httpClient(url).get("/metrics");
 	return [...text.matchAll(/^plaza_(\w+)\{([^}]*)\} (\S+)$/gm)].map(([, name = "", labels = "", value]) => ({
 		name,
@@ -27,15 +27,15 @@ async function figuresAt(url: string): Promise<Figure[]> {
 	}));
 }
 
-/** Of one topic and group. */
-const of = (figures: Figure[], figure: string, topic: string, group: string) =>
+/** The sum of a metric over all nodes, for one topic and group. */
+const of = (samples: Sample[], metric: string, topic: string, group: string) =>
 	sum(
-		figures
-			.filter(({ name, labels }) => name === `topics_${figure}` && labels.topic === topic && labels.group === group)
+		samples
+			.filter(({ name, labels }) => name === `topics_${metric}` && labels.topic === topic && labels.group === group)
 			.map(({ value }) => value)
 	);
 
-/** How far all groups have come in their topics: a key for each. Kafka knows it; the embedded log's can only be asked by its own process. */
+/** The committed offsets of all groups by topic. Kafka returns them; those of the embedded log are accessible only in its own process. */
 const committed = () =>
 	withAdmin(async admin => {
 		const far = new Map<string, number>();
@@ -45,23 +45,23 @@ const committed = () =>
 		return far;
 	});
 
-export const figuresStory = (plaza: () => System) =>
-	describe("figures", () => {
-		const nodes = () => Promise.all(plaza().metricsUrls.map(figuresAt));
+export const metricsStory = (plaza: () => System) =>
+	describe("metrics", () => {
+		const nodes = () => Promise.all(plaza().metricsUrls.map(samplesAt));
 		const quiet = async () => {
 			await settled(plaza());
-			if (plaza().profile === "cluster") await untilQuiet(QUIET_MS);
+			if (plaza().profile === "cluster") await untilIdle(QUIET_MS);
 		};
 
-		/** On every node, for every topic and group; answers all nodes' together. */
-		const hold = () =>
+		/** Checks the sums on every node, for every topic and group. Resolves to the samples of all nodes. */
+		const checkSums = () =>
 			eventually(
 				async () => {
 					const all = await nodes();
-					for (const figures of all)
-						for (const { name, labels, value } of figures) {
+					for (const samples of all)
+						for (const { name, labels, value } of samples) {
 							const { topic = "", group = "" } = labels;
-							const parts = PARTS.map(part => of(figures, part, topic, group));
+							const parts = PARTS.map(part => of(samples, part, topic, group));
 							if (name === "topics_consumed") assert.equal(value, sum(parts), `${topic} ${group} ${JSON.stringify(parts)}`);
 							if (name === "topics_parked" || name === "topics_lag") assert.equal(value, 0, `${name} ${topic} ${group}`);
 							if (name === "outbox_age_seconds") assert.ok(value < 5, `${labels.outbox}: ${value}`);
@@ -72,10 +72,10 @@ export const figuresStory = (plaza: () => System) =>
 				QUIET_MS
 			);
 
-		it("account for every message of every topic and group", async () => {
+		it("count every message of every topic and group", async () => {
 			await quiet();
 			const isCluster = plaza().profile === "cluster";
-			const [before, farBefore] = [await hold(), isCluster ? await committed() : undefined];
+			const [before, farBefore] = [await checkSums(), isCluster ? await committed() : undefined];
 
 			const [name, user_id] = [ownName(), fresh("user")];
 			const socket = await openSocketAs(plaza().wsUrl, user_id);
@@ -91,27 +91,27 @@ export const figuresStory = (plaza: () => System) =>
 			await socket.waitFor(({ data }) => data.count === 20, "the picks");
 			await socket.waitFor(({ data }) => data?.balances?.total === 10, "the balance");
 			await quiet();
-			const [after, farAfter] = [await hold(), isCluster ? await committed() : undefined];
+			const [after, farAfter] = [await checkSums(), isCluster ? await committed() : undefined];
 
-			const grown = (figure: string, topic: string, group: string) =>
-				of(after, figure, topic, group) - of(before, figure, topic, group);
-			// `settled` picks too.
-			assert.ok(grown("applied", "Selections", "selections") >= 20);
-			assert.ok(grown("applied", "user_purchase", "wallet") >= 1);
-			assert.ok(grown("applied", "SelectionSummary", "socket") >= 1);
+			const increaseOf = (metric: string, topic: string, group: string) =>
+				of(after, metric, topic, group) - of(before, metric, topic, group);
+			// `settled` sends picks too.
+			assert.ok(increaseOf("applied", "Selections", "selections") >= 20);
+			assert.ok(increaseOf("applied", "user_purchase", "wallet") >= 1);
+			assert.ok(increaseOf("applied", "SelectionSummary", "socket") >= 1);
 			assert.ok(sum(after.filter(one => one.name === "sockets_pushed").map(one => one.value)) > 0);
 			assert.ok(after.some(one => one.name === "sockets_connected" && one.labels.door === "ws" && one.value > 0));
 			if (isCluster) {
-				assert.equal(grown("dead", "Synchronizations", "sync"), 1);
-				assert.equal(grown("dead", "user_purchase", "wallet"), 1, "another amount under a known id was not refused");
+				assert.equal(increaseOf("dead", "Synchronizations", "sync"), 1);
+				assert.equal(increaseOf("dead", "user_purchase", "wallet"), 1, "a known id with another amount was not dead-lettered");
 			}
 			for (const [place, far] of farAfter ?? []) {
 				const [topic = "", group = ""] = place.split(" ");
 				const [passed, counted] = [
 					far - (farBefore?.get(place) ?? 0),
-					grown("consumed", topic, group) + grown("strays", topic, group)
+					increaseOf("consumed", topic, group) + increaseOf("strays", topic, group)
 				];
-				assert.ok(counted >= passed, `${place}: ${passed} were passed, ${counted} counted`);
+				assert.ok(counted >= passed, `${place}: ${passed} were committed, ${counted} counted`);
 			}
 			socket.close();
 		});

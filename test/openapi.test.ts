@@ -1,4 +1,4 @@
-// The published document: a validator that is not ours takes it, its examples are what its schemas say, and it tells of every route.
+// The published document: an independent validator accepts it, its examples match its schemas, and it describes every route.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Validator } from "@seriousme/openapi-schema-validator";
@@ -22,7 +22,7 @@ const operations = (paths: object) =>
 		Object.entries(item as Record<string, Operation>).map(([method, operation]) => ({ path, method, operation }))
 	);
 
-/** Everything in the document that has a schema and an example of it. */
+/** All nodes of the document that have both a schema and an example. */
 function* exampled(node: unknown, where: string): Generator<[where: string, schema: object, example: unknown]> {
 	if (typeof node !== "object" || node === null) return;
 	const { schema, example } = node as Node;
@@ -38,8 +38,8 @@ describe("the OpenAPI document", () => {
 		assert.equal(validator.version, "3.1");
 	});
 
-	it("gives every body an example, and every example is what its schema says", () => {
-		// Decimals: 49.99 is a multiple of 0.01 to everybody but a machine.
+	it("gives every body an example, and every example matches its schema", () => {
+		// In floating point 49.99 is not exactly a multiple of 0.01: allow a tolerance.
 		const ajv = new Ajv2020({ strict: false, multipleOfPrecision: 6 });
 		formats.default(ajv);
 		ajv.addSchema({ $id: "plaza", components: document.components });
@@ -54,16 +54,16 @@ describe("the OpenAPI document", () => {
 		assert.ok(count >= bodies, `${count} examples for ${bodies} bodies`);
 	});
 
-	it("has every route of the gateway and no other, beside the pages that the front door answers by itself", () => {
-		const told = operations(document.paths).map(
+	it("describes every route of the gateway, the health pages, and nothing else", () => {
+		const described = operations(document.paths).map(
 			({ path, method }) => `${method.toUpperCase()} ${path.replace(/\{(\w+)\}/g, ":$1")}`
 		);
-		// HEAD is GET without the body, and told in the document's description.
-		const are = Object.keys(routes(actions)).filter(route => !route.startsWith("HEAD "));
-		assert.deepEqual(told.sort(), [...are, ...Object.keys(pages).map(path => `GET ${path}`)].sort());
+		// HEAD is GET without the body; the document's description mentions it.
+		const expected = Object.keys(routes(actions)).filter(route => !route.startsWith("HEAD "));
+		assert.deepEqual(described.sort(), [...expected, ...Object.keys(pages).map(path => `GET ${path}`)].sort());
 	});
 
-	it("says of every action with a route what it does, and who may ask", () => {
+	it("describes for every action with a route what it does and who may call it", () => {
 		const contracts = actions as Record<string, { who?: string; rest?: string }>;
 		for (const guests of [true, false])
 			for (const { operation } of operations(openapi(actions, { guests }).paths)) {

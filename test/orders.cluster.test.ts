@@ -1,4 +1,4 @@
-// Orders on the cluster with two nodes of each that moves stock: processes killed in the middle, topics read again from the start, records of others.
+// Orders on the cluster with two nodes of each service that moves stock: killed processes, topics replayed from the start, foreign records.
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
@@ -25,7 +25,7 @@ const STEP_MS = 60_000;
 describe("orders with two nodes each", () => {
 	let system: System;
 	before(async () => {
-		// A request that Kafka's absence would hold up has its answer from Postgres here: what is killed is what matters.
+		// Wait until all processes are ready, so that only the kills disturb the test.
 		system = await startSystem({ profile: "cluster", layout: LAYOUT, env: { JWT_SECRET } });
 	});
 	after(() => system?.stop());
@@ -38,7 +38,7 @@ describe("orders with two nodes each", () => {
 		return json.productId as string;
 	};
 
-	/** Asks under one key until there is a final answer, at whichever gateway answers: what a client does that heard nothing. */
+	/** Retries with one Idempotency-Key on all gateways until there is a final answer, like a client that got no response. */
 	async function order(productId: string, buyer = newAccount()): Promise<Answer> {
 		const headers = { ...(await bearer(buyer)), "idempotency-key": fresh("key") };
 		const body = { items: [{ productId, quantity: 1 }], shippingAddress: { city: "Athens" } };
@@ -55,9 +55,9 @@ describe("orders with two nodes each", () => {
 		}
 	}
 
-	const equation = async () =>
+	const inventoryReport = async () =>
 		(await httpClient(system.url).get("/api/inventory", await bearer(newAccount(), "admin"))).json as { broken: string[] };
-	const settles = (productId: string, stock: number) =>
+	const waitForStock = (productId: string, stock: number) =>
 		eventually(
 			async () => {
 				const { json } = await httpClient(system.url).get(`/api/inventory/${productId}`);
@@ -67,7 +67,7 @@ describe("orders with two nodes each", () => {
 			STEP_MS
 		);
 
-	it("sells 12 of 12 to 200 buyers while processes of every kind are killed, and refuses the others", async () => {
+	it("sells exactly 12 of 12 to 200 buyers while processes of every kind are killed", async () => {
 		const productId = await product(12);
 		const answers = Promise.all(Array.from({ length: 200 }, () => order(productId)));
 		for (const name of KILLED) {
@@ -79,13 +79,13 @@ describe("orders with two nodes each", () => {
 		assert.equal(new Set(sold.map(({ json }) => json.orderId)).size, 12);
 		assert.equal(sold.length, 12);
 		await system.ready();
-		await settles(productId, 0);
-		assert.deepEqual((await equation()).broken, []);
+		await waitForStock(productId, 0);
+		assert.deepEqual((await inventoryReport()).broken, []);
 		const [[deadlocks]] = (await psql("select deadlocks from pg_stat_database where datname = current_database()")) as [[string]];
 		assert.equal(Number(deadlocks), 0);
 	});
 
-	it("moves and tells nothing twice when every topic is read again from its start", async () => {
+	it("repeats no stock movement and no event when every topic is replayed from its start", async () => {
 		const productId = await product(40);
 		const buyer = newAccount();
 		const made = await Promise.all(Array.from({ length: 10 }, () => order(productId, buyer)));
@@ -97,43 +97,43 @@ describe("orders with two nodes each", () => {
 		await eventually(async () => assert.deepEqual(await statuses(made), succeeded), "all payments", STEP_MS);
 		const cancelled = made.slice(0, 4).map(({ json }) => json.orderId as string);
 		for (const id of cancelled) await httpClient(system.url).post(`/api/orders/${id}/cancel`, undefined, await bearer(buyer));
-		await settles(productId, 34);
+		await waitForStock(productId, 34);
 		const paid = [...Array<string>(4).fill("refunded"), ...Array<string>(6).fill("succeeded")];
 		await eventually(async () => assert.deepEqual(await statuses(made), paid), "all refunds", STEP_MS);
 		const orders = await psql(`select id, status, seq from orders where buyer_id = '${buyer}' order by id`);
 		const startMs = Date.now();
 
 		const workers = system.processes.filter(({ name }) => !name.startsWith("gateway"));
-		// Told to, they leave their groups at once: of those who are killed the groups think for 8 s more that they are there.
+		// After SIGTERM they leave their groups at once; the group of a killed member waits 8 s for its session to time out.
 		await Promise.all(workers.map(one => one.kill("SIGTERM")));
-		await readAgain({
+		await resetToEarliest({
 			inventory: ["product.created", "order.created", "order.cancelled"],
 			payment: ["order.created", "order.cancelled"],
 			orders: ["payment.succeeded", "payment.failed"]
 		});
 		for (const one of workers) one.start();
 		await system.ready();
-		// Counts among what comes again, and so comes after all of it on its partition; other partitions are as fast.
+		// This order is handled after all replayed records of its partition; the other partitions are as fast.
 		const next = await order(productId, buyer);
-		await settles(productId, 33);
+		await waitForStock(productId, 33);
 		await eventually(async () => assert.deepEqual(await statuses([next]), ["succeeded"]), "the next payment", STEP_MS);
 		assert.deepEqual(await statuses(made), paid);
 
-		assert.deepEqual((await equation()).broken, []);
+		assert.deepEqual((await inventoryReport()).broken, []);
 		const after = await psql(
 			`select id, status, seq from orders where buyer_id = '${buyer}' and id <> '${next.json.orderId}' order by id`
 		);
 		assert.deepEqual(after, orders);
-		const told = await kafkaRecords("inventory.updated", startMs);
-		const ofProduct = told.map(({ payload }) => JSON.parse(payload ?? "{}")).filter(({ productId: id }) => id === productId);
+		const published = await kafkaRecords("inventory.updated", startMs);
+		const ofProduct = published.map(({ payload }) => JSON.parse(payload ?? "{}")).filter(({ productId: id }) => id === productId);
 		assert.deepEqual(
 			ofProduct.map(({ stock }) => stock),
 			[33]
 		);
 	});
 
-	/** Sets back what these groups have committed; none of their members may be running. */
-	async function readAgain(groups: Record<string, string[]>) {
+	/** Resets the committed offsets of these groups; none of their members may be running. */
+	async function resetToEarliest(groups: Record<string, string[]>) {
 		const brokers = (servers().KAFKA_BROKERS ?? "localhost:9092").split(",");
 		const admin = new Kafka({ brokers, logLevel: logLevel.NOTHING }).admin();
 		await admin.connect();
@@ -142,7 +142,7 @@ describe("orders with two nodes each", () => {
 				for (const topic of topics)
 					await eventually(
 						() => admin.resetOffsets({ groupId, topic, earliest: true }),
-						`${groupId} to be left by its members`,
+						`${groupId} to have no members`,
 						STEP_MS
 					);
 		} finally {
@@ -150,7 +150,7 @@ describe("orders with two nodes each", () => {
 		}
 	}
 
-	it("puts on the eight topics exactly the contract's values, under its keys", async () => {
+	it("publishes exactly the contract's values on the eight topics, with its keys", async () => {
 		const [startMs, buyer, admin] = [Date.now(), newAccount(), await bearer(newAccount(), "admin")];
 		const productId = await product(20);
 		const patch = (path: string, body: object) =>
@@ -159,9 +159,9 @@ describe("orders with two nodes each", () => {
 		const { json: order1 } = await order(productId, buyer);
 		for (const status of ["processing", "shipped", "delivered"]) await patch(`/api/orders/${order1.orderId}/status`, { status });
 		const { json: order2 } = await order(productId, buyer);
-		await settles(productId, 18);
+		await waitForStock(productId, 18);
 		await httpClient(system.url).post(`/api/orders/${order2.orderId}/cancel`, undefined, await bearer(buyer));
-		await settles(productId, 19);
+		await waitForStock(productId, 19);
 
 		const on = async (topic: string, key: string) =>
 			(await kafkaRecords(topic, startMs)).filter(one => one.key === key).map(({ payload }) => JSON.parse(payload ?? "{}"));
@@ -175,7 +175,7 @@ describe("orders with two nodes each", () => {
 					return rest;
 				});
 				assert.deepEqual(plain, expected, topic);
-			}, `${topic} to hold it`);
+			}, `the records of ${topic}`);
 		const { sku, ...shown } = { productId, name: "Oil", sku: order1.items[0].sku, stock: 20, category: "general" };
 		await holds("product.created", productId, undefined, [{ ...shown, sku, price: 5 }]);
 		await holds("product.updated", productId, undefined, [{ ...shown, sku, price: 6 }]);
@@ -203,7 +203,7 @@ describe("orders with two nodes each", () => {
 		]);
 	});
 
-	it("shows the buyer what a foreign record says of the order, whole, and looks up whose it is where it does not say", async () => {
+	it("pushes a foreign record to the order's buyer unchanged, and looks up the buyer if the record does not name one", async () => {
 		const buyer = newAccount();
 		const screen = await openLive(system.urls.at(-1) as string, await mint(buyer));
 		const { json } = await order(await product(5), buyer);
@@ -218,7 +218,7 @@ describe("orders with two nodes each", () => {
 		await screen.until(() => assert.deepEqual(screen.of("order:updated"), [value]), "the foreign record");
 		await putOnKafka("order.updated", JSON.stringify({ ...value, orderId: fresh("nobody") }));
 		await putOnKafka("order.updated", JSON.stringify({ ...value, buyerId: buyer, status: "shipped" }), json.orderId);
-		await screen.until(() => assert.equal(screen.of("order:updated").length, 2), "what comes after one of nobody's");
+		await screen.until(() => assert.equal(screen.of("order:updated").length, 2), "the record after one of an unknown order");
 		screen.close();
 	});
 });

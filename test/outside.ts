@@ -1,4 +1,4 @@
-// The stores and topics of the cluster as people outside of the project see them: through kcat, psql, redis-cli and Cassandra's driver.
+// Reads and writes the stores and topics of the cluster with independent clients: kcat, psql, redis-cli and Cassandra's driver.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { Client } from "cassandra-driver";
@@ -13,21 +13,21 @@ const {
 
 const COMMAND_MS = 60_000;
 
-/** Runs a program with this input and answers what it printed; throws what it complained of. */
+/** Runs a program with this input. Resolves to its standard output; rejects with its standard error. */
 async function run(file: string, args: string[], input = ""): Promise<string> {
 	const child = spawn(file, args, { stdio: "pipe", timeout: COMMAND_MS });
-	let [out, complaints] = ["", ""];
+	let [out, errorOutput] = ["", ""];
 	child.stdout.setEncoding("utf8").on("data", text => {
 		out += text;
 	});
 	child.stderr.setEncoding("utf8").on("data", text => {
-		complaints += text;
+		errorOutput += text;
 	});
-	// A program that needs none may have ended by now; how it ended is what counts.
+	// A program that reads no input may have ended already; only its exit code counts.
 	child.stdin.on("error", () => {});
 	child.stdin.end(input);
 	const [code] = (await within(once(child, "close"), COMMAND_MS + 5000, () => `${file} ${args.join(" ")}`)) as [number];
-	if (code !== 0) throw new Error(`${file} ${args.join(" ")} ended with ${code}: ${complaints}`);
+	if (code !== 0) throw new Error(`${file} ${args.join(" ")} ended with ${code}: ${errorOutput}`);
 	return out;
 }
 
@@ -40,7 +40,7 @@ export interface OutsideRecord {
 	headers: Record<string, string>;
 }
 
-/** What a topic holds since a moment. */
+/** The records of a topic since this time. */
 export async function kafkaRecords(topic: string, sinceMs: number): Promise<OutsideRecord[]> {
 	const out = await run("kcat", ["-b", KAFKA_BROKERS, "-C", "-t", topic, "-o", `s@${Math.floor(sinceMs)}`, "-e", "-q", "-J"]);
 	return out
@@ -54,8 +54,8 @@ export async function kafkaRecords(topic: string, sinceMs: number): Promise<Outs
 }
 
 /**
- * Puts one record on a topic, as a foreign client does: no headers, and the partition that librdkafka chooses for the key.
- * An empty text under a key is a record without a value.
+ * Writes one record to a topic, as a foreign client does: no headers, and the partition that librdkafka chooses for the key.
+ * An empty value with a key gives a record without a value.
  */
 export async function putOnKafka(topic: string, value: string, key?: string): Promise<void> {
 	const [withKey, line] = key === undefined ? [[], value] : [["-Z", "-K", "\t"], `${key}\t${value}`];
@@ -69,7 +69,7 @@ export async function partitionsOf(topic: string): Promise<number> {
 	return topics[0]?.partitions.length ?? 0;
 }
 
-/** The rows of a query, as texts. */
+/** Runs a query. Resolves to its rows, with all columns as strings. */
 export async function psql(query: string): Promise<string[][]> {
 	const out = await run("psql", [DATABASE_URL, "-X", "-A", "-t", "-F", "\t", "-v", "ON_ERROR_STOP=1", "-c", query]);
 	return out
@@ -80,7 +80,7 @@ export async function psql(query: string): Promise<string[][]> {
 
 export const redis = async (...command: string[]) => (await run("redis-cli", ["-u", REDIS_URL, ...command])).trim();
 
-/** Uses a Cassandra session in the keyspace `plaza`. */
+/** Runs `use` with a Cassandra client in the keyspace `plaza`. */
 export async function withCassandra<T>(use: (client: Client) => Promise<T>): Promise<T> {
 	const contactPoints = CASSANDRA_CONTACT_POINTS.split(",").map(point => point.replace("localhost", "127.0.0.1"));
 	const client = new Client({ contactPoints, localDataCenter: "datacenter1", keyspace: "plaza" });

@@ -1,11 +1,11 @@
-// Accounts on the page, in a real browser: who comes and goes, what is theirs, and what ends a session and what must not.
+// Accounts on the page, in a real browser: registration, sign-in, sign-out, token refresh, and what must and must not end a session.
 import assert from "node:assert/strict";
 import { connect, createServer } from "node:net";
 import { describe, it } from "node:test";
 import type { BrowserContext, Page, Request, WebSocketRoute } from "playwright-core";
 import { noBrowser } from "./browser.ts";
 import { eventually, fresh, httpClient } from "./client.ts";
-import { balance, browsing, complaints, live, row, shows } from "./page.ts";
+import { balance, browsing, consoleErrors, live, row, shows } from "./page.ts";
 import { countOf } from "./selections.story.ts";
 import { ownName, type System } from "./system.ts";
 
@@ -52,7 +52,7 @@ const notice = (page: Page, text: RegExp) => page.locator("#notice", { hasText: 
 const REFRESH = "**/api/auth/refresh";
 const REFUSAL = { status: 401, json: { message: "This token is not valid", type: "UNAUTHORIZED" } };
 
-/** Which requests for accounts a page makes from now on, and the statuses of the answers. */
+/** Records the page's requests to /api/auth, and their failed responses. */
 function authOf(where: Page | BrowserContext) {
 	const asked: string[] = [];
 	const refused: string[] = [];
@@ -66,7 +66,7 @@ function authOf(where: Page | BrowserContext) {
 	return { asked, refused };
 }
 
-/** Tokens that end sooner than the server says. */
+/** Makes the page believe that its tokens expire after `lifeMs`. */
 const shortLived = (page: Page, lifeMs: number) =>
 	page.route(REFRESH, async route => {
 		const response = await route.fetch();
@@ -74,7 +74,7 @@ const shortLived = (page: Page, lifeMs: number) =>
 		await route.fulfill({ response, json: { ...answer, expiresAt: new Date(Date.now() + lifeMs).toISOString() } });
 	});
 
-/** The sockets of a page, oldest first, and what it sends over them; `block` may keep a frame from the server. */
+/** Records the sockets of a page, the oldest first, and the frames that it sends; `block` may drop a frame before it reaches the server. */
 async function socketsOf(page: Page, block: (frame: Record<string, unknown>, socket: WebSocketRoute) => boolean = () => false) {
 	const sockets: { route: WebSocketRoute; sent: { code?: string; id?: string; data?: { token?: string } }[] }[] = [];
 	await page.routeWebSocket("**/ws", route => {
@@ -92,21 +92,21 @@ async function socketsOf(page: Page, block: (frame: Record<string, unknown>, soc
 const tokensOf = ({ sent }: { sent: { code?: string; data?: { token?: string } }[] }) =>
 	sent.filter(({ code }) => code === "connect").map(({ data }) => data?.token);
 
-/** The same server, but the answer to a refresh is under way for so long: longer than it takes to load the page again. */
-async function farAway(url: string, delayMs: number) {
+/** A proxy to the server that delays the response to a refresh, for longer than a page load. */
+async function delayingProxy(url: string, delayMs: number) {
 	let held = 0;
 	const server = createServer(client => {
 		const upstream = connect(Number(new URL(url).port), "127.0.0.1");
-		let restMs = 0;
+		let remainingMs = 0;
 		client.on("data", part => {
-			restMs = part.includes("POST /api/auth/refresh") ? delayMs : 0;
+			remainingMs = part.includes("POST /api/auth/refresh") ? delayMs : 0;
 			upstream.write(part);
 		});
 		upstream.on("data", part => {
-			if (restMs > 0) held++;
-			setTimeout(() => client.write(part), restMs);
+			if (remainingMs > 0) held++;
+			setTimeout(() => client.write(part), remainingMs);
 		});
-		upstream.on("close", () => setTimeout(() => client.destroy(), restMs));
+		upstream.on("close", () => setTimeout(() => client.destroy(), remainingMs));
 		client.on("close", () => upstream.destroy());
 		for (const socket of [client, upstream]) socket.on("error", () => {});
 	});
@@ -120,7 +120,7 @@ export const pageAccountsStory = (plaza: () => System) =>
 	describe("accounts on the page", { skip: noBrowser }, () => {
 		const { address, newPage, open, closeAll } = browsing(plaza);
 		const api = () => httpClient(plaza().url);
-		/** A page of somebody who has an account and is signed in. */
+		/** Opens a page, and registers an account on it. */
 		const openMember = async (url?: string) => {
 			const [page, person] = [await open(undefined, url), newPerson()];
 			const answered = page.waitForResponse("**/api/auth/register");
@@ -135,7 +135,7 @@ export const pageAccountsStory = (plaza: () => System) =>
 			return tab;
 		};
 
-		it("registers, buys and shows the balance, is a guest again after signing out, and the same person in another browser", async () => {
+		it("allow to register and buy, to be a guest again after signing out, and to sign in from another browser", async () => {
 			const { page, person, id, token } = await openMember();
 			await balance(page, "0.00");
 			await buy(page, "49.99");
@@ -150,27 +150,27 @@ export const pageAccountsStory = (plaza: () => System) =>
 			const { balances } = (await api().get("/api/wallet/test-user")).json;
 			await balance(page, balances.total.toFixed(2));
 
-			const elsewhere = await open(undefined, plaza().urls.at(-1));
-			await signIn(elsewhere, person);
-			await balance(elsewhere, "49.99");
+			const otherBrowser = await open(undefined, plaza().urls.at(-1));
+			await signIn(otherBrowser, person);
+			await balance(otherBrowser, "49.99");
 			await closeAll();
 		});
 
-		it("moves every tab of the person, picks under their id, and leaves the guest of the same page alone", async () => {
+		it("update every tab of the user, and send picks with the user's id", async () => {
 			const [name, { page, person, id }] = [ownName(), await openMember()];
 			const earlier = await countOf(plaza(), name);
-			const elsewhere = await open(undefined, plaza().urls.at(-1));
-			await signIn(elsewhere, person);
+			const otherBrowser = await open(undefined, plaza().urls.at(-1));
+			await signIn(otherBrowser, person);
 			const picked = page.waitForRequest("**/api/selections/async");
 			await row(page, name).getByRole("button").click();
 			assert.equal((await picked).postDataJSON().user_id, id);
-			for (const one of [page, elsewhere]) await shows(one, name, earlier + 1);
-			await buy(elsewhere, "0.10");
-			for (const one of [page, elsewhere]) await balance(one, "0.10");
+			for (const one of [page, otherBrowser]) await shows(one, name, earlier + 1);
+			await buy(otherBrowser, "0.10");
+			for (const one of [page, otherBrowser]) await balance(one, "0.10");
 			await closeAll();
 		});
 
-		it("lets no other browser act under an account's id, neither without a token nor with its own", async () => {
+		it("cannot be used from another browser, neither without a token nor with another account's token", async () => {
 			const [name, victim, other] = [ownName(), await openMember(), await openMember(plaza().urls.at(-1))];
 			const guest = await open();
 			const earlier = await countOf(plaza(), name);
@@ -209,7 +209,7 @@ export const pageAccountsStory = (plaza: () => System) =>
 			await closeAll();
 		});
 
-		it("asks for nothing more than before while one is a guest, and for one thing more when one is signed in", async () => {
+		it("cause no request to /api/auth for a guest, and one refresh per page load for a signed-in user", async () => {
 			const page = await newPage();
 			const { asked } = authOf(page);
 			await page.goto(address());
@@ -226,7 +226,7 @@ export const pageAccountsStory = (plaza: () => System) =>
 			await closeAll();
 		});
 
-		it("keeps no token where a script or the next person could find it", async () => {
+		it("leave no token where a script or the next user could find it", async () => {
 			const { page } = await openMember();
 			const kept = await page.evaluate<string[]>(
 				"[...Object.entries(localStorage), ...Object.entries(sessionStorage)].flat().concat(document.cookie)"
@@ -240,13 +240,13 @@ export const pageAccountsStory = (plaza: () => System) =>
 		});
 
 		for (const locks of [true, false])
-			it(`stays signed in when two tabs are reloaded together again and again${locks ? "" : ", also where browsers have no locks"}`, async () => {
+			it(`stay signed in when two tabs are reloaded together many times${locks ? "" : ", in a browser without Web Locks"}`, async () => {
 				const { page, person } = await openMember();
 				const context = page.context();
 				if (!locks) await context.addInitScript("Object.defineProperty(Navigator.prototype, 'locks', { value: undefined })");
 				const { refused } = authOf(context);
 				const tabs = [page, await beside(page)];
-				// Not waiting until a page has settled: most of these end in the middle of something.
+				// Do not wait until a page has loaded: most reloads interrupt something.
 				for (let n = 0; n < 15; n++) await Promise.all(tabs.map(tab => tab.reload({ waitUntil: "domcontentloaded" })));
 				for (const tab of tabs) {
 					await live(tab);
@@ -256,15 +256,15 @@ export const pageAccountsStory = (plaza: () => System) =>
 				await closeAll();
 			});
 
-		it("stays signed in when it is reloaded while the next token is on its way", async t => {
-			const far = await farAway(plaza().url, 2_000);
-			t.after(far.close);
-			const { page, person } = await openMember(far.url);
+		it("stay signed in when the page is reloaded while a refresh is in flight", async t => {
+			const proxy = await delayingProxy(plaza().url, 2_000);
+			t.after(proxy.close);
+			const { page, person } = await openMember(proxy.url);
 			const { refused, asked } = authOf(page.context());
 			for (let n = 1; n <= 2; n++) {
 				await page.reload({ waitUntil: "commit" });
-				// From here on only the newest token counts, and the page that asked for it is about to go.
-				await eventually(() => assert.equal(far.held(), n), "the server to have answered");
+				// Now only the newest token is valid, and the page that requested it is about to be reloaded.
+				await eventually(() => assert.equal(proxy.held(), n), "the server to have answered");
 			}
 			await page.reload();
 			await live(page);
@@ -274,7 +274,7 @@ export const pageAccountsStory = (plaza: () => System) =>
 			await closeAll();
 		});
 
-		it("renews the token before it ends, and shows it on the open socket", async () => {
+		it("renew the token before it expires, and send it on the open socket", async () => {
 			const { page, person } = await openMember();
 			const sockets = await socketsOf(page);
 			await shortLived(page, 6_000);
@@ -288,7 +288,7 @@ export const pageAccountsStory = (plaza: () => System) =>
 			await closeAll();
 		});
 
-		it("has a fresh token again after the machine has slept for longer than one lasts", async () => {
+		it("refresh the token after the machine has slept for longer than its lifetime", async () => {
 			const { page, person } = await openMember();
 			await page.clock.install();
 			await page.reload();
@@ -296,7 +296,7 @@ export const pageAccountsStory = (plaza: () => System) =>
 			await balance(page, "0.00");
 			const { asked, refused } = authOf(page);
 			await page.clock.fastForward("20:00");
-			await eventually(() => assert.deepEqual(asked, ["refresh"]), "the page to ask for another token");
+			await eventually(() => assert.deepEqual(asked, ["refresh"]), "the page to refresh its token");
 			await buy(page, "3");
 			await balance(page, "3.00");
 			assert.deepEqual(refused, []);
@@ -304,7 +304,7 @@ export const pageAccountsStory = (plaza: () => System) =>
 			await closeAll();
 		});
 
-		it("believes the server's clock, not its own", async () => {
+		it("rely on the server's clock, not on the browser's", async () => {
 			const { page, person } = await openMember();
 			await page.clock.install({ time: Date.now() + 24 * 60 * 60_000 });
 			const { asked } = authOf(page);
@@ -312,7 +312,7 @@ export const pageAccountsStory = (plaza: () => System) =>
 			await live(page);
 			await buy(page, "1");
 			await balance(page, "1.00");
-			// A token that were over by its own clock would have to be renewed by now.
+			// By the browser's own clock the token would have to be renewed by now.
 			await page.clock.fastForward("05:00");
 			await buy(page, "1");
 			await balance(page, "2.00");
@@ -321,7 +321,7 @@ export const pageAccountsStory = (plaza: () => System) =>
 			await closeAll();
 		});
 
-		it("gets another token and connects again when the socket is closed because its own has ended", async () => {
+		it("refresh the token and reconnect when the server closes the socket because its token expired", async () => {
 			const { page, person } = await openMember();
 			const sockets = await socketsOf(page);
 			await page.reload();
@@ -339,7 +339,7 @@ export const pageAccountsStory = (plaza: () => System) =>
 			await closeAll();
 		});
 
-		it("renews a token that is refused, and then picks and buys under the same ids", async () => {
+		it("refresh a refused token, and then repeat picks and purchases with the same ids", async () => {
 			const name = ownName();
 			const { page } = await openMember();
 			let refusals = 0;
@@ -373,20 +373,20 @@ export const pageAccountsStory = (plaza: () => System) =>
 			await closeAll();
 		});
 
-		it("says so when the session is over, and keeps what was not sent for the same person and nobody else", async () => {
+		it("show a notice when the session has ended, and keep unsent picks for the same user only", async () => {
 			const name = ownName();
 			const { page, person, id, token } = await openMember();
 			const earlier = await countOf(plaza(), name);
 			const users: string[] = [];
-			let away = true;
+			let isUnavailable = true;
 			await page.route("**/api/selections/async", route => {
 				users.push(route.request().postDataJSON().user_id);
-				return away ? route.fulfill({ status: 503, json: { message: "away" } }) : route.continue();
+				return isUnavailable ? route.fulfill({ status: 503, json: { message: "unavailable" } }) : route.continue();
 			});
 			await row(page, name).getByRole("button").click();
 			await page.locator("#waiting", { hasText: "1" }).waitFor();
 			assert.equal((await api().post("/api/auth/logout", undefined, { authorization: `Bearer ${token}` })).json.ended, true);
-			away = false;
+			isUnavailable = false;
 
 			await notice(page, /session has ended.*\(1\) is kept/);
 			await is(page, "test-user");
@@ -409,7 +409,7 @@ export const pageAccountsStory = (plaza: () => System) =>
 			await closeAll();
 		});
 
-		it("comes and goes in all tabs at once", async () => {
+		it("sign in and out in all tabs at once", async () => {
 			const one = await open();
 			const two = await beside(one);
 			const person = newPerson();
@@ -430,7 +430,7 @@ export const pageAccountsStory = (plaza: () => System) =>
 			await closeAll();
 		});
 
-		it("stays signed in when signing out does not reach the server, and when a refresh does not", async () => {
+		it("stay signed in when a sign-out or a refresh does not reach the server", async () => {
 			const { page, person } = await openMember();
 			await page.context().setOffline(true);
 			await page.locator("#account").click();
@@ -449,9 +449,9 @@ export const pageAccountsStory = (plaza: () => System) =>
 			await closeAll();
 		});
 
-		it("lives under the strict policy also with its dialogs open, and what they do", async () => {
+		it("comply with the strict content security policy, also in the dialogs", async () => {
 			const page = await newPage();
-			const all = complaints(page);
+			const all = consoleErrors(page);
 			await page.goto(address());
 			await live(page);
 			const person = newPerson();

@@ -1,10 +1,10 @@
-// The dialogs to sign in and to register: what they say, what they keep, and that they need neither a mouse nor eyes nor a large screen.
+// The sign-in and registration dialogs: messages, kept input, and use by keyboard, by screen reader and on a phone.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Page } from "playwright-core";
 import { noBrowser } from "./browser.ts";
 import { eventually, fresh, httpClient } from "./client.ts";
-import { allNamed, browsing, fitsAFinger, live, PHONE } from "./page.ts";
+import { browsing, checkAccessibleNames, checkTouchLayout, live, PHONE } from "./page.ts";
 import { is, newPerson, submitWith } from "./page-accounts.story.ts";
 import type { System } from "./system.ts";
 
@@ -12,7 +12,7 @@ const LOGIN = "**/api/auth/login";
 
 const focused = (page: Page) => page.evaluate<string>("document.activeElement.id || document.activeElement.textContent");
 const value = (page: Page, field: string) => page.locator(`dialog #${field}`).inputValue();
-const faultAt = async (page: Page, field: string, text: RegExp) => {
+const errorAt = async (page: Page, field: string, text: RegExp) => {
 	await page.locator(`#${field}-error`, { hasText: text }).waitFor();
 	const input = page.locator(`dialog #${field}`);
 	assert.equal(await input.getAttribute("aria-invalid"), "true");
@@ -41,18 +41,18 @@ export const pageDialogsStory = (plaza: () => System) =>
 			return page;
 		};
 
-		it("say at the field what is wrong with it, and keep what was typed", async () => {
+		it("show errors at their fields, and keep the input", async () => {
 			const page = await openRegister();
 			await submitWith(page, {});
-			await faultAt(page, "email", /^Must not be empty\.$/);
+			await errorAt(page, "email", /^Must not be empty\.$/);
 			const person = newPerson();
 			await submitWith(page, { ...person, email: "no address" });
-			await faultAt(page, "email", /e-mail address/);
+			await errorAt(page, "email", /e-mail address/);
 			await submitWith(page, { ...person, password: "short" });
-			await faultAt(page, "password", /^Must be at least 10 characters long\.$/);
+			await errorAt(page, "password", /^Must be at least 10 characters long\.$/);
 			assert.equal(await page.textContent("#email-error"), "");
 			await submitWith(page, { ...person, password: "password123" });
-			await faultAt(page, "password", /commonest/);
+			await errorAt(page, "password", /commonest/);
 			assert.deepEqual([await value(page, "email"), await value(page, "name")], [person.email, person.name]);
 			await page.locator("dialog #password").fill(person.password);
 			assert.equal(await page.locator("#password-error").isVisible(), false);
@@ -61,11 +61,11 @@ export const pageDialogsStory = (plaza: () => System) =>
 			await closeAll();
 		});
 
-		it("say that an address is taken, and take it along to the other dialog", async () => {
+		it("report a taken address, and keep it when the user changes to the other dialog", async () => {
 			const person = await account();
 			const page = await openRegister();
 			await submitWith(page, { ...person, email: person.email.toUpperCase() });
-			await faultAt(page, "email", /has an account already/);
+			await errorAt(page, "email", /has an account already/);
 			await page.locator("dialog .other").click();
 			await page.locator("dialog #name").waitFor({ state: "detached" });
 			assert.equal(await value(page, "email"), person.email.toUpperCase());
@@ -75,7 +75,7 @@ export const pageDialogsStory = (plaza: () => System) =>
 			await closeAll();
 		});
 
-		it("say the same of a wrong password and of an unknown address, and select the password to be typed again", async () => {
+		it("show the same message for a wrong password and for an unknown address, and select the password", async () => {
 			const { email } = await account();
 			const page = await openSignIn();
 			const said: (string | null)[] = [];
@@ -91,7 +91,7 @@ export const pageDialogsStory = (plaza: () => System) =>
 			await closeAll();
 		});
 
-		it("wait for as long as the server asks, without asking it again, and say how long", async () => {
+		it("wait for the time in Retry-After without another request, and show how long", async () => {
 			const person = await account();
 			const page = await openSignIn();
 			let asked = 0;
@@ -112,7 +112,7 @@ export const pageDialogsStory = (plaza: () => System) =>
 			await closeAll();
 		});
 
-		it("say that the server is away, keep what was typed, and sign in once it is back", async () => {
+		it("report that the server is unavailable, keep the input, and sign in once it is available", async () => {
 			const person = await account();
 			const page = await openSignIn();
 			await page.context().setOffline(true);
@@ -122,7 +122,7 @@ export const pageDialogsStory = (plaza: () => System) =>
 			let answers = 0;
 			await page.route(LOGIN, route =>
 				answers++ === 0
-					? route.fulfill({ status: 503, headers: { "Retry-After": "1" }, json: { message: "away", type: "UNAVAILABLE" } })
+					? route.fulfill({ status: 503, headers: { "Retry-After": "1" }, json: { message: "unavailable", type: "UNAVAILABLE" } })
 					: route.continue()
 			);
 			await page.locator("dialog [type=submit]").click();
@@ -134,7 +134,7 @@ export const pageDialogsStory = (plaza: () => System) =>
 			await closeAll();
 		});
 
-		it("need no mouse: they are opened, filled, left and sent by the keyboard, and give the focus back", async () => {
+		it("work with the keyboard alone, and return the focus when they close", async () => {
 			const page = await open();
 			const { keyboard } = page;
 			await keyboard.press("Tab");
@@ -174,7 +174,7 @@ export const pageDialogsStory = (plaza: () => System) =>
 			assert.equal(await focused(page), "account");
 			await eventually(
 				async () => assert.match((await page.textContent("#announcements")) ?? "", new RegExp(`signed in as ${person.name}`)),
-				"a screen reader to be told"
+				"the announcement for screen readers"
 			);
 			await keyboard.press("Enter");
 			await is(page, "test-user");
@@ -182,7 +182,7 @@ export const pageDialogsStory = (plaza: () => System) =>
 			await closeAll();
 		});
 
-		it("are known to password managers for what they are", async () => {
+		it("have the field names and autocomplete values that password managers expect", async () => {
 			const page = await openSignIn();
 			const fields = () =>
 				page.evaluate<string[]>(
@@ -199,16 +199,16 @@ export const pageDialogsStory = (plaza: () => System) =>
 			await closeAll();
 		});
 
-		it("fit a phone and a finger, and name themselves and each control to a screen reader", async () => {
+		it("fit a phone, have large enough controls, and have accessible names", async () => {
 			const page = await newPage(PHONE);
 			await page.goto(address());
 			await live(page);
 			await page.locator("#account").click();
 			for (const title of ["Sign in", "Register"]) {
 				await page.getByRole("dialog", { name: title, exact: true }).waitFor();
-				const named = await allNamed(page);
+				const named = await checkAccessibleNames(page);
 				const names = named.map(({ role, name }) => `${role?.value} ${name?.value}`);
-				// What is behind the dialog is not to be reached.
+				// Elements behind the dialog must not be accessible.
 				assert.equal(
 					names.some(name => name.includes("Buy")),
 					false
@@ -233,11 +233,11 @@ export const pageDialogsStory = (plaza: () => System) =>
 			await page.locator("dialog .other").click();
 			await submitWith(page, long);
 			await is(page, long.name);
-			await fitsAFinger(page);
+			await checkTouchLayout(page);
 			await closeAll();
 		});
 
-		it("change nothing when they are closed before there is an answer", async () => {
+		it("change nothing when they are closed before the response", async () => {
 			const person = await account();
 			const page = await openSignIn();
 			const asking = page.waitForRequest(LOGIN);

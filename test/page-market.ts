@@ -1,4 +1,4 @@
-// Who is at the market, in browsers and behind them, and what their pages tell them.
+// Users, products and orders for the tests of the market pages, and helpers that read those pages.
 import assert from "node:assert/strict";
 import type { Page } from "playwright-core";
 import { userCreate } from "../services/users/users.create.fixture.ts";
@@ -14,7 +14,7 @@ export interface Person {
 
 const ADDRESS = { name: "Ann", street: "1 Main Street", city: "10431 Athens", country: "Greece" };
 
-/** Every toast that comes from now on, in order. */
+/** Records every toast from now on. Resolves to a function that returns their texts in order. */
 export async function toastsOf(page: Page): Promise<() => Promise<string[]>> {
 	const toasts = await page.evaluateHandle<string[]>(`(() => {
 		const texts = [];
@@ -31,18 +31,18 @@ export const order = (page: Page, orderId: string) => page.locator(`[data-order=
 export const left = (page: Page, productId: string, text: string) =>
 	eventually(
 		async () => assert.equal(await page.locator(`#products [data-product="${productId}"] .left`).textContent(), text),
-		`the page to say ${text}`
+		`the page to show ${text}`
 	);
 export const status = (page: Page, orderId: string, text: string) =>
 	page.waitForSelector(`[data-order="${orderId}"][data-status="${text}"]`);
 
-/** Fills in how many of a product are wanted, and where to. */
+/** Fills in the quantity of a product and the shipping address. */
 export async function choose(page: Page, productId: string, quantity: number) {
 	await product(page, productId).locator(".quantity").fill(String(quantity));
 	for (const [field, text] of Object.entries(ADDRESS)) await page.locator(`#ship-${field}`).fill(text);
 }
 
-/** Orders by the page, and answers the order's id. */
+/** Places an order with the page. Resolves to the order's id. */
 export async function orderOn(page: Page, productId: string, quantity: number): Promise<string> {
 	await choose(page, productId, quantity);
 	const answered = page.waitForResponse(
@@ -52,7 +52,7 @@ export async function orderOn(page: Page, productId: string, quantity: number): 
 	return (await (await answered).json()).orderId;
 }
 
-/** For a system of either profile that runs. */
+/** Helpers for a running system of either profile. */
 export const marketOf = (plaza: () => System) => {
 	let admin: Promise<Person> | undefined;
 	const http = () => httpClient(plaza().url);
@@ -84,7 +84,7 @@ export const marketOf = (plaza: () => System) => {
 			assert.equal((await http().post("/api/auth/register", person)).status, 201);
 			return person;
 		},
-		/** On this page, by its dialog. */
+		/** Signs in with the page's dialog. */
 		signIn: (page: Page, person: Person) => signIn(page, person),
 		newProduct: async (stock: number, price = 12.5): Promise<{ productId: string; sku: string; name: string }> => {
 			const asked = { name: fresh("Olive oil"), description: "Cold pressed", price, sku: fresh("sku"), stock };
@@ -92,7 +92,7 @@ export const marketOf = (plaza: () => System) => {
 			assert.equal(status, 201, text);
 			return json;
 		},
-		/** The admin does it somewhere else, not by this page. */
+		/** Moves an order through these statuses over HTTP, as the admin. */
 		bring: async (orderId: string, ...statuses: string[]) => {
 			const headers = await headersOf(await theAdmin());
 			for (const status of statuses) {
@@ -100,7 +100,7 @@ export const marketOf = (plaza: () => System) => {
 				assert.equal(answer.status, 200, answer.text);
 			}
 		},
-		/** Somebody orders somewhere else. */
+		/** Places an order over HTTP. Resolves to the order's id. */
 		order: async (person: Person, productId: string, quantity: number): Promise<string> => {
 			const asked = { items: [{ productId, quantity }], shippingAddress: ADDRESS };
 			const { status, json, text } = await http().post("/api/orders", asked, await headersOf(person));

@@ -1,4 +1,4 @@
-// The page against the system as several processes on the real servers; `PROFILE=embedded` runs the same against one.
+// Tests the pages against several processes on the real servers; `PROFILE=embedded` runs the same against one process.
 import { after, before, describe } from "node:test";
 import { noBrowser } from "./browser.ts";
 import { commercePageStory } from "./commerce-page.story.ts";

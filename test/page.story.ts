@@ -1,10 +1,22 @@
-// The page in a real browser: what a person sees and does, at a desk, on a phone, with a keyboard, and while the server is gone.
+// The page in a real browser: on a desktop, on a phone, with a keyboard, and during server outages.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { WebSocketRoute } from "playwright-core";
 import { noBrowser } from "./browser.ts";
 import { eventually, fresh, httpClient } from "./client.ts";
-import { allNamed, balance, browsing, complaints, count, fitsAFinger, follow, live, PHONE, row, shows } from "./page.ts";
+import {
+	balance,
+	browsing,
+	checkAccessibleNames,
+	checkTouchLayout,
+	consoleErrors,
+	count,
+	follow,
+	live,
+	PHONE,
+	row,
+	shows
+} from "./page.ts";
 import { countOf } from "./selections.story.ts";
 import { ownName, type System } from "./system.ts";
 
@@ -14,7 +26,7 @@ export const pageStory = (plaza: () => System) =>
 		const pick = (name: string, user_id = "test-user", id = fresh("pick")) =>
 			httpClient(plaza().url).post("/api/selections/async", { name, id, user_id });
 
-		it("shows 200 picks of which 20 are repeats as 180 more, in two tabs, without a reload", async () => {
+		it("counts 200 picks with 20 repeated ids as 180, in two tabs, without a reload", async () => {
 			const name = ownName();
 			const tabs = [await open(), await open(undefined, plaza().urls.at(-1))];
 			const earlier = await countOf(plaza(), name);
@@ -41,7 +53,7 @@ export const pageStory = (plaza: () => System) =>
 			await closeAll();
 		});
 
-		it("moves both tabs when the button is clicked, and when it is reached and pressed with the keyboard alone", async () => {
+		it("updates both tabs when the button is clicked, and when it is pressed with the keyboard alone", async () => {
 			const name = ownName();
 			const tabs = [await open(), await open(undefined, plaza().urls.at(-1))] as const;
 			const [tab] = tabs;
@@ -60,16 +72,16 @@ export const pageStory = (plaza: () => System) =>
 			await closeAll();
 		});
 
-		it("moves when somebody else picks", async () => {
+		it("updates the count when another user picks", async () => {
 			const name = ownName();
 			const page = await open(fresh("user"));
 			const earlier = await countOf(plaza(), name);
-			await pick(name, fresh("somebody-else"));
+			await pick(name, fresh("another-user"));
 			await shows(page, name, earlier + 1);
 			await closeAll();
 		});
 
-		it("takes the names from the server, in its order", async () => {
+		it("lists the server's names in the server's order", async () => {
 			const page = await open();
 			const names = await page.evaluate("Array.from(document.querySelectorAll('tbody tr'), row => row.dataset.selection)");
 			assert.deepEqual(names, plaza().selectionNames);
@@ -91,7 +103,7 @@ export const pageStory = (plaza: () => System) =>
 			await closeAll();
 		});
 
-		it("shows at the field what is wrong with an amount, and sends nothing", async () => {
+		it("shows an error at the field for an invalid amount, and sends nothing", async () => {
 			const user = fresh("buyer");
 			const page = await newPage();
 			const sent: string[] = [];
@@ -117,7 +129,7 @@ export const pageStory = (plaza: () => System) =>
 			await closeAll();
 		});
 
-		it("connects again by itself after a restart, and counts once what was picked and bought while the server was away", async () => {
+		it("reconnects after a server restart, and sends picks and purchases made meanwhile exactly once", async () => {
 			const [name, user] = [ownName(), fresh("user")];
 			const [stays, leaves] = [await open(user), await open(user)];
 			await row(stays, name).getByRole("button").click();
@@ -138,9 +150,9 @@ export const pageStory = (plaza: () => System) =>
 			await stays.waitForSelector("#purchases [data-state=waiting]");
 			await eventually(
 				async () => assert.match((await stays.textContent("#waiting")) ?? "", /3/),
-				"the page to say that 3 picks wait"
+				"the page to show 3 waiting picks"
 			);
-			// Closed before it could send: the next page of the same browser does.
+			// This page is closed before it can send: the next page of the same browser sends its picks.
 			const { 0: again } = [await leaves.context().newPage()];
 			await leaves.close();
 
@@ -157,7 +169,7 @@ export const pageStory = (plaza: () => System) =>
 			await closeAll();
 		});
 
-		it("sends a pick again under the same id when its answer was lost, and it counts once", async () => {
+		it("resends a pick with the same id when its response was lost, and it counts once", async () => {
 			const name = ownName();
 			const page = await open();
 			const earlier = await countOf(plaza(), name);
@@ -169,16 +181,16 @@ export const pageStory = (plaza: () => System) =>
 				await route.abort();
 			});
 			await row(page, name).getByRole("button").click();
-			await eventually(() => assert.equal(ids.length, 2), "the pick to be sent again");
+			await eventually(() => assert.equal(ids.length, 2), "the pick to be resent");
 			assert.equal(ids[0], ids[1]);
-			// Another one is counted after it, so that a repeat would have shown by then.
+			// Another pick is counted later, so a repeated count would be visible by then.
 			await eventually(async () => assert.equal(await page.evaluate("localStorage.length"), 0), "both to be acknowledged");
 			await pick(name);
 			await shows(page, name, earlier + 2);
 			await closeAll();
 		});
 
-		it("waits as long as the server asks for, and takes a refusal as the last word", async () => {
+		it("waits for the time in Retry-After, and does not retry a refused pick", async () => {
 			const name = ownName();
 			const page = await open();
 			const earlier = await countOf(plaza(), name);
@@ -194,7 +206,7 @@ export const pageStory = (plaza: () => System) =>
 			assert.equal(sentMs.length, 2);
 			assert.ok(
 				(sentMs[1] as number) - (sentMs[0] as number) >= 2000,
-				`asked again after ${(sentMs[1] as number) - (sentMs[0] as number)} ms`
+				`retried after ${(sentMs[1] as number) - (sentMs[0] as number)} ms`
 			);
 
 			answers.push({ status: 422, headers: { "Retry-After": "0" }, json: { message: "name: is not up for selection" } });
@@ -207,7 +219,7 @@ export const pageStory = (plaza: () => System) =>
 			await closeAll();
 		});
 
-		it("never shows a lower count, and finds out when the other side has gone silent", async () => {
+		it("never shows a lower count, and detects a silent connection", async () => {
 			const name = ownName();
 			const user = fresh("user");
 			const page = await newPage();
@@ -237,16 +249,16 @@ export const pageStory = (plaza: () => System) =>
 					(await states()).map(({ text }) => text),
 					["live", "reconnecting", "live"]
 				);
-			}, "the page to give up the silent connection and to open another");
+			}, "the page to replace the silent connection");
 			assert.equal(sockets.length, 2);
 			await balance(page, "0.00");
 			await closeAll();
 		});
 
-		it("lives under a strict content security policy, without a complaint and without a missing file", async () => {
+		it("complies with the strict content security policy, without console errors or missing files", async () => {
 			const name = ownName();
 			const page = await newPage();
-			const all = complaints(page);
+			const all = consoleErrors(page);
 			page.on("response", response => response.status() >= 400 && all.push(`${response.status()} ${response.url()}`));
 			await page.goto(address());
 			await live(page);
@@ -261,34 +273,34 @@ export const pageStory = (plaza: () => System) =>
 			await closeAll();
 		});
 
-		it("gives every control a name and a size for a finger, the table a caption, and news a live region", async () => {
+		it("gives every control a name and a sufficient size, the table a caption, and announcements a live region", async () => {
 			const page = await newPage(PHONE);
 			await page.goto(address());
 			await live(page);
-			const named = await allNamed(page);
+			const named = await checkAccessibleNames(page);
 			assert.ok(named.length > 3);
 			const table = named.find(({ role }) => role?.value === "table");
 			assert.equal(table?.name?.value, "selection results via socket");
 			assert.equal(await page.textContent("caption"), "selection results via socket");
 			assert.ok((await page.locator("[aria-live=polite]").count()) > 0);
 			assert.equal(await page.getAttribute("html", "lang"), "en");
-			await fitsAFinger(page);
+			await checkTouchLayout(page);
 			await closeAll();
 		});
 
-		it("tells a screen reader of one's own picks, at most once a second", async () => {
+		it("announces the user's own picks to screen readers, at most once a second", async () => {
 			const name = ownName();
 			const page = await open(fresh("user"));
 			const earlier = await countOf(plaza(), name);
-			const said = await follow(page, "#announcements");
+			const announced = await follow(page, "#announcements");
 			for (let n = 0; n < 20; n++) await row(page, name).getByRole("button").click();
 			await eventually(
 				async () => assert.match((await page.textContent("#announcements")) ?? "", new RegExp(`${name} ${earlier + 20}`)),
-				"the last count to be said"
+				"the last count to be announced"
 			);
-			const [, ...times] = (await said()).map(({ atMs }) => atMs);
+			const [, ...times] = (await announced()).map(({ atMs }) => atMs);
 			for (const [n, atMs] of times.slice(1).entries())
-				assert.ok(atMs - (times[n] as number) >= 990, `said twice within ${atMs - (times[n] as number)} ms`);
+				assert.ok(atMs - (times[n] as number) >= 990, `announced twice within ${atMs - (times[n] as number)} ms`);
 			await closeAll();
 		});
 	});

@@ -1,4 +1,4 @@
-// What tests see of the page, and browsers to see it in.
+// Helpers of the page tests: browsers, and selectors and checks of the page.
 import assert from "node:assert/strict";
 import { after, before } from "node:test";
 import type { Browser, BrowserContext, Page } from "playwright-core";
@@ -6,8 +6,8 @@ import { openBrowser } from "./browser.ts";
 import { eventually, WAIT_MS } from "./client.ts";
 import type { System } from "./system.ts";
 
-/** What must never be on a page's console: its own errors, what the policy has stopped, and what could not be loaded. */
-export function complaints(page: Page): string[] {
+/** Collects the page's errors: exceptions, policy violations, and files that could not be loaded. */
+export function consoleErrors(page: Page): string[] {
 	const all: string[] = [];
 	page.on("pageerror", error => all.push(String(error)));
 	page.on("console", message => message.type() === "error" && all.push(message.text()));
@@ -22,8 +22,8 @@ export const shows = (page: Page, name: string, expected: number) =>
 export const balance = (page: Page, expected: string) =>
 	eventually(async () => assert.equal(await page.textContent("#balance"), expected), `the balance to be ${expected}`);
 
-/** Every control and picture that is not hidden has a name, as a screen reader gets it. Answers them. */
-export async function allNamed(page: Page) {
+/** Checks that every visible control and image has an accessible name. Resolves to them. */
+export async function checkAccessibleNames(page: Page) {
 	const devtools = await page.context().newCDPSession(page);
 	const { nodes } = await devtools.send("Accessibility.getFullAXTree");
 	const named = nodes.filter(
@@ -34,8 +34,8 @@ export async function allNamed(page: Page) {
 	return named;
 }
 
-/** Every control is large enough for a finger, and nothing makes the page wider than the screen. */
-export async function fitsAFinger(page: Page) {
+/** Checks that every control is large enough for touch, and that the page is not wider than the screen. */
+export async function checkTouchLayout(page: Page) {
 	for (const control of await page.locator("button:visible, input:visible, nav a:visible").all()) {
 		const box = await control.boundingBox();
 		assert.ok(box && box.height >= 44 && box.width >= 44, `${await control.textContent()} is ${box?.width} x ${box?.height}`);
@@ -51,7 +51,7 @@ interface Shown {
 	atMs: number;
 }
 
-/** Every text that an element shows from now on, and when. */
+/** Records every text that an element shows from now on, with its time. */
 export async function follow(page: Page, selector: string): Promise<() => Promise<Shown[]>> {
 	const texts = await page.evaluateHandle<Shown[]>(`(() => {
 		const element = document.querySelector(${JSON.stringify(selector)});
@@ -62,7 +62,7 @@ export async function follow(page: Page, selector: string): Promise<() => Promis
 	return () => texts.jsonValue();
 }
 
-/** A browser for the suite in which this is called. */
+/** Opens a browser for the calling suite. */
 export function browsing(plaza: () => System) {
 	let browser: Browser;
 	const contexts: BrowserContext[] = [];
@@ -80,9 +80,9 @@ export function browsing(plaza: () => System) {
 	};
 	return {
 		address,
-		/** A page that is still empty, of a person of its own: nobody else has its cookies or its storage. */
+		/** An empty page in a browser context of its own, which shares no cookies and no storage. */
 		newPage,
-		/** A live page, of a person of its own. */
+		/** A connected page in a browser context of its own. */
 		open: async (user?: string, url?: string) => {
 			const page = await newPage();
 			await page.goto(address(user, url));

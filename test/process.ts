@@ -1,4 +1,4 @@
-// One real process of the system under test: `node runtime/start.ts` with an environment of its own, and nothing of it left behind.
+// Runs a process of the system under test: `node runtime/start.ts` with its own environment. No process survives the test process.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
@@ -15,21 +15,21 @@ export interface SystemProcess {
 	name: string;
 	env: Record<string, string>;
 	readonly pid: number;
-	/** Sends the signal and waits for the end. */
+	/** Sends the signal and waits until the process has ended. */
 	kill(signal: NodeJS.Signals, withinMs?: number): Promise<Exit>;
-	/** Starts it again with the same environment, after it has ended; waits for nothing. */
+	/** Starts the ended process again with the same environment; does not wait until it is ready. */
 	start(): void;
-	/** How it ended; undefined while it runs. */
+	/** The exit code and signal; undefined while it runs. */
 	readonly ended: Exit | undefined;
-	/** Waits for the end, and brings it about where it does not come in time. */
+	/** Waits until the process has ended; kills it and rejects if that takes longer. */
 	exited(withinMs: number): Promise<Exit>;
-	/** What it has written on both streams since the first start, oldest dropped. */
+	/** Its output on both streams since the first start; the oldest output may be dropped. */
 	output(): string;
-	/** Waits until what it wrote since its last start matches. */
+	/** Waits until its output since the last start matches. Resolves to the match. */
 	printed(pattern: RegExp, withinMs: number): Promise<string>;
 }
 
-/** Kills what was started by this test process as soon as this test process is gone, however it went: its pipe closes. */
+/** A helper process that kills all started processes when the test process ends in any way: then its standard input closes. */
 const guardian = `
 	const pids = new Set();
 	process.on("SIGINT", () => {}).on("SIGTERM", () => {});
@@ -37,7 +37,7 @@ const guardian = `
 		.on("line", line => line[0] === "+" ? pids.add(+line.slice(1)) : pids.delete(+line.slice(1)))
 		.on("close", () => { for (const pid of pids) try { process.kill(pid, "SIGKILL"); } catch {} });`;
 let guard: ChildProcess | undefined;
-const guarded = (line: string) => {
+const notifyGuard = (line: string) => {
 	if (!guard) {
 		guard = spawn(process.execPath, ["-e", guardian], { stdio: ["pipe", "ignore", "ignore"], detached: true });
 		guard.unref();
@@ -46,7 +46,7 @@ const guarded = (line: string) => {
 	guard.stdin?.write(`${line}\n`);
 };
 
-/** Rejects after a time with what was waited for. */
+/** Rejects after `timeoutMs` with an error that names what was awaited. */
 export async function within<T>(promise: Promise<T>, timeoutMs: number, what: () => string): Promise<T> {
 	let timer: NodeJS.Timeout | undefined;
 	const late = new Promise<never>((_, reject) => {
@@ -55,7 +55,7 @@ export async function within<T>(promise: Promise<T>, timeoutMs: number, what: ()
 	return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
-/** Starts one process. Of this process's own environment it gets only what finds programs and temporary files. */
+/** Starts a process. From the environment of this process it gets only the variables that locate programs and temporary files. */
 export function startProcess(name: string, env: Record<string, string>): SystemProcess {
 	const { PATH = "", HOME = "", TMPDIR = "/tmp", SystemRoot = "" } = process.env;
 	let child: ChildProcess;
@@ -74,15 +74,15 @@ export function startProcess(name: string, env: Record<string, string>): SystemP
 			stdio: ["ignore", "pipe", "pipe"]
 		});
 		child = started;
-		guarded(`+${started.pid}`);
+		notifyGuard(`+${started.pid}`);
 		for (const stream of [started.stdout, started.stderr]) {
 			stream.setEncoding("utf8").on("data", text => {
 				output = (output + text).slice(-KEPT_OUTPUT_CHARACTERS);
 			});
 		}
-		// "close" and not "exit": by then everything that was written has arrived too.
+		// "close" instead of "exit": it is emitted after all output has arrived.
 		exit = once(started, "close").then(([code, signal]) => {
-			guarded(`-${started.pid}`);
+			notifyGuard(`-${started.pid}`);
 			ended = { code, signal };
 			return ended;
 		});
@@ -92,7 +92,7 @@ export function startProcess(name: string, env: Record<string, string>): SystemP
 		try {
 			return await within(exit, withinMs, () => `${name} to end; its last output:\n${output.slice(-3000)}`);
 		} catch (error) {
-			// Nobody waits for it any more, and it would keep the test process waiting.
+			// A running child would keep the test process alive.
 			child.kill("SIGKILL");
 			throw error;
 		}
@@ -129,7 +129,7 @@ export function startProcess(name: string, env: Record<string, string>): SystemP
 	};
 }
 
-/** Ports that nobody listens on. Below the range from which systems take ports for outgoing connections, so that they are still free after a restart. */
+/** Free ports, below the range that systems use for outgoing connections, so that they are still free after a restart. */
 export async function freePorts(count: number): Promise<number[]> {
 	const ports = new Set<number>();
 	while (ports.size < count) {

@@ -1,4 +1,4 @@
-// What was acknowledged is never lost and counts once, whichever of our own processes dies meanwhile.
+// Everything acknowledged is kept and counts once when processes of the system are killed.
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { openSocketAs } from "./client.socket.ts";
@@ -6,15 +6,15 @@ import { fresh } from "./client.ts";
 import { faults, RECOVERY_MS } from "./faults.ts";
 import { type System, startSystem } from "./system.ts";
 
-describe("what was acknowledged on the cluster is counted exactly once", () => {
+describe("an acknowledged message on the cluster counts exactly once", () => {
 	let system: System;
 	before(async () => {
 		system = await startSystem({ profile: "cluster" });
 	});
 	after(() => system?.stop());
-	const { underLoad, allWell, pick, screensMove } = faults(() => system);
+	const { underLoad, restoreAll, pick, screensUpdate } = faults(() => system);
 
-	it("when each process in turn is killed with -9 in a burst, and started again", () =>
+	it("when each process in turn is killed with kill -9 in a burst, and restarted", () =>
 		underLoad(async ledger => {
 			for (const one of system.processes) {
 				await one.kill("SIGKILL");
@@ -31,7 +31,7 @@ describe("what was acknowledged on the cluster is counted exactly once", () => {
 			await system.restart();
 		}));
 
-	it("when each process in turn is told to stop in a burst, which each does with 0", () =>
+	it("when each process in turn is stopped with SIGTERM in a burst, and exits with 0", () =>
 		underLoad(async ledger => {
 			for (const one of system.processes) {
 				assert.deepEqual(await one.kill("SIGTERM"), { code: 0, signal: null }, one.output().slice(-2000));
@@ -41,16 +41,16 @@ describe("what was acknowledged on the cluster is counted exactly once", () => {
 			}
 		}));
 
-	it("and its screens on one gateway move while the other gateway is dead", async () => {
-		await allWell();
+	it("and is pushed to screens on one gateway while the other gateway is down", async () => {
+		await restoreAll();
 		const user = fresh("user");
 		const screens = await Promise.all(system.wsUrls.map(url => openSocketAs(url, user)));
 		await system.process("gateway-2").kill("SIGKILL");
 		assert.equal((await pick(user)).status, 202);
-		await screens[0]?.waitFor(({ code }) => code === "SelectionSummary", "the pick on the screen that is left");
+		await screens[0]?.waitFor(({ code }) => code === "SelectionSummary", "the pick on the screen of the running gateway");
 		screens[0]?.close();
 		system.process("gateway-2").start();
 		await system.ready(RECOVERY_MS);
-		await screensMove();
+		await screensUpdate();
 	});
 });

@@ -1,4 +1,4 @@
-// A purchase is answered once it is committed, counts once, and adds up to the cent at every door.
+// A purchase is answered after its commit, counts once, and every API returns exact totals.
 import assert from "node:assert/strict";
 import { describe } from "node:test";
 import { grpcClient } from "./client.grpc.ts";
@@ -11,7 +11,7 @@ const isPurchase = (frame: Frame) => frame.code === "purchase";
 const isBalance = (total: number) => (frame: Frame) => frame.code === "balance" && frame.data.balances.total === total;
 const totals = (socket: Socket) => socket.of("balance").map(({ data }) => data.balances.total as number);
 
-/** Amounts that are none, as JSON text: what JSON cannot say has no place on the wire. */
+/** Invalid amounts, as JSON text, because some of them are not JSON numbers. */
 const BAD_AMOUNTS = [
 	"0",
 	"-0",
@@ -32,7 +32,7 @@ const BAD_AMOUNTS = [
 	"[1]",
 	"{}"
 ];
-/** Among them those whose hundredfold is no whole number in floating point. */
+/** Valid amounts, among them some that give no whole number of cents in floating point. */
 const GOOD_AMOUNTS = [0.01, 0.29, 0.57, 1.1, 1.15, 4.35, 8.2, 19.99, 49.99, 64.1, 1000000, 999999.99, 1e5];
 
 export const purchasesStory = (plaza: () => System) =>
@@ -40,8 +40,8 @@ export const purchasesStory = (plaza: () => System) =>
 		const http = () => httpClient(plaza().url);
 		const buy = (body: object, headers: Record<string, string> = {}) => http().post("/api/purchases", body, headers);
 
-		/** What a user has spent by every door that tells; waits until the wallet knows all that was bought. */
-		async function spent(user: string, total: number) {
+		/** Waits until the wallet knows all purchases of a user, and checks the total in every API. */
+		async function checkTotal(user: string, total: number) {
 			const grpc = grpcClient(plaza().grpc);
 			try {
 				const expected = { balances: { total } };
@@ -56,44 +56,47 @@ export const purchasesStory = (plaza: () => System) =>
 			}
 		}
 
-		story("answers the socket that asked, also one that never connected, and then shows it the new balance", async () => {
-			const user = fresh("buyer");
-			const socket = await openSocket(plaza().wsUrl);
-			const answer = await socket.ask({ user_id: user, amount: 49.99 });
-			assert.deepEqual(answer, { code: "purchase", data: { id: answer.data.id, user_id: user, amount: 49.99 } });
-			assert.match(answer.data.id, /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
-			const balance = await socket.waitFor(({ code }) => code === "balance", "the balance");
-			assert.deepEqual(balance, { code: "balance", data: { user_id: user, balances: { total: 49.99 } } });
-			await spent(user, 49.99);
-			socket.close();
-		});
+		story(
+			"answers the socket that sent the purchase, even without a connect, and then pushes the new balance to it",
+			async () => {
+				const user = fresh("buyer");
+				const socket = await openSocket(plaza().wsUrl);
+				const answer = await socket.ask({ user_id: user, amount: 49.99 });
+				assert.deepEqual(answer, { code: "purchase", data: { id: answer.data.id, user_id: user, amount: 49.99 } });
+				assert.match(answer.data.id, /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
+				const balance = await socket.waitFor(({ code }) => code === "balance", "the balance");
+				assert.deepEqual(balance, { code: "balance", data: { user_id: user, balances: { total: 49.99 } } });
+				await checkTotal(user, 49.99);
+				socket.close();
+			}
+		);
 
-		story("answers only who asked, and shows the balance to every socket of the buyer and to nobody else", async () => {
+		story("answers only the sending socket, and pushes the balance only to the buyer's sockets", async () => {
 			const user = fresh("buyer");
-			const [asks, elsewhere, stranger] = await Promise.all([
+			const [sender, otherSocket, stranger] = await Promise.all([
 				openSocketAs(plaza().wsUrl, user),
 				openSocketAs(plaza().wsUrls.at(-1) as string, user),
 				openSocketAs(plaza().wsUrl, fresh("stranger"))
 			]);
-			asks.send({ user_id: user, amount: 1.5 });
-			await asks.waitFor(isPurchase, "the answer");
-			for (const socket of [asks, elsewhere]) await socket.waitFor(isBalance(1.5), "the balance");
-			assert.deepEqual([elsewhere.of("purchase"), stranger.of("balance"), stranger.of("purchase")], [[], [], []]);
-			for (const socket of [asks, elsewhere, stranger]) socket.close();
+			sender.send({ user_id: user, amount: 1.5 });
+			await sender.waitFor(isPurchase, "the answer");
+			for (const socket of [sender, otherSocket]) await socket.waitFor(isBalance(1.5), "the balance");
+			assert.deepEqual([otherSocket.of("purchase"), stranger.of("balance"), stranger.of("purchase")], [[], [], []]);
+			for (const socket of [sender, otherSocket, stranger]) socket.close();
 		});
 
-		story("shows the balance to the buyer's sockets when somebody else's socket did the asking", async () => {
+		story("pushes the balance to the buyer's sockets when another user's socket sent the purchase", async () => {
 			const [user, friend] = [fresh("buyer"), fresh("friend")];
-			const [buyer, asks] = [await openSocketAs(plaza().wsUrl, user), await openSocketAs(plaza().wsUrl, friend)];
-			asks.send({ user_id: user, amount: 3 });
-			await asks.waitFor(isPurchase, "the answer");
+			const [buyer, sender] = [await openSocketAs(plaza().wsUrl, user), await openSocketAs(plaza().wsUrl, friend)];
+			sender.send({ user_id: user, amount: 3 });
+			await sender.waitFor(isPurchase, "the answer");
 			await buyer.waitFor(isBalance(3), "the balance");
-			assert.deepEqual([asks.of("balance"), buyer.of("purchase")], [[], []]);
+			assert.deepEqual([sender.of("balance"), buyer.of("purchase")], [[], []]);
 			buyer.close();
-			asks.close();
+			sender.close();
 		});
 
-		story("makes a socket that never connected its first buyer's, and leaves it so when it buys for another", async () => {
+		story("connects a socket without a user to its first buyer, and keeps that user when it buys for another", async () => {
 			const [first, second] = [fresh("first"), fresh("second")];
 			const [socket, other] = [await openSocket(plaza().wsUrl), await openSocketAs(plaza().wsUrl, second)];
 			for (const user_id of [first, second]) {
@@ -109,12 +112,12 @@ export const purchasesStory = (plaza: () => System) =>
 			other.close();
 		});
 
-		story("gives the same answer and buys nothing when one user sends an id again, by whichever door", async () => {
+		story("gives the same answer and buys nothing when a user repeats an id, over sockets and over HTTP", async () => {
 			const [user, id] = [fresh("buyer"), fresh("purchase")];
 			const socket = await openSocketAs(plaza().wsUrl, user);
 			const data = { id, user_id: user, amount: 12.34 };
 			assert.deepEqual(await socket.ask(data), { code: "purchase", data });
-			await spent(user, 12.34);
+			await checkTotal(user, 12.34);
 			for (let n = 0; n < 3; n++) {
 				const from = socket.frames.length;
 				socket.send(data);
@@ -125,11 +128,11 @@ export const purchasesStory = (plaza: () => System) =>
 				assert.deepEqual({ status, json }, { status: 201, json: data });
 			}
 			await buy({ user_id: user, amount: 1 });
-			await spent(user, 13.34);
+			await checkTotal(user, 13.34);
 			socket.close();
 		});
 
-		story("refuses an id that comes again with another amount as a conflict, and buys nothing", async () => {
+		story("answers CONFLICT and buys nothing when an id is repeated with another amount", async () => {
 			const [user, id] = [fresh("buyer"), fresh("purchase")];
 			const socket = await openSocketAs(plaza().wsUrl, user);
 			await buy({ user_id: user, amount: 5, id });
@@ -141,19 +144,19 @@ export const purchasesStory = (plaza: () => System) =>
 			const { status, json } = await buy({ user_id: user, amount: 6, id });
 			assert.deepEqual([status, json.type, json.code], [409, "CONFLICT", 409]);
 			await buy({ user_id: user, amount: 1 });
-			await spent(user, 6);
+			await checkTotal(user, 6);
 			socket.close();
 		});
 
-		story("lets another user use the same id", async () => {
+		story("accepts the same id from another user", async () => {
 			const [id, one, two] = [fresh("purchase"), fresh("buyer"), fresh("buyer")];
 			assert.deepEqual((await buy({ user_id: one, amount: 1, id })).json, { id, user_id: one, amount: 1 });
 			assert.deepEqual((await buy({ user_id: two, amount: 2, id })).json, { id, user_id: two, amount: 2 });
-			await spent(one, 1);
-			await spent(two, 2);
+			await checkTotal(one, 1);
+			await checkTotal(two, 2);
 		});
 
-		story("buys once when one id comes thirty times at the same moment", async () => {
+		story("buys once when one id is sent thirty times concurrently", async () => {
 			const [user, id] = [fresh("buyer"), fresh("purchase")];
 			const urls = plaza().urls;
 			const ask = (n: number) =>
@@ -162,10 +165,10 @@ export const purchasesStory = (plaza: () => System) =>
 			for (const { status, json } of answers)
 				assert.deepEqual({ status, json }, { status: 201, json: { id, user_id: user, amount: 7.77 } });
 			await buy({ user_id: user, amount: 1 });
-			await spent(user, 8.77);
+			await checkTotal(user, 8.77);
 		});
 
-		story("lets one amount win when one id comes with two at the same moment", async () => {
+		story("accepts one of two amounts when one id is sent with both concurrently", async () => {
 			const [user, id] = [fresh("buyer"), fresh("purchase")];
 			const answers = await Promise.all(Array.from({ length: 20 }, (_, n) => buy({ user_id: user, amount: 1 + (n % 2), id })));
 			const won = answers.filter(({ status }) => status === 201);
@@ -177,10 +180,10 @@ export const purchasesStory = (plaza: () => System) =>
 				answers.filter(({ status }) => status !== 201).every(({ status, json }) => status === 409 && json.type === "CONFLICT")
 			);
 			await buy({ user_id: user, amount: 10 });
-			await spent(user, 10 + amount);
+			await checkTotal(user, 10 + amount);
 		});
 
-		story("adds a hundred purchases of 49.99 up to 4999, and of 0.10 to 10", async () => {
+		story("sums a hundred purchases of 49.99 to 4999, and of 0.10 to 10", async () => {
 			for (const [amount, total] of [
 				[49.99, 4999],
 				[0.1, 10]
@@ -196,12 +199,12 @@ export const purchasesStory = (plaza: () => System) =>
 					seen,
 					seen.toSorted((one, other) => one - other)
 				);
-				await spent(user, total);
+				await checkTotal(user, total);
 				socket.close();
 			}
 		});
 
-		story("takes every amount of at most two decimals as exactly what it says", async () => {
+		story("stores every amount with at most two decimals exactly", async () => {
 			const user = fresh("buyer");
 			const socket = await openSocketAs(plaza().wsUrl, user);
 			for (const amount of GOOD_AMOUNTS) {
@@ -209,19 +212,19 @@ export const purchasesStory = (plaza: () => System) =>
 				assert.deepEqual([status, json.amount], [201, amount]);
 			}
 			const total = GOOD_AMOUNTS.reduce((cents, amount) => cents + Math.round(amount * 100), 0) / 100;
-			await spent(user, total);
+			await checkTotal(user, total);
 			await socket.waitFor(isBalance(total), "the balance of all");
 			socket.close();
 		});
 
-		story("refuses amounts that are none, naming the field, at both doors", async () => {
+		story("refuses invalid amounts and names the field, over HTTP and over sockets", async () => {
 			const user = fresh("buyer");
 			const socket = await openSocketAs(plaza().wsUrl, user);
 			for (const amount of BAD_AMOUNTS) {
 				const text = `{"user_id":"${user}","amount":${amount}}`;
 				const { status, json } = await http().post("/api/purchases", text);
 				assert.deepEqual(
-					[status, json.type, json.data.map((fault: { field: string }) => fault.field)],
+					[status, json.type, json.data.map((error: { field: string }) => error.field)],
 					[422, "VALIDATION_ERROR", ["amount"]],
 					text
 				);
@@ -229,11 +232,11 @@ export const purchasesStory = (plaza: () => System) =>
 				assert.deepEqual([code, data.type, data.field], ["error", "VALIDATION_ERROR", "amount"], text);
 			}
 			assert.equal((await http().post("/api/purchases", `{"user_id":"${user}","amount":NaN}`)).status, 400);
-			await spent(user, 0);
+			await checkTotal(user, 0);
 			socket.close();
 		});
 
-		story("lists every field that is wrong", async () => {
+		story("lists every invalid field", async () => {
 			const { status, json } = await buy({ user_id: "", amount: -1, id: "x".repeat(65) });
 			assert.equal(status, 422);
 			assert.deepEqual(json.data.map(({ field }: { field: string }) => field).sort(), ["amount", "id", "user_id"]);
@@ -244,13 +247,13 @@ export const purchasesStory = (plaza: () => System) =>
 			assert.deepEqual(byBoth.json.data, [{ field: "id", message: "is not what the header idempotency-key says" }]);
 		});
 
-		story("says 0 of a user who bought nothing", () => spent(fresh("nobody"), 0));
+		story("returns 0 for a user without purchases", () => checkTotal(fresh("nobody"), 0));
 
-		story("keeps the accounts of users apart whose ids are special words, alike, or hard to write in a URL", async () => {
+		story("keeps users apart whose ids are special words, similar, or need escaping in a URL", async () => {
 			const tail = fresh();
 			const users = [" a", "a", "A", "a/b?c=d&e#f%", "..", "\u00e9", "e\u0301", "😀", "'"].map(text => `${text}${tail}`);
 			await Promise.all(users.map((user_id, n) => buy({ user_id, amount: n + 1 })));
-			for (const [n, user] of users.entries()) await spent(user, n + 1);
+			for (const [n, user] of users.entries()) await checkTotal(user, n + 1);
 			for (const word of ["__proto__", "constructor"]) {
 				const [socket, grpc] = [await openSocketAs(plaza().wsUrl, word), grpcClient(plaza().grpc)];
 				const { balances } = (await grpc.getBalance(word)) as { balances: { total: number } };

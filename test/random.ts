@@ -1,16 +1,16 @@
-// Chance from a seed: the same seed, the same history.
+// A seeded random source: the same seed gives the same sequence.
 
 export interface Random {
 	/** At least 0, less than 1. */
 	next(): number;
-	/** A whole number from `min` to `max`, both among them. */
+	/** A whole number from `min` to `max`, both included. */
 	between(min: number, max: number): number;
 	chance(probability: number): boolean;
 	pick<T>(from: readonly T[]): T;
 	uuid(): string;
 }
 
-/** mulberry32, by Tommy Ettinger: 32 bits of state are enough for a history of some thousand turns. */
+/** mulberry32, by Tommy Ettinger: 32 bits of state are enough for a history of some thousand steps. */
 export function randomFrom(seed: number): Random {
 	let state = seed >>> 0;
 	const next = () => {

@@ -1,4 +1,4 @@
-// What the cluster has written, read back with clients that are not ours.
+// Reads the data that the cluster has written, with independent clients.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { openSocketAs } from "./client.socket.ts";
@@ -13,37 +13,34 @@ const TOPICS = ["Selections", "SelectionSummary", "Synchronizations", "Synchroni
 const quote = (text: string) => `'${text.replaceAll("'", "''")}'`;
 
 export const readBackStory = (plaza: () => System) =>
-	describe("read back with other people's clients", { concurrency: 4 }, () => {
+	describe("read with independent clients", { concurrency: 4 }, () => {
 		const post = (path: string, body: object, request: string) =>
 			httpClient(plaza().url).post(path, body, { "x-request-id": request });
 		const records = async (topic: string, sinceMs: number, of: (value: Record<string, unknown>) => boolean) =>
 			(await kafkaRecords(topic, sinceMs)).filter(({ payload }) => of(JSON.parse(payload ?? "{}")));
 
-		/** The record holds exactly this text under this key, and knows which request set it off. */
+		/** The record has exactly this key and value, and a header with the id of the request that caused it. */
 		const holds = (record: OutsideRecord | undefined, key: string, value: object, request: string) => {
 			assert.deepEqual([record?.key, record?.payload], [key, JSON.stringify(value)]);
 			assert.ok(Object.values(record?.headers ?? {}).includes(request), `no ${request} in ${JSON.stringify(record?.headers)}`);
 		};
 
-		story(
-			"Selections and SelectionSummary hold exactly the contract's messages, under its keys and the request's id",
-			async () => {
-				const [name, user_id, id, request, startMs] = [ownName(), fresh("user"), fresh("pick"), fresh("request"), Date.now()];
-				const before = await countOf(plaza(), name);
-				const socket = await openSocketAs(plaza().wsUrl, user_id);
-				await post("/api/selections/async", { user_id, id, name }, request);
-				await socket.waitFor(({ code }) => code === "SelectionSummary", "the count");
-				for (const again of [1, 2, 3]) await post("/api/selections/async", { user_id, id, name }, `${request}-${again}`);
-				await settled(plaza());
+		story("Selections and SelectionSummary hold exactly the contract's messages, with its keys and the request id", async () => {
+			const [name, user_id, id, request, startMs] = [ownName(), fresh("user"), fresh("pick"), fresh("request"), Date.now()];
+			const before = await countOf(plaza(), name);
+			const socket = await openSocketAs(plaza().wsUrl, user_id);
+			await post("/api/selections/async", { user_id, id, name }, request);
+			await socket.waitFor(({ code }) => code === "SelectionSummary", "the count");
+			for (const again of [1, 2, 3]) await post("/api/selections/async", { user_id, id, name }, `${request}-${again}`);
+			await settled(plaza());
 
-				const picked = await records("Selections", startMs, value => value.id === id);
-				holds(picked[0], id, { name, id, user_id }, request);
-				const summaries = await records("SelectionSummary", startMs, value => value.user_id === user_id);
-				assert.equal(summaries.length, 1, "a repeat was published");
-				holds(summaries[0], name, { name, count: before + 1, user_id }, request);
-				socket.close();
-			}
-		);
+			const picked = await records("Selections", startMs, value => value.id === id);
+			holds(picked[0], id, { name, id, user_id }, request);
+			const summaries = await records("SelectionSummary", startMs, value => value.user_id === user_id);
+			assert.equal(summaries.length, 1, "a repeated pick was published");
+			holds(summaries[0], name, { name, count: before + 1, user_id }, request);
+			socket.close();
+		});
 
 		story("Synchronizations and SynchronizationResults hold exactly the contract's messages", async () => {
 			const [user_id, request, startMs] = [fresh("user"), fresh("request"), Date.now()];
@@ -75,7 +72,7 @@ export const readBackStory = (plaza: () => System) =>
 			const socket = await openSocketAs(plaza().wsUrl, user_id);
 			await post("/api/purchases", { user_id, amount: 49.99, id: ids[0] }, request);
 			const committed = await psql(`select amount_cents from purchases where user_id = ${quote(user_id)}`);
-			assert.deepEqual(committed, [["4999"]], "not committed when answered");
+			assert.deepEqual(committed, [["4999"]], "the purchase was answered before its commit");
 			await post("/api/purchases", { user_id, amount: 0.1, id: ids[1] }, `${request}-2`);
 			await post("/api/purchases", { user_id, amount: 0.1, id: ids[1] }, `${request}-3`);
 			await socket.waitFor(({ data }) => data?.balances?.total === 50.09, "the balance");
@@ -86,8 +83,11 @@ export const readBackStory = (plaza: () => System) =>
 				const { created_at } = JSON.parse(bought[n]?.payload ?? "{}");
 				assert.equal(new Date(created_at).toISOString(), created_at);
 				holds(bought[n], user_id, { id: ids[n], user_id, amount, created_at }, n === 0 ? request : `${request}-2`);
-				const figures = Object.values(bought[n]?.headers ?? {});
-				assert.ok(figures.includes(String(n + 1)) && figures.includes(["4999", "5009"][n] as string), `${figures}`);
+				const headerValues = Object.values(bought[n]?.headers ?? {});
+				assert.ok(
+					headerValues.includes(String(n + 1)) && headerValues.includes(["4999", "5009"][n] as string),
+					`${headerValues}`
+				);
 			}
 			assert.equal(await redis("hget", `wallet:${user_id}`, "total_cents"), "5009");
 			const rows = await psql(
@@ -104,7 +104,7 @@ export const readBackStory = (plaza: () => System) =>
 			for (const topic of TOPICS) assert.equal(await partitionsOf(topic), 12, topic);
 		});
 
-		story("Cassandra takes the contract's insert", async () => {
+		story("Cassandra accepts the contract's insert", async () => {
 			const [id, name] = [fresh("by-hand"), fresh("name")];
 			const rows = await withCassandra(async client => {
 				await client.execute("insert into selections (id, name) values (?, ?)", [id, name], { prepare: true });
@@ -114,9 +114,9 @@ export const readBackStory = (plaza: () => System) =>
 		});
 	});
 
-/** To be run when nothing else picks. */
+/** It must run when no other test picks. */
 export const quietStory = (plaza: () => System) =>
-	describe("when all is quiet", () => {
+	describe("when the system is idle", () => {
 		it("Cassandra's count(1), Postgres's summary and GET /selections agree", async () => {
 			await settled(plaza());
 			const listed = (await httpClient(plaza().url).get("/selections")).json as { name: string; count: number }[];
@@ -139,7 +139,7 @@ export const quietStory = (plaza: () => System) =>
 			);
 		});
 
-		it("a node that expects another number of partitions stops with one line that says so", async () => {
+		it("a node with another number of partitions exits with one line that says so", async () => {
 			const summary = plaza().process("summary");
 			const odd = startProcess("odd", {
 				...summary.env,
@@ -158,7 +158,7 @@ export const quietStory = (plaza: () => System) =>
 			assert.match(lines[0] as string, /12 .*5 .*TOPIC_PARTITIONS/);
 			await eventually(
 				async () => assert.equal((await httpClient(plaza().url).get("/health")).status, 200),
-				"the others to be well"
+				"the other nodes to be healthy"
 			);
 		});
 	});

@@ -9,7 +9,7 @@ import { eventually } from "./client.ts";
 import { scratchDataDir } from "./scratch.ts";
 
 describe("the REPL", () => {
-	it("starts the system and answers what is piped in, numbers and all", async () => {
+	it("starts the system and runs piped commands, with numbers as ids", async () => {
 		const DATA_DIR = await scratchDataDir();
 		after(() => rmSync(DATA_DIR, { recursive: true }));
 		const env = {
@@ -44,7 +44,7 @@ describe("the REPL", () => {
 			const from = printed.length;
 			repl.stdin.write("call wallet.getBalance --user_id 123\n");
 			return shown(/total: 49\.99/, from);
-		}, "the balance of what was bought");
+		}, "the balance after the purchase");
 		repl.stdin.write("quit\n");
 		const [code] = await once(repl, "exit");
 		assert.equal(code, 0);

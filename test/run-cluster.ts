@@ -1,6 +1,6 @@
-// Runs every *.cluster.test.ts against real servers: a fresh set of their own, on free ports, so that tests may empty and stop them.
-// Arguments are files to run instead of those: the faults (npm run test:faults), or one: npm run test:cluster -- test/page.cluster.test.ts
-// --rounds N, --seed S, --from R: N rounds of test/rounds.faults.test.ts alone, starting with round R of seed S.
+// Runs every *.cluster.test.ts against real servers: test servers on free ports with their own data, which tests may wipe and stop.
+// Arguments: the files to run instead, for example npm run test:cluster -- test/page.cluster.test.ts. npm run test:faults passes the fault tests.
+// --rounds N, --seed S, --from R: only test/rounds.faults.test.ts, N rounds with seed S, starting at round R.
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -13,7 +13,7 @@ import { testServers } from "../infra/test-servers.ts";
 const option = { type: "string" } as const;
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { rounds: option, seed: option, from: option } });
 for (const [name, text = ""] of Object.entries(values)) {
-	if (!/^\d+$/.test(text)) throw new Error(`--${name} ${text}: give a whole number`);
+	if (!/^\d+$/.test(text)) throw new Error(`--${name} ${text}: must be a whole number`);
 	process.env[`FAULT_${name.toUpperCase()}`] = text;
 }
 /** Tests of the whole system use the servers' default databases and topics; all others make their own, so both groups can run side by side. */
@@ -26,8 +26,8 @@ const root = join(import.meta.dirname, "..");
 const dataDir = mkdtempSync(join(tmpdir(), "plaza-cluster-"));
 // Temporary files go there as well, so that an interrupted test leaves nothing elsewhere.
 const env = { ...process.env, TMPDIR: dataDir, ...(await testServers(dataDir)) };
-const infra = (verb: string, INFRA_DATA = dataDir) =>
-	execFileSync(process.execPath, ["infra/main.ts", verb], { cwd: root, env: { ...env, INFRA_DATA }, stdio: "inherit" });
+const infra = (command: string, INFRA_DATA = dataDir) =>
+	execFileSync(process.execPath, ["infra/main.ts", command], { cwd: root, env: { ...env, INFRA_DATA }, stdio: "inherit" });
 
 const running = new Set<ChildProcess>();
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)

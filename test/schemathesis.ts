@@ -1,4 +1,4 @@
-// schemathesis, pinned, in a Python environment of its own. It is fetched from PyPI once, and kept with what infra keeps.
+// Installs a pinned schemathesis from PyPI into a virtual environment, once, in infra's cache directory.
 import { execFile, execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdir, rm, writeFile } from "node:fs/promises";
@@ -19,12 +19,10 @@ const python = ["python3", "python"].find(name => {
 	}
 });
 
-/** Why there can be no schemathesis, in one line; undefined where there can. */
-export const noPython = python
-	? undefined
-	: "no Python 3.10 or newer that can make environments: install python3 and python3-venv";
+/** The reason why schemathesis tests must be skipped; undefined if Python was found. */
+export const noPython = python ? undefined : "no Python 3.10 or newer with venv: install python3 and python3-venv";
 
-/** Where it is; fetches it where it is not yet. */
+/** Resolves to the path of the program; installs it if necessary. */
 export async function schemathesis(): Promise<string> {
 	const dir = join(cacheDir, `schemathesis-${VERSION}`);
 	const program = join(dir, "bin", "schemathesis");

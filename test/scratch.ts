@@ -1,4 +1,4 @@
-// A Postgres of its own for one test file: nothing it does can be seen by another.
+// A separate Postgres for one test file, isolated from all others.
 import { randomBytes } from "node:crypto";
 import { cpSync, existsSync, mkdtempSync, renameSync, rmSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
@@ -12,45 +12,45 @@ import { readConfig } from "../runtime/config.ts";
 
 export interface Scratch {
 	db: Database;
-	/** Where another process finds it; undefined if none may. */
+	/** The URL for other processes; undefined if the database is in this process. */
 	url?: string;
-	/** Removes it; whoever opened `db` closes that first. */
+	/** Removes it; the caller must close `db` first. */
 	remove(): Promise<void>;
 }
 
 const version = project.dependencies["@electric-sql/pglite"];
 const template = join(import.meta.dirname, `../node_modules/.cache/plaza/postgres-${version}`);
 
-/** An empty database that was made once: making one takes seconds, a copy a tenth of one. */
+/** The path of an empty database that is created once: creating one takes seconds, copying it a tenth of a second. */
 async function emptyDatabase(): Promise<string> {
 	if (existsSync(template)) return template;
 	await mkdir(dirname(template), { recursive: true });
-	const making = mkdtempSync(`${template}-`);
-	await (await PGlite.create(making)).close();
+	const partial = mkdtempSync(`${template}-`);
+	await (await PGlite.create(partial)).close();
 	try {
-		renameSync(making, template);
+		renameSync(partial, template);
 	} catch (error) {
-		// Another test file was first: its copy does as well.
+		// Another test file has created it meanwhile: use that one.
 		if (!existsSync(template)) throw error;
-		rmSync(making, { recursive: true });
+		rmSync(partial, { recursive: true });
 	}
 	return template;
 }
 
-/** A fresh data directory with an empty database in it, as the embedded profile keeps it. */
+/** A new data directory with an empty database, in the layout of the embedded profile. */
 export async function scratchDataDir(): Promise<string> {
 	const dir = mkdtempSync(join(tmpdir(), "plaza-embedded-"));
 	cpSync(await emptyDatabase(), join(dir, "postgres"), { recursive: true });
 	return dir;
 }
 
-/** Postgres in this process, in a fresh directory. */
+/** An embedded Postgres in a new directory. */
 export async function scratchEmbedded(): Promise<Scratch> {
 	const dir = await scratchDataDir();
 	return { db: openEmbedded(dir), remove: async () => rmSync(dir, { recursive: true }) };
 }
 
-/** A fresh database on the server at DATABASE_URL. */
+/** A new database on the server at DATABASE_URL. */
 export async function scratchPostgres(): Promise<Scratch> {
 	const { databaseUrl } = readConfig(process.env);
 	const name = `scratch_${randomBytes(6).toString("hex")}`;

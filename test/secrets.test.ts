@@ -1,4 +1,4 @@
-// What people and other systems trust us with is nowhere in what the system prints, at its most talkative.
+// The output of the system contains no secrets, even at log level trace.
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { after, before, it } from "node:test";
@@ -18,7 +18,7 @@ before(async () => {
 });
 after(() => plaza?.stop());
 
-it("prints no secret and no e-mail address, whatever is sent with them, right or wrong", async () => {
+it("prints no secret and no e-mail address, for valid and invalid requests that contain them", async () => {
 	const http = httpClient(plaza.url);
 	const [email, password, wrongPassword] = [`ann.${random()}@example.org`, random(), random()];
 	const secrets: Record<string, string> = { JWT_SECRET, GRPC_TOKEN, email, password, wrongPassword };
@@ -36,8 +36,8 @@ it("prints no secret and no e-mail address, whatever is sent with them, right or
 	const { token, refreshToken, user } = keep("login", login.json);
 	const authorization = `Bearer ${token}`;
 
-	// Right and wrong, by header, cookie and body, read or not.
-	const told = [
+	// Valid and invalid requests, with secrets in headers, cookies, URLs and bodies.
+	const answers = [
 		await http.post("/api/auth/register", { email, password, name: "Ann" }),
 		await http.post("/api/auth/register", { email: { $ne: email }, password: [password], name: "Ann" }),
 		await http.post("/api/auth/login", { email, password: wrongPassword }),
@@ -53,9 +53,9 @@ it("prints no secret and no e-mail address, whatever is sent with them, right or
 		await http.post("/api/purchases", { user_id: user.id, amount: 1, token, password }, { authorization })
 	];
 	assert.deepEqual(
-		told.map(({ status }) => status),
+		answers.map(({ status }) => status),
 		[409, 422, 401, 400, 400, 415, 200, 401, 401, 404, 201, 422, 422],
-		told.map(({ text }) => text).join("\n")
+		answers.map(({ text }) => text).join("\n")
 	);
 	await rawRequest(plaza.url, "GET", `/${token}/../${email}`, {
 		authorization,
@@ -64,7 +64,7 @@ it("prints no secret and no e-mail address, whatever is sent with them, right or
 
 	const refreshed = await http.post("/api/auth/refresh", { refreshToken });
 	keep("refresh", refreshed.json);
-	// The old one once more: its session is over, which is worth a warning.
+	// Reuse of the old token revokes the session, and logs a warning.
 	assert.equal((await http.post("/api/auth/refresh", { refreshToken })).status, 401);
 	await http.post("/api/auth/logout", { refreshToken: registered.json.refreshToken });
 
@@ -90,7 +90,7 @@ it("prints no secret and no e-mail address, whatever is sent with them, right or
 	await eventually(() => assert.match(plaza.logs(), new RegExp(`consumed.*${requestID}`)), "the last request in the log");
 	const printed = plaza.logs().toLowerCase();
 	for (const [name, secret] of Object.entries(secrets)) assert.ok(!printed.includes(secret.toLowerCase()), `${name} was printed`);
-	// Nor a part of one, of the sort that is cut short.
+	// Truncated secrets must not be printed either.
 	for (const part of [email.slice(0, 20), token.split(".")[2]]) assert.ok(!printed.includes(part.toLowerCase()), part);
 	assert.match(plaza.logs(), /registered/);
 });

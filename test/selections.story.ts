@@ -1,4 +1,4 @@
-// A pick in one place becomes a count on every screen of that person, and on every screen that watches.
+// A pick updates the count on every screen of its user, and on every screen that watches.
 import assert from "node:assert/strict";
 import { describe } from "node:test";
 import { type Frame, openSocket, openSocketAs, type Socket } from "./client.socket.ts";
@@ -14,8 +14,8 @@ export async function countOf(system: System, name: string): Promise<number> {
 }
 
 /**
- * Waits until everything picked so far has been counted: picks of a name of its own go into every partition (most likely), and a
- * partition is handled in order. What is to be shown is that nothing more comes, and no wait alone could show that.
+ * Waits until all earlier picks have been counted: it sends picks of a separate name to (most likely) every partition, and each partition is
+ * handled in order. It shows that no further count will arrive, which waiting alone could not show.
  */
 export function settled(system: System): Promise<void> {
 	const settle = async () => {
@@ -28,14 +28,14 @@ export function settled(system: System): Promise<void> {
 			"everything picked so far to be counted"
 		);
 	};
-	// One after another: at the same time they would count each other's picks.
-	settling = settling.then(settle, settle);
-	return settling;
+	// Sequential: concurrent calls would count each other's picks.
+	lastSettled = lastSettled.then(settle, settle);
+	return lastSettled;
 }
-let settling: Promise<void> = Promise.resolve();
+let lastSettled: Promise<void> = Promise.resolve();
 
-const neverFalls = (counts: number[]) => counts.every((count, n) => n === 0 || count >= (counts[n - 1] as number));
-const shown = (socket: Socket, name: string) =>
+const neverDecreases = (counts: number[]) => counts.every((count, n) => n === 0 || count >= (counts[n - 1] as number));
+const countsOn = (socket: Socket, name: string) =>
 	socket.of("SelectionSummary").flatMap(({ data }) => (data.name === name ? [data.count as number] : []));
 const isSummary = (name: string, count: number) => (frame: Frame) =>
 	frame.code === "SelectionSummary" && frame.data.name === name && frame.data.count === count;
@@ -45,11 +45,11 @@ export const selectionsStory = (plaza: () => System) =>
 		const http = () => httpClient(plaza().url);
 		const pick = (name: string, user_id: string, id = fresh("pick"), url = plaza().url) =>
 			httpClient(url).post("/api/selections/async", { name, id, user_id });
-		/** Two tabs of one user, on two nodes where there are two. */
+		/** Two sockets of one user, on two nodes if there are two. */
 		const tabs = (user: string) =>
 			Promise.all([plaza().wsUrls[0], plaza().wsUrls.at(-1)].map(url => openSocketAs(url as string, user)));
 
-		story("answers connected with the user, whatever ip the client claims, and without one", async () => {
+		story("answers connect with the user, with any ip in the frame and without one", async () => {
 			const socket = await openSocket(plaza().wsUrl);
 			const asked = await socket.ask({ code: "connect", data: { ip: "127.0.0.1", user: "test-user" } });
 			assert.deepEqual(asked, { code: "connected", data: { user: "test-user" } });
@@ -63,7 +63,7 @@ export const selectionsStory = (plaza: () => System) =>
 			other.close();
 		});
 
-		story("shows a pick as exactly one more in all tabs of its user, and in nobody else's", async () => {
+		story("pushes a pick as exactly one more to all tabs of its user, and to no other user", async () => {
 			const [name, user] = [ownName(), fresh("user")];
 			const before = await countOf(plaza(), name);
 			const [[first, second], stranger] = await Promise.all([tabs(user), openSocketAs(plaza().wsUrl, fresh("stranger"))]);
@@ -84,13 +84,13 @@ export const selectionsStory = (plaza: () => System) =>
 			for (const socket of [first, second, stranger]) socket?.close();
 		});
 
-		story("takes the contract's own example: d, an id that is no real UUID, test-user", async () => {
+		story("accepts the contract's example: d, an id that is not a valid UUID, test-user", async () => {
 			const body = { name: "d", id: "e0fcd4e5-bdc2-4f4e-f6e8-920bfc07804a", user_id: "test-user" };
 			for (let n = 0; n < 2; n++) assert.equal((await http().post("/api/selections/async", body)).status, 202);
 		});
 
 		story(
-			"shows exactly 180 more in both tabs, and never a lower count after a higher, when 200 picks come with 20 repeated ids",
+			"pushes exactly 180 more to both tabs, and never a lower count after a higher one, for 200 picks with 20 repeated ids",
 			async () => {
 				const [name, user] = [ownName(), fresh("user")];
 				const before = await countOf(plaza(), name);
@@ -102,7 +102,7 @@ export const selectionsStory = (plaza: () => System) =>
 				assert.ok(answers.every(({ status }) => status === 202));
 				for (const tab of [first, second] as Socket[]) {
 					await tab.waitFor(isSummary(name, before + 180), "the count with all 180");
-					assert.ok(neverFalls(shown(tab, name)), `fell: ${shown(tab, name)}`);
+					assert.ok(neverDecreases(countsOn(tab, name)), `decreased: ${countsOn(tab, name)}`);
 				}
 				await settled(plaza());
 				assert.equal(await countOf(plaza(), name), before + 180);
@@ -111,7 +111,7 @@ export const selectionsStory = (plaza: () => System) =>
 			}
 		);
 
-		story("counts once when one id comes fifty times at the same moment", async () => {
+		story("counts once when one id is sent fifty times concurrently", async () => {
 			const [name, user, id] = [ownName(), fresh("user"), fresh("pick")];
 			const before = await countOf(plaza(), name);
 			const answers = await Promise.all(
@@ -122,7 +122,7 @@ export const selectionsStory = (plaza: () => System) =>
 			assert.equal(await countOf(plaza(), name), before + 1);
 		});
 
-		story("lets the first stand when an id comes again with another name, or from another user", async () => {
+		story("keeps the first pick when its id is repeated with another name, or by another user", async () => {
 			const [name, other, user, id] = [ownName(), ownName(), fresh("user"), fresh("pick")];
 			const before = [await countOf(plaza(), name), await countOf(plaza(), other)] as const;
 			const socket = await openSocketAs(plaza().wsUrl, user);
@@ -134,12 +134,15 @@ export const selectionsStory = (plaza: () => System) =>
 			assert.equal((await pick(name, `${user}-2`, id)).status, 202);
 			await settled(plaza());
 			assert.deepEqual([await countOf(plaza(), name), await countOf(plaza(), other)], [before[0] + 1, before[1]]);
-			assert.deepEqual([shown(socket, name), shown(socket, other), second.of("SelectionSummary")], [[before[0] + 1], [], []]);
+			assert.deepEqual(
+				[countsOn(socket, name), countsOn(socket, other), second.of("SelectionSummary")],
+				[[before[0] + 1], [], []]
+			);
 			socket.close();
 			second.close();
 		});
 
-		story("synchronises all tabs of the user who asked: every name in order, zeros too", async () => {
+		story("synchronizes all tabs of the user with every name in order, including zeros", async () => {
 			const user = fresh("user");
 			const [[first, second], stranger] = await Promise.all([tabs(user), openSocketAs(plaza().wsUrl, fresh("stranger"))]);
 			const listed = (await http().get("/selections")).json as Counts;
@@ -154,7 +157,7 @@ export const selectionsStory = (plaza: () => System) =>
 					selections.map(({ name }) => name),
 					plaza().selectionNames
 				);
-				// Others pick meanwhile: a count may have grown since it was listed, and not shrunk.
+				// Other tests pick meanwhile: a count may have increased since it was listed, but not decreased.
 				for (const [n, one] of selections.entries()) {
 					assert.deepEqual(Object.keys(one), ["name", "count"]);
 					assert.ok(Number.isInteger(one.count) && one.count >= (listed[n]?.count as number));
@@ -164,7 +167,7 @@ export const selectionsStory = (plaza: () => System) =>
 			for (const socket of [first, second, stranger]) socket?.close();
 		});
 
-		story("answers every synchronisation that is asked for, also when nothing has changed", async () => {
+		story("answers every synchronization request, even if nothing has changed", async () => {
 			const user = fresh("user");
 			const socket = await openSocketAs(plaza().wsUrl, user);
 			for (const times of [1, 2, 3]) {
@@ -174,7 +177,7 @@ export const selectionsStory = (plaza: () => System) =>
 			socket.close();
 		});
 
-		story("lists every configured name in order, zeros too", async () => {
+		story("lists every configured name in order, including zeros", async () => {
 			const { status, headers, json } = await http().get("/selections");
 			assert.equal(status, 200);
 			assert.match(headers.get("content-type") ?? "", /^application\/json/);
@@ -188,7 +191,7 @@ export const selectionsStory = (plaza: () => System) =>
 			}
 		});
 
-		story("shows watchers all counts at once and then whenever anyone picks, at most ten times a second", async () => {
+		story("pushes all counts to a watcher at once, and then after any pick, at most ten times a second", async () => {
 			const name = ownName();
 			const before = await countOf(plaza(), name);
 			const socket = await openSocket(plaza().wsUrls.at(-1) as string);
@@ -205,17 +208,17 @@ export const selectionsStory = (plaza: () => System) =>
 			const counts = () =>
 				socket.of("Selections").map(({ data }) => (data as Counts).find(one => one.name === name)?.count as number);
 			await eventually(() => assert.equal(counts().at(-1), before + 200), "the watcher to see all 200");
-			assert.ok(neverFalls(counts()), `fell: ${counts()}`);
+			assert.ok(neverDecreases(counts()), `decreased: ${counts()}`);
 			const most = 2 + (Date.now() - openedMs) / 100;
-			assert.ok(socket.frames.length <= most, `${socket.frames.length} frames, at most ${most} may have come`);
+			assert.ok(socket.frames.length <= most, `${socket.frames.length} frames, but at most ${most} are allowed`);
 			assert.ok(
 				socket.frames.every(({ code }) => code === "Selections"),
-				"a socket without a user saw a user's frames"
+				"a socket without a user received frames of a user"
 			);
 			socket.close();
 		});
 
-		story("never shows a socket a lower count after a higher, whatever kinds of frames show it", async () => {
+		story("never pushes a lower count after a higher one to a socket, across all kinds of frames", async () => {
 			const [name, user] = [ownName(), fresh("user")];
 			const before = await countOf(plaza(), name);
 			const [first, second] = await tabs(user);
@@ -234,12 +237,12 @@ export const selectionsStory = (plaza: () => System) =>
 			for (const tab of [first, second] as Socket[]) {
 				await eventually(() => assert.equal(counts(tab).at(-1), before + 100), "the count of all");
 				await eventually(() => assert.ok(tab.of("SynchronizationResults").length >= 10), "all synchronizations");
-				assert.ok(neverFalls(counts(tab)), `fell: ${counts(tab)}`);
+				assert.ok(neverDecreases(counts(tab)), `decreased: ${counts(tab)}`);
 				tab.close();
 			}
 		});
 
-		story("leaves sockets that do not watch alone", async () => {
+		story("pushes no counts to sockets that do not watch", async () => {
 			const [name, user] = [ownName(), fresh("user")];
 			const [watching, not] = [
 				await openSocketAs(plaza().wsUrl, fresh("user")),
@@ -261,7 +264,7 @@ export const selectionsStory = (plaza: () => System) =>
 			not.close();
 		});
 
-		story("keeps ids apart that a careless program would mix up", async () => {
+		story("counts similar ids separately", async () => {
 			const [name, tail] = [ownName(), fresh()];
 			const before = await countOf(plaza(), name);
 			const alike = ["A", "a", " a", "\u00e9", "e\u0301", "%00", "'", '"', "\\", "😀"].flatMap(text => [
@@ -281,7 +284,7 @@ export const selectionsStory = (plaza: () => System) =>
 			}
 		});
 
-		story("works for users whose ids are special words or hard to write in a URL", async () => {
+		story("works for users whose ids are special words or need escaping in a URL", async () => {
 			for (const user of ["__proto__", "constructor", fresh("a/b ?#%é😀")]) {
 				const name = ownName();
 				const before = await countOf(plaza(), name);

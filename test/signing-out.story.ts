@@ -1,4 +1,4 @@
-// What becomes of sockets when the token behind them ends: by its time, by signing out, or because a refresh token was used twice.
+// Sockets whose token ends: by expiry, by sign-out, or because a refresh token was reused.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { openSocket, openSocketAs, type Socket } from "./client.socket.ts";
@@ -10,7 +10,7 @@ import type { System } from "./system.ts";
 import { mint, newAccount } from "./tokens.ts";
 
 const SIGNED_OUT = 4401;
-/** The promise is 5 s; the rest is for a machine that is busy with other things. */
+/** The promised 5 s, plus a margin for a busy machine. */
 const CLOSED_WITHIN_MS = 10_000;
 const PASSWORD = "correct horse battery";
 
@@ -31,7 +31,7 @@ const isClosed = async (socket: Socket, reason: string) => {
 	assert.equal(socket.reason, reason);
 };
 
-/** The next time this happens to a Socket.IO client, and what comes with it. */
+/** Resolves at the next event of this kind of a Socket.IO client, with its reason. */
 const next = ({ socket }: SocketIoClient, event: "connect" | "connect_error" | "disconnect") =>
 	new Promise<string>(resolve =>
 		socket.once(event as "disconnect", told => resolve((told as unknown as Error)?.message ?? told))
@@ -40,9 +40,9 @@ const next = ({ socket }: SocketIoClient, event: "connect" | "connect_error" | "
 const lost = (client: SocketIoClient) =>
 	within(next(client, "disconnect"), CLOSED_WITHIN_MS, () => "the Socket.IO connection to be closed");
 
-/** Of a system that knows JWT_SECRET of test/tokens.ts. */
+/** The system must have been started with JWT_SECRET of test/tokens.ts. */
 export const signingOutStory = (plaza: () => System) =>
-	describe("sockets of who signs out", { concurrency: 4 }, () => {
+	describe("sockets of a user who signs out", { concurrency: 4 }, () => {
 		const register = async (): Promise<SignedIn & { email: string }> => {
 			const email = `${fresh("ann")}@example.org`;
 			const { status, json, text } = await httpClient(plaza().url).post("/api/auth/register", {
@@ -58,28 +58,28 @@ export const signingOutStory = (plaza: () => System) =>
 			assert.equal(status, 200, text);
 			return json;
 		};
-		/** A socket of every kind on every gateway. */
-		const everywhere = async ({ user, token }: SignedIn) => {
-			const said = await Promise.all(plaza().wsUrls.map(url => openSocketAs(url, user.id, token)));
-			const sent = await Promise.all(plaza().wsUrls.map(url => openSocket(url, { token })));
+		/** Opens a socket of every kind on every gateway. */
+		const openOnAllGateways = async ({ user, token }: SignedIn) => {
+			const byConnect = await Promise.all(plaza().wsUrls.map(url => openSocketAs(url, user.id, token)));
+			const byHandshake = await Promise.all(plaza().wsUrls.map(url => openSocket(url, { token })));
 			const io = await Promise.all(
 				plaza().urls.flatMap(url =>
 					(["polling", "websocket"] as const).map(transport => openSocketIo(url, { transports: [transport], auth: { token } }))
 				)
 			);
 			for (const { outcome } of io) assert.equal(outcome, "connected");
-			return { sockets: [...said, ...sent], io };
+			return { sockets: [...byConnect, ...byHandshake], io };
 		};
-		/** At the gateway that is not the first: what it did must be known to all. */
+		/** Sends to the last gateway: all gateways must apply what it did. */
 		const post = (path: string, body: object) => httpClient(plaza().urls.at(-1) as string).post(path, body);
 
 		const endsAll = (how: string, end: (signedIn: SignedIn) => Promise<void>) =>
 			story(
-				`are closed with 4401 within 5 s, on every node, when ${how}, and those of the same person's other sign-ins are not`,
+				`are closed with 4401 within 5 s, on every node, when ${how}, while those of the user's other sessions stay open`,
 				async () => {
 					const one = await register();
 					const other = await signIn(one.email);
-					const [mine, others] = [await everywhere(one), await everywhere(other)];
+					const [mine, others] = [await openOnAllGateways(one), await openOnAllGateways(other)];
 					const losses = mine.io.map(lost);
 					await end(one);
 					await Promise.all([
@@ -94,37 +94,37 @@ export const signingOutStory = (plaza: () => System) =>
 				}
 			);
 
-		endsAll("they sign out", async ({ refreshToken }) => {
+		endsAll("the user signs out", async ({ refreshToken }) => {
 			const { status, text } = await post("/api/auth/logout", { refreshToken });
 			assert.equal(status, 200, text);
 		});
 
-		endsAll("a refresh token is used a second time", async ({ refreshToken }) => {
+		endsAll("a refresh token is reused", async ({ refreshToken }) => {
 			const first = await post("/api/auth/refresh", { refreshToken });
 			assert.equal(first.status, 200, first.text);
 			assert.equal((await post("/api/auth/refresh", { refreshToken: first.json.refreshToken })).status, 200);
 			assert.equal((await post("/api/auth/refresh", { refreshToken })).status, 401);
 		});
 
-		story("are closed when the token ends and not before, unless a fresh one came meanwhile", async () => {
+		story("are closed when the token expires and not earlier, unless a new token was sent", async () => {
 			const account = newAccount();
 			const short = () => mint(account, { endsInMs: 5_000 });
 			const endsAtMs = Date.now() + 4_000;
-			const said = await openSocketAs(plaza().wsUrl, account, await short());
-			const sent = await openSocket(plaza().wsUrl, { token: await short() });
+			const byConnect = await openSocketAs(plaza().wsUrl, account, await short());
+			const byHandshake = await openSocket(plaza().wsUrl, { token: await short() });
 			const prolonged = await openSocketAs(plaza().wsUrl, account, await short());
 			const io = await openSocketIo(plaza().url, { auth: { token: await short() } });
 			const loss = lost(io);
 			const answer = await prolonged.ask({ code: "connect", data: { user: account, token: await mint(account) } });
 			assert.equal(answer.code, "connected");
-			await Promise.all([said, sent].map(socket => isClosed(socket, "the token has ended")));
+			await Promise.all([byConnect, byHandshake].map(socket => isClosed(socket, "the token has ended")));
 			assert.match(await loss, /^transport/);
-			assert.ok(Date.now() >= endsAtMs, "closed before its time");
+			assert.ok(Date.now() >= endsAtMs, "closed before the token expired");
 			await isWorking(prolonged);
 			prolonged.close();
 		});
 
-		it("come again on Socket.IO by themselves with a fresh token, and stay away with the old one", async () => {
+		it("reconnect by Socket.IO with a new token, and are refused with the old one", async () => {
 			const one = await register();
 			const other = await signIn(one.email);
 			const given = [one.token, other.token];
@@ -135,7 +135,7 @@ export const signingOutStory = (plaza: () => System) =>
 				const again = next(client, "connect");
 				const refused = next(stale, "connect_error");
 				await post("/api/auth/logout", { refreshToken: one.refreshToken });
-				await within(again, 2 * CLOSED_WITHIN_MS, () => "the client to come again");
+				await within(again, 2 * CLOSED_WITHIN_MS, () => "the client to reconnect");
 				assert.equal(await within(refused, 2 * CLOSED_WITHIN_MS, () => "the client to be refused"), "UNAUTHORIZED");
 			} finally {
 				client.socket.disconnect();
@@ -143,7 +143,7 @@ export const signingOutStory = (plaza: () => System) =>
 			}
 		});
 
-		story("show a person what is theirs, and who signs in next nothing of it", async () => {
+		story("receive only the frames of the present user after another user signs in on the same socket", async () => {
 			const [ann, ben] = await Promise.all([register(), register()]);
 			const swapped = await openSocketAs(plaza().wsUrl, ann.user.id, ann.token);
 			const watcher = await openSocketAs(plaza().wsUrls.at(-1) as string, ann.user.id, ann.token);

@@ -1,4 +1,4 @@
-// Socket.IO on the gateway's port, by both of its transports.
+// Socket.IO on the gateway's port, with both transports.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { describe, it } from "node:test";
@@ -12,7 +12,7 @@ import type { System } from "./system.ts";
 export const socketIoStory = (plaza: () => System) =>
 	describe("Socket.IO", { concurrency: 4 }, () => {
 		for (const transport of ["polling", "websocket"]) {
-			it(`lets a client connect by ${transport}, and an event reach no action by its name`, async () => {
+			it(`accepts a connection by ${transport}, and no event calls an action by name`, async () => {
 				const socket = io(plaza().url, { transports: [transport], upgrade: false, reconnection: false, forceNew: true });
 				try {
 					const connected = new Promise<void>((resolve, reject) => {
@@ -35,13 +35,13 @@ export const socketIoStory = (plaza: () => System) =>
 			});
 		}
 
-		it("hangs up on a transport by which nobody connects", async () => {
+		it("closes a transport on which no client connects", async () => {
 			const transport = new WebSocket(`${plaza().url.replace("http", "ws")}/socket.io/?EIO=4&transport=websocket`);
 			await within(once(transport, "open"), 20_000, () => "the transport to open");
 			await within(once(transport, "close"), 40_000, () => "the transport to be closed");
 		});
 
-		it("gives one transport to one socket, and what is neither a packet nor an event harms nobody", async () => {
+		it("allows one socket per transport, and survives malformed packets and events", async () => {
 			const url = `${plaza().url.replace("http", "ws")}/socket.io/?EIO=4&transport=websocket`;
 			for (const packets of [
 				["40", "40"],
@@ -54,21 +54,21 @@ export const socketIoStory = (plaza: () => System) =>
 				["40", `42${"[".repeat(30_000)}`]
 			]) {
 				const transport = new WebSocket(url);
-				const came: string[] = [];
-				transport.on("message", data => came.push(String(data)));
+				const received: string[] = [];
+				transport.on("message", data => received.push(String(data)));
 				const closed = once(transport, "close");
 				await within(once(transport, "open"), 20_000, () => "the transport to open");
 				for (const packet of packets) transport.send(packet);
 				transport.close();
 				await within(closed, 20_000, () => "the transport to be closed");
-				assert.ok(came.filter(text => text.startsWith('40{"sid"')).length <= 1, packets.join());
+				assert.ok(received.filter(text => text.startsWith('40{"sid"')).length <= 1, packets.join());
 			}
 			const { socket, outcome } = await openSocketIo(plaza().url);
 			socket.disconnect();
 			assert.equal(outcome, "connected");
 		});
 
-		it("moves from polling to websocket by itself", async () => {
+		it("upgrades from polling to websocket", async () => {
 			const socket = io(plaza().url, { reconnection: false, forceNew: true });
 			try {
 				const upgraded = new Promise<void>((resolve, reject) => {

@@ -1,16 +1,16 @@
-// Follows whose a socket is, by what it says and what it is sent, and fails at the first frame that is somebody else's.
+// Tracks the user of a socket from the frames that it sends and receives, and fails at the first frame of another user.
 import assert from "node:assert/strict";
 import type { Frame } from "./client.socket.ts";
 
-export interface Whose {
+export interface SocketOwner {
 	readonly user: string | undefined;
-	/** It has asked to become this user's, and will be let. */
-	becomes(user: string): void;
-	/** Looks at the next frame; answers whether it was somebody's own. */
-	sees(frame: Frame): boolean;
+	/** The socket has sent a connect for this user, which will be accepted. */
+	connectedAs(user: string): void;
+	/** Checks the next frame. Returns whether it was a frame of the socket's user. */
+	accept(frame: Frame): boolean;
 }
 
-export function followed(): Whose {
+export function trackOwner(): SocketOwner {
 	let user: string | undefined;
 	const next: string[] = [];
 	return {
@@ -18,14 +18,14 @@ export function followed(): Whose {
 			return user;
 		},
 
-		becomes: one => void next.push(one),
+		connectedAs: one => void next.push(one),
 
-		sees({ code, data }) {
-			const its = code === "connected" ? data.user : data.user_id;
-			if (its === undefined || code === "error") return false;
-			// What is pushed may overtake the answer to the connect by which a socket enters its new user's room; what answers cannot.
-			if (next[0] === its && (code === "connected" || (code !== "purchase" && its !== user))) user = next.shift();
-			assert.equal(its, user, `${code} of ${its} came to a socket of ${user}`);
+		accept({ code, data }) {
+			const owner = code === "connected" ? data.user : data.user_id;
+			if (owner === undefined || code === "error") return false;
+			// Pushed frames of the new user may arrive before the answer to the connect; answers to requests cannot.
+			if (next[0] === owner && (code === "connected" || (code !== "purchase" && owner !== user))) user = next.shift();
+			assert.equal(owner, user, `${code} of ${owner} was sent to a socket of ${user}`);
 			return code !== "connected";
 		}
 	};

@@ -1,13 +1,13 @@
-// One client that sends as many frames as it can, and comes again as soon as it is closed.
+// A client that sends as many frames as possible, and reconnects as soon as it is closed.
 import type { Socket } from "node:net";
 import { WebSocket } from "ws";
 
 export interface Flooded {
-	/** With which code it was closed, and how often. */
+	/** The number of closes by code. */
 	closings: Record<string, number>;
-	/** What else went wrong for it. */
+	/** The number of other errors by message. */
 	errors: Record<string, number>;
-	/** Until it was closed, the longest. */
+	/** The longest time until it was closed. */
 	longestMs: number;
 }
 
@@ -15,7 +15,7 @@ const FRAMES_AT_ONCE = 500;
 
 /** RFC 6455, 5.2: one masked text frame of fewer than 126 bytes. A mask of zeros changes nothing. */
 const masked = (text: string) => Buffer.concat([Buffer.from([0x81, 0x80 | text.length, 0, 0, 0, 0]), Buffer.from(text)]);
-/** One that is refused at once, one that makes work, one that is answered by a call. */
+/** A frame that is refused at once, one that causes work, and one that is answered by a call. */
 const kinds = ['{"code":"x"}', '{"code":"watch","data":{"selections":true}}', '{"user_id":"flood","amount":-1}'].map(text =>
 	Buffer.concat(Array.from({ length: FRAMES_AT_ONCE }, () => masked(text)))
 );
@@ -29,26 +29,26 @@ export function flooder() {
 	let isFlooding = false;
 	let last: WebSocket | undefined;
 
-	const live = (url: string, localAddress: string, lives: number) => {
+	const connect = (url: string, localAddress: string, attempt: number) => {
 		const ws = new WebSocket(url, { perMessageDeflate: false, localAddress } as ConstructorParameters<typeof WebSocket>[2]);
 		last = ws;
 		let openedAtMs = performance.now();
-		const pour = () => {
+		const writeAll = () => {
 			const { _socket: socket } = ws as unknown as { _socket: Socket };
 			if (ws.readyState !== WebSocket.OPEN) return;
-			if (socket.write(kinds[lives % kinds.length] as Buffer)) setImmediate(pour);
-			else socket.once("drain", pour);
+			if (socket.write(kinds[attempt % kinds.length] as Buffer)) setImmediate(writeAll);
+			else socket.once("drain", writeAll);
 		};
 		ws.on("open", () => {
 			openedAtMs = performance.now();
-			pour();
+			writeAll();
 		});
 		ws.on("error", error => count(flooded.errors, error.message));
 		ws.on("close", code => {
 			if (!isFlooding) return;
 			count(flooded.closings, String(code));
 			flooded.longestMs = Math.max(flooded.longestMs, performance.now() - openedAtMs);
-			setImmediate(live, url, localAddress, lives + 1);
+			setImmediate(connect, url, localAddress, attempt + 1);
 		});
 	};
 
@@ -56,7 +56,7 @@ export function flooder() {
 		async flood(url: string, localAddress: string) {
 			flooded = { closings: {}, errors: {}, longestMs: 0 };
 			isFlooding = true;
-			live(url, localAddress, 0);
+			connect(url, localAddress, 0);
 		},
 		async endFlood() {
 			isFlooding = false;

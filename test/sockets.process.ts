@@ -1,18 +1,18 @@
-// A process full of clients: what it can be told to do is done there, and answered to whoever started it.
+// A child process with many clients: it runs commands of its parent and returns their results.
 import { type ChildProcess, fork } from "node:child_process";
 import { flooder } from "./sockets.flood.ts";
 import { nonReaders, readers } from "./sockets.readers.ts";
-import { type Gateway, type News, openScreen, type Screen } from "./sockets.screen.ts";
+import { type Gateway, openScreen, type Received, type Screen } from "./sockets.screen.ts";
 
 function screens() {
 	let open: Screen[] = [];
-	const have = (...what: News[]) => open.filter(({ news }) => what.every(one => news.has(one))).length;
+	const have = (...what: Received[]) => open.filter(({ received }) => what.every(one => received.has(one))).length;
 
 	return {
 		async openScreens(users: string[], gateways: Gateway[], first: number) {
 			open = [...open, ...users.map(user => openScreen(user, gateways, first))];
 		},
-		/** How many are connected, and how many of those have been told everything. */
+		/** How many screens are connected, and how many of those have received all values. */
 		async informed() {
 			return {
 				connected: have("connected"),
@@ -20,14 +20,14 @@ function screens() {
 				synchronized: have("synchronized")
 			};
 		},
-		/** What each shows, how long each waited for its connection, and what kept them waiting. */
+		/** What each screen shows, how long it waited for its connection, and which errors occurred. */
 		async shown() {
 			const refusals: Record<string, number> = {};
 			for (const screen of open) for (const [why, times] of screen.refusals) refusals[why] = (refusals[why] ?? 0) + times;
 			return {
 				screens: open.map(({ shown }) => shown),
-				waitedMs: open.map(({ wantedAtMs, news }) => (news.get("connected") ?? Number.NaN) - wantedAtMs),
-				wentDown: open.reduce((sum, screen) => sum + screen.wentDown, 0),
+				waitedMs: open.map(({ connectingSinceMs, received }) => (received.get("connected") ?? Number.NaN) - connectingSinceMs),
+				decreases: open.reduce((sum, screen) => sum + screen.decreases, 0),
 				refusals
 			};
 		}
@@ -49,7 +49,7 @@ interface Answered {
 	error?: string;
 }
 
-function obey() {
+function runCommands() {
 	const commands: Commands = { ...screens(), ...readers(), ...nonReaders(), ...flooder() };
 	process.on("message", async ({ id, command, args }: Asked) => {
 		const done = (commands[command] as (...args: never[]) => Promise<unknown>)(...args);
@@ -59,7 +59,7 @@ function obey() {
 		);
 		process.send?.(answer);
 	});
-	// Whoever started it is gone, however it went.
+	// The parent has ended in some way.
 	process.on("disconnect", () => process.exit());
 }
 
@@ -68,7 +68,7 @@ export type Clients = Commands & {
 	end(): void;
 };
 
-/** Starts such a process. */
+/** Starts a client process. */
 export function startClients(): Clients {
 	const { NODE_TEST_CONTEXT: _, ...env } = process.env;
 	const child: ChildProcess = fork(new URL(import.meta.url), { env, execArgv: [], serialization: "advanced" });
@@ -93,4 +93,4 @@ export function startClients(): Clients {
 	});
 }
 
-if (import.meta.main) obey();
+if (import.meta.main) runCommands();

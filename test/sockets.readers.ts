@@ -1,25 +1,25 @@
-// Sockets that read and take the time, and sockets that never read.
+// Sockets that read and measure latency, and sockets that never read.
 import { once } from "node:events";
 import { WebSocket } from "ws";
 
-export interface Taken {
-	/** From the publisher's clock to the reader. */
+export interface Measurement {
+	/** Latency from publishing to receiving. */
 	p50Ms: number;
 	p99Ms: number;
 	frames: number;
-	/** Frames that never came. */
+	/** Frames that were not received. */
 	lost: number;
-	/** With which codes readers were closed, and how often: all that were came again. */
+	/** The number of closes by code; a closed reader reconnects. */
 	closings: Record<number, number>;
 }
 
-/** A reader counts on frames that number themselves and say when they were sent. */
+/** Frames for readers contain a sequence number and their send time. */
 const NUMBERED = /"name":"a","count":(\d+)\},\{"name":"b","count":(\d+)\}/;
 const HEAD_BYTES = 300;
-/** One that sends a sign of life is not taken for dead. */
+/** Interval of pongs, which keep the server from closing a socket that never reads. */
 const ALIVE_EVERY_MS = 2_000;
 
-/** Microseconds by a clock that all processes of this machine share. */
+/** Microseconds of a clock that all processes of this machine share. */
 export const nowUs = () => Math.round(Number(process.hrtime.bigint() / 1000n));
 
 async function openAs(url: string, user: string): Promise<WebSocket> {
@@ -33,14 +33,14 @@ async function openAs(url: string, user: string): Promise<WebSocket> {
 export const percentile = (sorted: ArrayLike<number>, part: number) =>
 	sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? Number.NaN;
 
-/** A reader of one user's pushes, that comes again where it is closed. */
+/** A socket that reads one user's pushes, and reconnects when it is closed. */
 interface Reader {
 	user: string;
-	/** The last that it had; undefined: nothing yet on this connection, whose first may have any number. */
+	/** The last sequence number; undefined: no frame on this connection yet, which may start with any number. */
 	seq: number | undefined;
 }
 
-/** Sockets that read what their users are pushed. */
+/** Sockets that read the pushes of their users. */
 export function readers() {
 	const all: Reader[] = [];
 	let samplesUs: number[] = [];
@@ -53,7 +53,7 @@ export function readers() {
 			const found = NUMBERED.exec(data.toString("utf8", 0, HEAD_BYTES));
 			if (!found) return;
 			const [, seq, sentUs] = found.map(Number) as [number, number, number];
-			// Kafka may have taken one twice.
+			// A retried append may have written a message twice.
 			if (reader.seq !== undefined && seq <= reader.seq) return;
 			samplesUs.push(nowUs() - sentUs);
 			lost += seq - (reader.seq ?? seq - 1) - 1;
@@ -67,35 +67,35 @@ export function readers() {
 	};
 
 	return {
-		/** So many for each of these users. */
+		/** Opens `each` sockets for each of these users. */
 		async openReaders(url: string, users: string[], each: number) {
 			const some = users.flatMap(user => Array.from({ length: each }, (): Reader => ({ user, seq: 0 })));
 			all.push(...some);
 			await Promise.all(some.map(reader => keepOpen(url, reader)));
 		},
-		/** How many of a user's have not had this one yet. */
+		/** How many sockets of a user have not received this sequence number yet. */
 		async behind(user: string, seq: number) {
 			return all.filter(one => one.user === user && one.seq !== undefined && one.seq < seq).length;
 		},
-		/** Since it was last asked. */
-		async taken(): Promise<Taken> {
+		/** Measurements since the last call. */
+		async measure(): Promise<Measurement> {
 			const sorted = Float64Array.from(samplesUs).sort();
 			const [p50Ms, p99Ms] = [percentile(sorted, 0.5) / 1000, percentile(sorted, 0.99) / 1000];
-			const taken = { p50Ms, p99Ms, frames: sorted.length, lost, closings };
+			const measure = { p50Ms, p99Ms, frames: sorted.length, lost, closings };
 			samplesUs = [];
 			lost = 0;
 			closings = {};
-			return taken;
+			return measure;
 		}
 	};
 }
 
-/** Sockets that never read, and send a sign of life now and then. */
+/** Sockets that never read, and send pongs periodically. */
 export function nonReaders() {
 	let open: { ws: WebSocket; alive: NodeJS.Timeout }[] = [];
 
 	return {
-		/** So many for each of these users. */
+		/** Opens `each` sockets for each of these users. */
 		async openNonReaders(url: string, users: string[], each: number) {
 			const all = users.flatMap(user => Array.from({ length: each }, () => openAs(url, user)));
 			open = (await Promise.all(all)).map(ws => {

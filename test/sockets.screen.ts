@@ -1,4 +1,4 @@
-// A person's screen as a sensible client keeps it: it comes back at once when its gateway is gone, to the next one, and then asks for all it shows.
+// A screen that behaves like a well-written client: when its gateway fails it reconnects to the next one, and then synchronizes.
 import { Agent, request } from "node:http";
 import { setTimeout as delay } from "node:timers/promises";
 import { WebSocket } from "ws";
@@ -15,31 +15,31 @@ export interface Shown {
 	balance: number | undefined;
 }
 
-/** What a screen has had since it is connected. */
-export type News = "connected" | "counts" | "balance" | "synchronized";
+/** What a screen has received on its present connection. */
+export type Received = "connected" | "counts" | "balance" | "synchronized";
 
 export interface Screen {
 	shown: Shown;
-	/** The gateway it is connected to. */
+	/** The index of its gateway. */
 	at: number | undefined;
-	/** When each came, by the clock of this process. */
-	news: Map<News, number>;
-	/** Since when it has wanted the connection that it has now: it was opened, or lost the one before. */
-	wantedAtMs: number;
-	/** Counts that a connection has shown lower than before. */
-	wentDown: number;
-	/** What ended its connections or kept it from being answered, and how often. */
+	/** When each was received, by the clock of this process. */
+	received: Map<Received, number>;
+	/** When it started to connect: when it was opened, or when it lost its previous connection. */
+	connectingSinceMs: number;
+	/** How often a count decreased within one connection. */
+	decreases: number;
+	/** Errors and closes, by reason. */
 	refusals: Map<string, number>;
 }
 
-/** Those who lost one gateway together should not all come at once. */
+/** Random delay, so that clients of a failed gateway do not reconnect at the same time. */
 const JITTER_MS = 250;
-const AGAIN_AFTER_MS = 250;
-/** Whoever has not been told by then that it is connected tries elsewhere. */
+const RETRY_AFTER_MS = 250;
+/** A screen that is not connected after this time tries another gateway. */
 const ANSWER_MS = 30_000;
-/** Whoever has found no gateway for so many times waits twice as long each time. */
-const AT_ONCE = 2;
-const LONGEST_PAUSE_MS = 15_000;
+/** After this number of failures the pause doubles with each failure. */
+const FAST_RETRIES = 2;
+const MAX_PAUSE_MS = 15_000;
 const agent = new Agent({ keepAlive: true, maxSockets: 100 });
 
 interface Answer {
@@ -56,41 +56,41 @@ const ask = (base: string, method: string, path: string, body?: object) =>
 				text += part;
 			});
 			response.on("error", reject).on("end", () => {
-				const retryAfterMs = Number(response.headers["retry-after"] ?? 0) * 1000 || AGAIN_AFTER_MS;
+				const retryAfterMs = Number(response.headers["retry-after"] ?? 0) * 1000 || RETRY_AFTER_MS;
 				resolve({ status: response.statusCode ?? 0, retryAfterMs, text });
 			});
 		});
 		sent.on("error", reject).end(body && JSON.stringify(body));
 	});
 
-/** Opens a screen at one of the gateways, and keeps it open at whichever there are. */
+/** Opens a screen on one of the gateways and keeps it connected. */
 export function openScreen(user: string, gateways: Gateway[], first: number): Screen {
 	const screen: Screen = {
 		shown: { user, counts: {}, balance: undefined },
 		at: undefined,
-		news: new Map(),
-		wantedAtMs: performance.now(),
-		wentDown: 0,
+		received: new Map(),
+		connectingSinceMs: performance.now(),
+		decreases: 0,
 		refusals: new Map()
 	};
-	const { shown, news, refusals } = screen;
+	const { shown, received, refusals } = screen;
 	const refused = (why: string) => refusals.set(why, (refusals.get(why) ?? 0) + 1);
-	const isNews = (what: News) => news.has(what) || news.set(what, performance.now());
+	const markReceived = (what: Received) => received.has(what) || received.set(what, performance.now());
 
-	/** Asks until it is answered, for as long as this is the connection it is asked for. */
+	/** Retries a request until it succeeds, or until this connection ends. */
 	const untilAnswered = async (ws: WebSocket, ...asked: Parameters<typeof ask>) => {
 		while (ws.readyState === WebSocket.OPEN) {
 			const answer = await ask(...asked).catch(() => undefined);
 			if (answer && answer.status < 300) return answer.text;
 			refused(`HTTP ${answer?.status ?? "lost"}`);
-			await delay((answer?.retryAfterMs ?? AGAIN_AFTER_MS) + Math.random() * JITTER_MS);
+			await delay((answer?.retryAfterMs ?? RETRY_AFTER_MS) + Math.random() * JITTER_MS);
 		}
 		return undefined;
 	};
 
 	const showBalance = (total: number) => {
 		shown.balance = Math.max(total, shown.balance ?? 0);
-		isNews("balance");
+		markReceived("balance");
 	};
 
 	const synchronize = async (ws: WebSocket, { http }: Gateway) => {
@@ -100,14 +100,14 @@ export function openScreen(user: string, gateways: Gateway[], first: number): Sc
 	};
 
 	let failures = 0;
-	const pauseMs = () => Math.min(JITTER_MS * 2 ** Math.max(0, failures - AT_ONCE), LONGEST_PAUSE_MS) * Math.random();
+	const pauseMs = () => Math.min(JITTER_MS * 2 ** Math.max(0, failures - FAST_RETRIES), MAX_PAUSE_MS) * Math.random();
 
 	const open = (at: number) => {
 		const gateway = gateways[at % gateways.length] as Gateway;
 		const ws = new WebSocket(gateway.ws, { perMessageDeflate: false });
 		const seen = new Map<string, number>();
 		const show = (name: string, count: number) => {
-			if (count < (seen.get(name) ?? 0)) screen.wentDown++;
+			if (count < (seen.get(name) ?? 0)) screen.decreases++;
 			seen.set(name, count);
 			shown.counts[name] = Math.max(count, shown.counts[name] ?? 0);
 		};
@@ -125,11 +125,11 @@ export function openScreen(user: string, gateways: Gateway[], first: number): Sc
 				clearTimeout(unanswered);
 				failures = 0;
 				screen.at = at % gateways.length;
-				isNews("connected");
+				markReceived("connected");
 				void synchronize(ws, gateway);
 			} else if (code === "Selections" || code === "SynchronizationResults") {
 				for (const { name, count } of code === "Selections" ? data : data.selections) show(name, count);
-				isNews(code === "Selections" ? "counts" : "synchronized");
+				markReceived(code === "Selections" ? "counts" : "synchronized");
 			} else if (code === "SelectionSummary") show(data.name, data.count);
 			else if (code === "balance") showBalance(data.balances.total);
 			else refused(`frame ${JSON.stringify(data)}`);
@@ -139,9 +139,9 @@ export function openScreen(user: string, gateways: Gateway[], first: number): Sc
 			clearTimeout(unanswered);
 			failures++;
 			refused(`closed with ${code}`);
-			if (screen.at !== undefined) screen.wantedAtMs = performance.now();
+			if (screen.at !== undefined) screen.connectingSinceMs = performance.now();
 			screen.at = undefined;
-			news.clear();
+			received.clear();
 			setTimeout(open, pauseMs(), at + 1);
 		});
 	};

@@ -1,20 +1,20 @@
-// Picks and purchases at a modest rate, each sent until it is acknowledged, so that in the end it is known what every screen has to show.
+// Sends picks and purchases at a low rate, each until it is acknowledged, so that the final values of all screens are known.
 import { setTimeout as delay } from "node:timers/promises";
 import { fresh, httpClient } from "./client.ts";
 
 const EVERY_MS = 100;
-/** The others buy. */
+/** The fraction of picks; the others are purchases. */
 const PICKS = 0.2;
-const AGAIN_AFTER_MS = 100;
+const RETRY_AFTER_MS = 100;
 const WITHIN_MS = 60_000;
 const any = <T>(from: readonly T[]) => from[Math.floor(Math.random() * from.length)] as T;
 
 export function trade(urls: string[], names: string[], people: string[]) {
 	const counts: Record<string, number> = Object.fromEntries(names.map(name => [name, 0]));
 	const cents = new Map<string, number>();
-	const under = new Set<Promise<void>>();
-	/** Answers that a gateway's death does not excuse. */
-	const surprises: string[] = [];
+	const pending = new Set<Promise<void>>();
+	/** Unexpected answers: those that a killed gateway does not explain. */
+	const unexpectedAnswers: string[] = [];
 	let acknowledged = 0;
 
 	const untilAcknowledged = async (path: string, status: number, body: object) => {
@@ -24,9 +24,9 @@ export function trade(urls: string[], names: string[], people: string[]) {
 				.post(path, body)
 				.catch(() => undefined);
 			if (answer?.status === status) break;
-			if (answer && answer.status !== 503) surprises.push(`${answer.status} ${answer.text}`);
+			if (answer && answer.status !== 503) unexpectedAnswers.push(`${answer.status} ${answer.text}`);
 			if (Date.now() > untilMs) throw new Error(`${path} was not acknowledged within ${WITHIN_MS} ms: ${answer?.text}`);
-			await delay(AGAIN_AFTER_MS);
+			await delay(RETRY_AFTER_MS);
 		}
 		acknowledged++;
 	};
@@ -41,19 +41,19 @@ export function trade(urls: string[], names: string[], people: string[]) {
 		cents.set(user_id, (cents.get(user_id) ?? 0) + amountCents);
 	};
 	const timer = setInterval(() => {
-		const one: Promise<void> = (Math.random() < PICKS ? pick() : buy()).finally(() => under.delete(one));
-		under.add(one);
+		const one: Promise<void> = (Math.random() < PICKS ? pick() : buy()).finally(() => pending.delete(one));
+		pending.add(one);
 	}, EVERY_MS);
 
 	return {
 		acknowledged: () => acknowledged,
-		surprises,
-		/** Begins nothing more, and waits for what is under way. */
+		unexpectedAnswers,
+		/** Starts no further operation, and waits for the pending ones. */
 		async end() {
 			clearInterval(timer);
-			await Promise.all(under);
+			await Promise.all(pending);
 		},
-		/** What everybody has to see. */
+		/** The expected counts. */
 		counts,
 		totalOf: (user: string) => (cents.get(user) ?? 0) / 100
 	};

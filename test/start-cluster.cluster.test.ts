@@ -1,4 +1,4 @@
-// start:cluster as a person uses it, against servers that are up.
+// Tests start:cluster as a user runs it, against running servers.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -10,7 +10,7 @@ import { eventually } from "./client.ts";
 import { within } from "./process.ts";
 
 const READY_TIMEOUT_MS = 120_000;
-/** 12 s and then SIGKILL, and what a busy machine may add. */
+/** 12 s until SIGKILL, plus a margin for a busy machine. */
 const STOP_TIMEOUT_MS = 20_000;
 
 describe("start:cluster", { timeout: 2 * READY_TIMEOUT_MS + STOP_TIMEOUT_MS }, () => {
@@ -31,11 +31,11 @@ describe("start:cluster", { timeout: 2 * READY_TIMEOUT_MS + STOP_TIMEOUT_MS }, (
 		}
 		return { child, ended: once(child, "close") };
 	};
-	/** All that was printed so far about a process being started, newest last. */
+	/** The pids that were printed for a process, the newest last. */
 	const pidsOf = (name: string) =>
 		[...output.matchAll(new RegExp(`^${name} *\\| started, pid (\\d+)$`, "gm"))].map(match => Number(match[1]));
 	const printed = (pattern: RegExp) =>
-		eventually(() => assert.ok(pattern.test(output), `the last words:\n${output.slice(-3000)}`), `${pattern}`, READY_TIMEOUT_MS);
+		eventually(() => assert.ok(pattern.test(output), `the last output:\n${output.slice(-3000)}`), `${pattern}`, READY_TIMEOUT_MS);
 	const isHealthy = () =>
 		eventually(
 			async () => assert.equal((await fetch(`http://localhost:${ports.http}/health`)).status, 200),
@@ -53,28 +53,32 @@ describe("start:cluster", { timeout: 2 * READY_TIMEOUT_MS + STOP_TIMEOUT_MS }, (
 		await within(cluster.ended, STOP_TIMEOUT_MS, () => "the end of start:cluster");
 	});
 
-	test("says where it is once all is well, with a page of figures for each process", async () => {
+	test("prints its addresses when the system is ready, and each process serves metrics", async () => {
 		await printed(new RegExp(`^Plaza is ready: http://localhost:${ports.http} .*gRPC at localhost:${ports.grpc}`, "m"));
 		assert.equal((await fetch(`http://localhost:${ports.http}/health`)).status, 200);
 		for (const [i, name] of names.entries()) {
 			const metrics = await (await fetch(`http://localhost:${ports.metrics + i}/metrics`)).text();
-			assert.ok(metrics.includes(`nodeID="${name}"`), `${name} has no figures at ${ports.metrics + i}`);
+			assert.ok(metrics.includes(`nodeID="${name}"`), `${name} has no metrics at ${ports.metrics + i}`);
 		}
 	});
 
-	test("starts a process again, and says so, when it dies", async () => {
+	test("restarts a killed process and logs it", async () => {
 		process.kill(pidsOf("wallet")[0]!, "SIGKILL");
 		await printed(/^wallet +\| ended with SIGKILL, starting it again in \d+ ms$/m);
 		await eventually(() => assert.equal(pidsOf("wallet").length, 2), "a second wallet");
 		await isHealthy();
 	});
 
-	test("stops every process and ends with 0 on Ctrl-C, however often", async () => {
+	test("stops every process and exits with 0 on Ctrl-C, also when it is pressed twice", async () => {
 		cluster.child.kill("SIGINT");
 		cluster.child.kill("SIGINT");
-		const [code, signal] = await within(cluster.ended, STOP_TIMEOUT_MS, () => `the end; the last words:\n${output.slice(-3000)}`);
+		const [code, signal] = await within(
+			cluster.ended,
+			STOP_TIMEOUT_MS,
+			() => `the end; the last output:\n${output.slice(-3000)}`
+		);
 		assert.deepEqual({ code, signal }, { code: 0, signal: null }, output.slice(-3000));
 		for (const pid of names.flatMap(pidsOf))
-			assert.throws(() => process.kill(pid, 0), { code: "ESRCH" }, `pid ${pid} was left behind`);
+			assert.throws(() => process.kill(pid, 0), { code: "ESRCH" }, `pid ${pid} is still running`);
 	});
 });

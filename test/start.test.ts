@@ -1,4 +1,4 @@
-// How it starts, how it refuses to, and what it tells the person who started it.
+// Starting the system: refused configurations, printed addresses, and log levels.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -16,7 +16,7 @@ const dir = mkdtempSync(join(tmpdir(), "plaza-start-"));
 const file = join(dir, "file");
 writeFileSync(file, "");
 
-/** Values that no variable of that name can use. */
+/** Invalid values of environment variables. */
 const UNUSABLE: [name: string, value: string, env?: Record<string, string>][] = [
 	["PROFILE", "both"],
 	["HTTP_PORT", "http"],
@@ -32,7 +32,7 @@ const UNUSABLE: [name: string, value: string, env?: Record<string, string>][] = 
 	["GRPC_TLS_CERT", join(dir, "nothing.pem"), { GRPC_TLS_KEY: join(dir, "nothing.key") }],
 	["ALLOWED_ORIGINS", "example.org"]
 ];
-/** Those whose value is nobody's business: the line must not show it. */
+/** Secret variables: the message must not contain their values. */
 const UNUSABLE_SECRETS: [name: string, value: string][] = [
 	["JWT_SECRET", "short-secret"],
 	["DATABASE_URL", "nonsense-with-password"]
@@ -53,16 +53,16 @@ describe("an unusable variable", { concurrency: 3 }, () => {
 	};
 
 	for (const [name, value, env] of UNUSABLE) {
-		it(`stops the start with one line that names it, the value and what would do: ${name}=${value}`, async () => {
+		it(`stops the start with one line that names the variable, its value and valid values: ${name}=${value}`, async () => {
 			const line = await refused(name, { ...env, [name]: value });
 			assert.ok(line.includes(name), line);
 			assert.ok(line.includes(value), line);
-			assert.ok(line.replace(name, "").replace(value, "").length > 15, `does not say what would do: ${line}`);
+			assert.ok(line.replace(name, "").replace(value, "").length > 15, `does not describe valid values: ${line}`);
 		});
 	}
 
 	for (const [name, value] of UNUSABLE_SECRETS) {
-		it(`stops the start without showing a secret: ${name}`, async () => {
+		it(`stops the start without printing the secret: ${name}`, async () => {
 			const line = await refused(name, { [name]: value });
 			assert.ok(line.includes(name) && !line.includes(value), line);
 		});
@@ -77,7 +77,7 @@ describe("a start", () => {
 	});
 	after(() => system?.stop());
 
-	it("ends in one line with the addresses of HTTP and gRPC", async () => {
+	it("prints one line with the addresses of HTTP and gRPC when it is ready", async () => {
 		const [plaza] = system.processes;
 		const [http, grpc] = [plaza?.env.HTTP_PORT as string, plaza?.env.GRPC_PORT as string];
 		await plaza?.printed(new RegExp(`:${http}\\b.*:${grpc}\\b`), START_MS);
@@ -85,7 +85,7 @@ describe("a start", () => {
 		assert.equal(lines.length, 1, lines.join("\n"));
 	});
 
-	it("refuses a second process on the same DATA_DIR with the first's pid, and the first goes on", async () => {
+	it("refuses a second process on the same DATA_DIR, names the pid of the first, and does not disturb the first", async () => {
 		const [first] = system.processes;
 		const ports = (await freePorts(3)).map(String) as [string, string, string];
 		const second = startProcess("second", {
@@ -102,7 +102,7 @@ describe("a start", () => {
 		assert.equal((await httpClient(system.url).get("/health")).status, 200);
 	});
 
-	it("shows every hop of a message at debug, under the request's id", async () => {
+	it("logs every hop of a message with its request id at level debug", async () => {
 		const [request, user] = [fresh("request"), fresh("user")];
 		const socket = await openSocketAs(system.wsUrl, user);
 		const pick = { name: "a", id: fresh("pick"), user_id: user };
@@ -135,7 +135,7 @@ describe("a start", () => {
 		}
 	});
 
-	it("shows its figures on the loopback address alone", async t => {
+	it("serves metrics only on the loopback address", async t => {
 		const address = Object.values(networkInterfaces())
 			.flat()
 			.find(one => one && !one.internal && one.family === "IPv4")?.address;
@@ -145,7 +145,7 @@ describe("a start", () => {
 		await assert.rejects(httpClient(`http://${address}:${METRICS_PORT}`).get("/metrics"));
 	});
 
-	it("lists a, b, c and d where nobody says otherwise, and keeps what is no longer configured", async () => {
+	it("lists a, b, c and d by default, and keeps the counts of names that are no longer configured", async () => {
 		const http = () => httpClient(system.url);
 		const names = async () =>
 			((await http().get("/selections")).json as { name: string; count: number }[]).map(({ name, count }) => [name, count]);
@@ -176,7 +176,7 @@ describe("a start", () => {
 
 describe("a taken port", { concurrency: 3 }, () => {
 	for (const variable of ["HTTP_PORT", "GRPC_PORT", "METRICS_PORT"]) {
-		it(`gives one line that names it and its variable: ${variable}`, async () => {
+		it(`stops the start with one line that names the port and its variable: ${variable}`, async () => {
 			const [http, grpc, metrics] = (await freePorts(3)).map(String) as [string, string, string];
 			const env: Record<string, string> = {
 				DATA_DIR: join(dir, variable),

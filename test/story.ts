@@ -1,5 +1,5 @@
 import { it } from "node:test";
-import { comingAgain } from "./client.socket.ts";
+import { withReconnect } from "./client.socket.ts";
 
-/** A test that sockets take part in. It is told again where a server asked one of them to come again, so it must make its own ids. */
-export const story = (name: string, tell: () => Promise<void>) => it(name, () => comingAgain(tell));
+/** A test that uses sockets. It is repeated if a server asked one of its sockets to reconnect, so it must create its own ids. */
+export const story = (name: string, run: () => Promise<void>) => it(name, () => withReconnect(run));

@@ -1,4 +1,4 @@
-// The real system as real processes, laid out as the compose file does it: one (embedded), or one a service and two gateways (cluster).
+// Starts the real system as processes, in the layout of the compose file: one process (embedded), or one per service and two gateways (cluster).
 import { rm } from "node:fs/promises";
 import { type Exit, freePorts, type SystemProcess, startProcess } from "./process.ts";
 import { scratchDataDir } from "./scratch.ts";
@@ -7,10 +7,10 @@ export type Profile = "embedded" | "cluster";
 
 export interface System {
 	profile: Profile;
-	/** Of the first gateway. */
+	/** The URL of the first gateway. */
 	url: string;
 	wsUrl: string;
-	/** Of all gateways: a story that opens two tabs opens them on two nodes where there are two. */
+	/** The URLs of all gateways; in the cluster profile a story with two tabs opens them on two nodes. */
 	urls: string[];
 	wsUrls: string[];
 	grpc: string;
@@ -19,31 +19,31 @@ export interface System {
 	dataDir: string | undefined;
 	processes: SystemProcess[];
 	process(name: string): SystemProcess;
-	/** Waits until every process says that it is ready, and every gateway that all is well. */
+	/** Waits until every process is ready and every gateway reports that the whole system is healthy. */
 	ready(withinMs?: number): Promise<void>;
-	/** SIGTERM to all; fails where one does not end with 0 in time. Deletes the data that it made. */
+	/** Sends SIGTERM to all; fails if one does not exit with 0 in time. Deletes the data directory that `startSystem` created. */
 	stop(): Promise<void>;
-	/** SIGKILL to all at once. */
+	/** Sends SIGKILL to all processes at once. */
 	kill9(): Promise<void>;
-	/** Starts all that has ended again, on the same data and ports, and waits until it is ready. */
+	/** Restarts all ended processes on the same data and ports, and waits until the system is ready. */
 	restart(): Promise<void>;
-	/** What all processes have written. */
+	/** The output of all processes. */
 	logs(): string;
 }
 
 const READY_WITHIN_MS = 120_000;
-/** The contract gives 10 s; the rest is for a machine that is busy with other things. */
+/** The contract's 10 s, plus a margin for a busy machine. */
 const STOP_WITHIN_MS = 12_000;
 
-/** Names that stories may count on for themselves, so that tests which run at the same time do not count each other's picks. */
+/** Selection names for exclusive use by one test, so that concurrent tests do not count each other's picks. */
 const ownNames = Array.from({ length: 60 }, (_, n) => `own-${n + 1}`);
-/** What `settled` picks. */
+/** The name that `settled` picks. */
 export const BARRIER_NAME = "barrier";
 let ownNamesTaken = 0;
 /** A selection name that no other test of this test process uses. */
 export function ownName(): string {
 	const name = ownNames[ownNamesTaken++];
-	if (!name) throw new Error("more tests than names of their own: raise the number in test/system.ts");
+	if (!name) throw new Error("more tests than exclusive selection names: increase the number in test/system.ts");
 	return name;
 }
 
@@ -65,13 +65,13 @@ const layouts: Record<Profile, Record<string, string | undefined>> = {
 	}
 };
 
-/** Where the servers of the cluster profile are: the contract's variables of the test process, where they are set. */
+/** The contract's variables with the addresses of the cluster's servers, as far as they are set in the test process. */
 export const servers = () => {
 	const names = ["KAFKA_BROKERS", "CASSANDRA_CONTACT_POINTS", "DATABASE_URL", "REDIS_URL"];
 	return Object.fromEntries(names.flatMap(name => (process.env[name] ? [[name, process.env[name]]] : [])));
 };
 
-async function lookAt(url: string): Promise<string> {
+async function statusOf(url: string): Promise<string> {
 	try {
 		const response = await fetch(url, { signal: AbortSignal.timeout(5000) });
 		return response.status === 200 ? "ok" : `${response.status} ${(await response.text()).slice(0, 500)}`;
@@ -80,20 +80,20 @@ async function lookAt(url: string): Promise<string> {
 	}
 }
 
-/** Waits until all these addresses answer 200; says which did not, what they said, and the last words of the processes. */
-async function answered(urls: string[], processes: SystemProcess[], withinMs: number): Promise<void> {
+/** Waits until all URLs answer 200; the error names the failing URLs, their answers, and the last output of the processes. */
+async function waitUntilHealthy(urls: string[], processes: SystemProcess[], withinMs: number): Promise<void> {
 	const deadline = Date.now() + withinMs;
 	for (;;) {
-		const looks = await Promise.all(urls.map(async url => ({ url, look: await lookAt(url) })));
-		const waiting = looks.filter(({ look }) => look !== "ok");
+		const statuses = await Promise.all(urls.map(async url => ({ url, status: await statusOf(url) })));
+		const waiting = statuses.filter(({ status }) => status !== "ok");
 		if (waiting.length === 0) return;
-		const gone = processes.find(({ ended }) => ended);
-		if (gone || Date.now() > deadline) {
-			const words = processes.map(
+		const endedProcess = processes.find(({ ended }) => ended);
+		if (endedProcess || Date.now() > deadline) {
+			const outputs = processes.map(
 				one => `--- ${one.name}${one.ended ? ` (ended: ${JSON.stringify(one.ended)})` : ""}\n${one.output().slice(-2000)}`
 			);
-			const why = gone ? `${gone.name} ended while waiting` : `waited ${withinMs} ms`;
-			throw new Error(`${why} for ${waiting.map(({ url, look }) => `${url} (${look})`).join(", ")}\n${words.join("\n")}`);
+			const why = endedProcess ? `${endedProcess.name} ended while waiting` : `waited ${withinMs} ms`;
+			throw new Error(`${why} for ${waiting.map(({ url, status }) => `${url} (${status})`).join(", ")}\n${outputs.join("\n")}`);
 		}
 		await new Promise(resolve => setTimeout(resolve, 100));
 	}
@@ -103,18 +103,18 @@ export interface SystemOptions {
 	profile: Profile;
 	/** Added to every process's environment. */
 	env?: Record<string, string>;
-	/** Processes of a cluster and the services that each runs. Default: one a service, and two gateways. */
+	/** The processes of a cluster and their services. Default: one per service, and two gateways. */
 	layout?: Record<string, string>;
-	/** Where an embedded system keeps everything. Default: a fresh directory with an empty database in it, which `stop` deletes. */
+	/** The data directory of an embedded system. Default: a new directory with an empty database, which `stop` deletes. */
 	dataDir?: string;
-	/** False: answers at once, with processes that may not be ready for long. */
+	/** False: return at once, possibly before the processes are ready. */
 	waitUntilReady?: boolean;
 }
 
 export async function startSystem(options: SystemOptions): Promise<System> {
 	const { profile, env = {}, dataDir, waitUntilReady = true } = options;
 	const layout = Object.entries(options.layout ?? layouts[profile]);
-	const made = profile === "embedded" && !dataDir ? await scratchDataDir() : undefined;
+	const createdDir = profile === "embedded" && !dataDir ? await scratchDataDir() : undefined;
 	const ports = await freePorts(layout.length * 2 + 1);
 	const grpcPort = String(ports.pop());
 	const selectionNames = env.SELECTION_NAMES?.split(",") ?? ["a", "b", "c", "d", BARRIER_NAME, ...ownNames];
@@ -125,7 +125,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
 		SELECTION_NAMES: selectionNames.join()
 	};
 	const data: Record<string, string> =
-		profile === "embedded" ? { DATA_DIR: dataDir ?? (made as string) } : { HOST: "127.0.0.1", ...servers() };
+		profile === "embedded" ? { DATA_DIR: dataDir ?? (createdDir as string) } : { HOST: "127.0.0.1", ...servers() };
 
 	const nodes = layout.map(([name, services]) => {
 		const [http, metrics] = [String(ports.pop()), String(ports.pop())];
@@ -155,11 +155,15 @@ export async function startSystem(options: SystemOptions): Promise<System> {
 		processes,
 		process: name => processes.find(one => one.name === name) ?? fail(`no process ${name}`),
 		ready: (withinMs = READY_WITHIN_MS) =>
-			answered([...metricsUrls.map(url => `${url}/health/ready`), ...urls.map(url => `${url}/health`)], processes, withinMs),
+			waitUntilHealthy(
+				[...metricsUrls.map(url => `${url}/health/ready`), ...urls.map(url => `${url}/health`)],
+				processes,
+				withinMs
+			),
 		async stop() {
 			const ends = await Promise.all(running().map(async one => ({ one, exit: await one.kill("SIGTERM", STOP_WITHIN_MS) })));
-			if (made) await rm(made, { recursive: true, force: true });
-			for (const { one, exit } of ends) clean(one, exit);
+			if (createdDir) await rm(createdDir, { recursive: true, force: true });
+			for (const { one, exit } of ends) assertCleanExit(one, exit);
 		},
 		async kill9() {
 			await Promise.all(running().map(one => one.kill("SIGKILL")));
@@ -183,7 +187,7 @@ const fail = (message: string): never => {
 	throw new Error(message);
 };
 
-const clean = (one: SystemProcess, { code, signal }: Exit) => {
+const assertCleanExit = (one: SystemProcess, { code, signal }: Exit) => {
 	if (code !== 0)
 		fail(`${one.name} ended with ${signal ?? code} on SIGTERM, not 0; its last output:\n${one.output().slice(-3000)}`);
 };

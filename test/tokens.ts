@@ -1,4 +1,4 @@
-// Accounts without passwords: tokens as the system itself would sign them, for a system that was given this secret.
+// Tokens for accounts that are not registered, signed like the system's own; the system must use this JWT_SECRET.
 import { randomBytes, randomUUID } from "node:crypto";
 import { SignJWT } from "jose";
 
@@ -10,12 +10,12 @@ export const newSession = () => randomBytes(16).toString("base64url");
 export interface Minted {
 	role?: "user" | "admin";
 	session?: string;
-	/** Default: 15 minutes. Below zero: it has ended. */
+	/** Lifetime. Default: 15 minutes. Negative: the token is expired. */
 	endsInMs?: number;
 	secret?: string;
 }
 
-/** A token of an account. The system knows it by its signature alone: nobody needs to have registered. */
+/** A token of an account. The system checks only its signature: the account need not be registered. */
 export const mint = (
 	account: string,
 	{ role = "user", session = newSession(), endsInMs = 900_000, secret = JWT_SECRET }: Minted = {}

@@ -1,11 +1,11 @@
-// Holds the crowd's books against every store and topic, past all of the system's doors.
+// Compares the recorded operations of the load generator with every store and topic, without the system's APIs.
 import assert from "node:assert/strict";
 import type { Client } from "cassandra-driver";
 import { eventually } from "../client.ts";
 import type { Entry } from "../crowd.ts";
 import type { Ledger } from "../ledger.ts";
 import { kafkaRecords, psql, redis, withCassandra } from "../outside.ts";
-import type { Ordered } from "./shoppers.ts";
+import type { OrderEntry } from "./shoppers.ts";
 
 const IDS_PER_READ = 100;
 
@@ -15,8 +15,8 @@ const idOf = ({ body }: Entry) => body.id;
 const none = (what: string, missing: string[]) =>
 	assert.equal(missing.length, 0, `${missing.length} ${what}: ${missing.slice(0, 5).join(", ")}`);
 
-/** What a topic has told of since a moment, by one of its fields. Others may have put anything there. */
-async function told(topic: string, field: string, sinceMs: number): Promise<Set<unknown>> {
+/** The values of one field in a topic's records since this time. Records may be invalid. */
+async function fieldValues(topic: string, field: string, sinceMs: number): Promise<Set<unknown>> {
 	const fieldOf = (payload: string | null) => {
 		try {
 			return JSON.parse(payload ?? "")[field];
@@ -27,7 +27,7 @@ async function told(topic: string, field: string, sinceMs: number): Promise<Set<
 	return new Set((await kafkaRecords(topic, sinceMs)).map(({ payload }) => fieldOf(payload)));
 }
 
-/** Every purchase is a row of its own, with its amount, and there are no others; nobody's total is another. */
+/** Checks that every purchase has exactly one row with its amount, that there are no others, and that all totals are correct. */
 async function inPostgres({ entries, people, names, sums }: Ledger) {
 	const rows = await psql(`select id, user_id, amount_cents from purchases where user_id in (${quoted(people)})`);
 	const bought = new Map(rows.map(([id, user, cents]) => [id, `${user} ${cents}`]));
@@ -36,7 +36,7 @@ async function inPostgres({ entries, people, names, sums }: Ledger) {
 		const { id, user_id, amount } = body as { id: string; user_id: string; amount: number };
 		return bought.get(id) !== `${user_id} ${Math.round(amount * 100)}`;
 	});
-	none("purchases are not in Postgres as they were made", missing.map(idOf));
+	none("purchases are missing or wrong in Postgres", missing.map(idOf));
 	assert.equal(rows.length, sold.length, "purchases in Postgres");
 	const all = sums();
 	const totals = await psql(`select user_id, total_cents from purchase_totals where user_id in (${quoted(people)})`);
@@ -73,9 +73,9 @@ async function inCassandra(client: Client, { entries, names, sums }: Ledger, rec
 	}
 }
 
-async function onTopics(recent: readonly Entry[], orders: readonly Ordered[], sinceMs: number) {
+async function onTopics(recent: readonly Entry[], orders: readonly OrderEntry[], sinceMs: number) {
 	const missing = async (topic: string, field: string, ids: readonly (string | undefined)[]) => {
-		const seen = await told(topic, field, sinceMs);
+		const seen = await fieldValues(topic, field, sinceMs);
 		none(`are not on ${topic}`, ids.filter(id => id !== undefined && !seen.has(id)).map(String));
 	};
 	const ids = (kind: Entry["kind"]) => recent.filter(one => one.kind === kind).map(idOf);
@@ -87,17 +87,17 @@ async function onTopics(recent: readonly Entry[], orders: readonly Ordered[], si
 	await missing("order.cancelled", "orderId", cancelled);
 }
 
-/** `recent`, `orders`: those since `sinceMs`. All of them must be settled, and nothing under way. */
+/** `recent`, `orders`: the operations since `sinceMs`. All of them must be settled, and the system idle. */
 export async function audit(
 	ledger: Ledger,
 	recent: readonly Entry[],
-	orders: readonly Ordered[],
+	orders: readonly OrderEntry[],
 	sinceMs: number,
 	waitMs: number
 ) {
 	await inPostgres(ledger);
 	await onTopics(recent, orders, sinceMs);
 	await withCassandra(client => inCassandra(client, ledger, recent));
-	// What Redis has lost is brought back in the background, page by page.
+	// Totals that Redis has lost are backfilled in the background, page by page.
 	await eventually(() => inRedis(ledger), "every total to be in Redis", waitMs);
 }

@@ -1,23 +1,23 @@
-// The same draws for the same seed, so that what failed can be done again.
+// Seeded random draws for the fault schedule: the same seed gives the same faults, so that a failed round can be repeated.
 import { randomFrom } from "../random.ts";
 
 export interface Draw {
 	/** A whole number, both ends included. */
 	between(least: number, most: number): number;
-	/** The same, but mostly near the least. */
+	/** The same, but mostly near `least`. */
 	mostlyNear(least: number, most: number): number;
 	of<T>(some: readonly T[]): T;
 	shuffled<T>(some: readonly T[]): T[];
 }
 
-/** The more a part is raised, the nearer to the least it mostly is. */
-const NEAR = 3;
+/** The exponent that moves the distribution towards `least`. */
+const SKEW = 3;
 
 export function drawBy(seed: number): Draw {
 	const { next, between, pick } = randomFrom(seed);
 	return {
 		between,
-		mostlyNear: (least, most) => least + Math.floor(next() ** NEAR * (most - least + 1)),
+		mostlyNear: (least, most) => least + Math.floor(next() ** SKEW * (most - least + 1)),
 		of: pick,
 		shuffled(some) {
 			const left = [...some];

@@ -1,4 +1,4 @@
-// What is done to the system, drawn by a seed: a round of faults is one card of a shuffled deck.
+// The fault schedule: which fault each round injects, derived from a seed. The list of faults is shuffled; each round takes the next one.
 import assert from "node:assert/strict";
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -8,29 +8,29 @@ import { infra } from "../faults.ts";
 import type { Ledger } from "../ledger.ts";
 import { psql, redis } from "../outside.ts";
 import type { System } from "../system.ts";
-import { points } from "./crash-points.ts";
+import { crashPoints } from "./crash-points.ts";
 import { type Draw, drawBy } from "./draw.ts";
-import type { Order } from "./hook.ts";
+import type { FaultCommand } from "./hook.ts";
 import { poison } from "./poison.ts";
 import { GROUPS, withAdmin } from "./quiet.ts";
 
-export interface Scene {
+export interface FaultContext {
 	system: System;
 	ledger: Ledger;
-	/** Where processes look for orders (see hook.ts). */
-	ordersDir: string;
+	/** The directory of the processes' fault commands (see hook.ts). */
+	commandsDir: string;
 }
 
 export interface Fault {
-	/** With all its parameters. */
-	says: string;
-	/** Whether a process of ours is ended by it, and its figures begin anew. */
+	/** Description with all parameters. */
+	description: string;
+	/** Whether a process of the system is killed, which resets its metrics. */
 	kills?: boolean;
-	/** Resolves when it is over but for what has to be started again. What it answers is looked at when all is quiet. */
-	act(scene: Scene): Promise<void | ((timeoutMs: number) => Promise<void>)>;
+	/** Injects the fault. Resolves when it is over, except for processes that must be restarted; may resolve to a check for when the system is idle. */
+	inject(context: FaultContext): Promise<void | ((timeoutMs: number) => Promise<void>)>;
 }
 
-/** Long enough for any step to come by, with whatever load there is. */
+/** Long enough for every step to occur under any load. */
 const STEP_WITHIN_MS = 60_000;
 const SERVERS = ["kafka", "postgres", "redis", "cassandra"];
 const PROCESSES = [
@@ -38,12 +38,12 @@ const PROCESSES = [
 	...["inventory", "orders", "payment", "purchase", "users", "wallet"]
 ];
 
-const order = ({ system, ordersDir }: Scene, name: string, what: Order) => {
-	writeFileSync(join(ordersDir, `${name}.json`), JSON.stringify(what));
+const sendCommand = ({ system, commandsDir }: FaultContext, name: string, what: FaultCommand) => {
+	writeFileSync(join(commandsDir, `${name}.json`), JSON.stringify(what));
 	process.kill(system.process(name).pid, "SIGUSR2");
 };
 
-const standStill = async ({ system }: Scene, name: string, forMs: number) => {
+const freezeProcess = async ({ system }: FaultContext, name: string, forMs: number) => {
 	const { pid } = system.process(name);
 	process.kill(pid, "SIGSTOP");
 	try {
@@ -53,15 +53,15 @@ const standStill = async ({ system }: Scene, name: string, forMs: number) => {
 	}
 };
 
-const killFor = async ({ system }: Scene, name: string, forMs: number) => {
+const killFor = async ({ system }: FaultContext, name: string, forMs: number) => {
 	const one = system.process(name);
 	await one.kill("SIGKILL");
 	await delay(forMs);
 	one.start();
 };
 
-/** Away, and back. */
-const serverAway = async (name: string, how: string, forMs: number) => {
+/** Makes a server unavailable for a time. */
+const stopServer = async (name: string, how: string, forMs: number) => {
 	await infra(how, name);
 	await delay(forMs);
 	await infra(how === "freeze" ? "thaw" : "up", name);
@@ -70,29 +70,29 @@ const serverAway = async (name: string, how: string, forMs: number) => {
 const server = (draw: Draw, name: string): Fault => {
 	const [how, forMs] = [draw.of(["down", "kill", "freeze"]), draw.mostlyNear(5_000, 60_000)];
 	return {
-		says: `${name}: ${how}, for ${forMs} ms`,
-		async act() {
-			await serverAway(name, how, forMs);
+		description: `${name}: ${how}, for ${forMs} ms`,
+		async inject() {
+			await stopServer(name, how, forMs);
 		}
 	};
 };
 
-const atPoint = (draw: Draw): Fault => {
-	const { processes, name: when, ...step } = draw.of(points);
+const killedAtCrashPoint = (draw: Draw): Fault => {
+	const { processes, name: when, ...step } = draw.of(crashPoints);
 	const [name, nth, downMs] = [draw.of(processes), draw.mostlyNear(1, 20), draw.mostlyNear(0, 5_000)];
 	return {
-		says: `${name}: killed when ${when}, the ${nth}. time, for ${downMs} ms`,
+		description: `${name}: killed when ${when}, time ${nth}, down for ${downMs} ms`,
 		kills: true,
-		async act(scene) {
-			const one = scene.system.process(name);
-			order(scene, name, { act: "kill", nth, ...step });
-			const { post } = httpClient(scene.system.url);
-			const hasCome = async () => {
-				// The crowd seldom does this by itself.
+		async inject(context) {
+			const one = context.system.process(name);
+			sendCommand(context, name, { act: "kill", nth, ...step });
+			const { post } = httpClient(context.system.url);
+			const hasEnded = async () => {
+				// The load generator sends no synchronizations.
 				if (name === "sync") await post("/api/selections/synchronization", { user_id: fresh("user") }).catch(() => {});
 				assert.ok(one.ended);
 			};
-			await eventually(hasCome, `${name} to come ${nth} times to: ${when}`, STEP_WITHIN_MS);
+			await eventually(hasEnded, `${name} to be killed when ${when}, time ${nth}`, STEP_WITHIN_MS);
 			await delay(downMs);
 			one.start();
 		}
@@ -103,18 +103,18 @@ const killed = (draw: Draw, count: number): Fault => {
 	const names = draw.shuffled(PROCESSES).slice(0, count);
 	const [afterMs, forMs] = [draw.between(0, 5_000), draw.mostlyNear(0, 10_000)];
 	return {
-		says: `${names.join(", ")}: killed after ${afterMs} ms, for ${forMs} ms`,
+		description: `${names.join(", ")}: killed after ${afterMs} ms, for ${forMs} ms`,
 		kills: true,
-		async act(scene) {
+		async inject(context) {
 			await delay(afterMs);
-			await Promise.all(names.map(name => killFor(scene, name, forMs)));
+			await Promise.all(names.map(name => killFor(context, name, forMs)));
 		}
 	};
 };
 
 const frozen = (draw: Draw): Fault => {
 	const [name, forMs] = [draw.of(PROCESSES), draw.mostlyNear(5_000, 30_000)];
-	return { says: `${name}: stands still for ${forMs} ms`, act: scene => standStill(scene, name, forMs) };
+	return { description: `${name}: frozen for ${forMs} ms`, inject: context => freezeProcess(context, name, forMs) };
 };
 
 const pair = (draw: Draw): Fault => {
@@ -123,35 +123,35 @@ const pair = (draw: Draw): Fault => {
 		.slice(0, 2)
 		.map(name => server(draw, name));
 	return {
-		says: both.map(({ says }) => says).join(", and "),
-		async act(scene) {
-			await Promise.all(both.map(one => one.act(scene)));
+		description: both.map(({ description }) => description).join(", and "),
+		async inject(context) {
+			await Promise.all(both.map(one => one.inject(context)));
 		}
 	};
 };
 
-/** Every connection of some processes is reset: to their clients, to each other and to the servers. */
+/** Resets every connection of some processes: to clients, to each other and to the servers. */
 const cut = (draw: Draw): Fault => {
 	const times = draw.between(3, 8);
 	const cuts = Array.from({ length: times }, () => ({ name: draw.of(PROCESSES), afterMs: draw.between(0, 2_000) }));
 	return {
-		says: `connections reset of ${cuts.map(({ name, afterMs }) => `${name} after ${afterMs} ms`).join(", ")}`,
-		async act(scene) {
+		description: `connections reset of ${cuts.map(({ name, afterMs }) => `${name} after ${afterMs} ms`).join(", ")}`,
+		async inject(context) {
 			for (const { name, afterMs } of cuts) {
 				await delay(afterMs);
-				order(scene, name, { act: "cut" });
+				sendCommand(context, name, { act: "cut" });
 			}
 		}
 	};
 };
 
-/** By the servers themselves. */
-const cutOff = (draw: Draw): Fault => {
+/** The servers close all their connections. */
+const cutByServers = (draw: Draw): Fault => {
 	const pauses = Array.from({ length: draw.between(3, 8) }, () => draw.between(0, 2_000));
 	const others = "datname = current_database() and pid <> pg_backend_pid()";
 	return {
-		says: `Postgres and Redis hang up on everybody after ${pauses.join(", ")} ms`,
-		async act() {
+		description: `Postgres and Redis close all connections after ${pauses.join(", ")} ms`,
+		async inject() {
 			for (const pauseMs of pauses) {
 				await delay(pauseMs);
 				await psql(`select pg_terminate_backend(pid) from pg_stat_activity where ${others}`);
@@ -164,8 +164,8 @@ const cutOff = (draw: Draw): Fault => {
 const emptied = (draw: Draw): Fault => {
 	const pauses = Array.from({ length: draw.between(1, 3) }, () => draw.between(0, 4_000));
 	return {
-		says: `FLUSHALL after ${pauses.join(", ")} ms`,
-		async act() {
+		description: `FLUSHALL after ${pauses.join(", ")} ms`,
+		async inject() {
 			for (const pauseMs of pauses) {
 				await delay(pauseMs);
 				await redis("flushall");
@@ -174,12 +174,12 @@ const emptied = (draw: Draw): Fault => {
 	};
 };
 
-/** What it has appended up to some moment is what it held then. */
+/** Restarts Redis with an older copy of its append-only file. */
 const rolledBack = (draw: Draw): Fault => {
 	const [byMs, forMs] = [draw.between(2_000, 10_000), draw.mostlyNear(0, 5_000)];
 	return {
-		says: `Redis: away for ${forMs} ms, and back as it was ${byMs} ms before`,
-		async act() {
+		description: `Redis: down for ${forMs} ms, restarted with the data of ${byMs} ms before`,
+		async inject() {
 			const dir = join(process.env.INFRA_DATA ?? "", "redis", "appendonlydir");
 			const older = mkdtempSync(join(process.env.INFRA_DATA ?? "", "older-"));
 			cpSync(dir, older, { recursive: true });
@@ -197,15 +197,15 @@ const rolledBack = (draw: Draw): Fault => {
 const replayed = (draw: Draw): Fault => {
 	const name = draw.of(Object.keys(GROUPS).filter(group => group !== "socket"));
 	return {
-		says: `${name}: reads its topics again from the earliest record`,
+		description: `${name}: replays its topics from the earliest record`,
 		kills: true,
-		async act({ system }) {
+		async inject({ system }) {
 			const one = system.process(name);
 			await one.kill("SIGTERM");
 			await withAdmin(async admin => {
 				for (const topic of GROUPS[name] ?? []) {
 					const reset = () => admin.resetOffsets({ groupId: name, topic, earliest: true });
-					await eventually(reset, `group ${name} to be left`, STEP_WITHIN_MS);
+					await eventually(reset, `group ${name} to have no members`, STEP_WITHIN_MS);
 				}
 			});
 			one.start();
@@ -216,31 +216,31 @@ const replayed = (draw: Draw): Fault => {
 const poisoned = (draw: Draw): Fault => {
 	const [ofEach, seed] = [draw.between(8, 20), draw.between(0, 1_000_000)];
 	return {
-		says: `${ofEach} poisoned records of each kind on topics drawn by ${seed}`,
-		act: ({ ledger }) => poison(drawBy(seed), ledger, ofEach)
+		description: `${ofEach} poison records of each kind, seed ${seed}`,
+		inject: ({ ledger }) => poison(drawBy(seed), ledger, ofEach)
 	};
 };
 
 const allKilled = (): Fault => ({
-	says: "all processes: killed at once",
+	description: "all processes: killed at once",
 	kills: true,
-	async act({ system }) {
+	async inject({ system }) {
 		await system.kill9();
 		for (const one of system.processes) one.start();
 	}
 });
 
-const deck: readonly ((draw: Draw) => Fault)[] = [
-	...[atPoint, atPoint, atPoint, atPoint, atPoint],
+const faultKinds: readonly ((draw: Draw) => Fault)[] = [
+	...[killedAtCrashPoint, killedAtCrashPoint, killedAtCrashPoint, killedAtCrashPoint, killedAtCrashPoint],
 	...[(draw: Draw) => killed(draw, 1), (draw: Draw) => killed(draw, 3), allKilled],
 	...[frozen, frozen, pair],
 	...SERVERS.map(name => (draw: Draw) => server(draw, name)),
-	...[cut, cutOff, emptied, rolledBack, replayed, poisoned]
+	...[cut, cutByServers, emptied, rolledBack, replayed, poisoned]
 ];
 
-/** The same for the same seed and round. Every run through the deck holds each of its cards once. */
+/** The fault of a round, determined by seed and round. Every pass through the list contains each of its faults once. */
 export function faultOf(seed: number, round: number): Fault {
 	const n = round - 1;
-	const order = drawBy(seed * 1_000 + Math.floor(n / deck.length)).shuffled(deck);
-	return order[n % deck.length]!(drawBy(seed * 1_000_003 + round));
+	const shuffled = drawBy(seed * 1_000 + Math.floor(n / faultKinds.length)).shuffled(faultKinds);
+	return shuffled[n % faultKinds.length]!(drawBy(seed * 1_000_003 + round));
 }

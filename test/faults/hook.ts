@@ -1,10 +1,10 @@
 /**
- * Loaded into each process of the system under test, beside its code, which knows nothing of it: it obeys what no signal alone could say.
+ * Loaded into each process of the system under test, whose code does not know it: it executes fault commands that a signal alone cannot express.
  *
- *     env: { NODE_OPTIONS: `--import=${new URL("hook.ts", import.meta.url)}`, FAULTS_ORDERS: dir }
- *     writeFileSync(join(dir, `${NODE_ID}.json`), JSON.stringify(order)); process.kill(pid, "SIGUSR2");
+ *     env: { NODE_OPTIONS: `--import=${new URL("hook.ts", import.meta.url)}`, FAULT_COMMANDS: dir }
+ *     writeFileSync(join(dir, `${NODE_ID}.json`), JSON.stringify(command)); process.kill(pid, "SIGUSR2");
  *
- * Steps are what passes the ports, as a line of text: "postgres select 1", "postgres COMMIT of insert into …" (with all statements of the
+ * Steps are calls to stores, Kafka and actions, as a line of text: "postgres select 1", "postgres COMMIT of insert into …" (with all statements of the
  * transaction), "kafka produce Selections", "kafka commit wallet", "redis evalsha …", "cassandra insert into …", "call summary.raise".
  */
 import { readFileSync } from "node:fs";
@@ -14,40 +14,40 @@ import { join } from "node:path";
 import { isMainThread } from "node:worker_threads";
 
 export type When = "before" | "after";
-export type Order =
-	/** Breaks every connection that the process has, to clients and to servers. */
+export type FaultCommand =
+	/** Resets every connection of the process, to clients and to servers. */
 	| { act: "cut" }
-	/** Ends the process, as SIGKILL does, when it comes to such a step for the nth time, or has just had its answer and nobody else knows of it. */
+	/** Kills the process with SIGKILL at the nth matching step, before it starts or directly after its result arrives. */
 	| { act: "kill"; when: When; step: string; nth: number };
 
-let awaited: { when: When; step: RegExp; left: number } | undefined;
+let crashPoint: { when: When; step: RegExp; left: number } | undefined;
 
 const pass = (when: When, step: () => string) => {
-	if (awaited?.when !== when || !awaited.step.test(step())) return;
-	awaited.left--;
-	if (awaited.left === 0) process.kill(process.pid, "SIGKILL");
+	if (crashPoint?.when !== when || !crashPoint.step.test(step())) return;
+	crashPoint.left--;
+	if (crashPoint.left === 0) process.kill(process.pid, "SIGKILL");
 };
 
-/** Handles are not among Node's types: what it has open just now. */
+/** The open handles of the process; not part of Node's types. */
 const handles = () => (process as unknown as { _getActiveHandles(): unknown[] })._getActiveHandles();
 
-/** As a socket learns of it from afar: one that merely closes, without an error, is what no network does, and kafkajs would wait on it for ever. */
+/** The error of a connection that the peer has reset. A close without an error does not occur in a network, and kafkajs would wait forever. */
 const reset = () => Object.assign(new Error("read ECONNRESET"), { code: "ECONNRESET", syscall: "read" });
 
-const obey = (order: Order) => {
-	if (order.act === "kill") awaited = { when: order.when, step: new RegExp(order.step, "s"), left: order.nth };
+const execute = (command: FaultCommand) => {
+	if (command.act === "kill") crashPoint = { when: command.when, step: new RegExp(command.step, "s"), left: command.nth };
 	else for (const one of handles()) if (one instanceof Socket && one.remoteAddress) one.destroy(reset());
 };
 
 type Method = (this: object, ...args: never[]) => unknown;
 
-/** Has an asynchronous method pass its step before it begins and once it has its answer, ahead of whoever waits for that. */
+/** Wraps an asynchronous method: reports its step before it starts, and after its result arrives but before the caller gets it. */
 function watch(owner: object, name: string, stepOf: (args: unknown[]) => string) {
 	const methods = owner as Record<string, Method>;
 	const method = methods[name];
-	if (!method) throw new Error(`there is no ${name} to watch`);
+	if (!method) throw new Error(`there is no method ${name}`);
 	methods[name] = function (this: object, ...args) {
-		if (!awaited) return method.apply(this, args);
+		if (!crashPoint) return method.apply(this, args);
 		const step = () => stepOf(args);
 		pass("before", step);
 		const answer = method.apply(this, args);
@@ -59,7 +59,7 @@ function watch(owner: object, name: string, stepOf: (args: unknown[]) => string)
 	};
 }
 
-/** knex hands over a callback, and ends a transaction on the connection that it began it on. */
+/** Wraps pg's query: knex passes a callback, and ends a transaction on the connection on which it began it. */
 function watchPostgres({ Client }: { Client: { prototype: object } }) {
 	const methods = Client.prototype as Record<string, Method>;
 	const query = methods.query as Method;
@@ -84,7 +84,7 @@ function watchPostgres({ Client }: { Client: { prototype: object } }) {
 }
 
 if (isMainThread) {
-	const { FAULTS_ORDERS = "", NODE_ID = "" } = process.env;
+	const { FAULT_COMMANDS = "", NODE_ID = "" } = process.env;
 	const require = createRequire(import.meta.url);
 	const kafka = require("kafkajs/src/broker/index.js").prototype;
 	watchPostgres(require("pg"));
@@ -99,5 +99,5 @@ if (isMainThread) {
 	});
 	watch(require("cassandra-driver").Client.prototype, "execute", ([text]) => `cassandra ${text}`);
 	watch(require("moleculer").ServiceBroker.prototype, "call", ([action]) => `call ${action}`);
-	process.on("SIGUSR2", () => obey(JSON.parse(readFileSync(join(FAULTS_ORDERS, `${NODE_ID}.json`), "utf8"))));
+	process.on("SIGUSR2", () => execute(JSON.parse(readFileSync(join(FAULT_COMMANDS, `${NODE_ID}.json`), "utf8"))));
 }

@@ -1,4 +1,4 @@
-// Records that nobody can handle, put among the others: each must end in the dead letters of its topic, once for each group that refuses it.
+// Poison: records that cannot be handled, written among the others. Each must end in the dead-letter topic, once for each group that rejects it.
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import { eventually, fresh } from "../client.ts";
@@ -8,7 +8,7 @@ import type { Draw } from "./draw.ts";
 import { GROUPS, withAdmin } from "./quiet.ts";
 
 const MARK = "poison";
-/** Near the most that a topic takes: with its headers the dead letter is larger than that. */
+/** Near the maximum record size: with its headers the dead letter is larger. */
 const LARGE = 1_040_000;
 const PAUSE_MS = 100;
 
@@ -26,7 +26,7 @@ const kinds: Record<string, (draw: Draw, ledger: Ledger) => Poison> = {
 	"not JSON": draw => ({ topic: draw.of(topics), value: '{"name":' }),
 	"wrong shape": draw => ({ topic: draw.of(topics), value: draw.of(["null", "[]", '{"id":1}', '{"user_id":{}}']) }),
 	"too large": draw => ({ topic: draw.of(topics), value: JSON.stringify({ user_id: "x".repeat(LARGE) }) }),
-	/** Readable, and refused by whoever handles it. */
+	/** Valid, but rejected by its handler. */
 	refused(draw, { entries }) {
 		const orderId = fresh("order");
 		const paid = { orderId, buyerId: "nobody", amount: 1 };
@@ -35,18 +35,18 @@ const kinds: Record<string, (draw: Draw, ledger: Ledger) => Poison> = {
 		return draw.of([
 			{ topic: "payment.failed", value: JSON.stringify(paid) },
 			{ topic: "order.created", value: JSON.stringify(order), groups: ["payment"] },
-			// Known, with another amount.
+			// A known id with another amount.
 			{ topic: "user_purchase", value: JSON.stringify({ ...bought, amount: 1_000 }) }
 		]);
 	}
 };
 
-/** Puts so many of each kind on the topics, one after another. Answers how to see that all of them are dead. */
+/** Writes `ofEach` records of each kind. Resolves to a check that all of them were dead-lettered. */
 export async function poison(draw: Draw, ledger: Ledger, ofEach: number): Promise<(timeoutMs: number) => Promise<void>> {
 	const startMs = Date.now();
 	const wanted = new Map<string, string>();
 	await withAdmin(async (_, kafka) => {
-		// A Kafka that has just made hundreds of partitions may take a while to lead them all.
+		// After Kafka has created hundreds of partitions, it may take a while until all have a leader.
 		const producer = kafka.producer({ allowAutoTopicCreation: false, retry: { retries: 30, maxRetryTime: 2_000 } });
 		await producer.connect();
 		try {
@@ -69,7 +69,7 @@ export async function poison(draw: Draw, ledger: Ledger, ofEach: number): Promis
 			for (const { headers } of await kafkaRecords(`${topic}.dead`, startMs))
 				dead.add(`${headers[MARK]} ${headers["dead-group"]}`);
 		const left = [...wanted].filter(([one]) => !dead.has(one));
-		assert.deepEqual(left, [], `${left.length} of ${wanted.size} poisoned records are not among the dead letters`);
+		assert.deepEqual(left, [], `${left.length} of ${wanted.size} poison records were not dead-lettered`);
 	};
-	return timeoutMs => eventually(allDead, "poison to end in the dead letters", timeoutMs);
+	return timeoutMs => eventually(allDead, "all poison records to be dead-lettered", timeoutMs);
 }

@@ -1,11 +1,11 @@
-// Nothing is under way any more: what waits in the outboxes has left, and every group has handled its topics to their ends.
+// Waits until the system is idle: all outboxes are empty, and every group has committed its topics to their ends.
 import assert from "node:assert/strict";
 import { type Admin, Kafka, logLevel } from "kafkajs";
 import { eventually } from "../client.ts";
 import { psql } from "../outside.ts";
 import { type System, servers } from "../system.ts";
 
-/** Who consumes what, beside sockets: their topics are told by those who hold them. */
+/** The topics of each consumer group. */
 export const GROUPS: Record<string, readonly string[]> = {
 	selections: ["Selections"],
 	sync: ["Synchronizations"],
@@ -44,12 +44,12 @@ async function allSent() {
 	}
 }
 
-/** What is handled may put something in an outbox, and what was sent has to be handled: both twice in a row, or it was between two looks. */
-export const untilQuiet = (timeoutMs: number) =>
+/** Handling may add messages to an outbox, and published messages must be handled: check both twice in a row. */
+export const untilIdle = (timeoutMs: number) =>
 	withAdmin(admin =>
 		eventually(
 			async () => {
-				for (let look = 1; look <= 2; look++) {
+				for (let pass = 1; pass <= 2; pass++) {
 					await allSent();
 					await allHandled(admin);
 				}
@@ -59,23 +59,23 @@ export const untilQuiet = (timeoutMs: number) =>
 		)
 	);
 
-/** name{labels} → value, of one node's figures. */
-const figuresOf = (text: string) =>
+/** Metric, topic and group → value, parsed from one node's metrics. */
+const metricsOf = (text: string) =>
 	new Map<string, number>(
-		[...text.matchAll(/^plaza_topics_(\w+)\{([^}]*)\} (\d+)/gm)].map(([, figure, labels = "", value]) => {
+		[...text.matchAll(/^plaza_topics_(\w+)\{([^}]*)\} (\d+)/gm)].map(([, metric, labels = "", value]) => {
 			const label = (name: string) => new RegExp(`\\b${name}="([^"]*)"`).exec(labels)?.[1];
-			return [`${figure} ${label("topic")} ${label("group")}`, Number(value)];
+			return [`${metric} ${label("topic")} ${label("group")}`, Number(value)];
 		})
 	);
 
-/** Every node has accounted for all it has consumed since it was started. Answers what was consumed and handled as a duplicate, over all. */
-export async function figuresHold(system: System): Promise<{ consumed: number; duplicate: number }> {
+/** Checks on every node that applied, duplicate, dead and parked sum to consumed. Resolves to the totals of consumed and duplicate messages. */
+export async function checkMetrics(system: System): Promise<{ consumed: number; duplicate: number }> {
 	const sums = { consumed: 0, duplicate: 0 };
 	for (const url of system.metricsUrls) {
-		const figures = figuresOf(await (await fetch(`${url}/metrics`)).text());
-		for (const [name, consumed] of figures) {
+		const metrics = metricsOf(await (await fetch(`${url}/metrics`)).text());
+		for (const [name, consumed] of metrics) {
 			if (!name.startsWith("consumed ")) continue;
-			const of = (figure: string) => figures.get(name.replace("consumed", figure)) ?? 0;
+			const of = (metric: string) => metrics.get(name.replace("consumed", metric)) ?? 0;
 			const parts = { applied: of("applied"), duplicate: of("duplicate"), dead: of("dead"), parked: of("parked") };
 			const sum = Object.values(parts).reduce((all, one) => all + one, 0);
 			assert.equal(sum, consumed, `${name} at ${url}: ${consumed} is not the sum of ${JSON.stringify(parts)}`);

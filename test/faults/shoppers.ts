@@ -1,4 +1,4 @@
-// A crowd that orders and cancels, and its books: each order is there once and in the one state that it must be in, and every shelf adds up.
+// Load generator for orders and cancellations. Its records verify that each order exists once in the expected state, and that all stock is correct.
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import { type Answer, eventually, fresh, httpClient } from "../client.ts";
@@ -8,12 +8,12 @@ import { psql } from "../outside.ts";
 import type { System } from "../system.ts";
 import { mint, newAccount } from "../tokens.ts";
 
-export interface Ordered {
+export interface OrderEntry {
 	key: string;
 	buyer: string;
 	productId: string;
 	quantity: number;
-	/** Once it is acknowledged. */
+	/** Set when the order is acknowledged. */
 	orderId?: string;
 	soldOut?: boolean;
 	cancel?: "asked" | "acknowledged";
@@ -24,17 +24,17 @@ interface Product {
 	stock: number;
 }
 
-/** What an order of the dear product costs is more than the test provider pays: the system must be started with this. */
+/** An order of the expensive product exceeds the test provider's limit, so its payment fails. The system must be started with this. */
 export const SHOP_ENV = { PAYMENT_TEST_LIMIT: "1000" };
-const DEAR = 2000;
+const EXPENSIVE_PRICE = 2000;
 const BUYERS = 12;
 const PAUSE_MS = 50;
-/** Longer than the whole run. */
+/** Token lifetime, longer than the whole run. */
 const TOKEN_MS = 7_200_000;
 
 export async function openShop(system: System, { workers, thinkMs }: { workers: number; thinkMs: number }) {
-	const entries: Ordered[] = [];
-	const surprises: string[] = [];
+	const entries: OrderEntry[] = [];
+	const unexpectedAnswers: string[] = [];
 	const products: Product[] = [];
 	const bearer = async (id: string, role: "user" | "admin" = "user") => [
 		id,
@@ -56,7 +56,7 @@ export async function openShop(system: System, { workers, thinkMs }: { workers: 
 		return products.at(-1) as Product;
 	}
 	const plenty = await stock(1_000_000, 5);
-	const dear = await stock(1_000_000, DEAR);
+	const expensive = await stock(1_000_000, EXPENSIVE_PRICE);
 	let scarce: Product;
 
 	const post = (path: string, body: object | undefined, headers: Record<string, string>) =>
@@ -64,33 +64,34 @@ export async function openShop(system: System, { workers, thinkMs }: { workers: 
 			.post(path, body, headers)
 			.catch(() => undefined);
 
-	/** Undefined where nothing is known of it. */
+	/** Returns the answer if it has an expected status; undefined if the outcome is unknown or unexpected. */
 	const expected = (answer: Answer | undefined, ...statuses: number[]) => {
 		if (answer === undefined || answer.status === 503) return undefined;
 		if (statuses.includes(answer.status) && (answer.status !== 409 || answer.json.type === "OUT_OF_STOCK")) return answer;
-		surprises.push(`${answer.status} ${answer.text}`);
+		unexpectedAnswers.push(`${answer.status} ${answer.text}`);
 		return undefined;
 	};
 
-	/** Orders, for the first time or again; false where nothing is known of it. */
-	async function place(entry: Ordered): Promise<boolean> {
+	/** Places an order, for the first time or as a retry. Resolves to false if the outcome is unknown. */
+	async function place(entry: OrderEntry): Promise<boolean> {
 		const body = { items: [{ productId: entry.productId, quantity: entry.quantity }], shippingAddress: { city: "Athens" } };
 		const headers = { ...buyers.get(entry.buyer), "idempotency-key": entry.key };
 		const answer = expected(await post("/api/orders", body, headers), 201, 409);
 		if (!answer) return false;
 		if (answer.status === 409) {
-			if (entry.orderId) surprises.push(`${entry.orderId} is out of stock now`);
+			if (entry.orderId) unexpectedAnswers.push(`${entry.orderId} is out of stock in a retry`);
 			entry.soldOut = true;
 			return true;
 		}
 		if (!entry.orderId) acknowledged++;
-		else if (entry.orderId !== answer.json.orderId) surprises.push(`${entry.orderId} is ${answer.json.orderId} now`);
+		else if (entry.orderId !== answer.json.orderId)
+			unexpectedAnswers.push(`${entry.orderId} became ${answer.json.orderId} in a retry`);
 		entry.orderId = answer.json.orderId;
 		entry.soldOut = false;
 		return true;
 	}
 
-	async function cancel(entry: Ordered): Promise<boolean> {
+	async function cancel(entry: OrderEntry): Promise<boolean> {
 		const answer = expected(await post(`/api/orders/${entry.orderId}/cancel`, undefined, buyers.get(entry.buyer) ?? {}), 200);
 		if (answer && entry.cancel !== "acknowledged") acknowledged++;
 		entry.cancel = answer ? "acknowledged" : "asked";
@@ -99,8 +100,8 @@ export async function openShop(system: System, { workers, thinkMs }: { workers: 
 
 	async function shop(): Promise<void> {
 		while (running) {
-			const { productId } = any([plenty, plenty, plenty, dear, scarce]);
-			const entry: Ordered = { key: fresh("order"), buyer: any([...buyers.keys()]), productId, quantity: any([1, 2, 3]) };
+			const { productId } = any([plenty, plenty, plenty, expensive, scarce]);
+			const entry: OrderEntry = { key: fresh("order"), buyer: any([...buyers.keys()]), productId, quantity: any([1, 2, 3]) };
 			entries.push(entry);
 			const answered = await place(entry);
 			if (entry.orderId && Math.random() < 0.3) await cancel(entry);
@@ -108,21 +109,21 @@ export async function openShop(system: System, { workers, thinkMs }: { workers: 
 		}
 	}
 
-	const isDear = ({ productId }: Ordered) => productId === dear.productId;
-	const isCancelled = (entry: Ordered) => entry.cancel === "acknowledged" || isDear(entry);
+	const isExpensive = ({ productId }: OrderEntry) => productId === expensive.productId;
+	const isCancelled = (entry: OrderEntry) => entry.cancel === "acknowledged" || isExpensive(entry);
 
-	/** Every order as it stands in the two tables: id → status and payment. */
+	/** Every order in the two tables: id → order status and payment state. */
 	async function stored(): Promise<Map<string, string>> {
-		const whose = [...buyers.keys()].map(buyer => `'${buyer}'`).join();
+		const buyerIDs = [...buyers.keys()].map(buyer => `'${buyer}'`).join();
 		const rows = await psql(
-			`select id, status, state from orders left join payments on order_id = id where orders.buyer_id in (${whose})`
+			`select id, status, state from orders left join payments on order_id = id where orders.buyer_id in (${buyerIDs})`
 		);
 		return new Map(rows.map(([id, status, state]) => [id as string, `${status} ${state}`]));
 	}
 
-	/** An order that is cancelled may have been charged before, or not. */
-	const wanted = (entry: Ordered) => {
-		if (isDear(entry)) return /^cancelled (failed|cancelled)$/;
+	/** The allowed states. A cancelled order may have been charged before. */
+	const wanted = (entry: OrderEntry) => {
+		if (isExpensive(entry)) return /^cancelled (failed|cancelled)$/;
 		return isCancelled(entry) ? /^cancelled (refunded|cancelled)$/ : /^pending succeeded$/;
 	};
 
@@ -130,13 +131,13 @@ export async function openShop(system: System, { workers, thinkMs }: { workers: 
 		const orders = await stored();
 		const known = entries.filter(({ orderId }) => orderId);
 		const lost = known.filter(({ orderId }) => !orders.has(orderId as string));
-		assert.deepEqual(lost, [], `${lost.length} orders are lost`);
+		assert.deepEqual(lost, [], `${lost.length} acknowledged orders are lost`);
 		const ids = new Set(known.map(({ orderId }) => orderId));
 		const extra = [...orders.keys()].filter(id => !ids.has(id));
-		assert.deepEqual([ids.size, extra], [known.length, []], "orders are there twice");
+		assert.deepEqual([ids.size, extra], [known.length, []], "orders exist twice");
 		const wrong = known.filter(entry => !wanted(entry).test(orders.get(entry.orderId as string) as string));
 		const [first] = wrong.map(entry => `${JSON.stringify(entry)} is ${orders.get(entry.orderId as string)}`);
-		assert.equal(wrong.length, 0, `${wrong.length} orders are not in their state: ${first}`);
+		assert.equal(wrong.length, 0, `${wrong.length} orders are in a wrong state: ${first}`);
 
 		await together(products, async ({ productId, stock }) => {
 			const kept = known.filter(entry => entry.productId === productId && !isCancelled(entry));
@@ -145,7 +146,7 @@ export async function openShop(system: System, { workers, thinkMs }: { workers: 
 			assert.deepEqual([json.stock, json.reserved], [left, 0], `the stock of ${productId}`);
 		});
 		const { json } = await httpClient(system.url).get("/api/inventory", admin);
-		assert.deepEqual(json.broken, [], "the equation of stock");
+		assert.deepEqual(json.broken, [], "products with inconsistent stock");
 	}
 
 	return {
@@ -160,11 +161,11 @@ export async function openShop(system: System, { workers, thinkMs }: { workers: 
 			running = false;
 			await Promise.all(crowd);
 		},
-		/** Tries again what was not answered, and some of what was, under the same keys. */
+		/** Retries unanswered operations and some answered ones, with the same keys. */
 		async settle(timeoutMs?: number) {
-			const again = (asked: (entry: Ordered) => Promise<boolean>) => (entry: Ordered) =>
+			const again = (asked: (entry: OrderEntry) => Promise<boolean>) => (entry: OrderEntry) =>
 				eventually(
-					async () => assert.ok(await asked(entry), surprises.at(-1)),
+					async () => assert.ok(await asked(entry), unexpectedAnswers.at(-1)),
 					`${JSON.stringify(entry)} to be answered`,
 					timeoutMs
 				);
@@ -176,8 +177,8 @@ export async function openShop(system: System, { workers, thinkMs }: { workers: 
 			await together([...cancelling, ...cancelled.slice(0, 5), ...cancelled.slice(-5)], again(cancel));
 		},
 		async verify(timeoutMs?: number) {
-			await eventually(verify, "every order to be there once, in its state, and every shelf to add up", timeoutMs);
-			assert.deepEqual(surprises, []);
+			await eventually(verify, "every order to exist once in its expected state, and all stock to be correct", timeoutMs);
+			assert.deepEqual(unexpectedAnswers, []);
 		}
 	};
 }
