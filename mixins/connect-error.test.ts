@@ -6,14 +6,14 @@ import { unavailable } from "./errors.ts";
 const failure = (message: string, more: object = {}) => Object.assign(new Error(message), more);
 const named = (name: string, message: string, more: object = {}) => failure(message, { name, ...more });
 
-describe("why a server that is there does not serve us", () => {
-	const cases: [of: string, error: Error, refusal: ReturnType<typeof connectErrorKind>, reason: string][] = [
+describe("the kind and the reason of a connect error", () => {
+	const cases: [of: string, error: Error, kind: ReturnType<typeof connectErrorKind>, reason: string][] = [
 		["node: an unknown authority", failure("self-signed", { code: "SELF_SIGNED_CERT_IN_CHAIN" }), "certificate", "self-signed"],
 		["node: another host's", failure("altnames", { code: "ERR_TLS_CERT_ALTNAME_INVALID" }), "certificate", "altnames"],
-		["node: too old", failure("expired", { code: "CERT_HAS_EXPIRED" }), "certificate", "expired"],
+		["node: an expired certificate", failure("expired", { code: "CERT_HAS_EXPIRED" }), "certificate", "expired"],
 		["pg: a wrong password", failure("password", { code: "28P01" }), "credentials", "password"],
 		[
-			"ioredis: a wrong password, which a command is not told",
+			"ioredis: a wrong password, below the error of a command",
 			unavailable("Redis", failure("WRONGPASS no")),
 			"credentials",
 			"WRONGPASS no"
@@ -30,12 +30,12 @@ describe("why a server that is there does not serve us", () => {
 			"credentials",
 			"wrong"
 		],
-		["node: nobody listens, on both of its addresses", new AggregateError([failure("ECONNREFUSED")]), undefined, "ECONNREFUSED"],
+		["node: nothing listens, on both of its addresses", new AggregateError([failure("ECONNREFUSED")]), undefined, "ECONNREFUSED"],
 		["pg: no such table", failure("no table", { code: "42P01" }), undefined, "no table"]
 	];
-	for (const [of, error, refusal, reason] of cases)
-		it(`is told from what the driver says, ${of}`, () => {
-			assert.equal(connectErrorKind(error), refusal);
+	for (const [of, error, kind, reason] of cases)
+		it(`are read from the error of ${of}`, () => {
+			assert.equal(connectErrorKind(error), kind);
 			assert.equal(reasonOf(error), reason);
 		});
 });

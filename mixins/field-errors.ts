@@ -1,7 +1,7 @@
 import type { z } from "zod";
 import type { FieldError } from "./errors.ts";
 
-/** What a schema found wrong, field by field; a field that nobody asked for is named too. */
+/** The issues of a zod error as field errors; each unknown field gets one of its own. */
 export const fieldErrorsOf = ({ issues }: z.ZodError): FieldError[] =>
 	issues.flatMap(issue => {
 		const path = issue.path.map(String);

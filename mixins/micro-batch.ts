@@ -1,6 +1,6 @@
 /**
- * Collects what arrives while the previous batch is under way and hands it over as one: a lone caller waits for nothing,
- * a crowd shares one round trip (group commit).
+ * Collects calls that arrive while the previous batch runs and runs them as one batch (group commit): a single caller waits for nothing, and
+ * many callers share one round trip.
  *
  *     const insert = microBatch((rows: Row[]) => store.insert(rows), { maxItems: 500, maxWaiting: 20_000 });
  *     const answer = await insert(row);
@@ -8,25 +8,25 @@
 import { unavailable } from "./errors.ts";
 
 export interface MicroBatchOptions {
-	/** The most that go into one batch. */
+	/** The largest batch. */
 	maxItems: number;
-	/** The most that may wait; one more is refused with `UNAVAILABLE`, so that memory stays bounded when the other side is slow. */
+	/** How many calls may wait; one more rejects with `UNAVAILABLE`, so that memory stays limited when the store is slow. */
 	maxWaiting: number;
-	/** Batches under way at once; more than one gives up order. Default 1. */
+	/** How many batches run at once; with more than one, order is lost. Default 1. */
 	concurrency?: number;
-	/** What to call the other side in the refusal. */
+	/** What the rejection names as unavailable. Default `the store`. */
 	name?: string;
 }
 
-/** `run` answers each item, in order; an `Error` in an item's place rejects that item alone, a throw rejects them all. */
+/** `run` answers each item, in order: an `Error` in an item's place rejects that call alone, a throw rejects all of them. */
 export function microBatch<Item, Answer>(run: (items: Item[]) => Promise<(Answer | Error)[]>, options: MicroBatchOptions) {
 	const { maxItems, maxWaiting, concurrency = 1, name = "the store" } = options;
 	const waiting: { item: Item; resolve: (answer: Answer) => void; reject: (error: unknown) => void }[] = [];
 	let running = 0;
 
-	const next = async () => {
+	const drain = async () => {
 		running++;
-		// What the event loop delivers in this very turn still joins: a burst of frames becomes one batch, not one and a rest.
+		// Calls of the same turn of the event loop join the first batch: a burst becomes one batch, not one call and the rest.
 		await new Promise(setImmediate);
 		while (waiting.length > 0) {
 			const batch = waiting.splice(0, maxItems);
@@ -48,7 +48,7 @@ export function microBatch<Item, Answer>(run: (items: Item[]) => Promise<(Answer
 		if (waiting.length >= maxWaiting) return Promise.reject(unavailable(name));
 		return new Promise((resolve, reject) => {
 			waiting.push({ item, resolve, reject });
-			if (running < concurrency) void next();
+			if (running < concurrency) void drain();
 		});
 	};
 }

@@ -2,49 +2,49 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { periodicTask } from "./periodic-task.ts";
 
-const turn = () => new Promise(setImmediate);
+const nextTurn = () => new Promise(setImmediate);
 
-test("a work is done again and again, never twice at once, and waited for at the end", async t => {
+test("a task runs periodically, never concurrently, and stop waits for it", async t => {
 	t.mock.timers.enable({ apis: ["setInterval"] });
 	let [begun, ended] = [0, 0];
 	let end = () => {};
-	const work = () => {
+	const task = () => {
 		begun++;
 		return new Promise<void>(resolve => {
 			end = resolve;
 		}).then(() => ended++);
 	};
 	const logger = { warn: () => assert.fail("nothing fails here") };
-	const housekeeping = periodicTask(work, { everyMs: 10, logger, what: "things" });
+	const running = periodicTask(task, { everyMs: 10, logger, what: "sweeping" });
 	t.mock.timers.tick(30);
 	assert.equal(begun, 1);
 	end();
-	await turn();
+	await nextTurn();
 	t.mock.timers.tick(10);
 	assert.equal(begun, 2);
-	const stopped = housekeeping.stop();
+	const stopped = running.stop();
 	end();
 	await stopped;
 	t.mock.timers.tick(100);
 	assert.deepEqual([begun, ended], [2, 2]);
 });
 
-test("a work that fails is said to stay undone for now, and done again the next time", async t => {
+test("a task that fails is logged and retried at the next tick", async t => {
 	t.mock.timers.enable({ apis: ["setInterval"] });
-	const said: string[] = [];
-	let tries = 0;
-	const work = async () => {
-		if (++tries === 1) throw new Error("away");
+	const lines: string[] = [];
+	let attempts = 0;
+	const task = async () => {
+		if (++attempts === 1) throw new Error("connection lost");
 	};
-	const housekeeping = periodicTask(work, {
+	const running = periodicTask(task, {
 		everyMs: 10,
-		logger: { warn: (line: string) => said.push(line) } as never,
-		what: "old things"
+		logger: { warn: (line: string) => lines.push(line) } as never,
+		what: "sweeping"
 	});
 	t.mock.timers.tick(10);
-	await turn();
+	await nextTurn();
 	t.mock.timers.tick(10);
-	await turn();
-	await housekeeping.stop();
-	assert.deepEqual([tries, said], [2, ["old things stay for now (away)"]]);
+	await nextTurn();
+	await running.stop();
+	assert.deepEqual([attempts, lines], [2, ["sweeping failed (connection lost); retrying in 10 ms"]]);
 });

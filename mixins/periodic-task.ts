@@ -1,35 +1,35 @@
 /**
- * Housekeeping of a service: a work that is done again and again, one at a time. What fails is said, and left to the next time.
+ * Runs a task periodically, never concurrently; a failure is logged and retried at the next tick.
  *
- *     started() { this.sweeping = nowAndThen(() => store.sweep(), { everyMs: 60_000, logger: this.logger, what: "old rows" }); },
- *     stopped() { return this.sweeping?.stop(); }
+ *     started() { this.sweep = periodicTask(() => store.sweep(), { everyMs: 60_000, logger: this.logger, what: "deleting old rows" }); },
+ *     stopped() { return this.sweep?.stop(); }
  */
 import type { Logger } from "moleculer";
 
 export interface PeriodicTaskOptions {
 	everyMs: number;
 	logger: Pick<Logger, "warn">;
-	/** What stays undone for now, for the line that says so. */
+	/** What the task does, for the log line of a failure: `deleting old rows`. */
 	what: string;
 }
 
-/** `stop` waits for what is under way, and does not keep the process alive before that. */
-export function periodicTask(work: () => Promise<unknown>, { everyMs, logger, what }: PeriodicTaskOptions) {
-	let doing: Promise<void> | undefined;
+/** `stop` waits for a run in progress. The timer does not keep the process alive. */
+export function periodicTask(task: () => Promise<unknown>, { everyMs, logger, what }: PeriodicTaskOptions) {
+	let running: Promise<void> | undefined;
 	const timer = setInterval(() => {
-		doing ??= work()
+		running ??= task()
 			.then(
 				() => {},
-				(error: Error) => logger.warn(`${what} stay for now (${error.message})`)
+				(error: Error) => logger.warn(`${what} failed (${error.message}); retrying in ${everyMs} ms`)
 			)
 			.finally(() => {
-				doing = undefined;
+				running = undefined;
 			});
 	}, everyMs).unref();
 	return {
 		async stop() {
 			clearInterval(timer);
-			await doing;
+			await running;
 		}
 	};
 }

@@ -1,10 +1,10 @@
-/** Kafka's own names of the constants; the values are Austin Appleby's. */
+/** The constants of MurmurHash2, under the names that Kafka uses. */
 const SEED = 0x9747b28c;
 const M = 0x5bd1e995;
 
 /**
  * MurmurHash2, 32 bits, as Java's Kafka clients hash a key: org.apache.kafka.common.utils.Utils.murmur2. kafkajs has it too, in BigInts:
- * eight times slower, and it is asked for every record that is put on a topic or read from it.
+ * eight times slower, and every published and every consumed record is hashed.
  */
 function murmur2(bytes: Buffer): number {
 	const { length } = bytes;
@@ -20,6 +20,6 @@ function murmur2(bytes: Buffer): number {
 	return hash ^ (hash >>> 15);
 }
 
-/** The partition that owns a key, as Java's clients and kafkajs choose it: on every driver, so that a key has one owner wherever its records come from. */
+/** The partition that owns a key, as Java's clients and kafkajs choose it. Every driver uses it, so that a key has one owner, whichever client wrote its records. */
 export const partitionOf = (key: string | Buffer, partitions: number): number =>
 	(murmur2(typeof key === "string" ? Buffer.from(key) : key) & 0x7fffffff) % partitions;

@@ -51,5 +51,5 @@ export function startSettling(
 		for (const order of givenBack) logger.info("gave back what was reserved for an order that was never stored", { order });
 	};
 
-	return periodicTask(look, { everyMs, logger, what: "reservations without an order" });
+	return periodicTask(look, { everyMs, logger, what: "releasing reservations without an order" });
 }

@@ -22,5 +22,5 @@ export function startExpiry(
 		} while (cancelled.length === MAX_TOGETHER);
 	};
 
-	return periodicTask(look, { everyMs, logger, what: "unpaid orders" });
+	return periodicTask(look, { everyMs, logger, what: "cancelling unpaid orders" });
 }

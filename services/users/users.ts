@@ -163,7 +163,7 @@ export function users(store: UserStore, { secret, limits, mixins = [], sweeps = 
 
 		async started() {
 			signer = tokens(await secret());
-			if (sweeps) sweeper = periodicTask(sweep, { everyMs: SWEEP_EVERY_MS, logger: this.logger, what: "old sessions" });
+			if (sweeps) sweeper = periodicTask(sweep, { everyMs: SWEEP_EVERY_MS, logger: this.logger, what: "deleting old sessions" });
 		},
 
 		stopped() {
