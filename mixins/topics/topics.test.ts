@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { afterEach, describe, it } from "node:test";
+import { setImmediate } from "node:timers/promises";
 import { type Middleware, ServiceBroker, type ServiceSchema } from "moleculer";
 import { z } from "zod";
 import { eventually } from "../../test/client.ts";
@@ -51,6 +52,22 @@ describe("the topics mixin", () => {
 				message: `topic "${topic}" is in no contract`
 			});
 		assert.deepEqual(appended, []);
+	});
+
+	it("publishes at once after the start, although its topics are still being created then", async () => {
+		const { promise: creating, resolve } = Promise.withResolvers<void>();
+		const { log, appended } = memoryLog(() => creating);
+		const broker = createBroker();
+		const service = create(broker, { name: "mailer", mixins: [topics(log, options)] }) as unknown as {
+			publish(topic: string, message: object): Promise<void>;
+		};
+		await broker.start();
+		const published = service.publish("created", { id: "1" });
+		await setImmediate();
+		const before = appended.length;
+		resolve();
+		await published;
+		assert.deepEqual([before, appended.length], [0, 1]);
 	});
 
 	it("calls onFatal when the topics cannot be used, and by default stops the broker", async () => {

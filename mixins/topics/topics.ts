@@ -41,6 +41,7 @@ const dependencyOf = (log: TopicLog): Dependency => {
 interface TopicsService extends Service {
 	topicConsumer?: Consumer;
 	topicsStarted?: Promise<unknown>;
+	areTopicsCreated?: boolean;
 }
 
 /** Mixin for a service that uses the log directly: the log is closed when the last service that uses it stops. */
@@ -77,6 +78,7 @@ export function topics(log: TopicLog, options: TopicsOptions): Partial<ServiceSc
 
 	async function begin(this: TopicsService, names: string[]) {
 		await createTopics(log, options);
+		this.areTopicsCreated = true;
 		if (names.length === 0 || !consumes(this.name)) return;
 		const group = options.group ?? this.name;
 		const { problem, handle } = subscription(this, log, options);
@@ -112,7 +114,10 @@ export function topics(log: TopicLog, options: TopicsOptions): Partial<ServiceSc
 
 		methods: {
 			async publish(this: TopicsService, topic: string, message: unknown, publishOptions: PublishOptions = {}) {
-				await log.append([encode(contracts, topic, message, { ...publishOptions, metaKeys })]);
+				const record = encode(contracts, topic, message, { ...publishOptions, metaKeys });
+				// The start does not wait for the topics: the first message may come before they exist.
+				if (!this.areTopicsCreated) await createTopics(log, options);
+				await log.append([record]);
 				this.logger.debug("published", { topic, requestID: publishOptions.requestID });
 			}
 		}
