@@ -9,7 +9,7 @@ import { grpcStory } from "./grpc.story.ts";
 import { httpStory } from "./http.story.ts";
 import { metricsStory } from "./metrics.story.ts";
 import { purchasesStory } from "./purchases.story.ts";
-import { quietStory, readBackStory } from "./read-back.story.ts";
+import { idleStory, readBackStory } from "./read-back.story.ts";
 import { selectionsStory } from "./selections.story.ts";
 import { socketIoStory } from "./socket-io.story.ts";
 import { type System, startSystem } from "./system.ts";
@@ -33,5 +33,5 @@ describe("cluster", () => {
 		accountsStory,
 		commerceStory
 	];
-	for (const story of [...shared, readBackStory, foreignRecordsStory, quietStory, metricsStory]) story(() => system);
+	for (const story of [...shared, readBackStory, foreignRecordsStory, idleStory, metricsStory]) story(() => system);
 });

@@ -4,15 +4,15 @@ import { describe, it } from "node:test";
 import type { Page, WebSocketRoute } from "playwright-core";
 import { noBrowser } from "./browser.ts";
 import { eventually, fresh } from "./client.ts";
-import { browsing, checkAccessibleNames, checkTouchLayout, consoleErrors, live, PHONE } from "./page.ts";
+import { checkAccessibleNames, checkTouchLayout, consoleErrors, live, openBrowserFor, PHONE } from "./page.ts";
 import { submitWith } from "./page-accounts.story.ts";
-import { choose, left, marketOf, order, orderOn, type Person, product, status, toastsOf } from "./page-market.ts";
+import { choose, left, marketHelpers, order, orderOn, type Person, product, status, toastsOf } from "./page-market.ts";
 import type { System } from "./system.ts";
 
 export const commercePageStory = (plaza: () => System) =>
 	describe("the pages of the market", { skip: noBrowser }, () => {
-		const { newPage, closeAll } = browsing(plaza);
-		const { theAdmin, newBuyer, newProduct, signIn, bring, order: orderElsewhere } = marketOf(plaza);
+		const { newPage, closeAll } = openBrowserFor(plaza);
+		const { theAdmin, newBuyer, newProduct, signIn, moveTo, order: orderElsewhere } = marketHelpers(plaza);
 
 		const at = async (path: string, url = plaza().url, options?: Parameters<typeof newPage>[0]) => {
 			const page = await newPage(options);
@@ -202,8 +202,8 @@ export const commercePageStory = (plaza: () => System) =>
 			isOffline = true;
 			for (const socket of sockets) await socket.close();
 			await page.waitForSelector("#connection[data-state=waiting]");
-			await bring(moved, "processing", "shipped");
-			await bring(cancelled, "cancelled");
+			await moveTo(moved, "processing", "shipped");
+			await moveTo(cancelled, "cancelled");
 			const placed = await orderElsewhere(buyer, productId, 1);
 			isOffline = false;
 
@@ -211,7 +211,7 @@ export const commercePageStory = (plaza: () => System) =>
 			await status(page, moved, "shipped");
 			await status(page, cancelled, "cancelled");
 			await status(page, placed, "pending");
-			await bring(moved, "delivered");
+			await moveTo(moved, "delivered");
 			await status(page, moved, "delivered");
 			const expected = [
 				"Order status: processing",
@@ -236,7 +236,7 @@ export const commercePageStory = (plaza: () => System) =>
 			await plaza().kill9();
 			for (const page of [shop, all]) await page.waitForSelector("#connection[data-state=waiting]");
 			await plaza().restart();
-			await bring(orderId, "cancelled");
+			await moveTo(orderId, "cancelled");
 			for (const page of [shop, all]) await live(page);
 			await status(all, orderId, "cancelled");
 			await left(shop, productId, "50 left");

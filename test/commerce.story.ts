@@ -143,15 +143,15 @@ export const commerceStory = (plaza: () => System) =>
 			const { admin, here, there, dashboard, close } = await screens(buyer);
 			const { productId } = await product(50);
 			const { orderId } = await order(buyer, productId, 1);
-			const bring = (status: string) => admin.patch(`/api/orders/${orderId}/status`, { status });
-			isError(await bring("delivered"), 409, "BAD_TRANSITION");
+			const moveTo = (status: string) => admin.patch(`/api/orders/${orderId}/status`, { status });
+			isError(await moveTo("delivered"), 409, "BAD_TRANSITION");
 			for (const status of ["processing", "processing", "shipped", "delivered"]) {
-				const { status: code, json } = await bring(status);
+				const { status: code, json } = await moveTo(status);
 				assert.deepEqual([code, json.status, json.orderId], [200, status, orderId]);
 			}
-			for (const status of ["pending", "processing", "cancelled"]) isError(await bring(status), 409, "BAD_TRANSITION");
+			for (const status of ["pending", "processing", "cancelled"]) isError(await moveTo(status), 409, "BAD_TRANSITION");
 			isError(await buyer.post(`/api/orders/${orderId}/cancel`), 409, "BAD_TRANSITION");
-			isError(await bring("lost"), 422, "VALIDATION_ERROR");
+			isError(await moveTo("lost"), 422, "VALIDATION_ERROR");
 
 			const [created, updated] = ["order:created", "order:updated"];
 			for (const screen of [here, there])

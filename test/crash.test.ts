@@ -16,15 +16,15 @@ describe("an acknowledged message, embedded", () => {
 	after(() => system?.stop());
 
 	const checkAfterRestart = async () => {
-		await ledger.calm();
+		await ledger.stopLoad();
 		await system.restart();
-		await ledger.holds();
-		await ledger.settle();
+		await ledger.checkAcknowledged();
+		await ledger.retryAll();
 		await ledger.verify();
 	};
 
 	it("counts exactly once when SIGTERM stops the process in a burst, and the process exits with 0 within 10 s", async () => {
-		ledger.burst();
+		ledger.startLoad();
 		await ledger.untilAcknowledged(100);
 		const startedMs = Date.now();
 		const [plaza] = system.processes;
@@ -35,7 +35,7 @@ describe("an acknowledged message, embedded", () => {
 
 	for (let round = 1; round <= ROUNDS; round++) {
 		it(`counts exactly once after kill -9 in a burst of picks and purchases (${round} of ${ROUNDS})`, async () => {
-			ledger.burst();
+			ledger.startLoad();
 			await ledger.untilAcknowledged(100 + Math.floor(Math.random() * 200));
 			await system.kill9();
 			await checkAfterRestart();

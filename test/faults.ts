@@ -91,17 +91,17 @@ export function faults(plaza: () => System) {
 	async function underLoad(fault: (ledger: Ledger) => Promise<void>) {
 		await restoreAll();
 		ledger ??= await openLedger(plaza());
-		ledger.burst();
+		ledger.startLoad();
 		try {
 			await ledger.untilAcknowledged(100);
 			await fault(ledger);
 			await plaza().ready(RECOVERY_MS);
 			await ledger.untilAcknowledged(100, RECOVERY_MS);
 		} finally {
-			await ledger.calm();
+			await ledger.stopLoad();
 		}
-		await ledger.holds();
-		await ledger.settle();
+		await ledger.checkAcknowledged();
+		await ledger.retryAll();
 		await ledger.verify();
 		await screensUpdate();
 	}

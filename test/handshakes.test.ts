@@ -30,12 +30,12 @@ const TOKENS: [what: string, token: (account: string) => Promise<string | undefi
 	["a text that is not a token", async () => "letmein", false]
 ];
 
-type Outcome = "in, as somebody" | "in, as nobody" | "UNAUTHORIZED" | "refused";
+type Outcome = "accepted with an account" | "accepted without an account" | "UNAUTHORIZED" | "refused";
 
 const expected = (isAllowed: boolean, isGood: boolean | undefined, mayBeGuest: boolean): Outcome => {
 	if (!isAllowed) return "refused";
-	if (isGood) return "in, as somebody";
-	return isGood === undefined && mayBeGuest ? "in, as nobody" : "UNAUTHORIZED";
+	if (isGood) return "accepted with an account";
+	return isGood === undefined && mayBeGuest ? "accepted without an account" : "UNAUTHORIZED";
 };
 
 /** Opens a WebSocket with the token in its upgrade. A connect as the account without a token of its own shows whether the upgrade's token was accepted. */
@@ -49,9 +49,9 @@ async function byWebSocket(
 		const socket = await openSocket(system.wsUrl, { origin, token });
 		const { code, data } = await socket.ask({ code: "connect", data: { user: account } });
 		socket.close();
-		if (code === "connected") return "in, as somebody";
+		if (code === "connected") return "accepted with an account";
 		assert.deepEqual([code, data.type], ["error", "UNAUTHORIZED"]);
-		return "in, as nobody";
+		return "accepted without an account";
 	} catch (error) {
 		const { status, json } = error as { status?: number; json?: { name: string; type: string; code: number } };
 		if (status === undefined || !json) throw error;
@@ -68,7 +68,7 @@ const bySocketIo =
 		const auth = token === undefined ? undefined : { token };
 		const { socket, outcome, errorData } = await openSocketIo(system.url, { transports: [transport], origin, auth });
 		socket.disconnect();
-		if (outcome === "connected") return token === undefined ? "in, as nobody" : "in, as somebody";
+		if (outcome === "connected") return token === undefined ? "accepted without an account" : "accepted with an account";
 		if (outcome !== "refused") assert.deepEqual(errorData, { type: outcome });
 		return outcome as Outcome;
 	};

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { grpcClient } from "./client.grpc.ts";
 import { eventually, fresh } from "./client.ts";
-import { type CrowdOptions, type Entry, gatherCrowd } from "./crowd.ts";
+import { createLoadGenerator, type Entry, type LoadOptions } from "./load-generator.ts";
 import { countOf, settled } from "./selections.story.ts";
 import { ownName, type System } from "./system.ts";
 
@@ -10,25 +10,25 @@ export interface Ledger {
 	/** Everything sent so far, the oldest first. */
 	readonly entries: readonly Entry[];
 	readonly names: readonly string[];
-	readonly people: readonly string[];
+	readonly userIDs: readonly string[];
 	acknowledged(): number;
 	/** Starts the clients. */
-	burst(): void;
+	startLoad(): void;
 	/** Stops the clients, and waits for their pending requests. */
-	calm(): Promise<void>;
+	stopLoad(): Promise<void>;
 	/** Waits until `more` further entries have been acknowledged. */
 	untilAcknowledged(more: number, timeoutMs?: number): Promise<void>;
 	/** Checks that all acknowledged entries count and nothing more than was sent; to be called before retries. */
-	holds(timeoutMs?: number): Promise<void>;
+	checkAcknowledged(timeoutMs?: number): Promise<void>;
 	/** Sends all unacknowledged entries again, and some of the acknowledged ones, under the same ids. */
-	settle(timeoutMs?: number): Promise<void>;
+	retryAll(timeoutMs?: number): Promise<void>;
 	/** Checks in every API that every entry counts exactly once. */
 	verify(timeoutMs?: number): Promise<void>;
 	/** The number of picks of each name and the cents of each user, over the selected entries. */
 	sums(of?: (entry: Entry) => boolean): Map<string, number>;
 }
 
-export interface LedgerOptions extends Partial<CrowdOptions> {
+export interface LedgerOptions extends Partial<LoadOptions> {
 	users?: number;
 }
 
@@ -36,7 +36,11 @@ const CONCURRENCY = 50;
 const acknowledged = (entry: Entry) => entry.acknowledged;
 
 /** Runs `work` for all items, `atOnce` at a time. */
-export async function together<T>(items: readonly T[], work: (item: T) => Promise<unknown>, atOnce = CONCURRENCY): Promise<void> {
+export async function forEachConcurrently<T>(
+	items: readonly T[],
+	work: (item: T) => Promise<unknown>,
+	atOnce = CONCURRENCY
+): Promise<void> {
 	const left = [...items].reverse();
 	const worker = async () => {
 		for (let item = left.pop(); item !== undefined; item = left.pop()) await work(item);
@@ -47,12 +51,12 @@ export async function together<T>(items: readonly T[], work: (item: T) => Promis
 export async function openLedger(system: System, { workers = 12, users = 5, thinkMs }: LedgerOptions = {}): Promise<Ledger> {
 	const names = [ownName(), ownName()];
 	const before = new Map(await Promise.all(names.map(async name => [name, await countOf(system, name)] as const)));
-	const people = Array.from({ length: users }, () => fresh("crash"));
-	const crowd = gatherCrowd(system, names, people, { workers, thinkMs });
-	const { entries, unexpectedAnswers } = crowd;
+	const userIDs = Array.from({ length: users }, () => fresh("crash"));
+	const load = createLoadGenerator(system, names, userIDs, { workers, thinkMs });
+	const { entries, unexpectedAnswers } = load;
 
 	const sums = (of: (entry: Entry) => boolean = () => true) => {
-		const all = new Map([...before, ...people.map(user => [user, 0] as const)]);
+		const all = new Map([...before, ...userIDs.map(user => [user, 0] as const)]);
 		const add = (to: string, number: number) => all.set(to, (all.get(to) as number) + number);
 		for (const entry of entries) {
 			if (!of(entry)) continue;
@@ -71,7 +75,7 @@ export async function openLedger(system: System, { workers = 12, users = 5, thin
 		};
 		try {
 			const counts = names.map(async name => [name, await countOf(system, name)] as const);
-			return new Map(await Promise.all([...counts, ...people.map(cents)]));
+			return new Map(await Promise.all([...counts, ...userIDs.map(cents)]));
 		} finally {
 			grpc.close();
 		}
@@ -80,17 +84,17 @@ export async function openLedger(system: System, { workers = 12, users = 5, thin
 	return {
 		entries,
 		names,
-		people,
-		acknowledged: crowd.acknowledged,
-		burst: crowd.burst,
-		calm: crowd.calm,
+		userIDs,
+		acknowledged: load.acknowledged,
+		startLoad: load.start,
+		stopLoad: load.stop,
 		sums,
 		async untilAcknowledged(more, timeoutMs) {
-			const wanted = crowd.acknowledged() + more;
-			const reached = () => assert.ok(crowd.acknowledged() >= wanted, `${crowd.acknowledged()} of ${wanted}`);
+			const wanted = load.acknowledged() + more;
+			const reached = () => assert.ok(load.acknowledged() >= wanted, `${load.acknowledged()} of ${wanted}`);
 			await eventually(reached, `${more} more acknowledgements`, timeoutMs);
 		},
-		async holds(timeoutMs) {
+		async checkAcknowledged(timeoutMs) {
 			const [least, most] = [sums(acknowledged), sums()];
 			const check = async () => {
 				for (const [what, seen] of await readSums()) {
@@ -100,12 +104,12 @@ export async function openLedger(system: System, { workers = 12, users = 5, thin
 			};
 			await eventually(check, "all acknowledged entries to count", timeoutMs);
 		},
-		async settle(timeoutMs = 60_000) {
+		async retryAll(timeoutMs = 60_000) {
 			const known = entries.filter(acknowledged);
 			const open = [...entries.filter(one => !one.acknowledged), ...known.slice(-20), ...known.slice(0, 20)];
-			await together(open, entry =>
+			await forEachConcurrently(open, entry =>
 				eventually(
-					async () => assert.ok(await crowd.post(entry), unexpectedAnswers.at(-1)),
+					async () => assert.ok(await load.post(entry), unexpectedAnswers.at(-1)),
 					`${JSON.stringify(entry)} to be accepted`,
 					timeoutMs
 				)

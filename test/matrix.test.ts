@@ -9,7 +9,7 @@ import { openSocketIo } from "./client.socket-io.ts";
 import { httpClient } from "./client.ts";
 import { type Case, casesOf, isTokenRefused, type Outcome, paramsOf, requestOf } from "./matrix.cases.ts";
 import { contracts, grpcMethods } from "./matrix.endpoints.ts";
-import { type People, peopleOf } from "./matrix.people.ts";
+import { registerTestUsers, type TestUsers } from "./matrix.users.ts";
 import { type System, startSystem } from "./system.ts";
 import { JWT_SECRET } from "./tokens.ts";
 
@@ -52,12 +52,12 @@ async function tryAll<C extends object>(
 for (const guests of ["on", "off"] as const)
 	describe(`the authorization matrix, guests ${guests}`, () => {
 		let system: System;
-		let people: People;
+		let users: TestUsers;
 		before(async () => {
 			const unlimited = { MAX_REQUESTS_PER_SECOND: "0", MAX_FRAMES_PER_SECOND: "0" };
 			const env = { GUESTS: guests, JWT_SECRET, ...unlimited, ...(guests === "off" && { GRPC_TOKEN }) };
 			system = await startSystem({ profile: "embedded", env });
-			people = await peopleOf(system.url);
+			users = await registerTestUsers(system.url);
 		});
 		after(() => system?.stop());
 
@@ -76,8 +76,8 @@ for (const guests of ["on", "off"] as const)
 
 		it("answers every route as the table says", t =>
 			tryAll(t, casesOfEndpoint("rest"), async ({ name, contract, value, under, caller }) => {
-				const { method, path, body } = requestOf(value, paramsOf(name, contract, people.idOf(under)));
-				const token = await people.tokenOf(caller);
+				const { method, path, body } = requestOf(value, paramsOf(name, contract, users.idOf(under)));
+				const token = await users.tokenOf(caller);
 				const headers = {
 					...(body && { "content-type": "application/json" }),
 					...(token && { authorization: `Bearer ${token}` })
@@ -96,25 +96,25 @@ for (const guests of ["on", "off"] as const)
 					: one
 			);
 			return tryAll(t, cases, async ({ name, contract, under, caller }) => {
-				const token = await people.tokenOf(caller);
+				const token = await users.tokenOf(caller);
 				return onSocket(async socket => {
-					if (token) await socket.ask({ code: "connect", data: { user: people.accountOf(caller), token } });
-					return socket.ask(paramsOf(name, contract, people.idOf(under)));
+					if (token) await socket.ask({ code: "connect", data: { user: users.accountOf(caller), token } });
+					return socket.ask(paramsOf(name, contract, users.idOf(under)));
 				});
 			});
 		});
 
 		it("answers connect as the table says", t =>
 			tryAll(t, casesOf("owner", guests), async ({ under, caller }) => {
-				const token = await people.tokenOf(caller);
-				return onSocket(socket => socket.ask({ code: "connect", data: { user: people.idOf(under), token } }));
+				const token = await users.tokenOf(caller);
+				return onSocket(socket => socket.ask({ code: "connect", data: { user: users.idOf(under), token } }));
 			}));
 
 		it("lets every socket watch, even if its connect was refused", t =>
 			tryAll(t, casesOf("anyone", guests), async ({ caller }) => {
-				const token = await people.tokenOf(caller);
+				const token = await users.tokenOf(caller);
 				return onSocket(async socket => {
-					await socket.ask({ code: "connect", data: { user: people.accountOf(caller), token } });
+					await socket.ask({ code: "connect", data: { user: users.accountOf(caller), token } });
 					return socket.ask({ code: "watch", data: { selections: true } });
 				});
 			}));
@@ -123,7 +123,7 @@ for (const guests of ["on", "off"] as const)
 			const endpoints = { "/ws": casesOf("visitor", "on"), "Socket.IO": casesOf("visitor", guests) };
 			const cases = Object.entries(endpoints).flatMap(([endpoint, those]) => those.map((one: Case) => ({ endpoint, ...one })));
 			return tryAll(t, cases, async ({ endpoint, caller }) => {
-				const token = await people.tokenOf(caller);
+				const token = await users.tokenOf(caller);
 				if (endpoint === "/ws")
 					return openSocket(system.wsUrl, { token }).then(
 						socket => {
@@ -139,7 +139,7 @@ for (const guests of ["on", "off"] as const)
 		});
 
 		it("requires GRPC_TOKEN for every gRPC method if it is set, and no other token", async t => {
-			const tokens = { none: undefined, another: "another", "an account's": await people.tokenOf("own"), right: GRPC_TOKEN };
+			const tokens = { none: undefined, another: "another", "an account's": await users.tokenOf("own"), right: GRPC_TOKEN };
 			const cases = [...grpcMethods].flatMap(([method, isGuarded]) =>
 				Object.entries(tokens).map(([name, token]) => {
 					const isIn = guests === "on" || !isGuarded || name === "right";
@@ -153,7 +153,7 @@ for (const guests of ["on", "off"] as const)
 		});
 
 		it("exposes no action without `who`, neither by a route nor by a frame", async t => {
-			const authorization = `Bearer ${await people.tokenOf("admin")}`;
+			const authorization = `Bearer ${await users.tokenOf("admin")}`;
 			const paths = inner.flatMap(name => [name, name.replace(".", "/")].flatMap(path => [`/${path}`, `/api/${path}`]));
 			const routes = paths.flatMap(path => ["GET", "POST", "PATCH"].map(method => ({ method, path, expected: 404 })));
 			// `/api/wallet/getTotalSpent` is a valid route: the wallet of a user with this id.
@@ -167,7 +167,7 @@ for (const guests of ["on", "off"] as const)
 				t,
 				inner.map(code => ({ code, expected: "VALIDATION_ERROR" })),
 				async ({ code }) => {
-					const socket = await openSocket(system.wsUrl, { token: await people.tokenOf("admin") });
+					const socket = await openSocket(system.wsUrl, { token: await users.tokenOf("admin") });
 					const { data } = await socket.ask({ code, data: {} }).finally(() => socket.close());
 					return data.type;
 				}

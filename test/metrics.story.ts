@@ -3,12 +3,12 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { openSocketAs } from "./client.socket.ts";
 import { eventually, fresh, httpClient } from "./client.ts";
-import { GROUPS, untilIdle, withAdmin } from "./faults/quiet.ts";
+import { GROUPS, untilIdle, withAdmin } from "./faults/idle.ts";
 import { putOnKafka } from "./outside.ts";
 import { settled } from "./selections.story.ts";
 import { ownName, type System } from "./system.ts";
 
-const QUIET_MS = 60_000;
+const IDLE_TIMEOUT_MS = 60_000;
 const PARTS = ["applied", "duplicate", "dead", "parked"];
 const sum = (numbers: number[]) => numbers.reduce((all, one) => all + one, 0);
 
@@ -50,7 +50,7 @@ export const metricsStory = (plaza: () => System) =>
 		const nodes = () => Promise.all(plaza().metricsUrls.map(samplesAt));
 		const quiet = async () => {
 			await settled(plaza());
-			if (plaza().profile === "cluster") await untilIdle(QUIET_MS);
+			if (plaza().profile === "cluster") await untilIdle(IDLE_TIMEOUT_MS);
 		};
 
 		/** Checks the sums on every node, for every topic and group. Resolves to the samples of all nodes. */
@@ -69,7 +69,7 @@ export const metricsStory = (plaza: () => System) =>
 					return all.flat();
 				},
 				"every message to be accounted for",
-				QUIET_MS
+				IDLE_TIMEOUT_MS
 			);
 
 		it("count every message of every topic and group", async () => {

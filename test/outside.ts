@@ -31,7 +31,7 @@ async function run(file: string, args: string[], input = ""): Promise<string> {
 	return out;
 }
 
-export interface OutsideRecord {
+export interface KafkaRecord {
 	topic: string;
 	partition: number;
 	offset: number;
@@ -41,13 +41,13 @@ export interface OutsideRecord {
 }
 
 /** The records of a topic since this time. */
-export async function kafkaRecords(topic: string, sinceMs: number): Promise<OutsideRecord[]> {
+export async function kafkaRecords(topic: string, sinceMs: number): Promise<KafkaRecord[]> {
 	const out = await run("kcat", ["-b", KAFKA_BROKERS, "-C", "-t", topic, "-o", `s@${Math.floor(sinceMs)}`, "-e", "-q", "-J"]);
 	return out
 		.split("\n")
 		.filter(Boolean)
 		.map(line => {
-			const { headers = [], ...record } = JSON.parse(line) as OutsideRecord & { headers?: string[] };
+			const { headers = [], ...record } = JSON.parse(line) as KafkaRecord & { headers?: string[] };
 			const pairs = Array.from({ length: headers.length / 2 }, (_, n) => headers.slice(2 * n, 2 * n + 2) as [string, string]);
 			return { ...record, headers: Object.fromEntries(pairs) };
 		});

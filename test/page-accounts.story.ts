@@ -5,7 +5,7 @@ import { describe, it } from "node:test";
 import type { BrowserContext, Page, Request, WebSocketRoute } from "playwright-core";
 import { noBrowser } from "./browser.ts";
 import { eventually, fresh, httpClient } from "./client.ts";
-import { balance, browsing, consoleErrors, live, row, shows } from "./page.ts";
+import { balance, consoleErrors, live, openBrowserFor, row, shows } from "./page.ts";
 import { countOf } from "./selections.story.ts";
 import { ownName, type System } from "./system.ts";
 
@@ -24,24 +24,24 @@ export const submitWith = async (page: Page, details: Partial<Person>) => {
 	for (const [field, text] of Object.entries(details)) await page.locator(`dialog #${field}`).fill(text);
 	await page.locator("dialog [type=submit]").click();
 };
-export const is = (page: Page, name: string) => page.locator("#user", { hasText: name }).waitFor();
+export const waitForUser = (page: Page, name: string) => page.locator("#user", { hasText: name }).waitFor();
 
 const register = async (page: Page, person: Person) => {
 	await page.locator("#account").click();
 	await page.locator("dialog .other").click();
 	await submitWith(page, person);
-	await is(page, person.name);
+	await waitForUser(page, person.name);
 	await live(page);
 };
 export const signIn = async (page: Page, { email, password, name }: Person) => {
 	await page.locator("#account").click();
 	await submitWith(page, { email, password });
-	await is(page, name);
+	await waitForUser(page, name);
 	await live(page);
 };
 const signOut = async (page: Page) => {
 	await page.locator("#account", { hasText: "Sign out" }).click();
-	await is(page, "test-user");
+	await waitForUser(page, "test-user");
 };
 const buy = async (page: Page, amount: string) => {
 	await page.getByLabel("amount").fill(amount);
@@ -118,7 +118,7 @@ async function delayingProxy(url: string, delayMs: number) {
 
 export const pageAccountsStory = (plaza: () => System) =>
 	describe("accounts on the page", { skip: noBrowser }, () => {
-		const { address, newPage, open, closeAll } = browsing(plaza);
+		const { address, newPage, open, closeAll } = openBrowserFor(plaza);
 		const api = () => httpClient(plaza().url);
 		/** Opens a page, and registers an account on it. */
 		const openMember = async (url?: string) => {
@@ -221,7 +221,7 @@ export const pageAccountsStory = (plaza: () => System) =>
 			await register(page, person);
 			await page.reload();
 			await live(page);
-			await is(page, person.name);
+			await waitForUser(page, person.name);
 			assert.deepEqual(asked, ["register", "refresh"]);
 			await closeAll();
 		});
@@ -250,7 +250,7 @@ export const pageAccountsStory = (plaza: () => System) =>
 				for (let n = 0; n < 15; n++) await Promise.all(tabs.map(tab => tab.reload({ waitUntil: "domcontentloaded" })));
 				for (const tab of tabs) {
 					await live(tab);
-					await is(tab, person.name);
+					await waitForUser(tab, person.name);
 				}
 				assert.deepEqual(refused, []);
 				await closeAll();
@@ -268,7 +268,7 @@ export const pageAccountsStory = (plaza: () => System) =>
 			}
 			await page.reload();
 			await live(page);
-			await is(page, person.name);
+			await waitForUser(page, person.name);
 			assert.equal(asked.filter(path => path === "refresh").length, 3);
 			assert.deepEqual(refused, []);
 			await closeAll();
@@ -284,7 +284,7 @@ export const pageAccountsStory = (plaza: () => System) =>
 			const tokens = tokensOf(sockets[0] as never);
 			assert.equal(tokens.every(Boolean), true);
 			assert.equal(sockets.length, 1);
-			await is(page, person.name);
+			await waitForUser(page, person.name);
 			await closeAll();
 		});
 
@@ -300,7 +300,7 @@ export const pageAccountsStory = (plaza: () => System) =>
 			await buy(page, "3");
 			await balance(page, "3.00");
 			assert.deepEqual(refused, []);
-			await is(page, person.name);
+			await waitForUser(page, person.name);
 			await closeAll();
 		});
 
@@ -316,7 +316,7 @@ export const pageAccountsStory = (plaza: () => System) =>
 			await page.clock.fastForward("05:00");
 			await buy(page, "1");
 			await balance(page, "2.00");
-			await is(page, person.name);
+			await waitForUser(page, person.name);
 			assert.deepEqual(asked, ["refresh"]);
 			await closeAll();
 		});
@@ -335,7 +335,7 @@ export const pageAccountsStory = (plaza: () => System) =>
 			assert.deepEqual(asked, ["refresh"]);
 			const [first, second] = sockets.map(socket => tokensOf(socket)[0]);
 			assert.ok(first && second);
-			await is(page, person.name);
+			await waitForUser(page, person.name);
 			await closeAll();
 		});
 
@@ -389,7 +389,7 @@ export const pageAccountsStory = (plaza: () => System) =>
 			isUnavailable = false;
 
 			await notice(page, /session has ended.*\(1\) is kept/);
-			await is(page, "test-user");
+			await waitForUser(page, "test-user");
 			await live(page);
 			await row(page, name).getByRole("button").click();
 			await shows(page, name, earlier + 1);
@@ -416,14 +416,14 @@ export const pageAccountsStory = (plaza: () => System) =>
 			await two.locator("#account").click();
 			await two.locator("dialog").waitFor();
 			await register(one, person);
-			await is(two, person.name);
+			await waitForUser(two, person.name);
 			await live(two);
 			assert.equal(await two.locator("dialog").count(), 0);
 			await buy(two, "1.20");
 			for (const tab of [one, two]) await balance(tab, "1.20");
 
 			await signOut(two);
-			await is(one, "test-user");
+			await waitForUser(one, "test-user");
 			await live(one);
 			assert.equal(await one.textContent("#notice"), "");
 			assert.equal(await one.locator("#account").textContent(), "Sign in");
@@ -443,7 +443,7 @@ export const pageAccountsStory = (plaza: () => System) =>
 			await page.route(REFRESH, route => (refreshes++ < 2 ? route.abort() : route.continue()));
 			await page.reload();
 			await live(page);
-			await is(page, person.name);
+			await waitForUser(page, person.name);
 			assert.equal(refreshes, 3);
 			await signOut(page);
 			await closeAll();

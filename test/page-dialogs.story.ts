@@ -4,8 +4,8 @@ import { describe, it } from "node:test";
 import type { Page } from "playwright-core";
 import { noBrowser } from "./browser.ts";
 import { eventually, fresh, httpClient } from "./client.ts";
-import { browsing, checkAccessibleNames, checkTouchLayout, live, PHONE } from "./page.ts";
-import { is, newPerson, submitWith } from "./page-accounts.story.ts";
+import { checkAccessibleNames, checkTouchLayout, live, openBrowserFor, PHONE } from "./page.ts";
+import { newPerson, submitWith, waitForUser } from "./page-accounts.story.ts";
 import type { System } from "./system.ts";
 
 const LOGIN = "**/api/auth/login";
@@ -23,7 +23,7 @@ const problem = (page: Page, text: RegExp) => page.locator("dialog [role=alert]"
 
 export const pageDialogsStory = (plaza: () => System) =>
 	describe("the dialogs of the page", { skip: noBrowser }, () => {
-		const { address, newPage, open, closeAll } = browsing(plaza);
+		const { address, newPage, open, closeAll } = openBrowserFor(plaza);
 		const account = async () => {
 			const person = newPerson();
 			assert.equal((await httpClient(plaza().url).post("/api/auth/register", person)).status, 201);
@@ -57,7 +57,7 @@ export const pageDialogsStory = (plaza: () => System) =>
 			await page.locator("dialog #password").fill(person.password);
 			assert.equal(await page.locator("#password-error").isVisible(), false);
 			await page.keyboard.press("Enter");
-			await is(page, person.name);
+			await waitForUser(page, person.name);
 			await closeAll();
 		});
 
@@ -71,7 +71,7 @@ export const pageDialogsStory = (plaza: () => System) =>
 			assert.equal(await value(page, "email"), person.email.toUpperCase());
 			assert.equal(await value(page, "password"), "");
 			await submitWith(page, { password: person.password });
-			await is(page, person.name);
+			await waitForUser(page, person.name);
 			await closeAll();
 		});
 
@@ -107,7 +107,7 @@ export const pageDialogsStory = (plaza: () => System) =>
 			assert.equal(asked, 1);
 			await problem(page, /You can try again now/);
 			await page.locator("dialog [type=submit]").click();
-			await is(page, person.name);
+			await waitForUser(page, person.name);
 			assert.equal(asked, 2);
 			await closeAll();
 		});
@@ -130,7 +130,7 @@ export const pageDialogsStory = (plaza: () => System) =>
 			await problem(page, /cannot be reached/);
 			assert.deepEqual([await value(page, "email"), await value(page, "password")], [person.email, person.password]);
 			await page.locator("dialog [type=submit]").click();
-			await is(page, person.name);
+			await waitForUser(page, person.name);
 			await closeAll();
 		});
 
@@ -169,7 +169,7 @@ export const pageDialogsStory = (plaza: () => System) =>
 			assert.equal(await page.locator("dialog .reveal").getAttribute("aria-pressed"), "true");
 			await keyboard.press("Shift+Tab");
 			await keyboard.press("Enter");
-			await is(page, person.name);
+			await waitForUser(page, person.name);
 			await live(page);
 			assert.equal(await focused(page), "account");
 			await eventually(
@@ -177,7 +177,7 @@ export const pageDialogsStory = (plaza: () => System) =>
 				"the announcement for screen readers"
 			);
 			await keyboard.press("Enter");
-			await is(page, "test-user");
+			await waitForUser(page, "test-user");
 			assert.equal(await focused(page), "account");
 			await closeAll();
 		});
@@ -232,7 +232,7 @@ export const pageDialogsStory = (plaza: () => System) =>
 			await page.locator("#account").click();
 			await page.locator("dialog .other").click();
 			await submitWith(page, long);
-			await is(page, long.name);
+			await waitForUser(page, long.name);
 			await checkTouchLayout(page);
 			await closeAll();
 		});
@@ -249,7 +249,7 @@ export const pageDialogsStory = (plaza: () => System) =>
 			await page.unroute(LOGIN);
 			await page.locator("#account").click();
 			await submitWith(page, { email: person.email, password: person.password });
-			await is(page, person.name);
+			await waitForUser(page, person.name);
 			await closeAll();
 		});
 	});

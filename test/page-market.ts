@@ -53,7 +53,7 @@ export async function orderOn(page: Page, productId: string, quantity: number): 
 }
 
 /** Helpers for a running system of either profile. */
-export const marketOf = (plaza: () => System) => {
+export const marketHelpers = (plaza: () => System) => {
 	let admin: Promise<Person> | undefined;
 	const http = () => httpClient(plaza().url);
 
@@ -93,7 +93,7 @@ export const marketOf = (plaza: () => System) => {
 			return json;
 		},
 		/** Moves an order through these statuses over HTTP, as the admin. */
-		bring: async (orderId: string, ...statuses: string[]) => {
+		moveTo: async (orderId: string, ...statuses: string[]) => {
 			const headers = await headersOf(await theAdmin());
 			for (const status of statuses) {
 				const answer = await http().send("PATCH", `/api/orders/${orderId}/status`, headers, { status });

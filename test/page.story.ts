@@ -6,13 +6,13 @@ import { noBrowser } from "./browser.ts";
 import { eventually, fresh, httpClient } from "./client.ts";
 import {
 	balance,
-	browsing,
 	checkAccessibleNames,
 	checkTouchLayout,
 	consoleErrors,
 	count,
 	follow,
 	live,
+	openBrowserFor,
 	PHONE,
 	row,
 	shows
@@ -22,7 +22,7 @@ import { ownName, type System } from "./system.ts";
 
 export const pageStory = (plaza: () => System) =>
 	describe("the page", { skip: noBrowser }, () => {
-		const { address, newPage, open, closeAll } = browsing(plaza);
+		const { address, newPage, open, closeAll } = openBrowserFor(plaza);
 		const pick = (name: string, user_id = "test-user", id = fresh("pick")) =>
 			httpClient(plaza().url).post("/api/selections/async", { name, id, user_id });
 

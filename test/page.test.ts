@@ -1,8 +1,8 @@
-// The page's modules that need no browser: what it does with amounts, and with what was not acknowledged.
+// The page's modules that need no browser: amounts, ids, and the outbox of unacknowledged picks and purchases.
 import assert from "node:assert/strict";
 import { beforeEach, describe, it, mock } from "node:test";
 
-// The page is JavaScript without types, and served as it is.
+// The page's modules are plain JavaScript, served unchanged.
 const load = (file: string) => import(new URL(`../public/js/${file}`, import.meta.url).href);
 const { parseAmount } = await load("amount.js");
 const { freshId } = await load("id.js");
@@ -16,12 +16,12 @@ interface Item {
 }
 
 describe("the page's amounts", () => {
-	it("reads what people type", () => {
+	it("accept the usual forms of an amount", () => {
 		const typed = { "49.99": 49.99, " 1 ": 1, "0,01": 0.01, ".5": 0.5, "5.": 5, "1000000.00": 1_000_000, "007": 7 };
 		for (const [text, amount] of Object.entries(typed)) assert.deepEqual(parseAmount(text), { amount }, text);
 	});
 
-	it("says what is wrong with anything else, and never reads it as another amount", () => {
+	it("report an error for any other input, and never parse it as another amount", () => {
 		for (const text of [
 			"",
 			" ",
@@ -48,7 +48,7 @@ describe("the page's amounts", () => {
 describe("the page's ids", () => {
 	const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
-	it("are random UUIDs, also where the browser offers none because the page came over plain HTTP", t => {
+	it("are random UUIDs, also without crypto.randomUUID, which browsers offer only on secure origins", t => {
 		const ids = [freshId()];
 		Object.defineProperty(crypto, "randomUUID", { value: undefined, configurable: true });
 		t.after(() => Reflect.deleteProperty(crypto, "randomUUID"));
@@ -59,22 +59,22 @@ describe("the page's ids", () => {
 });
 
 describe("the page's outbox", () => {
-	/** What several tabs have in common. */
-	let kept: Map<string, Item>;
+	/** The storage that the tabs share. */
+	let stored: Map<string, Item>;
 	beforeEach(() => {
-		kept = new Map();
+		stored = new Map();
 	});
 
-	/** One tab: its outbox, what it sent, and how the other side answers. */
+	/** One tab: its outbox, the items that it sent, and the server's answers. */
 	const tab = (answer: (item: Item) => Promise<unknown>, limit = 100) => {
 		const sent: Item[] = [];
 		const settled: { item: Item; refusal?: Error }[] = [];
 		let removedElsewhere = (_: string) => {};
 		const outbox = createOutbox({
 			store: {
-				load: () => [...kept.values()],
-				save: (item: Item) => kept.set(item.id, item),
-				remove: (id: string) => kept.delete(id),
+				load: () => [...stored.values()],
+				save: (item: Item) => stored.set(item.id, item),
+				remove: (id: string) => stored.delete(id),
 				onRemoved: (callback: typeof removedElsewhere) => {
 					removedElsewhere = callback;
 					return () => {};
@@ -91,78 +91,81 @@ describe("the page's outbox", () => {
 		});
 		return { outbox, sent, settled, removedElsewhere: (id: string) => removedElsewhere(id) };
 	};
-	const away = async () => Promise.reject(new Unavailable("no network"));
-	const turn = () => new Promise(setImmediate);
+	const failToConnect = async () => Promise.reject(new Unavailable("no network"));
+	const nextTick = () => new Promise(setImmediate);
 
-	it("sends again under the same id, less and less often, until it is acknowledged", async t => {
+	it("retries with the same id and a growing backoff until the item is acknowledged", async t => {
 		t.mock.timers.enable({ apis: ["setTimeout", "Date"] });
 		let reachable = false;
-		const { outbox, sent, settled } = tab(() => (reachable ? Promise.resolve() : away()));
+		const { outbox, sent, settled } = tab(() => (reachable ? Promise.resolve() : failToConnect()));
 		outbox.add({ name: "a" });
 		for (let seconds = 0; seconds < 120; seconds++) {
-			await turn();
+			await nextTick();
 			t.mock.timers.tick(1000);
 		}
-		// An attempt of the last second has failed by then, and not only when the clock has moved on.
-		await turn();
+		// Let the attempt of the last second fail before the clock moves on.
+		await nextTick();
 		assert.ok(sent.length >= 8 && sent.length <= 24, `${sent.length} attempts in two minutes`);
 		assert.equal(outbox.isFailing(), true);
-		assert.equal(kept.size, 1);
+		assert.equal(stored.size, 1);
 		reachable = true;
 		t.mock.timers.tick(15_000);
-		await turn();
+		await nextTick();
 		assert.equal(new Set(sent.map(({ id }) => id)).size, 1);
-		assert.deepEqual([settled.length, settled[0]?.refusal, kept.size, outbox.isFailing()], [1, undefined, 0, false]);
+		assert.deepEqual([settled.length, settled[0]?.refusal, stored.size, outbox.isFailing()], [1, undefined, 0, false]);
 	});
 
-	it("leaves the server alone for as long as it asked, even when the connection is back before", async t => {
+	it("waits for the time in Retry-After, even if the connection is restored earlier", async t => {
 		t.mock.timers.enable({ apis: ["setTimeout", "Date"] });
 		const answers = [Promise.reject(new Unavailable("slow down", 60_000)), Promise.resolve()];
 		const { outbox, sent } = tab(() => answers.shift() as Promise<unknown>);
 		outbox.add({ name: "a" });
-		await turn();
+		await nextTick();
 		t.mock.timers.tick(59_999);
 		outbox.resume();
-		await turn();
+		await nextTick();
 		assert.equal(sent.length, 1);
 		t.mock.timers.tick(1_000);
-		await turn();
+		await nextTick();
 		assert.equal(sent.length, 2);
 	});
 
-	it("does not wait for its own backoff when the connection is back", async t => {
+	it("retries at once, without waiting for the backoff, when the connection is restored", async t => {
 		t.mock.timers.enable({ apis: ["setTimeout", "Date"] });
-		const answers = [away(), Promise.resolve()];
+		const answers = [failToConnect(), Promise.resolve()];
 		const { outbox, sent } = tab(() => answers.shift() as Promise<unknown>);
 		outbox.add({ name: "a" });
-		await turn();
+		await nextTick();
 		outbox.resume();
 		assert.equal(sent.length, 2);
-		await turn();
+		await nextTick();
 	});
 
-	it("takes a refusal as the last word", async () => {
+	it("does not retry a refused item", async () => {
 		const { outbox, sent, settled } = tab(async () => Promise.reject(new Refused("no such name")));
 		outbox.add({ name: "z" });
-		await turn();
-		assert.deepEqual([sent.length, settled[0]?.refusal?.message, kept.size, outbox.waiting().length], [1, "no such name", 0, 0]);
+		await nextTick();
+		assert.deepEqual(
+			[sent.length, settled[0]?.refusal?.message, stored.size, outbox.waiting().length],
+			[1, "no such name", 0, 0]
+		);
 	});
 
-	it("keeps no more than its limit, and says so", async () => {
+	it("refuses further items when its limit is reached", async () => {
 		const never = mock.fn(() => new Promise(() => {}));
 		const { outbox, sent } = tab(never, 3);
 		assert.deepEqual(
 			["a", "b", "c", "d"].map(name => outbox.add({ name })),
 			[true, true, true, false]
 		);
-		assert.equal(kept.size, 3);
+		assert.equal(stored.size, 3);
 		assert.equal(sent.length, 2);
 	});
 
-	it("sends what a tab that is gone has left behind, and drops what another has brought to its end", async () => {
+	it("sends the items of a closed tab, and drops items that another tab has completed", async () => {
 		const gone = tab(() => new Promise(() => {}));
 		for (const name of ["a", "b", "c"]) gone.outbox.add({ name });
-		const ids = [...kept.keys()];
+		const ids = [...stored.keys()];
 		const { outbox, sent, removedElsewhere } = tab(() => new Promise(() => {}));
 		outbox.resume();
 		assert.deepEqual(
@@ -180,7 +183,7 @@ describe("the page's outbox", () => {
 		);
 	});
 
-	it("says and starts nothing more once it is stopped, brings what is under way to its end, and leaves the rest in the store", async t => {
+	it("starts nothing after stop, completes the requests in flight without a callback, and leaves the other items in the store", async t => {
 		t.mock.timers.enable({ apis: ["setTimeout", "Date"] });
 		const answers = [Promise.withResolvers<unknown>(), Promise.withResolvers<unknown>()];
 		const { outbox, sent, settled } = tab(({ name }) => answers[name === "a" ? 0 : 1]!.promise);
@@ -188,12 +191,12 @@ describe("the page's outbox", () => {
 		outbox.stop();
 		answers[0]!.resolve(undefined);
 		answers[1]!.reject(new Unavailable("no network"));
-		await turn();
+		await nextTick();
 		t.mock.timers.tick(60_000);
-		await turn();
+		await nextTick();
 		assert.deepEqual([sent.length, settled.length], [2, 0]);
 		assert.deepEqual(
-			Array.from(kept.values(), ({ name }) => name),
+			Array.from(stored.values(), ({ name }) => name),
 			["b", "c"]
 		);
 	});

@@ -46,14 +46,14 @@ export async function checkTouchLayout(page: Page) {
 
 export const PHONE = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true };
 
-interface Shown {
+interface ObservedText {
 	text: string;
 	atMs: number;
 }
 
 /** Records every text that an element shows from now on, with its time. */
-export async function follow(page: Page, selector: string): Promise<() => Promise<Shown[]>> {
-	const texts = await page.evaluateHandle<Shown[]>(`(() => {
+export async function follow(page: Page, selector: string): Promise<() => Promise<ObservedText[]>> {
+	const texts = await page.evaluateHandle<ObservedText[]>(`(() => {
 		const element = document.querySelector(${JSON.stringify(selector)});
 		const texts = [{ text: element.textContent, atMs: performance.now() }];
 		new MutationObserver(() => texts.push({ text: element.textContent, atMs: performance.now() })).observe(element, { childList: true });
@@ -63,7 +63,7 @@ export async function follow(page: Page, selector: string): Promise<() => Promis
 }
 
 /** Opens a browser for the calling suite. */
-export function browsing(plaza: () => System) {
+export function openBrowserFor(plaza: () => System) {
 	let browser: Browser;
 	const contexts: BrowserContext[] = [];
 	before(async () => {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { openSocketAs } from "./client.socket.ts";
 import { eventually, fresh, httpClient } from "./client.ts";
-import { kafkaRecords, type OutsideRecord, partitionsOf, psql, redis, withCassandra } from "./outside.ts";
+import { type KafkaRecord, kafkaRecords, partitionsOf, psql, redis, withCassandra } from "./outside.ts";
 import { startProcess } from "./process.ts";
 import { countOf, settled } from "./selections.story.ts";
 import { story } from "./story.ts";
@@ -20,7 +20,7 @@ export const readBackStory = (plaza: () => System) =>
 			(await kafkaRecords(topic, sinceMs)).filter(({ payload }) => of(JSON.parse(payload ?? "{}")));
 
 		/** The record has exactly this key and value, and a header with the id of the request that caused it. */
-		const holds = (record: OutsideRecord | undefined, key: string, value: object, request: string) => {
+		const holds = (record: KafkaRecord | undefined, key: string, value: object, request: string) => {
 			assert.deepEqual([record?.key, record?.payload], [key, JSON.stringify(value)]);
 			assert.ok(Object.values(record?.headers ?? {}).includes(request), `no ${request} in ${JSON.stringify(record?.headers)}`);
 		};
@@ -115,7 +115,7 @@ export const readBackStory = (plaza: () => System) =>
 	});
 
 /** It must run when no other test picks. */
-export const quietStory = (plaza: () => System) =>
+export const idleStory = (plaza: () => System) =>
 	describe("when the system is idle", () => {
 		it("Cassandra's count(1), Postgres's summary and GET /selections agree", async () => {
 			await settled(plaza());

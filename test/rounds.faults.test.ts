@@ -9,8 +9,8 @@ import { printWarnings } from "../runtime/warnings.ts";
 import { eventually } from "./client.ts";
 import { audit } from "./faults/audit.ts";
 import { type Fault, faultOf } from "./faults/fault-schedule.ts";
-import { checkMetrics, untilIdle } from "./faults/quiet.ts";
-import { openShop, SHOP_ENV, type Shop } from "./faults/shoppers.ts";
+import { checkMetrics, untilIdle } from "./faults/idle.ts";
+import { createOrderLoad, ORDER_LOAD_ENV, type OrderLoad } from "./faults/order-load.ts";
 import { faults, infra } from "./faults.ts";
 import { type Ledger, openLedger } from "./ledger.ts";
 import { type System, startSystem } from "./system.ts";
@@ -21,8 +21,8 @@ const [ROUNDS, FROM] = [number("FAULT_ROUNDS", 3), number("FAULT_FROM", 1)];
 const SEED = number("FAULT_SEED", Math.floor(Math.random() * 1_000_000));
 
 /** Some two hundred operations a second: the servers are always busy, and the records of a long run stay small enough to be verified. */
-const CROWD = { workers: 240, users: 40, thinkMs: 4_000 };
-const SHOPPERS = { workers: 24, thinkMs: 3_000 };
+const LOAD = { workers: 240, users: 40, thinkMs: 4_000 };
+const ORDER_LOAD = { workers: 24, thinkMs: 3_000 };
 /** Minimum time of load before and after a fault; and the minimum number of acknowledgements. */
 const BURST_MS = 3_000;
 const BURST = 200;
@@ -50,18 +50,18 @@ describe(`everything acknowledged is kept and counts once (seed ${SEED})`, () =>
 	const commandsDir = mkdtempSync(join(tmpdir(), "orders-"));
 	let system: System;
 	let ledger: Ledger;
-	let shop: Shop;
+	let orderLoad: OrderLoad;
 	const { allUp, restoreAll, screensUpdate } = faults(() => system);
-	const acknowledged = () => ledger.acknowledged() + shop.acknowledged();
+	const acknowledged = () => ledger.acknowledged() + orderLoad.acknowledged();
 
 	before(
 		async () => {
 			const NODE_OPTIONS = `--import=${new URL("faults/hook.ts", import.meta.url)}`;
-			const env = { JWT_SECRET, NODE_OPTIONS, FAULT_COMMANDS: commandsDir, ...SHOP_ENV, ...NO_LIMITS };
+			const env = { JWT_SECRET, NODE_OPTIONS, FAULT_COMMANDS: commandsDir, ...ORDER_LOAD_ENV, ...NO_LIMITS };
 			system = await startSystem({ profile: "cluster", env, waitUntilReady: false });
 			await system.ready(TIMEOUT_MS);
-			ledger = await openLedger(system, CROWD);
-			shop = await openShop(system, SHOPPERS);
+			ledger = await openLedger(system, LOAD);
+			orderLoad = await createOrderLoad(system, ORDER_LOAD);
 		},
 		{ timeout: TIMEOUT_MS * 2 }
 	);
@@ -72,8 +72,8 @@ describe(`everything acknowledged is kept and counts once (seed ${SEED})`, () =>
 
 	async function underLoad(inject: () => Promise<unknown>) {
 		const wanted = acknowledged() + OPERATIONS;
-		ledger.burst();
-		await shop.burst();
+		ledger.startLoad();
+		await orderLoad.startLoad();
 		try {
 			await ledger.untilAcknowledged(BURST, TIMEOUT_MS);
 			await delay(BURST_MS);
@@ -86,24 +86,24 @@ describe(`everything acknowledged is kept and counts once (seed ${SEED})`, () =>
 			return check as ((timeoutMs: number) => Promise<void>) | undefined;
 		} finally {
 			await infra("thaw");
-			await Promise.all([ledger.calm(), shop.calm()]);
+			await Promise.all([ledger.stopLoad(), orderLoad.stopLoad()]);
 		}
 	}
 
 	async function runRound(round: number, { description, inject }: Fault) {
 		const startMs = Date.now();
 		await restoreAll(TIMEOUT_MS);
-		const [entries, orders] = [ledger.entries.length, shop.entries.length];
+		const [entries, orders] = [ledger.entries.length, orderLoad.entries.length];
 		const checkLater = await underLoad(() => inject({ system, ledger, commandsDir }));
 		const calmMs = Date.now();
 		await restoreAll(TIMEOUT_MS);
-		await ledger.holds(TIMEOUT_MS);
-		await Promise.all([ledger.settle(TIMEOUT_MS), shop.settle(TIMEOUT_MS)]);
+		await ledger.checkAcknowledged(TIMEOUT_MS);
+		await Promise.all([ledger.retryAll(TIMEOUT_MS), orderLoad.retryAll(TIMEOUT_MS)]);
 		await untilIdle(TIMEOUT_MS);
 		const idle = seconds(calmMs);
 		await ledger.verify(TIMEOUT_MS);
-		await shop.verify(TIMEOUT_MS);
-		await audit(ledger, ledger.entries.slice(entries), shop.entries.slice(orders), startMs, TIMEOUT_MS);
+		await orderLoad.verify(TIMEOUT_MS);
+		await audit(ledger, ledger.entries.slice(entries), orderLoad.entries.slice(orders), startMs, TIMEOUT_MS);
 		await checkLater?.(TIMEOUT_MS);
 		const metricsBalanced = eventually(() => checkMetrics(system), "every message to be accounted for", TIMEOUT_MS);
 		const { consumed, duplicate } = await metricsBalanced;
@@ -134,7 +134,7 @@ describe(`everything acknowledged is kept and counts once (seed ${SEED})`, () =>
 	it("and after all rounds nothing is lost and nothing counts twice", async test => {
 		if (hasFailed) return test.skip("a round has failed, so its entries were not retried");
 		await ledger.verify(TIMEOUT_MS);
-		await shop.verify(TIMEOUT_MS);
+		await orderLoad.verify(TIMEOUT_MS);
 		console.log(`${acknowledged()} operations were acknowledged in ${ROUNDS} rounds of seed ${SEED}: 0 are lost, 0 count twice`);
 	});
 });

@@ -34,7 +34,7 @@ const isClosed = async (socket: Socket, reason: string) => {
 /** Resolves at the next event of this kind of a Socket.IO client, with its reason. */
 const next = ({ socket }: SocketIoClient, event: "connect" | "connect_error" | "disconnect") =>
 	new Promise<string>(resolve =>
-		socket.once(event as "disconnect", told => resolve((told as unknown as Error)?.message ?? told))
+		socket.once(event as "disconnect", value => resolve((value as unknown as Error)?.message ?? value))
 	);
 
 const lost = (client: SocketIoClient) =>

@@ -160,23 +160,23 @@ describe("many sockets", () => {
 	it("reconnects all 5,000 screens to the other gateway when theirs is killed with kill -9, and shows them correct values", {
 		timeout: 300_000
 	}, async t => {
-		const crowds = [clients, others];
-		const people = Array.from({ length: SCREENS }, () => fresh("screen"));
+		const clientProcesses = [clients, others];
+		const users = Array.from({ length: SCREENS }, () => fresh("screen"));
 		const gateways = system.wsUrls.map((ws, n) => ({ ws, http: system.urls[n] as string }));
 		/** Opens the screens of one half; the order is the same in both client processes. */
 		const quarter = SCREENS / 4;
 		const open = (first: number) =>
 			Promise.all(
-				crowds.map((crowd, n) =>
-					crowd.openScreens(people.slice((2 * first + n) * quarter, (2 * first + n + 1) * quarter), gateways, first)
+				clientProcesses.map((client, n) =>
+					client.openScreens(users.slice((2 * first + n) * quarter, (2 * first + n + 1) * quarter), gateways, first)
 				)
 			);
-		const refusals = async () => (await Promise.all(crowds.map(crowd => crowd.shown()))).map(one => one.refusals);
+		const refusals = async () => (await Promise.all(clientProcesses.map(client => client.results()))).map(one => one.refusals);
 		const all = async (what: "connected" | "informed" | "synchronized", howMany: number) => {
 			const startMs = performance.now();
 			await eventually(
 				async () => {
-					const counted = await Promise.all(crowds.map(crowd => crowd.informed()));
+					const counted = await Promise.all(clientProcesses.map(client => client.informed()));
 					assert.equal(
 						counted.reduce((sum, one) => sum + one[what], 0),
 						howMany,
@@ -189,8 +189,8 @@ describe("many sockets", () => {
 			return performance.now() - startMs;
 		};
 		const waits = async (half: number) => {
-			const shown = await Promise.all(crowds.map(crowd => crowd.shown()));
-			return Float64Array.from(shown.flatMap(({ waitedMs }) => waitedMs.slice(half * quarter, (half + 1) * quarter))).sort();
+			const results = await Promise.all(clientProcesses.map(client => client.results()));
+			return Float64Array.from(results.flatMap(({ waitedMs }) => waitedMs.slice(half * quarter, (half + 1) * quarter))).sort();
 		};
 		const said = (sorted: Float64Array) => `${percentile(sorted, 0.5).toFixed()}/${percentile(sorted, 1).toFixed()}`;
 
@@ -200,7 +200,7 @@ describe("many sockets", () => {
 		await open(1);
 		await all("informed", SCREENS);
 		await all("synchronized", SCREENS);
-		const trading = trade(system.urls, NAMES, people);
+		const trading = trade(system.urls, NAMES, users);
 		t.after(trading.end);
 		await eventually(() => assert.ok(trading.acknowledged() > 20), "the first acknowledgements");
 
@@ -215,7 +215,7 @@ describe("many sockets", () => {
 		);
 
 		await eventually(async () => {
-			const wrong = (await Promise.all(crowds.map(crowd => crowd.shown()))).flatMap(({ screens }) =>
+			const wrong = (await Promise.all(clientProcesses.map(client => client.results()))).flatMap(({ screens }) =>
 				screens.filter(
 					({ user, counts, balance }) =>
 						balance !== trading.totalOf(user) || NAMES.some(name => counts[name] !== trading.counts[name])
@@ -223,11 +223,11 @@ describe("many sockets", () => {
 			);
 			assert.equal(wrong.length, 0, JSON.stringify({ counts: trading.counts, wrong: wrong.slice(0, 3) }));
 		}, "every screen to show correct values");
-		const shown = await Promise.all(crowds.map(crowd => crowd.shown()));
-		t.diagnostic(`${trading.acknowledged()} acknowledged; refused: ${JSON.stringify(shown.map(({ refusals }) => refusals))}`);
+		const results = await Promise.all(clientProcesses.map(client => client.results()));
+		t.diagnostic(`${trading.acknowledged()} acknowledged; refused: ${JSON.stringify(results.map(({ refusals }) => refusals))}`);
 		assert.deepEqual(trading.unexpectedAnswers, []);
 		assert.deepEqual(
-			shown.map(({ decreases }) => decreases),
+			results.map(({ decreases }) => decreases),
 			[0, 0]
 		);
 		const boundMs = BACK_WITHIN_MS * Math.max(1, percentile(pace, 1) / QUIET_PACE_MS);

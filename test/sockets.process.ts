@@ -21,11 +21,11 @@ function screens() {
 			};
 		},
 		/** What each screen shows, how long it waited for its connection, and which errors occurred. */
-		async shown() {
+		async results() {
 			const refusals: Record<string, number> = {};
 			for (const screen of open) for (const [why, times] of screen.refusals) refusals[why] = (refusals[why] ?? 0) + times;
 			return {
-				screens: open.map(({ shown }) => shown),
+				screens: open.map(({ values }) => values),
 				waitedMs: open.map(({ connectingSinceMs, received }) => (received.get("connected") ?? Number.NaN) - connectingSinceMs),
 				decreases: open.reduce((sum, screen) => sum + screen.decreases, 0),
 				refusals

@@ -9,7 +9,7 @@ export interface Gateway {
 	http: string;
 }
 
-export interface Shown {
+export interface ScreenValues {
 	user: string;
 	counts: Record<string, number>;
 	balance: number | undefined;
@@ -19,7 +19,7 @@ export interface Shown {
 export type Received = "connected" | "counts" | "balance" | "synchronized";
 
 export interface Screen {
-	shown: Shown;
+	values: ScreenValues;
 	/** The index of its gateway. */
 	at: number | undefined;
 	/** When each was received, by the clock of this process. */
@@ -66,14 +66,14 @@ const ask = (base: string, method: string, path: string, body?: object) =>
 /** Opens a screen on one of the gateways and keeps it connected. */
 export function openScreen(user: string, gateways: Gateway[], first: number): Screen {
 	const screen: Screen = {
-		shown: { user, counts: {}, balance: undefined },
+		values: { user, counts: {}, balance: undefined },
 		at: undefined,
 		received: new Map(),
 		connectingSinceMs: performance.now(),
 		decreases: 0,
 		refusals: new Map()
 	};
-	const { shown, received, refusals } = screen;
+	const { values, received, refusals } = screen;
 	const refused = (why: string) => refusals.set(why, (refusals.get(why) ?? 0) + 1);
 	const markReceived = (what: Received) => received.has(what) || received.set(what, performance.now());
 
@@ -89,7 +89,7 @@ export function openScreen(user: string, gateways: Gateway[], first: number): Sc
 	};
 
 	const showBalance = (total: number) => {
-		shown.balance = Math.max(total, shown.balance ?? 0);
+		values.balance = Math.max(total, values.balance ?? 0);
 		markReceived("balance");
 	};
 
@@ -109,7 +109,7 @@ export function openScreen(user: string, gateways: Gateway[], first: number): Sc
 		const show = (name: string, count: number) => {
 			if (count < (seen.get(name) ?? 0)) screen.decreases++;
 			seen.set(name, count);
-			shown.counts[name] = Math.max(count, shown.counts[name] ?? 0);
+			values.counts[name] = Math.max(count, values.counts[name] ?? 0);
 		};
 		const unanswered = setTimeout(() => {
 			refused(`no answer in state ${ws.readyState}`);

@@ -9,7 +9,7 @@ const RETRY_AFTER_MS = 100;
 const WITHIN_MS = 60_000;
 const any = <T>(from: readonly T[]) => from[Math.floor(Math.random() * from.length)] as T;
 
-export function trade(urls: string[], names: string[], people: string[]) {
+export function trade(urls: string[], names: string[], users: string[]) {
 	const counts: Record<string, number> = Object.fromEntries(names.map(name => [name, 0]));
 	const cents = new Map<string, number>();
 	const pending = new Set<Promise<void>>();
@@ -32,11 +32,11 @@ export function trade(urls: string[], names: string[], people: string[]) {
 	};
 	const pick = async () => {
 		const name = any(names);
-		await untilAcknowledged("/api/selections/async", 202, { name, id: fresh("pick"), user_id: any(people) });
+		await untilAcknowledged("/api/selections/async", 202, { name, id: fresh("pick"), user_id: any(users) });
 		counts[name] = (counts[name] as number) + 1;
 	};
 	const buy = async () => {
-		const [user_id, amountCents] = [any(people), 1 + Math.floor(Math.random() * 10_000)];
+		const [user_id, amountCents] = [any(users), 1 + Math.floor(Math.random() * 10_000)];
 		await untilAcknowledged("/api/purchases", 201, { user_id, amount: amountCents / 100, id: fresh("purchase") });
 		cents.set(user_id, (cents.get(user_id) ?? 0) + amountCents);
 	};

@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import type { Client } from "cassandra-driver";
 import { eventually } from "../client.ts";
-import type { Entry } from "../crowd.ts";
 import type { Ledger } from "../ledger.ts";
+import type { Entry } from "../load-generator.ts";
 import { kafkaRecords, psql, redis, withCassandra } from "../outside.ts";
-import type { OrderEntry } from "./shoppers.ts";
+import type { OrderEntry } from "./order-load.ts";
 
 const IDS_PER_READ = 100;
 
@@ -28,8 +28,8 @@ async function fieldValues(topic: string, field: string, sinceMs: number): Promi
 }
 
 /** Checks that every purchase has exactly one row with its amount, that there are no others, and that all totals are correct. */
-async function inPostgres({ entries, people, names, sums }: Ledger) {
-	const rows = await psql(`select id, user_id, amount_cents from purchases where user_id in (${quoted(people)})`);
+async function inPostgres({ entries, userIDs, names, sums }: Ledger) {
+	const rows = await psql(`select id, user_id, amount_cents from purchases where user_id in (${quoted(userIDs)})`);
 	const bought = new Map(rows.map(([id, user, cents]) => [id, `${user} ${cents}`]));
 	const sold = entries.filter(({ kind }) => kind === "purchase");
 	const missing = sold.filter(({ body }) => {
@@ -39,19 +39,19 @@ async function inPostgres({ entries, people, names, sums }: Ledger) {
 	none("purchases are missing or wrong in Postgres", missing.map(idOf));
 	assert.equal(rows.length, sold.length, "purchases in Postgres");
 	const all = sums();
-	const totals = await psql(`select user_id, total_cents from purchase_totals where user_id in (${quoted(people)})`);
+	const totals = await psql(`select user_id, total_cents from purchase_totals where user_id in (${quoted(userIDs)})`);
 	for (const [user, cents] of totals) assert.equal(Number(cents), all.get(user as string), `the total of ${user} in Postgres`);
 	const summary = await psql(`select name, count from selections_summary where name in (${quoted(names)})`);
 	for (const [name, count] of summary) assert.equal(Number(count), all.get(name as string), `the count of ${name} in Postgres`);
 }
 
-async function inRedis({ people, sums }: Ledger) {
+async function inRedis({ userIDs, sums }: Ledger) {
 	const all = sums();
 	const holds = async (user: string) => {
 		const cents = await redis("hget", `wallet:${user}`, "total_cents");
 		assert.equal(Number(cents), all.get(user), `the total of ${user} in Redis (${cents || "none"})`);
 	};
-	for (const user of people) if (all.get(user)) await holds(user);
+	for (const user of userIDs) if (all.get(user)) await holds(user);
 }
 
 async function inCassandra(client: Client, { entries, names, sums }: Ledger, recent: readonly Entry[]) {

@@ -11,8 +11,8 @@ import type { System } from "../system.ts";
 import { crashPoints } from "./crash-points.ts";
 import { type Draw, drawBy } from "./draw.ts";
 import type { FaultCommand } from "./hook.ts";
+import { GROUPS, withAdmin } from "./idle.ts";
 import { poison } from "./poison.ts";
-import { GROUPS, withAdmin } from "./quiet.ts";
 
 export interface FaultContext {
 	system: System;

@@ -5,7 +5,7 @@ import { eventually, fresh } from "../client.ts";
 import type { Ledger } from "../ledger.ts";
 import { kafkaRecords } from "../outside.ts";
 import type { Draw } from "./draw.ts";
-import { GROUPS, withAdmin } from "./quiet.ts";
+import { GROUPS, withAdmin } from "./idle.ts";
 
 const MARK = "poison";
 /** Near the maximum record size: with its headers the dead letter is larger. */
@@ -15,7 +15,7 @@ const PAUSE_MS = 100;
 interface Poison {
 	topic: string;
 	value: string;
-	/** Who refuses it; by default whoever reads the topic. */
+	/** The groups that reject it. Default: all groups that consume the topic. */
 	groups?: string[];
 }
 

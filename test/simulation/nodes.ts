@@ -63,14 +63,14 @@ export function createNode(
 		start,
 
 		call(action, params, options) {
-			const one = running;
-			if (!one) return Promise.reject(unavailable(name));
+			const target = running;
+			if (!target) return Promise.reject(unavailable(name));
 			return new Promise((resolve, reject) => {
 				const rejectCall = () => reject(unavailable(name));
-				one.onExit.add(rejectCall);
-				actAs(one.actor, () => one.broker.call(action, params, options))
+				target.onExit.add(rejectCall);
+				actAs(target.actor, () => target.broker.call(action, params, options))
 					.then(resolve, reject)
-					.finally(() => one.onExit.delete(rejectCall));
+					.finally(() => target.onExit.delete(rejectCall));
 			});
 		},
 

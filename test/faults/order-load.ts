@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import { type Answer, eventually, fresh, httpClient } from "../client.ts";
-import { any } from "../crowd.ts";
-import { together } from "../ledger.ts";
+import { forEachConcurrently } from "../ledger.ts";
+import { any } from "../load-generator.ts";
 import { psql } from "../outside.ts";
 import type { System } from "../system.ts";
 import { mint, newAccount } from "../tokens.ts";
@@ -25,14 +25,14 @@ interface Product {
 }
 
 /** An order of the expensive product exceeds the test provider's limit, so its payment fails. The system must be started with this. */
-export const SHOP_ENV = { PAYMENT_TEST_LIMIT: "1000" };
+export const ORDER_LOAD_ENV = { PAYMENT_TEST_LIMIT: "1000" };
 const EXPENSIVE_PRICE = 2000;
 const BUYERS = 12;
 const PAUSE_MS = 50;
 /** Token lifetime, longer than the whole run. */
 const TOKEN_MS = 7_200_000;
 
-export async function openShop(system: System, { workers, thinkMs }: { workers: number; thinkMs: number }) {
+export async function createOrderLoad(system: System, { workers, thinkMs }: { workers: number; thinkMs: number }) {
 	const entries: OrderEntry[] = [];
 	const unexpectedAnswers: string[] = [];
 	const products: Product[] = [];
@@ -46,7 +46,7 @@ export async function openShop(system: System, { workers, thinkMs }: { workers: 
 	);
 	let acknowledged = 0;
 	let running = false;
-	let crowd: Promise<void>[] = [];
+	let clients: Promise<void>[] = [];
 
 	async function stock(stock: number, price: number): Promise<Product> {
 		const asked = { name: "Oil", description: "x", price, sku: fresh("sku"), stock };
@@ -139,7 +139,7 @@ export async function openShop(system: System, { workers, thinkMs }: { workers: 
 		const [first] = wrong.map(entry => `${JSON.stringify(entry)} is ${orders.get(entry.orderId as string)}`);
 		assert.equal(wrong.length, 0, `${wrong.length} orders are in a wrong state: ${first}`);
 
-		await together(products, async ({ productId, stock }) => {
+		await forEachConcurrently(products, async ({ productId, stock }) => {
 			const kept = known.filter(entry => entry.productId === productId && !isCancelled(entry));
 			const left = stock - kept.reduce((sum, { quantity }) => sum + quantity, 0);
 			const { json } = await httpClient(system.url).get(`/api/inventory/${productId}`);
@@ -152,17 +152,17 @@ export async function openShop(system: System, { workers, thinkMs }: { workers: 
 	return {
 		entries,
 		acknowledged: () => acknowledged,
-		async burst() {
+		async startLoad() {
 			scarce = await stock(20, 3);
 			running = true;
-			crowd = Array.from({ length: workers }, shop);
+			clients = Array.from({ length: workers }, shop);
 		},
-		async calm() {
+		async stopLoad() {
 			running = false;
-			await Promise.all(crowd);
+			await Promise.all(clients);
 		},
 		/** Retries unanswered operations and some answered ones, with the same keys. */
-		async settle(timeoutMs?: number) {
+		async retryAll(timeoutMs?: number) {
 			const again = (asked: (entry: OrderEntry) => Promise<boolean>) => (entry: OrderEntry) =>
 				eventually(
 					async () => assert.ok(await asked(entry), unexpectedAnswers.at(-1)),
@@ -171,10 +171,10 @@ export async function openShop(system: System, { workers, thinkMs }: { workers: 
 				);
 			const placed = entries.filter(({ orderId }) => orderId);
 			const open = entries.filter(({ orderId, soldOut }) => !orderId && !soldOut);
-			await together([...open, ...placed.slice(0, 10), ...placed.slice(-10)], again(place));
+			await forEachConcurrently([...open, ...placed.slice(0, 10), ...placed.slice(-10)], again(place));
 			const cancelling = entries.filter(one => one.cancel === "asked");
 			const cancelled = entries.filter(one => one.cancel === "acknowledged");
-			await together([...cancelling, ...cancelled.slice(0, 5), ...cancelled.slice(-5)], again(cancel));
+			await forEachConcurrently([...cancelling, ...cancelled.slice(0, 5), ...cancelled.slice(-5)], again(cancel));
 		},
 		async verify(timeoutMs?: number) {
 			await eventually(verify, "every order to exist once in its expected state, and all stock to be correct", timeoutMs);
@@ -183,4 +183,4 @@ export async function openShop(system: System, { workers, thinkMs }: { workers: 
 	};
 }
 
-export type Shop = Awaited<ReturnType<typeof openShop>>;
+export type OrderLoad = Awaited<ReturnType<typeof createOrderLoad>>;

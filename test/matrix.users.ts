@@ -16,7 +16,7 @@ async function register(url: string, name: string): Promise<Account> {
 	return { id: json.user.id, refreshToken: json.refreshToken };
 }
 
-export interface People {
+export interface TestUsers {
 	/** The account that a caller has or claims to have. */
 	accountOf(caller: Caller): string;
 	/** A token of a new session for each call, because some actions end the session. */
@@ -25,7 +25,7 @@ export interface People {
 }
 
 /** Registers the accounts; the system must use the tests' JWT_SECRET. */
-export async function peopleOf(url: string): Promise<People> {
+export async function registerTestUsers(url: string): Promise<TestUsers> {
 	const [own, other, boss] = await Promise.all([register(url, "own"), register(url, "other"), register(url, "boss")]);
 	const accountOf = (caller: Caller) => (caller === "other" ? other : caller === "admin" ? boss : own).id;
 	return {

@@ -16,7 +16,7 @@ interface Purchase {
 }
 export type Entry = { acknowledged: boolean } & ({ kind: "pick"; body: Pick } | { kind: "purchase"; body: Purchase });
 
-export interface CrowdOptions {
+export interface LoadOptions {
 	/** Number of concurrent clients: every third buys over a socket, the others pick and buy over HTTP. */
 	workers: number;
 	/** Maximum pause of a client after each answer. Default: no pause. */
@@ -30,13 +30,13 @@ const PURCHASES_PER_BATCH = 4;
 export const any = <T>(from: readonly T[]) => from[Math.floor(Math.random() * from.length)] as T;
 
 /** Creates the clients. Each sends its next request when the previous one was answered. */
-export function gatherCrowd(system: System, names: string[], people: string[], { workers, thinkMs = 0 }: CrowdOptions) {
+export function createLoadGenerator(system: System, names: string[], users: string[], { workers, thinkMs = 0 }: LoadOptions) {
 	const entries: Entry[] = [];
 	/** Unexpected answers: those that an outage does not explain. */
 	const unexpectedAnswers: string[] = [];
 	let acknowledged = 0;
 	let running = false;
-	let crowd: Promise<void>[] = [];
+	let clients: Promise<void>[] = [];
 
 	const think = async () => {
 		if (thinkMs > 0) await delay(Math.random() * thinkMs);
@@ -46,11 +46,11 @@ export function gatherCrowd(system: System, names: string[], people: string[], {
 		entry.acknowledged = true;
 	};
 	const anyPick = (): Entry => {
-		return { kind: "pick", acknowledged: false, body: { name: any(names), id: fresh("pick"), user_id: any(people) } };
+		return { kind: "pick", acknowledged: false, body: { name: any(names), id: fresh("pick"), user_id: any(users) } };
 	};
 	const anyPurchase = (): Entry => {
 		const amount = Math.ceil(Math.random() * 10_000) / 100;
-		return { kind: "purchase", acknowledged: false, body: { id: fresh("purchase"), user_id: any(people), amount } };
+		return { kind: "purchase", acknowledged: false, body: { id: fresh("purchase"), user_id: any(users), amount } };
 	};
 
 	/** Sends an entry to a random gateway; used for first attempts and for retries. */
@@ -123,13 +123,13 @@ export function gatherCrowd(system: System, names: string[], people: string[], {
 		unexpectedAnswers,
 		acknowledged: () => acknowledged,
 		post,
-		burst() {
+		start() {
 			running = true;
-			crowd = Array.from({ length: workers }, (_, n) => (n % 3 === 2 ? overSocket() : overHttp()));
+			clients = Array.from({ length: workers }, (_, n) => (n % 3 === 2 ? overSocket() : overHttp()));
 		},
-		async calm() {
+		async stop() {
 			running = false;
-			await Promise.all(crowd);
+			await Promise.all(clients);
 		}
 	};
 }
