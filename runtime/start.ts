@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { Runner, ServiceBroker } from "moleculer";
 import { DataDirError, takeDataDir } from "../mixins/database/data-dir.ts";
-import { withDependencies } from "../services/contract.ts";
+import { type ServiceName, withDependencies } from "../services/contract.ts";
 import { config } from "./config.ts";
 import { exitWithError } from "./exit-with-error.ts";
 import { printWarnings } from "./warnings.ts";
@@ -26,7 +26,8 @@ for (const name of Object.keys(process.env))
 		delete process.env[name];
 
 const root = (path: string) => join(import.meta.dirname, "..", path);
-const services = withDependencies(config.services).map(name => root(`services/${name}`));
+// config.ts has refused names that no service has.
+const services = withDependencies(config.services as ServiceName[]).map(name => root(`services/${name}`));
 await new Runner().start([
 	...process.argv.slice(0, 2),
 	"--config",

@@ -1,4 +1,5 @@
 // Every service, every action and every topic of the system. This file and moleculer.config.ts are the architecture.
+import { gather } from "../contract/gather.ts";
 import * as api from "./api/api.contract.ts";
 import * as deadletters from "./deadletters/deadletters.contract.ts";
 import * as health from "./health/health.contract.ts";
@@ -14,7 +15,7 @@ import * as sync from "./sync/sync.contract.ts";
 import * as users from "./users/users.contract.ts";
 import * as wallet from "./wallet/wallet.contract.ts";
 
-const contracts = {
+export const contracts = {
 	api,
 	deadletters,
 	health,
@@ -36,40 +37,37 @@ export type ServiceName = keyof typeof contracts;
 export type ActionsOf<Name extends string> = Name extends ServiceName
 	? (typeof contracts)[Name]["actions"]
 	: Record<never, never>;
-type Gathered<Part extends "actions" | "topics"> = UnionToIntersection<(typeof contracts)[ServiceName][Part]>;
-type UnionToIntersection<U> = (U extends unknown ? (one: U) => void : never) extends (all: infer I) => void
-	? { [K in keyof I]: I[K] }
-	: never;
 
-const gather = <Part extends "actions" | "topics">(part: Part) =>
-	Object.assign({}, ...Object.values(contracts).map(contract => contract[part])) as Gathered<Part>;
+export const actions = gather(contracts, "actions");
+export const topics = gather(contracts, "topics");
 
-export const actions = gather("actions");
-export const topics = gather("topics");
+/** The same contracts, where only the services that they call matter: a name that no service has does not compile. */
+const dependencies: Record<ServiceName, { actions: object; dependsOn?: readonly ServiceName[] }> = contracts;
 
-/** What every node answers, for those who run it. */
+/** Services that every node runs: they answer questions about that node, or for the operator. */
 const everywhere: readonly ServiceName[] = ["health", "deadletters"];
 
 /** The services that can be chosen with `SERVICES`. */
 export const serviceNames = (Object.keys(contracts) as ServiceName[]).filter(name => !everywhere.includes(name));
 
-const dependenciesOf = (name: ServiceName): readonly string[] => {
-	// The gateway's doors lead to every service that has one; a request must never depend on another process being alive.
+/** The services whose actions this service calls. */
+export const dependenciesOf = (name: ServiceName): readonly ServiceName[] => {
+	// The gateway has routes to all services; a request must not depend on another process.
 	if (name === "api" || name === "socket") return serviceNames.filter(other => other !== "api" && other !== "socket");
-	return (contracts[name] as { dependsOn?: readonly string[] }).dependsOn ?? [];
+	return dependencies[name].dependsOn ?? [];
 };
 
 /**
- * The services whose answers a node must carry to do the work of those it runs: themselves, and all that they call.
- * Answers (actions) keep nothing in memory, so they run wherever they are called; work (consuming, relaying, listening) only where `SERVICES` says.
+ * Returns the services that a node must load to run those given: these, and all that they call, directly or not.
+ * Actions keep no state in memory, so they run in the process that calls them; consumers, relays and listeners run only where `SERVICES` names the service.
  */
-export function withDependencies(names: readonly string[]): ServiceName[] {
-	const carried = new Set<string>(everywhere);
-	const visit = (name: string) => {
-		if (carried.has(name)) return;
-		carried.add(name);
-		for (const other of dependenciesOf(name as ServiceName)) visit(other);
+export function withDependencies(names: readonly ServiceName[]): ServiceName[] {
+	const loaded = new Set<ServiceName>(everywhere);
+	const load = (name: ServiceName) => {
+		if (loaded.has(name)) return;
+		loaded.add(name);
+		for (const other of dependenciesOf(name)) load(other);
 	};
-	for (const name of names) visit(name);
-	return [...carried] as ServiceName[];
+	for (const name of names) load(name);
+	return [...loaded];
 }

@@ -18,6 +18,7 @@ import { orders } from "../../services/orders/orders.ts";
 import { sqlProducts } from "../../services/products/products.store.ts";
 import { products } from "../../services/products/products.ts";
 import { eventually } from "../../test/client.ts";
+import { noTopics } from "../../test/no-topics.ts";
 import { scratchPostgres } from "../../test/scratch.ts";
 import { forUpdate } from "../baselines/for-update.ts";
 import { forUpdateWhole } from "../baselines/for-update-whole.ts";
@@ -51,7 +52,10 @@ async function services(url: string): Promise<Shop> {
 	await log.create(Object.keys(topics).map(name => ({ name, partitions: 12, retentionMs: DAY_MS, maxBytes: 1024 * 1024 })));
 	const broker = new ServiceBroker({ logger: false, validator: new ContractValidator(actions) });
 	const boxOf = (service: string) => outbox(database.knex, { contracts: topics, table: `${service}_outbox` });
-	const mixinsOf = (service: string) => [withTables(database, new URL(`../../services/${service}/migrations/`, import.meta.url))];
+	const mixinsOf = (service: string) => [
+		withTables(database, new URL(`../../services/${service}/migrations/`, import.meta.url)),
+		noTopics
+	];
 	const boxes = { products: boxOf("products"), inventory: boxOf("inventory"), orders: boxOf("orders") };
 	// They consume no topics: that is the work of other nodes.
 	const withoutTopics = (schema: ServiceSchema) => ({ ...schema, topics: {} });

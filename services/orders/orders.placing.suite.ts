@@ -1,9 +1,11 @@
 // What `orders.create` promises.
+
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, it } from "node:test";
 import { ServiceBroker } from "moleculer";
 import { unavailable } from "../../mixins/errors.ts";
+import { noTopics } from "../../test/no-topics.ts";
 import { orderIdOf } from "./orders.rules.ts";
 import { ADDRESS, type OrdersNode } from "./orders.suite.ts";
 import { callAs, newIdentity, newProduct } from "./orders.testing.ts";
@@ -266,7 +268,7 @@ export const placingSuite = ({ market, store, db, as, told, ordered }: OrdersNod
 		const hasty = new ServiceBroker({ logger: false });
 		const slow = { ...store(), create: store().create };
 		market.createServices(hasty);
-		hasty.createService(orders(slow, { timeoutMs: 1_000 }));
+		hasty.createService(orders(slow, { timeoutMs: 1_000, mixins: [noTopics] }));
 		await hasty.start();
 		const refused = () =>
 			assert.rejects(

@@ -1,5 +1,6 @@
 // A made-up history of orders and their payments: requests, consumers and a provider, whose every step waits for its turn, which may come late or be the
 // one at which somebody dies. The services, their stores and their outboxes are the real ones; the topics are in memory, and tell things twice and late.
+
 import assert from "node:assert/strict";
 import { setImmediate as turn } from "node:timers/promises";
 import fc from "fast-check";
@@ -7,6 +8,7 @@ import type { Knex } from "knex";
 import { type Service, ServiceBroker } from "moleculer";
 import { unavailable } from "../../mixins/errors.ts";
 import { type Outbox, outbox } from "../../mixins/outbox/outbox.ts";
+import { noTopics } from "../../test/no-topics.ts";
 import { topics } from "../contract.ts";
 import type { Caller } from "../define-service.ts";
 import { createCollector } from "../payment/payment.collector.ts";
@@ -141,8 +143,8 @@ export async function run(history: Command[], knex: Knex) {
 
 	const broker = new ServiceBroker({ logger: false });
 	goods.createServices(broker);
-	broker.createService(orders(orderStore, { timeoutMs: 600_000 }));
-	broker.createService(payment(paymentStore, money.provider, { collects: false }));
+	broker.createService(orders(orderStore, { timeoutMs: 600_000, mixins: [noTopics] }));
+	broker.createService(payment(paymentStore, money.provider, { collects: false, mixins: [noTopics] }));
 	await broker.start();
 	const { look } = createCollector(paymentStore, gated(money.provider), quiet, () => {}, { pauseMs: { first: 0, longest: 0 } });
 

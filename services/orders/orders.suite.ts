@@ -1,4 +1,5 @@
 // What the orders service promises, on whichever Postgres stands behind it.
+
 import assert from "node:assert/strict";
 import { after, before, describe } from "node:test";
 import type { Knex } from "knex";
@@ -8,6 +9,7 @@ import { ContractValidator } from "../../contract/validator.ts";
 import { migrate } from "../../mixins/database/database.ts";
 import { waitUntilReachable } from "../../mixins/dependency.ts";
 import { outbox } from "../../mixins/outbox/outbox.ts";
+import { noTopics } from "../../test/no-topics.ts";
 import type { Scratch } from "../../test/scratch.ts";
 import { actions, topics } from "../contract.ts";
 import type { Caller } from "../define-service.ts";
@@ -55,7 +57,7 @@ export const ordersSuite = (where: string, open: () => Promise<Scratch>) =>
 			await migrate(scratch.db, new URL("./migrations/", import.meta.url));
 			store = sqlOrders(scratch.db.knex, outbox(scratch.db.knex, { contracts: topics, table: "orders_outbox" }));
 			goods.createServices(broker);
-			broker.createService(orders(store, { batches: 2, timeoutMs: PATIENT_MS }));
+			broker.createService(orders(store, { batches: 2, timeoutMs: PATIENT_MS, mixins: [noTopics] }));
 			await broker.start();
 		});
 		after(async () => {

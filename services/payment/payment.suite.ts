@@ -1,4 +1,5 @@
 // What the payment service promises, on whichever Postgres stands behind it.
+
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, beforeEach, describe, it } from "node:test";
@@ -10,6 +11,7 @@ import { waitUntilReachable } from "../../mixins/dependency.ts";
 import { notFound } from "../../mixins/errors.ts";
 import { outbox } from "../../mixins/outbox/outbox.ts";
 import { eventually } from "../../test/client.ts";
+import { noTopics } from "../../test/no-topics.ts";
 import type { Scratch } from "../../test/scratch.ts";
 import { actions, topics } from "../contract.ts";
 import type { Message } from "../define-service.ts";
@@ -47,7 +49,7 @@ export const paymentSuite = (where: string, open: () => Promise<Scratch>) =>
 					}
 				}
 			});
-			broker.createService(payment(store, money.provider, { collector }));
+			broker.createService(payment(store, money.provider, { collector, mixins: [noTopics] }));
 			await broker.start();
 		});
 		after(async () => {

@@ -29,6 +29,7 @@ export const selections = (store: SelectionStore, { names, verbose = false, mixi
 			}
 		},
 
+		publishes: ["Selections", "SelectionSummary"],
 		topics: {
 			Selections: {
 				async batch(handed) {

@@ -14,6 +14,7 @@ export const sync = (mixins: Partial<ServiceSchema>[]) =>
 			}
 		},
 
+		publishes: ["Synchronizations", "SynchronizationResults"],
 		topics: {
 			async Synchronizations({ message, ctx, requestID }) {
 				const selections = await ctx.call("summary.list", {});

@@ -5,6 +5,7 @@ import { unavailable } from "../../mixins/errors.ts";
 import type { Redis } from "../../mixins/redis.ts";
 import type { TopicRecord } from "../../mixins/topics/topic-log.ts";
 import { eventually } from "../../test/client.ts";
+import { noTopics } from "../../test/no-topics.ts";
 import { backfill } from "./wallet.backfill.ts";
 import { memoryBalances } from "./wallet.store.memory.ts";
 import { wallet } from "./wallet.ts";
@@ -47,7 +48,7 @@ it("brings back everybody of a page in the end, when the store takes some of the
 		actions: { total: async (ctx: Context<{ user_id: string }>) => bought(ctx.params.user_id) }
 	});
 	const redis = { client } as unknown as Redis;
-	broker.createService(wallet(store, [backfill(store, { redis, log, topic: "user_purchase", everyMs: 20 })]));
+	broker.createService(wallet(store, [noTopics, backfill(store, { redis, log, topic: "user_purchase", everyMs: 20 })]));
 	await broker.start();
 	try {
 		await eventually(async () => {

@@ -8,6 +8,7 @@ import { type RedisServer, redisServer } from "../../mixins/redis.fixture.ts";
 import { openRedis, type Redis, redis as redisMixin } from "../../mixins/redis.ts";
 import type { TopicLog, TopicRecord } from "../../mixins/topics/topic-log.ts";
 import { eventually } from "../../test/client.ts";
+import { noTopics } from "../../test/no-topics.ts";
 import { actions } from "../contract.ts";
 import type { Caller } from "../define-service.ts";
 import type { PurchaseTotal } from "../purchase/purchase.contract.ts";
@@ -37,7 +38,7 @@ describe("a wallet in Redis", () => {
 		redis = openRedis(server.url);
 		const store = redisBalances(redis, async () => records.map(({ length }) => length));
 		const warm = backfill(store, { redis, log, topic: "user_purchase", everyMs: 50 });
-		broker.createService(wallet(store, [warm, redisMixin(redis, { required: false })]));
+		broker.createService(wallet(store, [noTopics, warm, redisMixin(redis, { required: false })]));
 		broker.createService({
 			name: "purchase",
 			actions: {

@@ -68,6 +68,7 @@ export const wallet = (store: BalanceStore, mixins: Partial<ServiceSchema>[] = [
 			}
 		},
 
+		publishes: ["WalletBalance"],
 		topics: {
 			user_purchase: {
 				async batch({ received, partition, isCurrent }) {

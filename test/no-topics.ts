@@ -1,0 +1,10 @@
+import type { ServiceSchema } from "moleculer";
+
+/** Mixin: takes the place of `topics` where a test calls the topic handlers itself. */
+export const noTopics: Partial<ServiceSchema> = {
+	methods: {
+		publish() {
+			throw new Error("this test publishes nothing: give the service the mixin topics");
+		}
+	}
+};
