@@ -1,89 +1,124 @@
-// The contract of one topic: what is on it, what keeps its order, and which sockets get its messages.
+// The contract of one topic: its messages, the key that keeps them in order, and the clients that they are delivered to.
 import type { z } from "zod";
 import { wholeNumberIn } from "../mixins/topics/headers.ts";
 import type { Headers } from "../mixins/topics/topic-log.ts";
+import type { ActionContract } from "./action.ts";
 
-/** A value that a frame shows, and its version: of two frames of one value a socket is never sent the lower after the higher. */
-export interface Shown {
+/** A value that a frame carries, and its version: a socket never gets a lower version of a value after a higher one. */
+export interface VersionedValue {
 	key: string;
 	version: number;
 }
 
-/** What a frame shows, where it shows values that move: the socket conflates them and never goes back to a lower version. */
+/** How a frame that carries latest values is versioned: frames of the same values replace each other while the client reads slowly. */
 export interface Latest<Data> {
-	shows: (data: Data, headers: Headers) => Shown[];
-	/** The same frame with its values raised to what the socket has seen already; without it a frame that shows less is left out. */
+	versions: (data: Data, headers: Headers) => VersionedValue[];
+	/** The same frame with its values raised to the highest versions that the socket has got; without it an outdated frame is not sent. */
 	raise?: (data: Data, versionOf: (key: string) => number) => Data;
-	/** Sent even if it shows nothing new: somebody waits for the answer. */
+	/** The frame is sent even if it carries nothing new: a client waits for this answer. */
 	always?: true;
 }
 
-export interface Push<Message> {
-	/** Whose sockets get it. */
-	user: (message: Message) => string;
-	/** The frame's `code`; its `data` is the message. */
-	code: string;
-	/** Without it every message is its own news. */
-	latest?: Latest<Message>;
+/** The action that finds what the message itself does not say. Made by `lookup`, which checks the types. */
+export interface Lookup<Message> {
+	action: string;
+	params: (message: Message) => object;
+	/** The user's id in the action's result. An action that answers 404 means: no user. */
+	id: (result: unknown) => string;
 }
 
-/** A list that any socket may watch: sent whole at once, and again when a message of the topic moves it, ten times a second at most. */
-export interface Feed<Message> {
-	/** `{"code":"watch","data":{"<name>":true}}` starts it. */
+/** A list that sockets watch: each gets it once in full, and again when a message changes it, at most ten times a second. Made by `watchedList`. */
+export interface WatchedList<Message> {
+	/** The frame `{"code":"watch","data":{"<name>":true}}` starts it. */
 	name: string;
-	code: string;
-	/** The action that answers the list. */
+	/** The action that answers the whole list. It has no parameters. */
 	snapshot: string;
-	// biome-ignore lint/suspicious/noExplicitAny: the list's shape is the snapshot action's
-	apply: (list: any, message: Message) => unknown;
-	// biome-ignore lint/suspicious/noExplicitAny: the list's shape is the snapshot action's
-	latest: Latest<any>;
+	apply: (list: unknown, message: Message) => unknown;
+	latest: Latest<unknown>;
 }
 
-/** One change of something that topics tell of. */
+/** Every connection of one user; undefined without a lookup means: of no user. */
+export interface UserRecipient<Message> {
+	user: (message: Message) => string | undefined;
+	lookup?: Lookup<Message>;
+}
+
+/** Every connection that has entered one room. */
+export interface RoomRecipient<Message> {
+	room: (message: Message) => string;
+}
+
+/** Every Socket.IO client; every admin who watches the dashboard. On /ws there is neither, so they get events only. */
+type EventRecipient = "everyone" | "admins";
+type Recipient<Message> = UserRecipient<Message> | RoomRecipient<Message>;
+type Fields = "frame" | "event" | "payload" | "orderOnly" | "latest";
+/** These fields and none of the others. */
+type Exactly<Shape> = Shape extends unknown ? Shape & { [Field in Exclude<Fields, keyof Shape>]?: undefined } : never;
+/** What is sent instead of the message; undefined: nothing is sent. */
+type Payload<Message> = (message: Message) => object | undefined;
+
+/**
+ * Who gets a topic's messages (`to`), under which name (`frame`: the code on /ws, `event`: the name on Socket.IO), and as what:
+ * news, which is every message for itself; the number of a change alone (`orderOnly`: nothing is sent, but later changes do not wait for this one);
+ * latest values; or a watched list, sent as the message changes it.
+ */
+export type Delivery<Message> = Exactly<
+	| { to: Recipient<Message>; frame: string; event?: string; payload?: Payload<Message> }
+	| { to: Recipient<Message> | EventRecipient; event: string; payload?: Payload<Message> }
+	| { to: Recipient<Message> | EventRecipient; orderOnly: true }
+	| { to: Recipient<Message>; frame: string; latest: Latest<Message> }
+	| { to: { watchersOf: WatchedList<Message> }; frame: string }
+>;
+
+/** One change of a thing that topics report. */
 export interface Change {
 	/** The thing that changed. */
 	key: string;
-	/** Its changes are numbered from 1 on, without gaps. */
+	/** Its changes are numbered from 1 without gaps. */
 	seq: number;
-	/** How long after the one before it this one was made. Only where other topics tell of its changes too: those of one topic come in order anyway. */
+	/** How long after the change before it this one was made. Only where other topics report changes of the thing too: those of one topic come in order anyway. */
 	afterMs?: number;
 }
 
-/** The number of a change in a header, from 1 on; undefined where the header holds no such number: others can write to the topics too. */
+/** The positive whole number in a header; undefined where there is none: foreign clients write to the topics too. */
 export const numberIn = (header: string | undefined): number | undefined => wholeNumberIn(header, 1);
-
-/** Which Socket.IO clients hear of a topic's messages, under which event's name. The payload is the message, unchanged. */
-export interface Live<Message> {
-	/** `subscribe:<name>` is acknowledged; what is somebody's own reaches them without it too. */
-	subscription: string;
-	/** The event for every client. */
-	all?: string;
-	/** The event for one user's clients. */
-	user?: {
-		event: string;
-		/** Undefined where the message does not say: then it is asked for. */
-		id: (message: Message) => string | undefined;
-		ask?: { action: string; params: (message: Message) => object; id: (answer: never) => string };
-	};
-	/** The event for the admins who watch the dashboard. Without one they hear nothing of it, but what comes after it keeps its place. */
-	admins?: string;
-	/** What the admins are told beside it, as `admin:alert`. */
-	alert?: (message: Message) => object | undefined;
-	/** Undefined for a record that was not numbered by us: then it is passed on as it comes. */
-	change: (message: Message, headers: Headers) => Change | undefined;
-}
 
 export interface TopicContract<M extends z.ZodType = z.ZodType> {
 	message: M;
 	/** Messages with one key stay in order, and have one handler at a time. */
 	key: (message: z.output<M>) => string;
-	push?: Push<z.output<M>>;
-	feed?: Feed<z.output<M>>;
-	live?: Live<z.output<M>>;
-	/** Records older than this may go. Default 7 days. */
+	deliveries?: readonly Delivery<z.output<M>>[];
+	/** News reaches each room once, and in the order of the changes, across topics. Undefined for a foreign record without a number: it is sent at once. */
+	change?: (message: z.output<M>, headers: Headers) => Change | undefined;
+	/** Socket.IO clients may name it in `subscribe:<name>`, which is acknowledged; its events reach them without that too. */
+	subscription?: string;
+	/** Records older than this may be deleted. Default 7 days. */
 	retentionMs?: number;
 }
 
-/** Declares one topic: what is on it, what keeps its order, and who is shown it. */
+/** Declares one topic. */
 export const topic = <M extends z.ZodType>(contract: TopicContract<M>) => contract;
+
+type Params<Action> = Action extends ActionContract<infer P> ? z.input<P> : never;
+type Result<Action> = Action extends ActionContract<z.ZodType, infer R> ? z.output<R> : never;
+
+/** Looks a user up with an action of these contracts; an unknown name, or parameters that do not fit, do not compile. */
+export const lookup = <Actions, Name extends keyof Actions & string, Message>(
+	_actions: Actions,
+	action: Name,
+	{ params, id }: { params: (message: Message) => Params<Actions[Name]> & object; id: (result: Result<Actions[Name]>) => string }
+): Lookup<Message> => ({ action, params, id: id as Lookup<Message>["id"] });
+
+/** A watched list whose snapshot is an action of these contracts; an unknown name, or an action that needs parameters, does not compile. */
+export const watchedList = <Actions, Name extends keyof Actions & string, Message>(
+	name: string,
+	_actions: Actions,
+	snapshot: Record<never, never> extends Params<Actions[Name]> ? Name : never,
+	{
+		apply,
+		latest
+	}: {
+		apply: (list: Result<Actions[Name]>, message: Message) => Result<Actions[Name]>;
+		latest: Latest<Result<Actions[Name]>>;
+	}
+): WatchedList<Message> => ({ name, snapshot, apply, latest }) as WatchedList<Message>;

@@ -7,7 +7,7 @@ import type { ActionContract } from "../contract/action.ts";
 import type { TopicContract } from "../contract/topic.ts";
 import { actions, topics } from "../services/contract.ts";
 import { pages } from "../services/health/health.contract.ts";
-import { subscriptionsOf } from "../services/socket/socket-io/rooms.ts";
+import { subscriptionsOf } from "../services/socket/socket-io/subscriptions.ts";
 
 export const contracts = Object.entries(actions as unknown as Record<string, ActionContract>);
 

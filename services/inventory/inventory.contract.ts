@@ -97,19 +97,23 @@ export const topics = {
 	"inventory.updated": topic({
 		message: InventoryUpdated,
 		key: level => level.productId,
-		live: {
-			subscription: "inventory",
-			all: "inventory:updated",
-			admins: "admin:inventory:updated",
-			alert: ({ productId, sku, stock }) =>
-				stock < LOW_STOCK
-					? { type: "inventory", severity: "warning", message: "Low stock alert", productId, sku, stock }
-					: undefined,
-			change: ({ productId }, { version }) => {
-				const seq = numberIn(version);
-				return seq === undefined ? undefined : { key: `stock:${productId}`, seq };
+		change: ({ productId }, { version }) => {
+			const seq = numberIn(version);
+			return seq === undefined ? undefined : { key: `stock:${productId}`, seq };
+		},
+		subscription: "inventory",
+		deliveries: [
+			{ to: "everyone", event: "inventory:updated" },
+			{ to: "admins", event: "admin:inventory:updated" },
+			{
+				to: "admins",
+				event: "admin:alert",
+				payload: ({ productId, sku, stock }) =>
+					stock < LOW_STOCK
+						? { type: "inventory", severity: "warning", message: "Low stock alert", productId, sku, stock }
+						: undefined
 			}
-		}
+		]
 	})
 };
 

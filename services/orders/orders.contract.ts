@@ -4,7 +4,7 @@ import { action } from "../../contract/action.ts";
 import { Id } from "../../contract/id.ts";
 import { Total } from "../../contract/money.ts";
 import { Page } from "../../contract/page.ts";
-import { type Change, type Live, numberIn, topic } from "../../contract/topic.ts";
+import { type Change, lookup, numberIn, topic, type UserRecipient } from "../../contract/topic.ts";
 import type { Headers } from "../../mixins/topics/topic-log.ts";
 
 export const dependsOn = ["products", "inventory"] as const;
@@ -66,23 +66,11 @@ export const OrderCancelled = message({ buyerId: Id, cancelledAt: z.string() });
 export const OrderShipped = message({ buyerId: Id, shippedAt: z.string() });
 export const OrderDelivered = message({ buyerId: Id, deliveredAt: z.string() });
 
-/** Every message of an order says in its headers which of the order's changes it tells of, and how long after the one before that was made. */
-const changeOf = (orderId: string, headers: Headers): Change | undefined => {
+/** Headers of every message of an order: `seq` numbers the order's changes, `after_ms` is the time since the change before. */
+const changeOf = ({ orderId }: { orderId: string }, headers: Headers): Change | undefined => {
 	const seq = numberIn(headers.seq);
 	return seq === undefined ? undefined : { key: `order:${orderId}`, seq, afterMs: numberIn(headers.after_ms) ?? 0 };
 };
-
-/** The event for the buyer and, under another name, for the admins. */
-const live = <Message extends { orderId: string; buyerId?: string }>(event: string, admins?: string): Live<Message> => ({
-	subscription: "orders",
-	user: {
-		event,
-		id: ({ buyerId }) => buyerId,
-		ask: { action: "orders.buyer", params: ({ orderId }) => ({ orderId }), id: ({ buyerId }: { buyerId: string }) => buyerId }
-	},
-	admins,
-	change: ({ orderId }, headers) => changeOf(orderId, headers)
-});
 
 const example = {
 	orderId: "3d9a4a52-4f0b-4f8e-8a43-6f3ad8a9d1c2",
@@ -186,24 +174,54 @@ export const actions = {
 	"orders.settle": action({ params: z.strictObject({ ids: z.array(Id).max(1000) }), result: z.array(Id) })
 };
 
+/** The order's buyer; a foreign record may lack it. */
+const buyer: UserRecipient<{ orderId: string; buyerId?: string }> = {
+	user: ({ buyerId }) => buyerId,
+	lookup: lookup(actions, "orders.buyer", { params: ({ orderId }) => ({ orderId }), id: ({ buyerId }) => buyerId })
+};
+const shared = { key: ({ orderId }: { orderId: string }) => orderId, change: changeOf, subscription: "orders" };
+
 export const topics = {
 	"order.created": topic({
+		...shared,
 		message: OrderCreated,
-		key: order => order.orderId,
-		live: live("order:created", "admin:order:created")
+		deliveries: [
+			{ to: buyer, event: "order:created" },
+			{ to: "admins", event: "admin:order:created" }
+		]
 	}),
 	"order.updated": topic({
+		...shared,
 		message: OrderUpdated,
-		key: order => order.orderId,
-		live: live("order:updated", "admin:order:updated")
+		deliveries: [
+			{ to: buyer, event: "order:updated" },
+			{ to: "admins", event: "admin:order:updated" }
+		]
 	}),
 	"order.cancelled": topic({
+		...shared,
 		message: OrderCancelled,
-		key: order => order.orderId,
-		live: live("order:cancelled", "admin:order:cancelled")
+		deliveries: [
+			{ to: buyer, event: "order:cancelled" },
+			{ to: "admins", event: "admin:order:cancelled" }
+		]
 	}),
-	"order.shipped": topic({ message: OrderShipped, key: order => order.orderId, live: live("order:shipped") }),
-	"order.delivered": topic({ message: OrderDelivered, key: order => order.orderId, live: live("order:delivered") })
+	"order.shipped": topic({
+		...shared,
+		message: OrderShipped,
+		deliveries: [
+			{ to: buyer, event: "order:shipped" },
+			{ to: "admins", orderOnly: true }
+		]
+	}),
+	"order.delivered": topic({
+		...shared,
+		message: OrderDelivered,
+		deliveries: [
+			{ to: buyer, event: "order:delivered" },
+			{ to: "admins", orderOnly: true }
+		]
+	})
 };
 
 export type Order = z.output<typeof Order>;

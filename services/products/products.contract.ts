@@ -4,7 +4,7 @@ import { action } from "../../contract/action.ts";
 import { Id } from "../../contract/id.ts";
 import { Amount } from "../../contract/money.ts";
 import { Page } from "../../contract/page.ts";
-import { type Live, numberIn, topic } from "../../contract/topic.ts";
+import { numberIn, topic } from "../../contract/topic.ts";
 
 export const dependsOn = ["inventory"] as const;
 
@@ -30,16 +30,6 @@ export const ProductMessage = z.looseObject({
 	price: z.number(),
 	stock: z.int().nonnegative(),
 	category: z.string()
-});
-
-/** Header `version`: the number of the product's changes, 1 for its making. */
-const live = (admins: string): Live<z.output<typeof ProductMessage>> => ({
-	subscription: "products",
-	admins,
-	change: ({ productId }, { version }) => {
-		const seq = numberIn(version);
-		return seq === undefined ? undefined : { key: `product:${productId}`, seq };
-	}
 });
 
 const example = {
@@ -103,9 +93,22 @@ export const actions = {
 	})
 };
 
+/** Header `version` numbers the product's changes, from 1 for its creation. */
+const productTopic = (event: string) =>
+	topic({
+		message: ProductMessage,
+		key: product => product.productId,
+		change: ({ productId }, { version }) => {
+			const seq = numberIn(version);
+			return seq === undefined ? undefined : { key: `product:${productId}`, seq };
+		},
+		subscription: "products",
+		deliveries: [{ to: "admins", event }]
+	});
+
 export const topics = {
-	"product.created": topic({ message: ProductMessage, key: product => product.productId, live: live("admin:product:created") }),
-	"product.updated": topic({ message: ProductMessage, key: product => product.productId, live: live("admin:product:updated") })
+	"product.created": productTopic("admin:product:created"),
+	"product.updated": productTopic("admin:product:updated")
 };
 
 export type Product = z.output<typeof Product>;

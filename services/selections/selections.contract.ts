@@ -2,8 +2,8 @@
 import { z } from "zod";
 import { action } from "../../contract/action.ts";
 import { Id } from "../../contract/id.ts";
-import { topic } from "../../contract/topic.ts";
-import type { Count } from "../summary/summary.contract.ts";
+import { topic, watchedList } from "../../contract/topic.ts";
+import { type Count, actions as summary } from "../summary/summary.contract.ts";
 
 export const dependsOn = ["summary"] as const;
 
@@ -20,14 +20,14 @@ export const Accepted = z
 
 export const SelectionSummary = z.object({ name: Id, count: z.int().nonnegative(), user_id: Id });
 
-/** The key under which a socket remembers the highest count it has shown for a name. */
-const shownKey = (name: string) => `selection:${name}`;
+/** The key under which a socket keeps the highest count that it has got for a name. */
+const countKey = (name: string) => `selection:${name}`;
 
-/** How a list of counts is shown: every count under its name's key. */
-export const countsShown = {
-	shows: (counts: Count[]) => counts.map(({ name, count }) => ({ key: shownKey(name), version: count })),
+/** A list of counts is versioned count by count: a count is its own version, as it only grows. */
+export const countVersions = {
+	versions: (counts: Count[]) => counts.map(({ name, count }) => ({ key: countKey(name), version: count })),
 	raise: (counts: Count[], versionOf: (key: string) => number) =>
-		counts.map(({ name, count }) => ({ name, count: Math.max(count, versionOf(shownKey(name))) }))
+		counts.map(({ name, count }) => ({ name, count: Math.max(count, versionOf(countKey(name))) }))
 };
 
 export const actions = {
@@ -53,22 +53,26 @@ export const topics = {
 	SelectionSummary: topic({
 		message: SelectionSummary,
 		key: summary => summary.name,
-		push: {
-			user: summary => summary.user_id,
-			code: "SelectionSummary",
-			latest: {
-				shows: summary => [{ key: shownKey(summary.name), version: summary.count }],
-				raise: (summary, versionOf) => ({ ...summary, count: Math.max(summary.count, versionOf(shownKey(summary.name))) })
+		deliveries: [
+			{
+				to: { user: ({ user_id }) => user_id },
+				frame: "SelectionSummary",
+				latest: {
+					versions: ({ name, count }) => [{ key: countKey(name), version: count }],
+					raise: (message, versionOf) => ({ ...message, count: Math.max(message.count, versionOf(countKey(message.name))) })
+				}
+			},
+			{
+				to: {
+					watchersOf: watchedList("selections", summary, "summary.list", {
+						apply: (counts, { name, count }: SelectionSummary) =>
+							counts.map(one => (one.name === name ? { name, count: Math.max(one.count, count) } : one)),
+						latest: countVersions
+					})
+				},
+				frame: "Selections"
 			}
-		},
-		feed: {
-			name: "selections",
-			code: "Selections",
-			snapshot: "summary.list",
-			apply: (counts: Count[], { name, count }) =>
-				counts.map(one => (one.name === name ? { name, count: Math.max(one.count, count) } : one)),
-			latest: countsShown
-		}
+		]
 	})
 };
 

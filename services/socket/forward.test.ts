@@ -7,16 +7,16 @@ import { eventually } from "../../test/client.ts";
 import type { Caller } from "../define-service.ts";
 import { forwarder } from "./forward.ts";
 import { localPresence, type Presence } from "./presence/presence.ts";
-import type { Delivery } from "./socket.contract.ts";
+import type { RoomMessage } from "./socket.contract.ts";
 
-const delivery = (room: string): Delivery => ({ topic: "T", room, message: { n: 1 }, headers: {} });
+const messageFor = (room: string): RoomMessage => ({ topic: "T", room, indexes: [0], message: { n: 1 }, headers: {} });
 
 function setUp(
 	nodes: Record<string, string[]>,
 	answer: (node: string) => Promise<null>,
 	expected: boolean | (() => boolean) = true
 ) {
-	const here: Delivery[] = [];
+	const here: RoomMessage[] = [];
 	const calls: { node: string; missed: boolean; rooms: string[] }[] = [];
 	const presence: Presence = {
 		...localPresence("me"),
@@ -26,14 +26,14 @@ function setUp(
 	const caller = {
 		call: async (
 			_: string,
-			{ deliveries, missed }: { deliveries: Delivery[]; missed: boolean },
+			{ deliveries, missed }: { deliveries: RoomMessage[]; missed: boolean },
 			{ nodeID }: { nodeID: string }
 		) => {
 			calls.push({ node: nodeID, missed, rooms: deliveries.map(({ room }) => room) });
 			return answer(nodeID);
 		}
 	} as unknown as Caller;
-	const deliver = (one: Delivery) => here.push(one);
+	const deliver = (message: RoomMessage) => here.push(message);
 	const logger = new ServiceBroker({ logger: false }).getLogger("test") as Logger;
 	return { forward: forwarder({ nodeID: "me", deliver, presence, caller, logger }), here, calls };
 }
@@ -41,7 +41,7 @@ function setUp(
 describe("forwarding", () => {
 	it("delivers here at once, and hands every other node just its own", async () => {
 		const { forward, here, calls } = setUp({ x: ["me", "two"], y: ["two"], z: ["three"], nobody: [] }, async () => null);
-		const forwarded = forward(["x", "y", "z", "nobody"].map(delivery));
+		const forwarded = forward(["x", "y", "z", "nobody"].map(messageFor));
 		assert.deepEqual(
 			here.map(({ room }) => room),
 			["x", "y", "z", "nobody"]
@@ -59,19 +59,19 @@ describe("forwarding", () => {
 	it("tries again until a node that can be expected to answer does", async () => {
 		let failures = 3;
 		const { forward, calls } = setUp({ x: ["two"] }, async () => (failures-- > 0 ? Promise.reject(unavailable("two")) : null));
-		await forward([delivery("x")]);
+		await forward([messageFor("x")]);
 		assert.equal(calls.length, 4);
 	});
 
 	it("gives up a node that is gone, and tells it so when it answers again", async () => {
 		let isGone = true;
 		const { forward, calls } = setUp({ x: ["two"] }, async () => (isGone ? Promise.reject(unavailable("two")) : null), false);
-		await forward([delivery("x")]);
+		await forward([messageFor("x")]);
 		isGone = false;
-		await forward([delivery("x")]);
+		await forward([messageFor("x")]);
 		await eventually(() => assert.equal(calls.length, 3), "it to be told");
 		await setImmediate();
-		await forward([delivery("x")]);
+		await forward([messageFor("x")]);
 		assert.deepEqual(
 			calls.map(({ missed }) => missed),
 			[false, true, true, false]
@@ -82,11 +82,11 @@ describe("forwarding", () => {
 		let [isExpected, failures] = [false, 4];
 		const answer = async () => (failures-- > 0 ? Promise.reject(unavailable("two")) : null);
 		const { forward, calls } = setUp({ x: ["two"] }, answer, () => isExpected);
-		await forward([delivery("x")]);
+		await forward([messageFor("x")]);
 		isExpected = true;
-		await forward([delivery("x")]);
+		await forward([messageFor("x")]);
 		await eventually(() => assert.equal(failures, -1), "it to be told");
-		await forward([delivery("x")]);
+		await forward([messageFor("x")]);
 		assert.deepEqual(
 			calls.map(({ missed }) => missed),
 			[false, true, true, true, true, false]
@@ -105,7 +105,7 @@ describe("forwarding", () => {
 			},
 			false
 		);
-		for (let n = 0; n < 5; n++) await forward([delivery("x")]);
+		for (let n = 0; n < 5; n++) await forward([messageFor("x")]);
 		assert.equal(calls.length, 2, "it is told once at a time");
 		// What it missed after it was asked may concern sockets that had come anew by then.
 		answers[1]?.resolve(null);
@@ -116,7 +116,7 @@ describe("forwarding", () => {
 		);
 		answers[2]?.resolve(null);
 		await setImmediate();
-		const last = forward([delivery("x")]);
+		const last = forward([messageFor("x")]);
 		await setImmediate();
 		answers[3]?.resolve(null);
 		await last;

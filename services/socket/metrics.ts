@@ -1,25 +1,25 @@
-// How many sockets this node holds, and what was sent to them. Plain numbers: a frame costs less than an increment among Moleculer's metrics does.
+// How many sockets this node has, and what was sent to them. Plain numbers: an increment of a Moleculer metric costs more than a frame.
 import type { ServiceBroker } from "moleculer";
 import { addMetric } from "../../mixins/metrics.ts";
-import type { ClientFigures } from "./ws/client.ts";
 
-const COUNTERS = {
+const DESCRIPTIONS = {
 	pushed: "frames and events that told a socket something new",
 	conflated: "frames that a newer one replaced before a slow reader had room for them",
 	slow: "sockets closed for not reading"
 } as const;
 
-/** `connected`: the open sockets, by the door they came in by. */
-export function socketFigures(broker: ServiceBroker, connected: () => Record<string, number>): ClientFigures {
+/** Counts for all sockets of this node together. */
+export interface SocketCounters {
+	pushed(events?: number): void;
+	conflated(): void;
+	slow(): void;
+	counts: Record<keyof typeof DESCRIPTIONS, number>;
+}
+
+export function socketCounters(): SocketCounters {
 	const counts = { pushed: 0, conflated: 0, slow: 0 };
-	for (const figure of Object.keys(counts) as (keyof typeof counts)[])
-		addMetric(broker, { name: `plaza.sockets.${figure}`, type: "counter", description: COUNTERS[figure] }, () => [
-			{ value: counts[figure] }
-		]);
-	addMetric(broker, { name: "plaza.sockets.connected", type: "gauge", description: "open sockets", labelNames: ["door"] }, () =>
-		Object.entries(connected()).map(([door, value]) => ({ value, labels: { door } }))
-	);
 	return {
+		counts,
 		pushed(events = 1) {
 			counts.pushed += events;
 		},
@@ -30,4 +30,15 @@ export function socketFigures(broker: ServiceBroker, connected: () => Record<str
 			counts.slow++;
 		}
 	};
+}
+
+/** `connected`: the number of open sockets by transport, which the metric's label calls `door`. */
+export function exportMetrics(broker: ServiceBroker, { counts }: SocketCounters, connected: () => Record<string, number>) {
+	for (const name of Object.keys(counts) as (keyof typeof counts)[])
+		addMetric(broker, { name: `plaza.sockets.${name}`, type: "counter", description: DESCRIPTIONS[name] }, () => [
+			{ value: counts[name] }
+		]);
+	addMetric(broker, { name: "plaza.sockets.connected", type: "gauge", description: "open sockets", labelNames: ["door"] }, () =>
+		Object.entries(connected()).map(([door, value]) => ({ value, labels: { door } }))
+	);
 }

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { action } from "../../contract/action.ts";
 import { Id } from "../../contract/id.ts";
 import { topic } from "../../contract/topic.ts";
-import { Accepted, countsShown } from "../selections/selections.contract.ts";
+import { Accepted, countVersions } from "../selections/selections.contract.ts";
 import { Counts } from "../summary/summary.contract.ts";
 
 export const dependsOn = ["summary"] as const;
@@ -30,14 +30,16 @@ export const topics = {
 	SynchronizationResults: topic({
 		message: SynchronizationResults,
 		key: results => results.user_id,
-		push: {
-			user: results => results.user_id,
-			code: "SynchronizationResults",
-			latest: {
-				always: true,
-				shows: results => countsShown.shows(results.selections),
-				raise: (results, versionOf) => ({ ...results, selections: countsShown.raise(results.selections, versionOf) })
+		deliveries: [
+			{
+				to: { user: ({ user_id }) => user_id },
+				frame: "SynchronizationResults",
+				latest: {
+					always: true,
+					versions: ({ selections }) => countVersions.versions(selections),
+					raise: (results, versionOf) => ({ ...results, selections: countVersions.raise(results.selections, versionOf) })
+				}
 			}
-		}
+		]
 	})
 };

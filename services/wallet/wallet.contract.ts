@@ -33,11 +33,13 @@ export const topics = {
 	WalletBalance: topic({
 		message: WalletBalance,
 		key: balance => balance.user_id,
-		push: {
-			user: balance => balance.user_id,
-			code: "balance",
-			latest: { shows: ({ user_id }, headers) => [{ key: `balance:${user_id}`, version: Number(headers.seq) }] }
-		}
+		deliveries: [
+			{
+				to: { user: ({ user_id }) => user_id },
+				frame: "balance",
+				latest: { versions: ({ user_id }, { seq }) => [{ key: `balance:${user_id}`, version: Number(seq) }] }
+			}
+		]
 	})
 };
 

@@ -92,15 +92,15 @@ export const mutants: Mutant[] = [
 		name: "socket joins the user of every purchase frame",
 		world: "purchases",
 		file: "services/socket/ws/session.ts",
-		find: "if (this.#client.user === undefined && owner !== undefined) await this.#become(owner);",
-		replace: "if (owner !== undefined) await this.#become(owner);"
+		find: "if (this.#client.user === undefined && owner !== undefined) await this.#switchUser(owner);",
+		replace: "if (owner !== undefined) await this.#switchUser(owner);"
 	},
 	{
 		name: "outdated values pushed to a socket",
 		world: "purchases",
 		file: "services/socket/ws/version-filter.rules.ts",
-		find: "const isBehind = shows(data, headers)",
-		replace: "if (!raise) return data; const isBehind = shows(data, headers)"
+		find: "const isBehind = versions(data, headers)",
+		replace: "if (!raise) return data; const isBehind = versions(data, headers)"
 	},
 	{
 		name: "replayed foreign record identified by its new position",

@@ -1,18 +1,20 @@
-// The socket service of a node: the hub, sessions and forwarding are real; the network between nodes and the presence of rooms are models.
+// The socket service of a node: rooms, sessions, delivery and forwarding are real; the network between nodes and the presence of rooms are models.
 import type { ServiceSchema } from "moleculer";
 import type { WebSocket } from "ws";
 import type { TopicContract } from "../../contract/topic.ts";
 import { actions, topics } from "../../services/contract.ts";
 import type { Actions, Caller, Received } from "../../services/define-service.ts";
+import { localDelivery, roomMessagesOf } from "../../services/socket/deliver.ts";
 import { forwarder } from "../../services/socket/forward.ts";
+import { socketCounters } from "../../services/socket/metrics.ts";
 import { LEASE_MS } from "../../services/socket/presence/presence.redis.ts";
 import type { Presence } from "../../services/socket/presence/presence.ts";
-import type { Delivery } from "../../services/socket/socket.contract.ts";
+import { createRooms } from "../../services/socket/rooms.ts";
+import type { RoomMessage } from "../../services/socket/socket.contract.ts";
 import { createClient } from "../../services/socket/ws/client.ts";
 import { codelessAction, frameParser } from "../../services/socket/ws/frames.ts";
-import { createHub, roomsOf } from "../../services/socket/ws/hub.ts";
 import { openSession } from "../../services/socket/ws/session.ts";
-import { feedsOf } from "../../services/socket/ws/watched-lists.ts";
+import { watchedLists } from "../../services/socket/ws/watched-lists.ts";
 import type { Node, Running } from "./nodes.ts";
 import { actAs, type Scheduler } from "./scheduler.ts";
 import type { ModelSocket, SocketEndpoint } from "./screens.ts";
@@ -20,8 +22,7 @@ import type { ModelSocket, SocketEndpoint } from "./screens.ts";
 const contracts = topics as unknown as Record<string, TopicContract>;
 const RENEW_EVERY_MS = 1_000;
 const noop = () => {};
-const metrics = { pushed: noop, conflated: noop, slow: noop };
-const peer = { identity: undefined, take: () => true, identify: () => true, leave: noop, holder: undefined };
+const peer = { identity: undefined, take: () => true, identify: () => true, disconnect: noop, holder: undefined };
 
 /** Presence that names every node for every room: the broadest answer it may give. */
 const presenceOf = (nodes: Node[]): Presence => ({
@@ -42,13 +43,14 @@ export function addSocketService(
 	mixin: object,
 	scheduler: Scheduler
 ): SocketEndpoint {
-	const hub = createHub(contracts);
 	const open = new Set<ModelSocket>();
 	const presence = presenceOf(nodes);
+	const rooms = createRooms(presence);
+	const lists = watchedLists(contracts, rooms);
 	const disconnectAll = () => {
 		for (const socket of open) socket.close();
 	};
-	const deliver = (delivery: Delivery) => hub.deliver(delivery);
+	const deliver = localDelivery({ topics: contracts, rooms, lists, emit: noop });
 
 	const caller: Caller = {
 		async call(name: keyof Actions, params: object, { nodeID, ...options }: { nodeID?: string } = {}) {
@@ -67,7 +69,7 @@ export function addSocketService(
 		name: "socket",
 		mixins: [mixin],
 		actions: {
-			deliver: ({ params: { deliveries, missed } }: { params: { deliveries: Delivery[]; missed: boolean } }) => {
+			deliver: ({ params: { deliveries, missed } }: { params: { deliveries: RoomMessage[]; missed: boolean } }) => {
 				if (missed) disconnectAll();
 				deliveries.forEach(deliver);
 				return null;
@@ -77,12 +79,8 @@ export function addSocketService(
 			pushedTopics.map(topic => [
 				topic,
 				{
-					batch: ({ received }: { received: Received<never>[] }) =>
-						forward(
-							received.flatMap(({ message, record: { headers } }) =>
-								roomsOf(contracts[topic]!, message).map(room => ({ topic, room, message, headers }))
-							)
-						)
+					batch: async ({ received }: { received: Received<unknown>[] }) =>
+						forward(await roomMessagesOf(topic, contracts[topic]!, received))
 				}
 			])
 		)
@@ -100,14 +98,12 @@ export function addSocketService(
 		for (const socket of open) socket.close();
 	});
 
-	const feeds = feedsOf(contracts);
 	const options = {
-		hub,
-		presence,
+		rooms,
+		lists,
 		caller,
 		guests: true,
-		feeds,
-		parse: frameParser(feeds.keys()),
+		parse: frameParser(lists.names()),
 		codeless: codelessAction(actions)
 	};
 	return socket =>
@@ -116,7 +112,7 @@ export function addSocketService(
 			socket.actor = actor;
 			socket.on("close", () => open.delete(socket));
 			const ws = socket as unknown as WebSocket;
-			const session = openSession(ws, createClient(ws, metrics), { ...peer }, options);
-			socket.on("message", (data, isBinary) => session.hear(data, isBinary)).on("close", () => session.left());
+			const session = openSession(ws, createClient(ws, socketCounters()), { ...peer }, options);
+			socket.on("message", (data, isBinary) => session.onFrame(data, isBinary)).on("close", () => session.onClose());
 		});
 }

@@ -24,9 +24,9 @@ function open({
 	peers.start();
 	/** One more peer, and why it was over. */
 	const arrive = (identity?: Identity, address = "1") => {
-		const peer = peers.arrive(address)!;
+		const peer = peers.connect(address)!;
 		const over: string[] = [];
-		peer.holder = { over: reason => over.push(reason) };
+		peer.holder = { onIdentityEnded: reason => over.push(reason) };
 		if (identity) assert.ok(peer.identify(identity));
 		return { peer, over };
 	};
@@ -124,25 +124,25 @@ describe("peers", () => {
 	it("are so many an account and no more, and a place is free again when one leaves or becomes somebody else's", () => {
 		const { peers, arrive } = open({ maxSocketsPerAccount: 2 });
 		const [one, two] = [arrive(identity("a")), arrive(identity("a"))];
-		const third = peers.arrive("1")!;
+		const third = peers.connect("1")!;
 		assert.equal(third.identify(identity("b")), true);
 		assert.equal(third.identify(identity("a")), false);
 		assert.equal(third.identity?.id, "b");
 		assert.equal(one.peer.identify(identity("a")), true, "a fresh token takes no place");
-		one.peer.leave();
-		one.peer.leave();
+		one.peer.disconnect();
+		one.peer.disconnect();
 		assert.equal(third.identify(identity("a")), true);
-		assert.equal(peers.arrive("1")!.identify(identity("a")), false);
+		assert.equal(peers.connect("1")!.identify(identity("a")), false);
 		assert.equal(two.peer.identify(identity("c")), true);
-		assert.equal(peers.arrive("1")!.identify(identity("a")), true);
+		assert.equal(peers.connect("1")!.identify(identity("a")), true);
 	});
 
 	it("take no place of an account after they have left", () => {
 		const { peers } = open({ maxSocketsPerAccount: 1 });
-		const gone = peers.arrive("1")!;
-		gone.leave();
+		const gone = peers.connect("1")!;
+		gone.disconnect();
 		gone.identify(identity("a"));
-		assert.equal(peers.arrive("1")!.identify(identity("a")), true);
+		assert.equal(peers.connect("1")!.identify(identity("a")), true);
 	});
 
 	it("send so much by themselves, so much an account and so much an address, and five times that at once", () => {
@@ -161,7 +161,7 @@ describe("peers", () => {
 		const { arrive } = open({ maxFramesPerSecond: 1 });
 		const sockets = Array.from({ length: 6 }, () => arrive(identity("a")).peer);
 		for (const peer of sockets) for (let n = 0; n < 6; n++) peer.take();
-		for (const peer of sockets) peer.leave();
+		for (const peer of sockets) peer.disconnect();
 		await pass(1_000);
 		const again = arrive(identity("a")).peer;
 		const other = arrive(identity("a")).peer;
@@ -176,7 +176,7 @@ describe("peers", () => {
 			mock.timers.tick(10);
 			const { peer } = arrive(undefined, "1");
 			while (peer.take());
-			peer.leave();
+			peer.disconnect();
 			if (lives % 100 === 0) assert.ok(neighbour.take(), `after ${lives} floods`);
 		}
 		assert.ok(arrive(undefined, "1").peer.take(), "and let others come");

@@ -1,26 +1,25 @@
-// Who is at the other end of this node's sockets, /ws and Socket.IO alike: how many they may be, how much they may send, and until when they
-// are who they said.
+// The clients of this node's sockets, on /ws and on Socket.IO: the limits of their sockets and frames, and the end of their identities.
 import type { Identity } from "../../../contract/action.ts";
 import { rateOf, type TokenBucket, tokenBucket } from "../../../mixins/limits/token-bucket.ts";
 import type { Caller } from "../../define-service.ts";
-import { type Share, shares } from "./quota.ts";
+import { type Quota, quotas } from "./quota.ts";
 
 export interface Peer {
-	/** Who is behind it, as its newest token says. */
+	/** By its newest token; undefined: a guest. */
 	readonly identity: Identity | undefined;
-	/** Takes one frame; false: it sends too many, or all of its address or of its account together do. */
+	/** Takes one frame from the rate limits; false: the socket, its address or its account sends too many. */
 	take(): boolean;
-	/** From now on this is who is behind it. False: the account has its fill of sockets, and nothing has changed. */
+	/** Sets its identity. False: the account has as many sockets as it may, and nothing has changed. */
 	identify(identity: Identity): boolean;
-	/** It has gone; what comes after that changes nothing. */
-	leave(): void;
-	/** Told when its token has ended or been revoked, and which of the two: it is to be closed. */
-	holder: { over(reason: string): void } | undefined;
+	/** Its socket is closed; later calls change nothing. */
+	disconnect(): void;
+	/** Must close the socket: its token has expired, or its session was revoked. */
+	holder: { onIdentityEnded(reason: string): void } | undefined;
 }
 
 export interface Peers {
-	/** One more; undefined: its address has its fill of sockets. */
-	arrive(address: string): Peer | undefined;
+	/** Counts a new socket; undefined: its address has as many as it may. */
+	connect(address: string): Peer | undefined;
 	start(): void;
 	stop(): void;
 }
@@ -29,52 +28,52 @@ export interface PeersOptions {
 	caller: Caller;
 	maxSocketsPerAddress: number;
 	maxSocketsPerAccount: number;
-	/** Of one socket; 0: no limit. */
+	/** For one socket; 0: no limit. */
 	maxFramesPerSecond: number;
 }
 
-/** Of a WebSocket that is closed because its token is worth nothing any more: whoever still has a good one may come again with it. */
+/** The close code after a token has expired or was revoked: the client may reconnect with a valid one. */
 export const SIGNED_OUT = 4401;
 
-/** So many busy sockets make an address or an account too busy. Behind one address there may be a whole office. */
+/** How many times the rate of one socket an address and an account have. A whole office may share one address. */
 const BUSY_PER_ADDRESS = 20;
 const BUSY_PER_ACCOUNT = 5;
 /**
- * A newcomer may send at once no more than half of what is left to its address. Whoever floods, is closed and comes again has less each time, and
- * so never uses up what is left to those who share its address; but so much is left to each.
+ * A new socket may send at once at most half of what its address has left. So a client that floods, is closed and reconnects gets less each time, and never
+ * uses up the rest of its neighbours. This part of a full burst each socket gets in any case.
  */
-const LEAST_OF_BURST = 0.01;
-/** Short enough for a revoked session's sockets to be closed within 5 s, as the list of those is a second old itself. */
+const MIN_PART_OF_BURST = 0.01;
+/** The sockets of a revoked session must be closed within 5 s; the list of revoked sessions is up to a second old. */
 const SWEEP_EVERY_MS = 1_000;
 
 export function createPeers({ caller, maxSocketsPerAddress, maxSocketsPerAccount, maxFramesPerSecond }: PeersOptions): Peers {
-	const addresses = shares(maxSocketsPerAddress, maxFramesPerSecond * BUSY_PER_ADDRESS);
-	const accounts = shares(maxSocketsPerAccount, maxFramesPerSecond * BUSY_PER_ACCOUNT);
+	const addresses = quotas(maxSocketsPerAddress, maxFramesPerSecond * BUSY_PER_ADDRESS);
+	const accounts = quotas(maxSocketsPerAccount, maxFramesPerSecond * BUSY_PER_ACCOUNT);
 	const signedIn = new Map<SocketPeer, Identity>();
 	let timer: NodeJS.Timeout | undefined;
-	let isAsking = false;
+	let isChecking = false;
 
-	const end = (isOver: (identity: Identity) => boolean, reason: string) => {
+	const endIdentities = (isEnded: (identity: Identity) => boolean, reason: string) => {
 		for (const [peer, identity] of signedIn) {
-			if (!isOver(identity)) continue;
+			if (!isEnded(identity)) continue;
 			signedIn.delete(peer);
-			// What was taken of it and waits for something else is nobody's now.
+			// Its frames in flight must not act as the account any more.
 			peer.identity = undefined;
-			peer.holder?.over(reason);
+			peer.holder?.onIdentityEnded(reason);
 		}
 	};
 
 	const endRevoked = async () => {
 		const sessions = [...new Set([...signedIn.values()].map(({ session }) => session))];
-		if (isAsking || sessions.length === 0) return;
-		isAsking = true;
+		if (isChecking || sessions.length === 0) return;
+		isChecking = true;
 		try {
 			const revoked = new Set(await caller.call("users.revoked", { sessions }));
-			end(({ session }) => revoked.has(session), "the session was revoked");
+			endIdentities(({ session }) => revoked.has(session), "the session was revoked");
 		} catch {
-			// While nobody can say what has been revoked, sockets stay until their tokens end.
+			// The list of revoked sessions is unavailable: sockets stay open until their tokens expire.
 		} finally {
-			isAsking = false;
+			isChecking = false;
 		}
 	};
 
@@ -82,23 +81,23 @@ export function createPeers({ caller, maxSocketsPerAddress, maxSocketsPerAccount
 		addresses.sweep();
 		accounts.sweep();
 		const nowMs = Date.now();
-		end(({ expiresAtMs }) => expiresAtMs <= nowMs, "the token has ended");
+		endIdentities(({ expiresAtMs }) => expiresAtMs <= nowMs, "the token has ended");
 		void endRevoked();
 	};
 
-	/** A class: there is one for each socket, and most of them do nothing most of the time. */
+	/** A class, to save memory: there is one for each socket. */
 	class SocketPeer implements Peer {
 		readonly #own: TokenBucket;
-		readonly #ofAddress: Share;
-		#ofAccount: Share | undefined = undefined;
-		#isHere = true;
+		readonly #ofAddress: Quota;
+		#ofAccount: Quota | undefined = undefined;
+		#isConnected = true;
 		identity: Identity | undefined = undefined;
 		holder: Peer["holder"] = undefined;
 
-		constructor(ofAddress: Share) {
+		constructor(ofAddress: Quota) {
 			this.#ofAddress = ofAddress;
 			const { perSecond, burst } = rateOf(maxFramesPerSecond);
-			const allowance = Math.max(ofAddress.left() / 2, burst * LEAST_OF_BURST);
+			const allowance = Math.max(ofAddress.left() / 2, burst * MIN_PART_OF_BURST);
 			this.#own = tokenBucket(perSecond, performance.now(), burst);
 			if (allowance < burst) this.#own.take(performance.now(), burst - allowance);
 		}
@@ -108,30 +107,30 @@ export function createPeers({ caller, maxSocketsPerAddress, maxSocketsPerAccount
 		}
 
 		identify(next: Identity) {
-			if (!this.#isHere) return true;
+			if (!this.#isConnected) return true;
 			if (next.id !== this.identity?.id) {
-				const share = accounts.enter(next.id);
-				if (!share) return false;
-				this.#ofAccount?.leave();
-				this.#ofAccount = share;
+				const quota = accounts.acquire(next.id);
+				if (!quota) return false;
+				this.#ofAccount?.release();
+				this.#ofAccount = quota;
 			}
 			this.identity = next;
 			signedIn.set(this, next);
 			return true;
 		}
 
-		leave() {
-			if (!this.#isHere) return;
-			this.#isHere = false;
+		disconnect() {
+			if (!this.#isConnected) return;
+			this.#isConnected = false;
 			signedIn.delete(this);
-			this.#ofAddress.leave();
-			this.#ofAccount?.leave();
+			this.#ofAddress.release();
+			this.#ofAccount?.release();
 		}
 	}
 
 	return {
-		arrive(address) {
-			const ofAddress = addresses.enter(address);
+		connect(address) {
+			const ofAddress = addresses.acquire(address);
 			return ofAddress && new SocketPeer(ofAddress);
 		},
 

@@ -1,26 +1,26 @@
-// What all sockets of one address share, and all of one account: how many there may be, and how much they may send together.
+// The quotas of one address and of one account: how many sockets it may have, and how many frames they may send together.
 import { type TokenBucket, tokenBucket } from "../../../mixins/limits/token-bucket.ts";
 
-export interface Share {
+export interface Quota {
 	/** How many frames its sockets may send now. */
 	left(): number;
 	/** Takes one frame; false: its sockets send too many. */
 	take(): boolean;
 	/** One socket fewer. */
-	leave(): void;
+	release(): void;
 }
 
-export interface Shares {
-	/** One socket more; undefined if the key has its fill. */
-	enter(key: string): Share | undefined;
-	/** Forgets keys that have no sockets and owe nothing: a flood is not forgiven for coming again on a new socket. */
+export interface Quotas {
+	/** One socket more; undefined if the key has as many as it may. */
+	acquire(key: string): Quota | undefined;
+	/** Removes keys without sockets whose buckets are full again: a new socket does not reset the limit of a flood. */
 	sweep(): void;
 }
 
 const nowMs = () => performance.now();
 
 /** One for all sockets of a key. */
-class Holding implements Share {
+class KeyQuota implements Quota {
 	readonly #bucket: TokenBucket;
 	sockets = 0;
 
@@ -36,31 +36,31 @@ class Holding implements Share {
 		return this.#bucket.take(nowMs());
 	}
 
-	leave() {
+	release() {
 		this.sockets--;
 	}
 
-	/** Without sockets, and owing nothing. */
+	/** It has no sockets, and its bucket is full. */
 	isIdle() {
 		return this.sockets === 0 && this.#bucket.isFull(nowMs());
 	}
 }
 
-/** For each key so many sockets, and so many frames a second of all of them (five times as many at once); 0: no limit. */
-export function shares(maxSockets: number, framesPerSecond: number): Shares {
-	const held = new Map<string, Holding>();
+/** Each key may have `maxSockets`, and these together `framesPerSecond`, with bursts of five times that; 0: no limit. */
+export function quotas(maxSockets: number, framesPerSecond: number): Quotas {
+	const byKey = new Map<string, KeyQuota>();
 
 	return {
-		enter(key) {
-			const one = held.get(key) ?? new Holding(framesPerSecond);
-			if (maxSockets > 0 && one.sockets >= maxSockets) return undefined;
-			held.set(key, one);
-			one.sockets++;
-			return one;
+		acquire(key) {
+			const quota = byKey.get(key) ?? new KeyQuota(framesPerSecond);
+			if (maxSockets > 0 && quota.sockets >= maxSockets) return undefined;
+			byKey.set(key, quota);
+			quota.sockets++;
+			return quota;
 		},
 
 		sweep() {
-			for (const [key, one] of held) if (one.isIdle()) held.delete(key);
+			for (const [key, quota] of byKey) if (quota.isIdle()) byKey.delete(key);
 		}
 	};
 }

@@ -31,15 +31,13 @@ describe("presence in Redis", () => {
 		const redis = openRedis(readConfig(process.env).redisUrl);
 		await redis.check();
 		const rooms = new Set(former);
-		const givenUp: string[] = [];
+		const expired: string[] = [];
 		const presence = redisPresence(redis, {
 			nodeID,
-			rooms: () => rooms,
 			socketNodes: () => running,
-			onGivenUp: () => givenUp.push(nodeID),
 			keyPrefix
 		});
-		presence.start();
+		presence.start({ rooms: () => rooms, onExpired: () => expired.push(nodeID) });
 		running.push(nodeID);
 		opened.push({ presence, redis, rooms });
 		await eventually(
@@ -55,7 +53,7 @@ describe("presence in Redis", () => {
 			running.splice(running.indexOf(nodeID), 1);
 			redis.client.disconnect();
 		};
-		return { presence, join, rooms, givenUp, cut, reconnect: () => redis.client.connect() };
+		return { presence, join, rooms, expired, cut, reconnect: () => redis.client.connect() };
 	};
 	/** All that Redis holds of a node. */
 	const tracesOf = async (nodeID: string) => {
@@ -174,14 +172,14 @@ describe("presence in Redis", () => {
 	});
 
 	it("forgets a node that never comes back, whoever asks for its rooms or not, and tells it so if it was not dead", async () => {
-		const { join, cut, givenUp, reconnect } = await node("lost");
+		const { join, cut, expired, reconnect } = await node("lost");
 		const rooms = Array.from({ length: 1_100 }, () => `user:${randomUUID()}`);
 		await Promise.all(rooms.map(join));
 		cut();
 		await eventually(async () => assert.deepEqual(await tracesOf("lost"), []), "the others to bury it");
-		assert.deepEqual(givenUp, []);
+		assert.deepEqual(expired, []);
 		await reconnect();
-		await eventually(() => assert.deepEqual(givenUp, ["lost"]), "it to hear that it was given up");
+		await eventually(() => assert.deepEqual(expired, ["lost"]), "it to hear that it was given up");
 		assert.equal((await tracesOf("lost")).length, rooms.length + 3);
 	});
 

@@ -1,40 +1,38 @@
-// Presence in Redis: a set of nodes for each room, and for each node a key with a lease that says its entries can be believed.
+// Presence in Redis: a set of nodes for each room, and for each node a lease that says whether all its rooms are registered.
 import { setTimeout as delay } from "node:timers/promises";
 import type { Redis } from "../../../mixins/redis.ts";
-import type { Presence } from "./presence.ts";
-import { burials, presenceKeys } from "./reaper.ts";
-import { all, toldRooms } from "./room-writer.ts";
+import type { Presence, PresenceSource } from "./presence.ts";
+import { presenceKeys, reaper } from "./reaper.ts";
+import { execAll, roomWriter } from "./room-writer.ts";
 
-/** A node that has not renewed its lease for so long is not expected to answer, and not believed to have registered all its rooms. */
+/** A node whose lease has expired is not expected to answer, and its registered rooms may be incomplete. */
 export const LEASE_MS = 5_000;
 const RENEW_EVERY_MS = 1_000;
-/** A node that does not answer is given up after so long, whatever its lease says: what comes after waits behind what is for it. */
+/** After this a node that does not answer is not waited for any more, even if it has a lease: later messages wait behind its own. */
 const PATIENCE_MS = 30_000;
-/** What stands under a node's key, once all its rooms are registered and before. */
+/** The values of a lease: all rooms of the node are registered, or not yet. */
 const READY = "ready";
 const REGISTERING = "registering";
 
 export interface RedisPresenceOptions {
 	nodeID: string;
-	/** The rooms that have sockets here, for when Redis has forgotten them. */
-	rooms: () => Iterable<string>;
-	/** The nodes that run sockets, as the broker knows them. */
+	/** The nodes that run the socket service, as the broker knows them. */
 	socketNodes: () => string[];
-	/** Called when others may have given this node up, because it was frozen or cut off for longer than its lease: its sockets have missed frames. */
-	onGivenUp: () => void;
+	/** With the version of the keys' format: nodes of another version find no lease here, and treat every node as a possible member of every room. */
 	keyPrefix?: string;
 }
 
 export function redisPresence(
 	redis: Pick<Redis, "client" | "onReconnect" | "losses">,
-	{ nodeID, rooms, socketNodes, onGivenUp, keyPrefix = "presence:" }: RedisPresenceOptions
+	{ nodeID, socketNodes, keyPrefix = "presence:2:" }: RedisPresenceOptions
 ): Presence {
 	const { client, onReconnect } = redis;
 	const keys = presenceKeys(keyPrefix);
 	const { room: roomKey, node: nodeKey, nodes: nodesKey } = keys;
 	const ownRoomsKey = keys.roomsOf(nodeID);
-	const told = toldRooms(redis, keys, nodeID);
-	const bury = burials(client, keys, node => node !== nodeID && !socketNodes().includes(node));
+	const writer = roomWriter(redis, keys, nodeID);
+	const sweep = reaper(client, keys, node => node !== nodeID && !socketNodes().includes(node));
+	let source: PresenceSource = { rooms: () => [], onExpired() {} };
 	let isRegistered = false;
 	let leaseEndsAtMs = 0;
 	let registered = Promise.withResolvers<void>();
@@ -42,44 +40,44 @@ export function redisPresence(
 	let renewedAtMs = performance.now();
 	let renewing: Promise<void> | undefined;
 
-	const lost = () => {
+	const onLost = () => {
 		if (isRegistered) registered = Promise.withResolvers();
 		isRegistered = false;
-		told.forget();
+		writer.reset();
 	};
 
 	/**
-	 * All rooms first, then the word that they can be believed. The lease is taken before: nobody buries us meanwhile. What Redis knows of an
-	 * earlier life that ended without a goodbye, or from an older dump, is taken back.
+	 * Takes the lease, so that no reaper removes this node meanwhile, then registers all rooms, then marks the lease as ready. Rooms in Redis that this node
+	 * does not have (it was killed before, or Redis restored an older dump) are removed.
 	 */
 	const register = async () => {
-		const begun = client.pipeline().set(nodeKey(nodeID), REGISTERING, "PX", LEASE_MS).sadd(nodesKey, nodeID);
-		const [, , wasBuried, believed] = await all<[unknown, unknown, number, string[]]>(
-			begun.del(keys.buried(nodeID)).smembers(ownRoomsKey)
+		const begin = client.pipeline().set(nodeKey(nodeID), REGISTERING, "PX", LEASE_MS).sadd(nodesKey, nodeID);
+		const [, , wasRemoved, registeredBefore] = await execAll<[unknown, unknown, number, string[]]>(
+			begin.del(keys.removed(nodeID)).smembers(ownRoomsKey)
 		);
-		// From here to the end in one go: who joins or leaves later is heard by Redis later.
-		const here = new Set(rooms());
+		// No await until the pipeline is sent: rooms entered or left later are written after it.
+		const here = new Set(source.rooms());
 		const pipeline = client.pipeline();
-		for (const room of believed) if (!here.has(room)) pipeline.srem(roomKey(room), nodeID).srem(ownRoomsKey, room);
+		for (const room of registeredBefore) if (!here.has(room)) pipeline.srem(roomKey(room), nodeID).srem(ownRoomsKey, room);
 		for (const room of here) pipeline.sadd(ownRoomsKey, room).sadd(roomKey(room), nodeID);
-		await all(pipeline.set(nodeKey(nodeID), READY, "PX", LEASE_MS));
+		await execAll(pipeline.set(nodeKey(nodeID), READY, "PX", LEASE_MS));
 		isRegistered = true;
 		registered.resolve();
-		if (wasBuried === 1) onGivenUp();
+		if (wasRemoved === 1) source.onExpired();
 	};
 
 	const renew = async () => {
 		const nowMs = performance.now();
-		if (nowMs - renewedAtMs > LEASE_MS) onGivenUp();
+		if (nowMs - renewedAtMs > LEASE_MS) source.onExpired();
 		renewedAtMs = nowMs;
 		try {
-			// 0: Redis has forgotten us, and our rooms with us.
-			if (isRegistered && (await client.pexpire(nodeKey(nodeID), LEASE_MS)) === 0) lost();
+			// 0: Redis has no lease of this node, so it may have lost its rooms too.
+			if (isRegistered && (await client.pexpire(nodeKey(nodeID), LEASE_MS)) === 0) onLost();
 			if (!isRegistered) await register();
 			leaseEndsAtMs = nowMs + LEASE_MS;
-			bury();
+			sweep();
 		} catch {
-			lost();
+			onLost();
 		}
 	};
 	const renewOnce = () => {
@@ -89,26 +87,20 @@ export function redisPresence(
 		return renewing;
 	};
 
-	// The Redis that answers now may be another one, which has not heard of all our rooms.
-	onReconnect(() => {
-		lost();
-		void renewOnce();
-	});
-
 	return {
 		async join(room) {
 			try {
-				await told.enter(room);
+				await writer.enter(room);
 				if (isRegistered) return;
 			} catch {
-				lost();
+				onLost();
 			}
-			// Either Redis is back and knows all our rooms, or our lease is over and everything is sent to us.
+			// Until Redis has all rooms of this node, or its lease has expired, after which every message is sent to this node.
 			await Promise.race([registered.promise, delay(Math.max(0, leaseEndsAtMs - performance.now()), undefined, { ref: false })]);
 		},
 
 		leave(room) {
-			told.leave(room).catch(lost);
+			writer.leave(room).catch(onLost);
 		},
 
 		async nodesOf(wanted) {
@@ -116,20 +108,26 @@ export function redisPresence(
 			const pipeline = client.pipeline();
 			for (const room of wanted) pipeline.smembers(roomKey(room));
 			for (const node of running) pipeline.get(nodeKey(node));
-			const answers = await all<(string[] | string | null)[]>(pipeline).catch(() => undefined);
-			// Without Redis everybody is sent everything: more work, but nobody misses anything.
+			const answers = await execAll<(string[] | string | null)[]>(pipeline).catch(() => undefined);
+			// Without Redis every node gets every message: more work, but no client misses one.
 			if (!answers) return new Map(wanted.map(room => [room, running]));
-			const unsure = running.filter((_, index) => answers[wanted.length + index] !== READY);
-			return new Map(wanted.map((room, index) => [room, [...new Set([...(answers[index] as string[]), ...unsure])]]));
+			const unregistered = running.filter((_, index) => answers[wanted.length + index] !== READY);
+			return new Map(wanted.map((room, index) => [room, [...new Set([...(answers[index] as string[]), ...unregistered])]]));
 		},
 
 		async isExpected(node, silentMs) {
-			// One that renews its lease lives, and is only busy: its sockets would come anew just to make it busier.
+			// A node that renews its lease is alive but busy: making all its clients reconnect would make it busier.
 			const lease = await client.exists(nodeKey(node)).catch(() => undefined);
 			return lease === 1 ? silentMs < PATIENCE_MS : silentMs < LEASE_MS && socketNodes().includes(node);
 		},
 
-		start() {
+		start(from) {
+			source = from;
+			// The Redis that answers after a reconnect may be another one, without the rooms of this node.
+			onReconnect(() => {
+				onLost();
+				void renewOnce();
+			});
 			void renewOnce();
 			timer = setInterval(renewOnce, RENEW_EVERY_MS);
 		},
@@ -138,7 +136,7 @@ export function redisPresence(
 			clearInterval(timer);
 			await renewing;
 			const pipeline = client.pipeline();
-			for (const room of rooms()) pipeline.srem(roomKey(room), nodeID);
+			for (const room of source.rooms()) pipeline.srem(roomKey(room), nodeID);
 			pipeline.del(ownRoomsKey, nodeKey(nodeID)).srem(nodesKey, nodeID);
 			await pipeline.exec().catch(() => {});
 		}

@@ -1,30 +1,30 @@
-// What a node that ended without a goodbye leaves in Redis, and how those that live take it away.
+// Removes the room memberships of nodes whose lease expired.
 import { setTimeout as delay } from "node:timers/promises";
 import type { Redis } from "../../../mixins/redis.ts";
 
-const LOOK_EVERY_MS = 10_000;
-/** So many rooms in one go: Redis does nothing else meanwhile. */
-const ROOMS_AT_ONCE = 500;
+const SWEEP_EVERY_MS = 10_000;
+/** Rooms per script call: Redis runs nothing else meanwhile. */
+const ROOMS_PER_CALL = 500;
 const PAUSE_MS = 10;
-/** A node that comes back later than this has no sockets left that could have missed anything. */
-const REMEMBERED_S = 86_400;
+/** A node that comes back later than this has no clients left that could have missed messages. */
+const REMOVED_TTL_S = 86_400;
 
 /** The keys of presence. */
 export const presenceKeys = (prefix: string) => ({
-	/** The nodes that have sockets of a room. */
+	/** The set of nodes that have members of a room. */
 	room: (room: string) => `${prefix}room:${room}`,
-	/** A node's lease, and whether its entries can be believed. */
+	/** A node's lease; its value says whether the node's rooms are all registered. */
 	node: (node: string) => `${prefix}node:${node}`,
-	/** The rooms that a node stands in: kept beside, to be found once it is gone. */
+	/** The set of rooms that a node has registered: needed to remove them after its death. */
 	roomsOf: (node: string) => `${prefix}rooms:${node}`,
-	/** All nodes that stand in some room. */
+	/** The set of nodes that have registered rooms. */
 	nodes: `${prefix}nodes`,
-	/** Said of a node that was taken for dead, in case it was not. */
-	buried: (node: string) => `${prefix}buried:${node}`
+	/** The rooms of this node were removed while it had no lease: if it is alive after all, its clients have missed messages. */
+	removed: (node: string) => `${prefix}removed:${node}`
 });
 
-/** Of a node without a lease, so that none is buried alive: takes it out of some rooms, and answers 1 while there may be more. */
-const BURY = `
+/** Removes some rooms of a node; answers 1 while there may be more. A node with a lease is left alone. */
+const REMOVE_ROOMS = `
 if redis.call("EXISTS", KEYS[1]) == 1 then return 0 end
 redis.call("SET", KEYS[3], "1", "EX", ARGV[4])
 local rooms = redis.call("SPOP", KEYS[2], ARGV[3])
@@ -33,34 +33,29 @@ if #rooms == tonumber(ARGV[3]) then return 1 end
 redis.call("SREM", KEYS[4], ARGV[1])
 return 0`;
 
-/** Answers what looks for nodes that are gone and takes them out of all their rooms, if nobody has looked here for ten seconds. */
-export function burials(
-	client: Redis["client"],
-	keys: ReturnType<typeof presenceKeys>,
-	/** Whether a node whose lease is over is not known to be there all the same. */
-	isUnknown: (node: string) => boolean
-) {
-	let lookedAtMs = performance.now();
-	let isLooking = false;
+/** Answers a function that removes the rooms of all dead nodes, at most every ten seconds. `isDead`: no other source knows the node as running. */
+export function reaper(client: Redis["client"], keys: ReturnType<typeof presenceKeys>, isDead: (node: string) => boolean) {
+	let sweptAtMs = performance.now();
+	let isSweeping = false;
 
-	const buryAll = async () => {
-		for (const node of (await client.smembers(keys.nodes)).filter(isUnknown)) {
-			const [lease, rooms, buried] = [keys.node(node), keys.roomsOf(node), keys.buried(node)];
-			const bury = () => client.eval(BURY, 4, lease, rooms, buried, keys.nodes, node, keys.room(""), ROOMS_AT_ONCE, REMEMBERED_S);
-			while ((await bury()) === 1) await delay(PAUSE_MS, undefined, { ref: false });
+	const removeDead = async () => {
+		for (const node of (await client.smembers(keys.nodes)).filter(isDead)) {
+			const own = [keys.node(node), keys.roomsOf(node), keys.removed(node), keys.nodes];
+			const removeSome = () => client.eval(REMOVE_ROOMS, own.length, ...own, node, keys.room(""), ROOMS_PER_CALL, REMOVED_TTL_S);
+			while ((await removeSome()) === 1) await delay(PAUSE_MS, undefined, { ref: false });
 		}
 	};
 
 	return () => {
 		const nowMs = performance.now();
-		if (isLooking || nowMs - lookedAtMs < LOOK_EVERY_MS) return;
-		lookedAtMs = nowMs;
-		isLooking = true;
-		buryAll()
-			// Redis is away: what is left is found the next time.
+		if (isSweeping || nowMs - sweptAtMs < SWEEP_EVERY_MS) return;
+		sweptAtMs = nowMs;
+		isSweeping = true;
+		removeDead()
+			// Redis is unavailable: the next sweep removes them.
 			.catch(() => {})
 			.finally(() => {
-				isLooking = false;
+				isSweeping = false;
 			});
 	};
 }

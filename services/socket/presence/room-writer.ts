@@ -1,51 +1,51 @@
-// What Redis is told of this node's rooms: in order, in one write a turn, and once of a room that many enter.
-import { setImmediate as aTurn } from "node:timers/promises";
+// Writes this node's rooms to Redis: in order, in one pipeline per turn of the event loop, and once for a room that many enter.
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { ChainableCommander } from "ioredis";
 import type { Redis } from "../../../mixins/redis.ts";
 import type { presenceKeys } from "./reaper.ts";
 
-export interface ToldRooms {
-	/** Resolves once Redis knows that the room has sockets here; rejects if it has not taken that. */
+export interface RoomWriter {
+	/** Resolves once Redis has the room for this node; rejects if the write failed. */
 	enter(room: string): Promise<void>;
-	/** Resolves once Redis knows that it has none any more; rejects if it has not taken that. */
+	/** Resolves once Redis has removed the room for this node; rejects if the write failed. */
 	leave(room: string): Promise<void>;
-	/** Redis may have lost what it was told. */
-	forget(): void;
+	/** Redis may have lost what was written: rooms are written again when they are entered. */
+	reset(): void;
 }
 
-/** What the commands of a pipeline answer. Rejects if one of them failed. */
-export async function all<Answers extends unknown[]>(pipeline: ChainableCommander): Promise<Answers> {
+/** The results of a pipeline. Rejects if one of its commands failed. */
+export async function execAll<Results extends unknown[]>(pipeline: ChainableCommander): Promise<Results> {
 	const results = (await pipeline.exec()) ?? [];
 	for (const [error] of results) if (error) throw error;
-	return results.map(([, answer]) => answer) as Answers;
+	return results.map(([, result]) => result) as Results;
 }
 
-export function toldRooms(
+export function roomWriter(
 	redis: Pick<Redis, "client" | "losses">,
 	keys: ReturnType<typeof presenceKeys>,
 	nodeID: string
-): ToldRooms {
+): RoomWriter {
 	const ownRoomsKey = keys.roomsOf(nodeID);
-	/** Rooms that Redis is being told of; `true`: it has said that it knows, and has been told nothing else since. */
+	/** Rooms whose write is in flight; `true`: Redis has confirmed it, and nothing was written for the room since. */
 	const entered = new Map<string, Promise<unknown> | true>();
-	/** The connection over which it did, by the number of those lost before. */
+	/** The connection that confirmed them, as the number of connections lost before it. */
 	let connection = redis.losses;
-	let collected: { pipeline: ChainableCommander; sent: Promise<unknown> } | undefined;
+	let collecting: { pipeline: ChainableCommander; sent: Promise<unknown> } | undefined;
 
-	/** For one write of all that the present turn of the event loop has to say: when a node dies all its sockets come at once. */
+	/** One pipeline for all writes of this turn of the event loop: when a node dies, all its clients reconnect at once. */
 	const collect = () => {
-		collected ??= {
+		collecting ??= {
 			pipeline: redis.client.pipeline(),
-			sent: aTurn().then(() => {
-				const { pipeline } = collected!;
-				collected = undefined;
-				return all(pipeline);
+			sent: nextTurn().then(() => {
+				const { pipeline } = collecting!;
+				collecting = undefined;
+				return execAll(pipeline);
 			})
 		};
-		return collected;
+		return collecting;
 	};
 
-	const tell = (room: string) => {
+	const write = (room: string) => {
 		const { pipeline, sent } = collect();
 		pipeline.sadd(ownRoomsKey, room).sadd(keys.room(room), nodeID);
 		return sent;
@@ -55,13 +55,12 @@ export function toldRooms(
 		async enter(room) {
 			if (connection !== redis.losses) entered.clear();
 			connection = redis.losses;
-			// Whoever watches what others here watch is found where they are.
-			const told = entered.get(room) ?? tell(room);
-			if (told === true) return;
-			entered.set(room, told);
-			await told;
-			// Who has left meanwhile has Redis forget it.
-			if (entered.get(room) === told) entered.set(room, true);
+			const written = entered.get(room) ?? write(room);
+			if (written === true) return;
+			entered.set(room, written);
+			await written;
+			// Unless the room was left in between.
+			if (entered.get(room) === written) entered.set(room, true);
 		},
 
 		async leave(room) {
@@ -71,6 +70,6 @@ export function toldRooms(
 			await sent;
 		},
 
-		forget: () => entered.clear()
+		reset: () => entered.clear()
 	};
 }

@@ -1,4 +1,4 @@
-// Who is let in by Socket.IO: counted by the connection, known by the token.
+// Authenticates Socket.IO clients by their token, and counts their connections against the limits.
 import type { IncomingMessage } from "node:http";
 import type { Identity } from "../../../contract/action.ts";
 import { unauthorized } from "../../../mixins/errors.ts";
@@ -8,11 +8,11 @@ import type { Caller } from "../../define-service.ts";
 import type { Peer, Peers } from "../limits/peers.ts";
 import { tooManySockets } from "../ws/frames.ts";
 
-/** What carries a client's packets, by polling or by WebSocket: Engine.IO's socket. */
+/** Engine.IO's socket, which carries a client's packets by polling or by WebSocket. */
 export interface Connection {
 	request: IncomingMessage;
 	readyState: string;
-	/** With `discard` at once; its client comes again by itself, and asks for a token then. Told to disconnect, it would stay away. */
+	/** `discard`: at once. The client reconnects by itself, with a fresh token; after a disconnect packet it would not. */
 	close(discard: boolean): void;
 	on(event: "packet", listener: () => void): void;
 	once(event: "close", listener: () => void): void;
@@ -21,40 +21,40 @@ export interface Connection {
 export interface Socket {
 	conn: Connection;
 	handshake: { auth: { token?: unknown } };
-	/** Whoever adds events finds here who is behind the socket; undefined: a guest. */
+	/** `identity`: undefined for a guest. */
 	data: { identity?: Identity };
 	join(room: string): void;
 	on(event: string, listener: (...values: unknown[]) => void): void;
 	once(event: "disconnect", listener: () => void): void;
 }
 
-export interface AdmissionOptions {
+export interface SocketIoAuthOptions {
 	guests: boolean;
 	isTrusted: Trusted;
 }
 
-export function admission({ guests, isTrusted }: AdmissionOptions) {
-	/** Those that were counted in: of an address that has its fill nobody is. */
-	const peers = new WeakMap<Connection, Peer>();
-	/** One connection is one socket: a second one on it could be somebody else's. */
-	const taken = new WeakSet<Connection>();
+export function socketIoAuth({ guests, isTrusted }: SocketIoAuthOptions) {
+	/** Connections within the limit of their address. */
+	const peerOf = new WeakMap<Connection, Peer>();
+	/** One connection carries one socket: a second one on it could have another identity. */
+	const used = new WeakSet<Connection>();
 
-	/** Counts a connection in, and whatever comes by it. */
-	const arrive = (connection: Connection, here: Peers) => {
-		const peer = here.arrive(clientOf(connection.request, isTrusted).address);
-		// Whoever is not counted in stays only to be told so.
+	/** Counts a connection and its packets against the limits. */
+	const count = (connection: Connection, peers: Peers) => {
+		const peer = peers.connect(clientOf(connection.request, isTrusted).address);
+		// A connection above the limit stays open only until its client has got the error.
 		const few = tokenBucket(1, performance.now());
 		connection.on("packet", () => {
 			if (!(peer ? peer.take() : few.take(performance.now()))) connection.close(true);
 		});
 		if (!peer) return;
-		peers.set(connection, peer);
-		peer.holder = { over: () => connection.close(true) };
-		connection.once("close", () => peer.leave());
+		peerOf.set(connection, peer);
+		peer.holder = { onIdentityEnded: () => connection.close(true) };
+		connection.once("close", () => peer.disconnect());
 	};
 
 	const identify = async (conn: Connection, token: unknown, caller: Caller) => {
-		const peer = peers.get(conn);
+		const peer = peerOf.get(conn);
 		if (!peer) throw tooManySockets();
 		if (token === undefined || token === null) {
 			if (guests) return undefined;
@@ -66,17 +66,17 @@ export function admission({ guests, isTrusted }: AdmissionOptions) {
 		return identity;
 	};
 
-	/** Puts the socket's identity on it. Rejects with `UNAUTHORIZED`, `TOO_MANY_SOCKETS` or `UNAVAILABLE`. */
-	const admit = async ({ conn, handshake, data }: Socket, caller: Caller) => {
-		if (taken.has(conn)) throw tooManySockets();
-		taken.add(conn);
+	/** Sets the socket's identity. Rejects with `UNAUTHORIZED`, `TOO_MANY_SOCKETS` or `UNAVAILABLE`. */
+	const authenticate = async ({ conn, handshake, data }: Socket, caller: Caller) => {
+		if (used.has(conn)) throw tooManySockets();
+		used.add(conn);
 		try {
 			data.identity = await identify(conn, handshake.auth.token, caller);
 		} catch (error) {
-			taken.delete(conn);
+			used.delete(conn);
 			throw error;
 		}
 	};
 
-	return { arrive, admit };
+	return { count, authenticate };
 }

@@ -6,6 +6,6 @@ import { socketIo } from "./socket-io.ts";
 test("hangs up on nobody where the node has lost its lease before it has started", async () => {
 	const mixin = socketIo({ guests: true, allowedOrigins: [], isTrusted: () => false, names: new Set() });
 	const broker = new ServiceBroker({ logger: false });
-	const service = broker.createService({ name: "socket", mixins: [mixin] }) as unknown as { hangUp(): void };
-	assert.doesNotThrow(() => service.hangUp());
+	const service = broker.createService({ name: "socket", mixins: [mixin] }) as unknown as { disconnectClients(): void };
+	assert.doesNotThrow(() => service.disconnectClients());
 });

@@ -1,4 +1,4 @@
-// Socket.IO on the gateway's port, by moleculer-io. Who one is comes from the token alone, and no event reaches an action by its name.
+// Socket.IO on the gateway's port, by moleculer-io. A client's identity comes from its token alone, and no event calls an action by its name.
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { Service, ServiceSchema } from "moleculer";
 import SocketIO from "moleculer-io";
@@ -7,33 +7,33 @@ import { httpListenerOf } from "../../../runtime/http/http-listener.ts";
 import { isAllowedOrigin } from "../../../runtime/http/origin.ts";
 import type { Caller } from "../../define-service.ts";
 import type { Peers } from "../limits/peers.ts";
+import type { Rooms } from "../rooms.ts";
 import { errorFrame } from "../ws/frames.ts";
-import { admission, type Connection, type Socket } from "./auth.ts";
-import type { LiveRooms } from "./rooms.ts";
+import { type Connection, type Socket, socketIoAuth } from "./auth.ts";
 import { subscriptions } from "./subscriptions.ts";
 
 export interface SocketIoOptions {
 	guests: boolean;
 	allowedOrigins: readonly string[];
 	isTrusted: Trusted;
-	/** What clients may name in `subscribe:<name>`. */
+	/** The names that clients may send in `subscribe:<name>`. */
 	names: ReadonlySet<string>;
 }
 
-/** What the mixin gives to the service. */
+/** The methods that the mixin adds to the service. */
 export interface SocketIoMethods {
-	/** To all clients of a room of this node; answers how many they are. */
+	/** Sends an event to all clients in a room of this node; answers their number. */
 	emitTo(room: string, event: string, payload: unknown): number;
-	/** How many there are. */
+	/** The number of open connections. */
 	connections(): number;
-	/** Ends every connection, whose client comes again by itself. */
-	hangUp(): void;
+	/** Closes every connection; the clients reconnect by themselves. */
+	disconnectClients(): void;
 }
 
 type Next = (error?: Error) => void;
 type Running = Service & {
 	server: Server;
-	sockets: { peers: Peers; live: LiveRooms };
+	sockets: { peers: Peers; rooms: Rooms };
 	io: {
 		sockets: { sockets: Map<string, Socket>; adapter: { rooms: Map<string, Set<string>> } };
 		to(room: string): { emit(event: string, payload: unknown): void };
@@ -46,18 +46,18 @@ const CONNECT_WITHIN_MS = 10_000;
 const MAX_PACKET_BYTES = 64 * 1024;
 
 /** The client's `connect_error`. */
-const refusal = (error: unknown) => {
+const connectError = (error: unknown) => {
 	const { type } = errorFrame(error).data;
 	return Object.assign(new Error(type), { data: { type } });
 };
 
 export function socketIo({ guests, allowedOrigins, isTrusted, names }: SocketIoOptions): Partial<ServiceSchema> {
-	const { arrive, admit } = admission({ guests, isTrusted });
+	const { count, authenticate } = socketIoAuth({ guests, isTrusted });
 	const { enterOwn, listen } = subscriptions(names);
 
 	const schema = {
 		mixins: [SocketIO as Partial<ServiceSchema>],
-		// Its own actions send anything to anybody.
+		// These actions of moleculer-io would let any caller send any event to any client.
 		actions: { call: false, broadcast: false, getClients: false },
 		settings: {
 			io: {
@@ -76,11 +76,11 @@ export function socketIo({ guests, allowedOrigins, isTrusted, names }: SocketIoO
 					"/": {
 						middlewares: [
 							function (this: Running, socket: Socket, next: Next) {
-								admit(socket, this.broker as unknown as Caller)
-									.then(() => enterOwn(socket, this.sockets.live))
+								authenticate(socket, this.broker as unknown as Caller)
+									.then(() => enterOwn(socket, this.sockets.rooms))
 									.then(
 										() => next(),
-										error => next(refusal(error))
+										error => next(connectError(error))
 									);
 							}
 						]
@@ -90,7 +90,7 @@ export function socketIo({ guests, allowedOrigins, isTrusted, names }: SocketIoO
 		},
 
 		merged(merged: { settings: { io: { namespaces: Record<string, { events: object }> } } }) {
-			// Settings are merged, and its own come with an event that calls actions by their names.
+			// The settings are merged with those of moleculer-io, whose event `call` calls actions by their names.
 			merged.settings.io.namespaces["/"]!.events = {};
 		},
 
@@ -104,32 +104,32 @@ export function socketIo({ guests, allowedOrigins, isTrusted, names }: SocketIoO
 				return this.io?.engine.clientsCount ?? 0;
 			},
 
-			hangUp(this: Running) {
-				// A node that is slow to start may lose its lease before there is anybody.
+			disconnectClients(this: Running) {
+				// A node that starts slowly may lose its lease before Socket.IO has started.
 				for (const { conn } of this.io?.sockets.sockets.values() ?? []) conn.close(true);
 			}
 		},
 
 		created(this: Running) {
-			// It wants a server to take upgrades from, and there is only one handler of those: this server never listens and is handed what is its own.
+			// moleculer-io attaches to a server of its own: this one never listens, and gets its requests and upgrades from the HTTP listener.
 			this.server = createServer();
 		},
 
 		started(this: Running) {
 			const { engine } = this.io;
-			engine.on("connection", connection => arrive(connection, this.sockets.peers));
+			engine.on("connection", connection => count(connection, this.sockets.peers));
 			this.io.on("connection", socket => {
-				listen(socket, this.sockets.live);
-				// Whoever leaves has nothing else to stay for.
+				listen(socket, this.sockets.rooms);
+				// A connection carries one socket.
 				socket.once("disconnect", () => socket.conn.close(true));
 			});
-			const door = httpListenerOf(this.broker);
-			door.routes.set("/socket.io/", (req, res) => this.server.emit("request", req, res));
-			door.upgrades.set("/socket.io/", (req, socket, head) => this.server.emit("upgrade", req, socket, head));
-			// Not by telling clients to disconnect: then they would not come again, to whichever node answers.
-			door.beforeClose.add(async () => engine.close());
+			const listener = httpListenerOf(this.broker);
+			listener.routes.set("/socket.io/", (req, res) => this.server.emit("request", req, res));
+			listener.upgrades.set("/socket.io/", (req, socket, head) => this.server.emit("upgrade", req, socket, head));
+			// Without a disconnect packet, after which clients would not reconnect to another node.
+			listener.beforeClose.add(async () => engine.close());
 		}
 	};
-	// Its settings and its server are more than Moleculer's type of a schema knows.
+	// Moleculer's type of a schema lacks moleculer-io's settings and `server`.
 	return schema as unknown as Partial<ServiceSchema>;
 }

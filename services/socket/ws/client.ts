@@ -1,67 +1,59 @@
-// One WebSocket: what may be sent to it, how much may wait for it.
+// One WebSocket: which frames are sent to it, and how many bytes may wait for it.
 import type { Duplex } from "node:stream";
 import type { WebSocket } from "ws";
 import type { Latest } from "../../../contract/topic.ts";
 import type { Headers } from "../../../mixins/topics/topic-log.ts";
-import { createView, type View } from "./version-filter.rules.ts";
+import type { SocketCounters } from "../metrics.ts";
+import type { Member, RoomFrame } from "../rooms.ts";
+import { type VersionFilter, versionFilter } from "./version-filter.rules.ts";
 
 export interface Frame {
 	code: string;
 	data: unknown;
 }
 
-/** A frame for the sockets of a room, with the text it is sent as, so that a thousand sockets share one text. */
-export interface Prepared extends Frame {
-	room: string;
-	text?: string;
-}
-
-export interface Client {
-	/** Whose it is, once it has said so. */
+export interface Client extends Required<Member> {
+	/** The user that it acts as; undefined before the first `connect` or purchase. */
 	user: string | undefined;
 	/** Sends an answer. */
 	send(frame: Frame): void;
-	/** Sends what a topic tells, unless it would tell nothing; `latest` frames of one kind replace each other while the peer reads slowly. */
-	push(frame: Prepared, latest?: Latest<never>, headers?: Headers): void;
-	/** It has left a room: what still waits for it from there is not sent any more, and what it was told counts for nobody who comes after. */
+	/**
+	 * Sends a room's frame; one of latest values only if it carries something new, and in place of an older one of the same values that still waits
+	 * for a slow reader.
+	 */
+	push(frame: RoomFrame, latest?: Latest<never>, headers?: Headers): void;
+	/** Drops the room's frames that still wait; what was sent before counts as unsent for the next user of the socket. */
 	drop(room: string): void;
 	close(code: number, reason: string): void;
 }
 
-/** Called for each, all sockets together. */
-export interface ClientFigures {
-	pushed(events?: number): void;
-	conflated(): void;
-	slow(): void;
-}
-
-/** Beyond this, frames wait here, where they can be replaced by newer ones, and not in the kernel's buffers. */
-const HOLD_ABOVE_BYTES = 64 * 1024;
-/** What a reader that does not read may cost. */
+/** Above this, frames wait here, where newer ones can replace them, and not in the kernel's buffers. */
+const QUEUE_ABOVE_BYTES = 64 * 1024;
+/** Memory that one client which does not read may use. */
 const MAX_WAITING_BYTES = 1024 * 1024;
 
-/** What waits, and the room it is for; none: it is an answer. */
-interface Held {
+/** A frame that waits for a slow reader; without a room it is an answer. */
+interface QueuedFrame {
 	text: string;
 	room: string | undefined;
 }
 
 const textOf = (frame: Frame & { text?: string }) => (frame.text ??= JSON.stringify({ code: frame.code, data: frame.data }));
 
-/** A class, and nothing made before it is needed: most sockets are silent most of the time, and there are many. */
+/** A class whose fields are created when they are needed: there are very many sockets, and most of them are silent most of the time. */
 class SocketClient implements Client {
 	user: string | undefined = undefined;
 	readonly #socket: WebSocket;
 	readonly #duplex: Duplex | undefined;
-	readonly #figures: ClientFigures;
-	#view: View | undefined = undefined;
-	#held: Map<string | symbol, Held> | undefined = undefined;
-	#heldBytes = 0;
+	readonly #counters: SocketCounters;
+	#versions: VersionFilter | undefined = undefined;
+	#queue: Map<string | symbol, QueuedFrame> | undefined = undefined;
+	#queuedBytes = 0;
 	#isCorked = false;
 
-	constructor(socket: WebSocket, figures: ClientFigures, duplex: Duplex | undefined) {
+	constructor(socket: WebSocket, counters: SocketCounters, duplex: Duplex | undefined) {
 		this.#socket = socket;
-		this.#figures = figures;
+		this.#counters = counters;
 		this.#duplex = duplex;
 	}
 
@@ -69,25 +61,25 @@ class SocketClient implements Client {
 		this.#deliver(Symbol(frame.code), textOf(frame));
 	}
 
-	push(frame: Prepared, latest?: Latest<never>, headers?: Headers) {
+	push(frame: RoomFrame, latest?: Latest<never>, headers?: Headers) {
 		const { room } = frame;
 		if (!latest) {
-			this.#figures.pushed();
+			this.#counters.pushed();
 			return this.#deliver(Symbol(frame.code), textOf(frame), room);
 		}
-		this.#view ??= createView();
-		const data = this.#view.admit(frame.code, frame.data as never, latest, headers);
+		this.#versions ??= versionFilter();
+		const data = this.#versions.filter(frame.code, frame.data as never, latest, headers);
 		if (data === undefined) return;
-		this.#figures.pushed();
-		const shown = data === frame.data ? frame : { code: frame.code, data };
-		const values = latest.shows(data, headers ?? {});
+		this.#counters.pushed();
+		const sent = data === frame.data ? frame : { code: frame.code, data };
+		const values = latest.versions(data, headers ?? {});
 		const key = latest.always ? Symbol(frame.code) : `${frame.code} ${values.map(({ key }) => key).join()}`;
-		this.#deliver(key, textOf(shown), room);
+		this.#deliver(key, textOf(sent), room);
 	}
 
 	drop(room: string) {
-		for (const [key, one] of this.#held ?? []) if (one.room === room) this.#release(key);
-		this.#view?.untell();
+		for (const [key, queued] of this.#queue ?? []) if (queued.room === room) this.#dequeue(key);
+		this.#versions?.reset();
 	}
 
 	close(code: number, reason: string) {
@@ -96,25 +88,25 @@ class SocketClient implements Client {
 
 	#deliver(key: string | symbol, text: string, room?: string) {
 		if (this.#socket.readyState !== this.#socket.OPEN) return;
-		if (this.#socket.bufferedAmount > HOLD_ABOVE_BYTES || this.#held?.size) this.#hold(key, { text, room });
+		if (this.#socket.bufferedAmount > QUEUE_ABOVE_BYTES || this.#queue?.size) this.#enqueue(key, { text, room });
 		else this.#write(text);
 	}
 
-	#hold(key: string | symbol, waiting: Held) {
-		this.#held ??= new Map();
-		if (this.#held.has(key)) this.#figures.conflated();
-		this.#release(key);
-		this.#held.set(key, waiting);
-		this.#heldBytes += Buffer.byteLength(waiting.text);
-		if (this.#heldBytes + this.#socket.bufferedAmount <= MAX_WAITING_BYTES) return;
-		this.#figures.slow();
-		// A close frame would wait behind all that is not read. It comes back, and then catches up.
+	#enqueue(key: string | symbol, queued: QueuedFrame) {
+		this.#queue ??= new Map();
+		if (this.#queue.has(key)) this.#counters.conflated();
+		this.#dequeue(key);
+		this.#queue.set(key, queued);
+		this.#queuedBytes += Buffer.byteLength(queued.text);
+		if (this.#queuedBytes + this.#socket.bufferedAmount <= MAX_WAITING_BYTES) return;
+		this.#counters.slow();
+		// A close frame would wait behind all that the client has not read. It reconnects and synchronises.
 		this.#socket.terminate();
 	}
 
-	#release(key: string | symbol) {
-		this.#heldBytes -= Buffer.byteLength(this.#held?.get(key)?.text ?? "");
-		this.#held?.delete(key);
+	#dequeue(key: string | symbol) {
+		this.#queuedBytes -= Buffer.byteLength(this.#queue?.get(key)?.text ?? "");
+		this.#queue?.delete(key);
 	}
 
 	#write(text: string) {
@@ -123,20 +115,20 @@ class SocketClient implements Client {
 	}
 
 	#flush() {
-		if (!this.#held?.size) return;
-		for (const [key, { text }] of this.#held) {
-			if (this.#socket.bufferedAmount > HOLD_ABOVE_BYTES) return;
-			this.#release(key);
+		if (!this.#queue?.size) return;
+		for (const [key, { text }] of this.#queue) {
+			if (this.#socket.bufferedAmount > QUEUE_ABOVE_BYTES) return;
+			this.#dequeue(key);
 			this.#write(text);
 		}
 	}
 
-	/** What is sent in one turn leaves in one call of the system: a batch of purchases answers the same socket several times. */
+	/** Frames of one turn of the event loop leave in one system call: a batch of purchases answers the same socket several times. */
 	#cork() {
 		if (this.#isCorked || !this.#duplex) return;
 		this.#isCorked = true;
 		this.#duplex.cork();
-		// After all that the present turn still has to say.
+		// After all frames of this turn.
 		process.nextTick(() => {
 			this.#isCorked = false;
 			this.#duplex?.uncork();
@@ -144,6 +136,6 @@ class SocketClient implements Client {
 	}
 }
 
-/** `duplex`: what the WebSocket writes to. */
-export const createClient = (socket: WebSocket, figures: ClientFigures, duplex?: Duplex): Client =>
-	new SocketClient(socket, figures, duplex);
+/** `duplex`: the connection that the WebSocket writes to; without it frames are not collected into one write. */
+export const createClient = (socket: WebSocket, counters: SocketCounters, duplex?: Duplex): Client =>
+	new SocketClient(socket, counters, duplex);

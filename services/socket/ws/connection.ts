@@ -1,35 +1,34 @@
 import { type RawData, WebSocket } from "ws";
 
-/** What hears a connection. */
+/** Handles what happens on one connection. */
 export interface Session {
-	/** A frame has come. */
-	hear(data: RawData, isBinary: boolean): void;
-	/** A ping or a pong has. */
-	beat(): void;
-	/** It is closed. */
-	left(): void;
-	/** Takes no more frames; resolves once those taken are answered. */
+	/** A frame has arrived. */
+	onFrame(data: RawData, isBinary: boolean): void;
+	/** A ping or a pong has arrived. */
+	onPing(): void;
+	onClose(): void;
+	/** Accepts no more frames; resolves once the accepted ones are answered. */
 	drain(): Promise<void>;
 }
 
 /**
- * A WebSocket that tells its session what happens, and has no listeners for it: there are very many, most are silent most of the time, and each listener
- * takes a function, its context and a place in two tables.
+ * A WebSocket that calls its session directly instead of event listeners: there are very many sockets, most are silent most of the time, and each listener
+ * costs a function, its context and an entry in two tables.
  */
 export class Connection extends WebSocket {
 	session: Session | undefined = undefined;
-	/** It was pinged, and neither a pong nor a frame has come since: whoever sends a lot has its pong behind all of that. */
+	/** It was pinged, and neither a pong nor a frame has arrived since: the pong of a client that sends a lot is queued behind its frames. */
 	isSilent = false;
 
 	override emit(event: string | symbol, ...values: unknown[]): boolean {
 		if (event === "message") {
 			this.isSilent = false;
-			this.session?.hear(values[0] as RawData, values[1] as boolean);
+			this.session?.onFrame(values[0] as RawData, values[1] as boolean);
 		} else if (event === "ping" || event === "pong") {
 			if (event === "pong") this.isSilent = false;
-			this.session?.beat();
-		} else if (event === "close") this.session?.left();
-		// What goes wrong is told by the close that follows.
+			this.session?.onPing();
+		} else if (event === "close") this.session?.onClose();
+		// A close event follows each error, and without a listener the error would end the process.
 		else if (event === "error") return true;
 		return super.emit(event, ...values);
 	}

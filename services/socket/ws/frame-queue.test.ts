@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, it } from "node:test";
-import { setImmediate as aTurn } from "node:timers/promises";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { WebSocket } from "ws";
 import type { Peer } from "../limits/peers.ts";
-import { Intake } from "./frame-queue.ts";
+import { FrameQueue } from "./frame-queue.ts";
 import type { ClientFrame } from "./frames.ts";
 
 describe("what a socket sends", () => {
@@ -13,7 +13,7 @@ describe("what a socket sends", () => {
 	let flooded: number;
 	/** Of each frame taken: until it is resolved the frame is under way. */
 	let answers: PromiseWithResolvers<void>[];
-	let intake: Intake;
+	let frames: FrameQueue;
 
 	beforeEach(() => {
 		Object.assign(socket, {
@@ -27,7 +27,7 @@ describe("what a socket sends", () => {
 			}
 		});
 		[allowed, taken, flooded, answers] = [Number.POSITIVE_INFINITY, [], 0, []];
-		intake = new Intake(socket as unknown as WebSocket, { take: () => allowed-- > 0 } as Peer, {
+		frames = new FrameQueue(socket as unknown as WebSocket, { take: () => allowed-- > 0 } as Peer, {
 			parse: text => ({ code: undefined, data: { text } }) as ClientFrame,
 			answer(frame) {
 				taken.push((frame.data as { text: string }).text);
@@ -35,13 +35,13 @@ describe("what a socket sends", () => {
 				answers.push(answer);
 				return answer.promise;
 			},
-			refuse: () => {},
-			flooded: () => flooded++
+			reject: () => {},
+			onFlood: () => flooded++
 		});
 	});
 
 	const say = (count: number) => {
-		for (let n = 0; n < count; n++) intake.hear(Buffer.from(String(n)), false);
+		for (let n = 0; n < count; n++) frames.add(Buffer.from(String(n)), false);
 	};
 	const inOrder = (count: number) => Array.from({ length: count }, (_, n) => String(n));
 
@@ -51,7 +51,7 @@ describe("what a socket sends", () => {
 		assert.ok(socket.isPaused);
 		for (let turns = 0; taken.length < 100 && turns < 100; turns++) {
 			const before = taken.length;
-			await aTurn();
+			await nextTurn();
 			assert.ok(taken.length - before < 50, `${taken.length - before} in one turn`);
 		}
 		assert.deepEqual(taken, inOrder(100));
@@ -60,14 +60,14 @@ describe("what a socket sends", () => {
 
 	it("is not taken while too much is under way, and goes on as soon as there is room", async () => {
 		say(400);
-		for (let turns = 0; turns < 20; turns++) await aTurn();
+		for (let turns = 0; turns < 20; turns++) await nextTurn();
 		assert.equal(taken.length, 256);
 		assert.ok(socket.isPaused);
 		for (let n = 0; n < 100; n++) answers[n]?.resolve();
-		for (let turns = 0; turns < 20; turns++) await aTurn();
+		for (let turns = 0; turns < 20; turns++) await nextTurn();
 		assert.equal(taken.length, 356);
 		for (const answer of answers) answer.resolve();
-		for (let turns = 0; turns < 20; turns++) await aTurn();
+		for (let turns = 0; turns < 20; turns++) await nextTurn();
 		assert.deepEqual(taken, inOrder(400));
 		assert.ok(!socket.isPaused);
 	});
@@ -76,17 +76,17 @@ describe("what a socket sends", () => {
 		say(100);
 		socket.readyState = 2;
 		say(1);
-		for (let turns = 0; turns < 10; turns++) await aTurn();
+		for (let turns = 0; turns < 10; turns++) await nextTurn();
 		assert.deepEqual(taken, inOrder(100));
 	});
 
 	it("is dropped from the first frame too many, and never read again", async () => {
 		allowed = 50;
 		say(100);
-		for (let turns = 0; turns < 10; turns++) await aTurn();
+		for (let turns = 0; turns < 10; turns++) await nextTurn();
 		say(100);
 		for (const answer of answers) answer.resolve();
-		for (let turns = 0; turns < 10; turns++) await aTurn();
+		for (let turns = 0; turns < 10; turns++) await nextTurn();
 		assert.deepEqual([taken.length, flooded, socket.isPaused], [50, 1, true]);
 	});
 
@@ -94,10 +94,10 @@ describe("what a socket sends", () => {
 		say(100);
 		const before = taken.length;
 		let isDrained = false;
-		const drained = intake.drain().then(() => {
+		const drained = frames.drain().then(() => {
 			isDrained = true;
 		});
-		for (let turns = 0; turns < 10; turns++) await aTurn();
+		for (let turns = 0; turns < 10; turns++) await nextTurn();
 		assert.deepEqual([taken.length, isDrained], [before, false]);
 		for (const answer of answers) answer.resolve();
 		await drained;

@@ -1,141 +1,140 @@
-// Which frames of a socket are taken when: no more than it may send, some at a time, and each after what it depends on.
+// When the frames of one socket are handled: within its rate limit, a few per turn of the event loop, and each after the frames that it depends on.
 import type { RawData, WebSocket } from "ws";
 import type { Peer } from "../limits/peers.ts";
 import type { ClientFrame } from "./frames.ts";
 
-/** Who answers what is taken. */
-export interface Answers {
-	/** Reads a frame; undefined: it was not text. Throws what is wrong with it. */
+export interface FrameHandler {
+	/** Parses a frame; undefined: it was not text. Throws what is wrong with it. */
 	parse(text: string | undefined): ClientFrame;
 	/** Resolves once the frame is answered; never rejects. */
 	answer(frame: ClientFrame): Promise<unknown>;
-	/** Says what was wrong with a frame. */
-	refuse(error: unknown): void;
-	/** It has sent too many: it is to be closed. */
-	flooded(): void;
+	/** Answers a frame that could not be parsed. */
+	reject(error: unknown): void;
+	/** The client has sent too many frames: its socket must be closed. */
+	onFlood(): void;
 }
 
-/** Calls of one client under way at once. */
-const MAX_UNDER_WAY = 256;
-/** Frames of one client taken in a row, before others have their turn: thousands may arrive as one piece. */
-const FRAMES_A_TURN = 32;
+/** Frames of one client that are answered at the same time. */
+const MAX_IN_FLIGHT = 256;
+/** Frames of one client in one turn of the event loop, before other clients have theirs: thousands may arrive in one piece. */
+const MAX_PER_TURN = 32;
 
-interface Waiting {
+interface QueuedFrame {
 	data: RawData;
 	isBinary: boolean;
 }
 
-export class Intake {
+export class FrameQueue {
 	readonly #socket: WebSocket;
 	readonly #peer: Peer;
-	readonly #answers: Answers;
-	/** Nothing is taken any more. */
-	#isOver = false;
-	/** In the present turn of the event loop. */
-	#taken = 0;
-	/** What has arrived and has to wait for its turn; meanwhile no more is read. */
-	#waiting: Waiting[] | undefined = undefined;
-	#underWay: Set<Promise<unknown>> | undefined = undefined;
-	// Frames that change who one is or what one watches are taken in the order they came; calls need not wait for each other. But what comes after
-	// a connect waits for it, and a connect for the answers to all that came before: those are the former user's, and go first.
-	#inOrder: Promise<unknown> | undefined = undefined;
-	#connected: Promise<unknown> | undefined = undefined;
+	readonly #handler: FrameHandler;
+	/** No more frames are handled. */
+	#isStopped = false;
+	/** Frames handled in this turn of the event loop. */
+	#inThisTurn = 0;
+	/** Frames that have arrived and wait; meanwhile the socket is not read. */
+	#queued: QueuedFrame[] | undefined = undefined;
+	#inFlight: Set<Promise<unknown>> | undefined = undefined;
+	// `connect` and `watch` are handled in the order of their arrival; calls run in parallel. But every frame waits for a `connect` before it, and a
+	// `connect` waits for the answers to all frames before it: those belong to the former user.
+	#lastInOrder: Promise<unknown> | undefined = undefined;
+	#lastConnect: Promise<unknown> | undefined = undefined;
 
-	constructor(socket: WebSocket, peer: Peer, answers: Answers) {
+	constructor(socket: WebSocket, peer: Peer, handler: FrameHandler) {
 		this.#socket = socket;
 		this.#peer = peer;
-		this.#answers = answers;
+		this.#handler = handler;
 	}
 
-	/** A frame has come. What came before its peer said goodbye is taken, even if its turn comes after that. */
-	hear(data: RawData, isBinary: boolean) {
-		if (this.#isOver || this.#socket.readyState !== this.#socket.OPEN) return;
-		if (!this.#waiting && this.#mayTake()) return this.#take(data, isBinary);
-		this.#waiting ??= [];
-		this.#waiting.push({ data, isBinary });
+	/** Handles a frame now or queues it. Frames that arrived before the client's close frame are still handled after it. */
+	add(data: RawData, isBinary: boolean) {
+		if (this.#isStopped || this.#socket.readyState !== this.#socket.OPEN) return;
+		if (!this.#queued && this.#hasRoom()) return this.#handle(data, isBinary);
+		this.#queued ??= [];
+		this.#queued.push({ data, isBinary });
 		this.#socket.pause();
 	}
 
-	/** Counts what costs an answer, as any frame does; answers whether it may still be taken. */
+	/** Counts a frame or a ping against the rate limit; false: it must not be handled. */
 	count(): boolean {
-		if (this.#isOver) return false;
+		if (this.#isStopped) return false;
 		if (this.#peer.take()) return true;
-		this.end();
-		this.#answers.flooded();
-		// What it goes on sending would cost those beside it: nothing more is read, and it is hung up on once it has had time to read why.
+		this.stop();
+		this.#handler.onFlood();
+		// Reading on would cost the other clients: the socket stays paused until the close frame has had time to arrive.
 		this.#socket.pause();
 		return false;
 	}
 
-	/** Takes no more. */
-	end() {
-		this.#isOver = true;
-		this.#waiting = undefined;
+	/** Drops the queued frames and handles no more. */
+	stop() {
+		this.#isStopped = true;
+		this.#queued = undefined;
 	}
 
-	/** Reads and takes no more; resolves once what was taken is answered. */
+	/** Stops, and resolves once the frames in flight are answered. */
 	async drain() {
-		this.end();
+		this.stop();
 		this.#socket.pause();
-		await Promise.all(this.#underWay ?? []);
+		await Promise.all(this.#inFlight ?? []);
 	}
 
-	#mayTake() {
-		return this.#taken < FRAMES_A_TURN && (this.#underWay?.size ?? 0) < MAX_UNDER_WAY;
+	#hasRoom() {
+		return this.#inThisTurn < MAX_PER_TURN && (this.#inFlight?.size ?? 0) < MAX_IN_FLIGHT;
 	}
 
-	#goOn() {
-		while (this.#waiting && this.#mayTake()) {
-			const next = this.#waiting.shift();
-			if (next) this.#take(next.data, next.isBinary);
+	#handleQueued() {
+		while (this.#queued && this.#hasRoom()) {
+			const next = this.#queued.shift();
+			if (next) this.#handle(next.data, next.isBinary);
 			else {
-				this.#waiting = undefined;
+				this.#queued = undefined;
 				this.#socket.resume();
 			}
 		}
 	}
 
-	#take(data: RawData, isBinary: boolean) {
-		if (this.#taken++ === 0)
+	#handle(data: RawData, isBinary: boolean) {
+		if (this.#inThisTurn++ === 0)
 			setImmediate(() => {
-				this.#taken = 0;
-				this.#goOn();
+				this.#inThisTurn = 0;
+				this.#handleQueued();
 			});
 		if (!this.count()) return;
-		const work = this.#begin(data, isBinary);
-		if (!work) return;
-		this.#underWay ??= new Set();
-		const underWay = this.#underWay;
-		underWay.add(work);
-		void work.then(() => {
-			underWay.delete(work);
-			if (underWay.size === 0) this.#nothingUnderWay();
-			this.#goOn();
+		const answered = this.#begin(data, isBinary);
+		if (!answered) return;
+		this.#inFlight ??= new Set();
+		const inFlight = this.#inFlight;
+		inFlight.add(answered);
+		void answered.then(() => {
+			inFlight.delete(answered);
+			if (inFlight.size === 0) this.#releaseMemory();
+			this.#handleQueued();
 		});
 	}
 
-	/** Resolves once the frame is answered; undefined if it is by now. */
+	/** Resolves once the frame is answered; undefined if it already is. */
 	#begin(data: RawData, isBinary: boolean): Promise<unknown> | undefined {
 		let frame: ClientFrame;
 		try {
-			frame = this.#answers.parse(isBinary ? undefined : String(data));
+			frame = this.#handler.parse(isBinary ? undefined : String(data));
 		} catch (error) {
-			this.#answers.refuse(error);
+			this.#handler.reject(error);
 			return undefined;
 		}
 		if (frame.code === undefined)
-			return this.#connected ? this.#connected.then(() => this.#answers.answer(frame)) : this.#answers.answer(frame);
-		const before = frame.code === "connect" ? Promise.all(this.#underWay ?? []) : (this.#inOrder ?? Promise.resolve());
-		const answered = before.then(() => this.#answers.answer(frame));
-		this.#inOrder = answered;
-		if (frame.code === "connect") this.#connected = answered;
+			return this.#lastConnect ? this.#lastConnect.then(() => this.#handler.answer(frame)) : this.#handler.answer(frame);
+		const before = frame.code === "connect" ? Promise.all(this.#inFlight ?? []) : (this.#lastInOrder ?? Promise.resolve());
+		const answered = before.then(() => this.#handler.answer(frame));
+		this.#lastInOrder = answered;
+		if (frame.code === "connect") this.#lastConnect = answered;
 		return answered;
 	}
 
-	/** Nothing is left that what comes next could wait for, or that would have to be remembered of a silent socket. */
-	#nothingUnderWay() {
-		this.#underWay = undefined;
-		this.#inOrder = undefined;
-		this.#connected = undefined;
+	/** Nothing is in flight that a later frame could wait for: a silent socket keeps no promises. */
+	#releaseMemory() {
+		this.#inFlight = undefined;
+		this.#lastInOrder = undefined;
+		this.#lastConnect = undefined;
 	}
 }

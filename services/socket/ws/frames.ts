@@ -1,4 +1,4 @@
-// What a client may say on /ws, and what it is told when it says something else.
+// The frames of /ws: parses those of clients, and writes errors as frames.
 import { Errors } from "moleculer";
 import { z } from "zod";
 import type { ActionContract } from "../../../contract/action.ts";
@@ -7,7 +7,7 @@ import { type FieldError, invalid, isUnavailable } from "../../../mixins/errors.
 import { fieldErrorsOf } from "../../../mixins/field-errors.ts";
 import { isDeeperThan, MAX_JSON_DEPTH } from "../../../runtime/http/json-depth.ts";
 
-/** `ip` is accepted and ignored: the peer's own address is what counts. */
+/** `ip` is accepted and ignored: the server uses the peer's own address. */
 const Connect = z.strictObject({ user: Id, ip: z.unknown().optional(), token: z.string().optional() });
 
 export type ClientFrame =
@@ -15,9 +15,9 @@ export type ClientFrame =
 	| { code: "watch"; data: Record<string, boolean | undefined> }
 	| { code: undefined; data: Record<string, unknown> };
 
-const refuse = (field: string, message: string) => invalid([{ field, message }]);
+const invalidFrame = (field: string, message: string) => invalid([{ field, message }]);
 
-/** Of a socket that would be one too many of its account's, or of its address's. */
+/** Its account or its address has as many sockets as are allowed. */
 export const tooManySockets = () => new Errors.MoleculerClientError("You have too many sockets open", 429, "TOO_MANY_SOCKETS");
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
@@ -30,43 +30,43 @@ function checked<S extends z.ZodType>(schema: S, data: unknown): z.output<S> {
 }
 
 /**
- * Reads frames, where these feeds may be watched; undefined: it was not text. A frame without a code is a call of the action that takes those.
+ * Parses frames; `lists` may be watched. The text is undefined for a binary frame. A frame without a code calls the action that accepts such frames.
  * Throws `VALIDATION_ERROR`.
  */
-export function frameParser(feeds: Iterable<string>): (text: string | undefined) => ClientFrame {
-	const Watch = z.strictObject(Object.fromEntries([...feeds].map(name => [name, z.boolean().optional()])));
+export function frameParser(lists: Iterable<string>): (text: string | undefined) => ClientFrame {
+	const Watch = z.strictObject(Object.fromEntries([...lists].map(name => [name, z.boolean().optional()])));
 
 	return text => {
-		if (text === undefined) throw refuse("", "send frames as text");
-		if (isDeeperThan(text)) throw refuse("", `the frame nests deeper than ${MAX_JSON_DEPTH} levels`);
+		if (text === undefined) throw invalidFrame("", "send frames as text");
+		if (isDeeperThan(text)) throw invalidFrame("", `the frame nests deeper than ${MAX_JSON_DEPTH} levels`);
 		let frame: unknown;
 		try {
 			frame = JSON.parse(text);
 		} catch {
-			throw refuse("", "the frame is not JSON");
+			throw invalidFrame("", "the frame is not JSON");
 		}
-		if (!isObject(frame)) throw refuse("", "the frame must be a JSON object");
+		if (!isObject(frame)) throw invalidFrame("", "the frame must be a JSON object");
 		if (!("code" in frame)) return { code: undefined, data: frame };
 		const { code, data } = frame;
 		if (code === "connect") return { code, data: checked(Connect, data) };
 		if (code === "watch") return { code, data: checked(Watch, data) };
-		throw refuse("code", "must be connect or watch, or left out");
+		throw invalidFrame("code", "must be connect or watch, or left out");
 	};
 }
 
-/** The action that takes frames without a code, and the code of its answers. */
+/** The action that is called by frames without a code, and the code of its answers. */
 export function codelessAction(contracts: object): { name: string; contract: ActionContract; replyCode: string } {
 	for (const [name, contract] of Object.entries(contracts as Record<string, ActionContract>))
 		if (contract.replyCode) return { name, contract, replyCode: contract.replyCode };
-	throw new Error("No action takes frames without a code");
+	throw new Error("no action's contract declares a replyCode, so frames without a code have no action to call");
 }
 
-/** A frame of 64 KiB can be wrong in ten thousand places: the first few do. */
+/** A frame of 64 KiB can have ten thousand wrong fields: the first few are named. */
 const MAX_MESSAGE_CHARACTERS = 1_000;
 const shortened = (text: string) =>
 	text.length <= MAX_MESSAGE_CHARACTERS ? text : `${text.slice(0, MAX_MESSAGE_CHARACTERS).toWellFormed()}…`;
 
-/** An error as a client may see it; `id` names the call it answers, where the client gave it one. */
+/** The error frame without internal details; `id` is the id that the client gave its call. */
 export function errorFrame(error: unknown, id?: unknown) {
 	const { type, message, code, data } = error as { type?: string; message: string; code?: number; data?: unknown };
 	const answers = typeof id === "string" ? { id } : {};

@@ -1,70 +1,70 @@
-// One connection on /ws, from its first frame to its last.
+// One connection on /ws: handles its frames and its end.
 import { randomUUID } from "node:crypto";
 import type { RawData, WebSocket } from "ws";
 import { assertMayActAs, assertMayCall } from "../../../contract/access.ts";
 import type { Actions, Caller } from "../../define-service.ts";
 import { type Peer, SIGNED_OUT } from "../limits/peers.ts";
-import type { Presence } from "../presence/presence.ts";
+import { type Rooms, userRoom, watchersRoom } from "../rooms.ts";
 import type { Client } from "./client.ts";
 import type { Session } from "./connection.ts";
-import { type Answers, Intake } from "./frame-queue.ts";
+import { type FrameHandler, FrameQueue } from "./frame-queue.ts";
 import { type ClientFrame, type codelessAction, errorFrame, type frameParser, tooManySockets } from "./frames.ts";
-import { feedRoom, type Hub, userRoom } from "./hub.ts";
+import type { WatchedLists } from "./watched-lists.ts";
 
 export interface SessionOptions {
-	hub: Hub;
-	presence: Presence;
+	rooms: Rooms;
+	lists: WatchedLists;
 	caller: Caller;
 	guests: boolean;
-	feeds: Map<string, { snapshot: string }>;
 	parse: ReturnType<typeof frameParser>;
 	codeless: ReturnType<typeof codelessAction>;
 }
 
-class SocketSession implements Session, Answers {
+class SocketSession implements Session, FrameHandler {
 	readonly #socket: WebSocket;
 	readonly #client: Client;
 	readonly #peer: Peer;
 	readonly #options: SessionOptions;
-	readonly #intake: Intake;
+	readonly #frames: FrameQueue;
 
 	constructor(socket: WebSocket, client: Client, peer: Peer, options: SessionOptions) {
 		this.#socket = socket;
 		this.#client = client;
 		this.#peer = peer;
 		this.#options = options;
-		this.#intake = new Intake(socket, peer, this);
+		this.#frames = new FrameQueue(socket, peer, this);
 		peer.holder = this;
 	}
 
-	/** A ping costs an answer, like any frame. */
-	beat() {
-		if (this.#socket.readyState === this.#socket.OPEN) this.#intake.count();
+	/** A ping costs an answer, so it counts as a frame. */
+	onPing() {
+		if (this.#socket.readyState === this.#socket.OPEN) this.#frames.count();
 	}
 
-	/** The peer's token is worth nothing any more. */
-	over(reason: string) {
-		this.#intake.end();
+	/** The client's token has expired or was revoked. */
+	onIdentityEnded(reason: string) {
+		this.#frames.stop();
 		this.#client.close(SIGNED_OUT, reason);
-		// If frames were waiting nothing was read: its own goodbye is.
+		// A socket with queued frames is paused: resumed, so that the client's close frame is read.
 		this.#socket.resume();
 	}
 
-	left() {
-		if (this.#client.user !== undefined) this.#leave(userRoom(this.#client.user));
-		for (const name of this.#options.feeds.keys()) this.#leave(feedRoom(name));
-		this.#peer.leave();
+	onClose() {
+		const { rooms, lists } = this.#options;
+		if (this.#client.user !== undefined) rooms.leave(userRoom(this.#client.user), this.#client);
+		for (const name of lists.names()) rooms.leave(watchersRoom(name), this.#client);
+		this.#peer.disconnect();
 	}
 
-	hear(data: RawData, isBinary: boolean) {
-		this.#intake.hear(data, isBinary);
+	onFrame(data: RawData, isBinary: boolean) {
+		this.#frames.add(data, isBinary);
 	}
 
 	drain() {
-		return this.#intake.drain();
+		return this.#frames.drain();
 	}
 
-	flooded() {
+	onFlood() {
 		this.#client.close(1008, "too many frames");
 	}
 
@@ -72,7 +72,7 @@ class SocketSession implements Session, Answers {
 		return this.#options.parse(text);
 	}
 
-	refuse(error: unknown) {
+	reject(error: unknown) {
 		this.#client.send(errorFrame(error));
 	}
 
@@ -90,30 +90,31 @@ class SocketSession implements Session, Answers {
 		const { caller, guests } = this.#options;
 		const peer = this.#peer;
 		const identity = token === undefined ? peer.identity : await caller.call("users.authenticate", { token });
-		// Nothing changes unless all of it does: the room of an account is only for sockets whose own token is that account's.
+		// All checks before any change: only a socket with the account's own token may enter the account's room.
 		assertMayActAs(user, identity, { guests });
 		if (identity && !peer.identify(identity)) throw tooManySockets();
-		await this.#become(user);
+		await this.#switchUser(user);
 		this.#client.send({ code: "connected", data: { user } });
 	}
 
 	async #watch(wanted: Record<string, boolean | undefined>) {
-		const { hub, caller, feeds } = this.#options;
+		const { rooms, lists, caller } = this.#options;
 		for (const [name, on] of Object.entries(wanted)) {
-			// What a flood has asked for before it was closed is looked up for nobody.
+			// The socket was closed for flooding: do not run its queued lookups.
 			if (this.#socket.readyState !== this.#socket.OPEN) return;
+			const room = watchersRoom(name);
 			if (!on) {
-				this.#leave(feedRoom(name));
+				rooms.leave(room, this.#client);
 				continue;
 			}
-			const isNew = !hub.clients(feedRoom(name)).has(this.#client);
-			await this.#enter(feedRoom(name));
+			const isNew = !rooms.has(room, this.#client);
+			await this.#enter(room);
 			try {
-				const list = await caller.call(feeds.get(name)!.snapshot as keyof Actions, {} as never);
-				hub.show(name, list, this.#client);
+				const list = await caller.call(lists.snapshotOf(name) as keyof Actions, {} as never);
+				lists.send(name, list, this.#client);
 			} catch (error) {
-				// Who was told that it does not watch must not be shown anything, or be waited for with what is told meanwhile.
-				if (isNew) this.#leave(feedRoom(name));
+				// The client gets an error, so it must not get the list's changes either.
+				if (isNew) rooms.leave(room, this.#client);
 				throw error;
 			}
 		}
@@ -124,34 +125,27 @@ class SocketSession implements Session, Answers {
 		const { identity } = this.#peer;
 		assertMayCall(codeless.contract, params, identity, { guests });
 		const meta = { caller: identity };
-		// Who drains the session waits for it; Moleculer's own list of calls under way is searched through at the end of each.
+		// `drain` waits for the call; Moleculer's own tracking searches its list of open calls at the end of each call.
 		const options = { requestID: randomUUID(), meta, tracking: false };
 		const answer = await caller.call(codeless.name as keyof Actions, params as never, options);
 		const owner = codeless.contract.actor?.(params as never);
-		if (this.#client.user === undefined && owner !== undefined) await this.#become(owner);
+		if (this.#client.user === undefined && owner !== undefined) await this.#switchUser(owner);
 		this.#client.send({ code: codeless.replyCode, data: answer });
 	}
 
-	async #become(user: string) {
+	async #switchUser(user: string) {
 		const client = this.#client;
-		if (client.user !== undefined && client.user !== user) this.#leave(userRoom(client.user));
+		if (client.user !== undefined && client.user !== user) this.#options.rooms.leave(userRoom(client.user), client);
 		client.user = user;
 		await this.#enter(userRoom(user));
 	}
 
 	async #enter(room: string) {
-		// Whoever has gone has left its rooms for good.
-		if (this.#socket.readyState !== this.#socket.OPEN) return;
-		this.#options.hub.enter(room, this.#client);
-		await this.#options.presence.join(room);
-	}
-
-	#leave(room: string) {
-		const { hub, presence } = this.#options;
-		if (hub.leave(room, this.#client)) presence.leave(room);
+		// A closed socket has left its rooms already and would stay in this one for ever.
+		if (this.#socket.readyState === this.#socket.OPEN) await this.#options.rooms.enter(room, this.#client);
 	}
 }
 
-/** What is heard of the socket is to be told to the session. */
+/** The caller passes the socket's events to the session. */
 export const openSession = (socket: WebSocket, client: Client, peer: Peer, options: SessionOptions): Session =>
 	new SocketSession(socket, client, peer, options);

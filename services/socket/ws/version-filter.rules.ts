@@ -1,54 +1,54 @@
-// What one socket has seen: of two frames that show one value, it is never shown the lower after the higher.
+// The versions that one socket has got: of two frames with one value it never gets the lower version after the higher.
 import type { Latest } from "../../../contract/topic.ts";
 import type { Headers } from "../../../mixins/topics/topic-log.ts";
 
-export interface View {
-	/** The frame's data as this socket may see it: as it is, raised to what it has seen, or undefined if that would tell it nothing. */
-	admit<Data>(code: string, data: Data, latest: Latest<Data>, headers?: Headers): Data | undefined;
-	/** Somebody else looks at it from now on, who has been told nothing yet. Nothing goes down even so. */
-	untell(): void;
+export interface VersionFilter {
+	/** The data that may be sent: as it is, raised to the versions already sent, or undefined if it carries nothing new. */
+	filter<Data>(code: string, data: Data, latest: Latest<Data>, headers?: Headers): Data | undefined;
+	/** The socket has another user now, who has got nothing yet: frames are new again. Versions still never go down. */
+	reset(): void;
 }
 
-/** So many values are remembered; of more, those that have not moved for longest are forgotten, for else a peer could fill the memory with them. */
+/** Versions are kept of so many values; of more, the one unchanged for longest is evicted, or a client could fill the memory. */
 const MAX_VALUES = 10_000;
 
-class SocketView implements View {
-	/** The highest version of each value that any frame has shown. */
-	#seen: Map<string, number> | undefined = undefined;
-	/** And the highest under each code: news for one kind of frame may have been told by another. */
-	#told: Map<string, number> | undefined = undefined;
+class SocketVersions implements VersionFilter {
+	/** The highest version of each value, under any code. */
+	#highest: Map<string, number> | undefined = undefined;
+	/** And under each code: a value that is new under one code may have been sent under another. */
+	#sent: Map<string, number> | undefined = undefined;
 
-	admit<Data>(code: string, data: Data, { shows, raise, always }: Latest<Data>, headers: Headers = {}): Data | undefined {
-		const isBehind = shows(data, headers).some(({ key, version }) => version < this.#versionOf(key));
+	filter<Data>(code: string, data: Data, { versions, raise, always }: Latest<Data>, headers: Headers = {}): Data | undefined {
+		const isBehind = versions(data, headers).some(({ key, version }) => version < this.#versionOf(key));
 		if (isBehind && !raise) return undefined;
-		// Not raised without need: a frame that is the same for all sockets is written once.
-		const shown = isBehind && raise ? raise(data, key => this.#versionOf(key)) : data;
-		const values = shows(shown, headers);
-		const isNews = values.some(({ key, version }) => version > (this.#told?.get(`${code} ${key}`) ?? -1));
-		if (!isNews && !always) return undefined;
-		this.#told ??= new Map();
+		// Raised only where needed: a frame that is the same for all sockets is written once.
+		const sent = isBehind && raise ? raise(data, key => this.#versionOf(key)) : data;
+		const values = versions(sent, headers);
+		const isNew = values.some(({ key, version }) => version > (this.#sent?.get(`${code} ${key}`) ?? -1));
+		if (!isNew && !always) return undefined;
+		this.#sent ??= new Map();
 		for (const { key, version } of values) {
-			this.#see(key, version);
-			this.#told.set(`${code} ${key}`, version);
+			this.#keep(key, version);
+			this.#sent.set(`${code} ${key}`, version);
 		}
-		return shown;
+		return sent;
 	}
 
-	untell() {
-		this.#told = undefined;
+	reset() {
+		this.#sent = undefined;
 	}
 
 	#versionOf(key: string) {
-		return this.#seen?.get(key) ?? 0;
+		return this.#highest?.get(key) ?? 0;
 	}
 
-	#see(key: string, version: number) {
+	#keep(key: string, version: number) {
 		const highest = Math.max(version, this.#versionOf(key));
-		this.#seen ??= new Map();
-		this.#seen.delete(key);
-		this.#seen.set(key, highest);
-		if (this.#seen.size > MAX_VALUES) this.#seen.delete(this.#seen.keys().next().value as string);
+		this.#highest ??= new Map();
+		this.#highest.delete(key);
+		this.#highest.set(key, highest);
+		if (this.#highest.size > MAX_VALUES) this.#highest.delete(this.#highest.keys().next().value as string);
 	}
 }
 
-export const createView = (): View => new SocketView();
+export const versionFilter = (): VersionFilter => new SocketVersions();

@@ -1,59 +1,89 @@
-// The lists that sockets of this node watch: read once, moved by what topics tell, shown ten times a second at most.
-import type { Feed, TopicContract } from "../../../contract/topic.ts";
-import type { Client, Prepared } from "./client.ts";
+// The lists that sockets of this node watch: read once, changed by the topics' messages, sent at most ten times a second.
+import type { Delivery, TopicContract, WatchedList } from "../../../contract/topic.ts";
+import { type Member, type RoomFrame, type Rooms, watchersRoom } from "../rooms.ts";
 
-const EVERY_MS = 100;
+const SEND_EVERY_MS = 100;
 
-/** The feeds that topics move, by name. */
-export const feedsOf = (topics: Record<string, TopicContract>) =>
-	new Map(Object.values(topics).flatMap(({ feed }) => (feed ? [[feed.name, feed as Feed<unknown>] as const] : [])));
+export interface WatchedLists {
+	names(): IterableIterator<string>;
+	/** The action that answers a whole list. */
+	snapshotOf(name: string): string;
+	/** Changes a list by a message and sends it to its watchers soon. */
+	update(list: WatchedList<unknown>, message: unknown): void;
+	/** Sends one watcher the list as it was just read, with the changes since; nothing if it does not watch any more. */
+	send(name: string, snapshot: unknown, watcher: Member): void;
+}
 
-export interface Watched {
-	/** A message that moves the list. */
-	move(message: unknown): void;
-	/** Shows a socket the list as it was read just now, and keeps it for what comes. */
-	show(snapshot: unknown, client: Client): void;
-	/** Nobody watches any more. */
+/** The lists that the topics' contracts declare. */
+export function watchedLists(topics: Record<string, TopicContract>, rooms: Rooms): WatchedLists {
+	const lists = new Map<string, LiveList>();
+	for (const { deliveries = [] } of Object.values(topics))
+		for (const { to, frame } of deliveries as readonly Delivery<unknown>[])
+			if (typeof to === "object" && "watchersOf" in to)
+				lists.set(to.watchersOf.name, liveList(to.watchersOf, frame as string, rooms));
+	const byRoom = new Map([...lists].map(([name, list]) => [watchersRoom(name), list]));
+	rooms.onEmpty(room => byRoom.get(room)?.forget());
+
+	return {
+		names: () => lists.keys(),
+		snapshotOf: name => lists.get(name)!.snapshot,
+		update: ({ name, apply }, message) => lists.get(name)!.change(list => apply(list, message)),
+		send(name, snapshot, watcher) {
+			if (rooms.has(watchersRoom(name), watcher)) lists.get(name)!.send(snapshot, watcher);
+		}
+	};
+}
+
+type Change = (list: unknown) => unknown;
+
+interface LiveList {
+	snapshot: string;
+	change(apply: Change): void;
+	send(snapshot: unknown, watcher: Member): void;
+	/** No watcher is left. */
 	forget(): void;
 }
 
-export function watchedFeed(room: string, { code, apply, latest }: Feed<unknown>, watchers: () => Iterable<Client>): Watched {
+function liveList({ name, snapshot, latest }: WatchedList<unknown>, code: string, rooms: Rooms): LiveList {
+	const room = watchersRoom(name);
 	let list: unknown;
-	/** What was told while the first list was still being read. */
-	let early: unknown[] = [];
+	/** Changes that arrive while the first snapshot is still being read. */
+	let early: Change[] = [];
 	let timer: NodeJS.Timeout | undefined;
-	let shownAtMs = Number.NEGATIVE_INFINITY;
+	let sentAtMs = Number.NEGATIVE_INFINITY;
 
-	const showAll = () => {
+	const sendToAll = () => {
 		timer = undefined;
-		shownAtMs = performance.now();
-		const frame: Prepared = { room, code, data: list };
-		for (const client of watchers()) client.push(frame, latest as never);
+		sentAtMs = performance.now();
+		const frame: RoomFrame = { room, code, data: list };
+		for (const member of rooms.members(room)) member.push?.(frame, latest as never);
 	};
 
-	const showSoon = () => {
+	const sendSoon = () => {
 		if (timer) return;
-		const waitMs = shownAtMs + EVERY_MS - performance.now();
-		if (waitMs <= 0) showAll();
-		else timer = setTimeout(showAll, waitMs);
+		const waitMs = sentAtMs + SEND_EVERY_MS - performance.now();
+		if (waitMs <= 0) sendToAll();
+		else timer = setTimeout(sendToAll, waitMs);
 	};
 
 	return {
-		move(message) {
-			if (list === undefined) early.push(message);
+		snapshot,
+
+		change(apply) {
+			if (list === undefined) early.push(apply);
 			else {
-				list = apply(list, message as never);
-				showSoon();
+				list = apply(list);
+				sendSoon();
 			}
 		},
 
-		show(snapshot, client) {
-			const known = new Map((list === undefined ? [] : latest.shows(list, {})).map(({ key, version }) => [key, version]));
-			// What has been told meanwhile must not be taken back by a list that was read before.
-			const raised = latest.raise ? latest.raise(snapshot, key => known.get(key) ?? 0) : snapshot;
-			list = early.reduce((soFar, message) => apply(soFar, message as never), raised);
+		send(read, watcher) {
+			const known = new Map((list === undefined ? [] : latest.versions(list, {})).map(({ key, version }) => [key, version]));
+			// The snapshot may have been read before messages that have changed the list since: their values stay.
+			const raised = latest.raise ? latest.raise(read, key => known.get(key) ?? 0) : read;
+			list = early.reduce((soFar, apply) => apply(soFar), raised);
 			early = [];
-			client.push({ room, code, data: list }, { ...latest, always: true } as never);
+			watcher.push?.({ room, code, data: list }, { ...latest, always: true } as never);
 		},
 
 		forget() {

@@ -8,13 +8,15 @@ import { unauthorized } from "../../../mixins/errors.ts";
 import { eventually } from "../../../test/client.ts";
 import { actions, topics } from "../../contract.ts";
 import type { Caller, Meta } from "../../define-service.ts";
+import { localDelivery } from "../deliver.ts";
 import { createPeers } from "../limits/peers.ts";
+import { socketCounters } from "../metrics.ts";
 import { localPresence } from "../presence/presence.ts";
-import { createClient } from "./client.ts";
+import { createRooms, userRoom, watchersRoom } from "../rooms.ts";
+import { type Client, createClient } from "./client.ts";
 import { codelessAction, frameParser } from "./frames.ts";
-import { createHub, userRoom } from "./hub.ts";
 import { openSession } from "./session.ts";
-import { feedsOf } from "./watched-lists.ts";
+import { watchedLists } from "./watched-lists.ts";
 import { webSockets } from "./web-sockets.ts";
 
 const contracts = topics as never;
@@ -37,9 +39,10 @@ async function open({
 	snapshot = async (): Promise<unknown> => [{ name: "a", count: 1 }],
 	buy = async (bought: object, _meta: Meta): Promise<unknown> => bought
 } = {}) {
-	const hub = createHub(contracts);
-	const feeds = feedsOf(contracts);
-	const figures = { pushed: 0, conflated: 0, slow: 0 };
+	const rooms = createRooms(localPresence("me"));
+	const lists = watchedLists(contracts, rooms);
+	const counters = socketCounters();
+	const { counts } = counters;
 	const caller = {
 		async call(name: string, params: { token: string }, options?: { meta: Meta }) {
 			if (name === "users.authenticate") return identityIn(params.token);
@@ -53,24 +56,14 @@ async function open({
 		peers,
 		caller,
 		onConnection: (socket, peer) =>
-			openSession(
-				socket,
-				createClient(socket, {
-					pushed: () => figures.pushed++,
-					conflated: () => figures.conflated++,
-					slow: () => figures.slow++
-				}),
-				peer,
-				{
-					hub,
-					presence: localPresence("me"),
-					caller,
-					guests: true,
-					feeds,
-					parse: frameParser(feeds.keys()),
-					codeless: codelessAction(actions)
-				}
-			)
+			openSession(socket, createClient(socket, counters), peer, {
+				rooms,
+				lists,
+				caller,
+				guests: true,
+				parse: frameParser(lists.names()),
+				codeless: codelessAction(actions)
+			})
 	});
 	const server = createServer().on("upgrade", sockets.upgrade).listen(0, "127.0.0.1");
 	await once(server, "listening");
@@ -91,9 +84,12 @@ async function open({
 		await eventually(() => assert.equal(frames[0]?.code, "connected"), `${user} to be connected`);
 		return { socket, frames, say, be };
 	};
-	const deliver = (user: string, count: number, name = "a") =>
-		hub.deliver({ topic: "SelectionSummary", room: userRoom(user), message: { name, count, user_id: user }, headers: {} });
-	return { url, hub, sockets, figures, connect, deliver };
+	const deliverTo = localDelivery({ topics: contracts, rooms, lists, emit() {} });
+	const summaryTo = (room: string, index: number) => (user: string, count: number, name: string) =>
+		deliverTo({ topic: "SelectionSummary", room, indexes: [index], message: { name, count, user_id: user }, headers: {} });
+	const deliver = (user: string, count: number, name = "a") => summaryTo(userRoom(user), 0)(user, count, name);
+	const deliverToWatchers = (count: number) => summaryTo(watchersRoom("selections"), 1)("u", count, "a");
+	return { url, rooms, sockets, counts, connect, deliver, deliverToWatchers };
 }
 
 describe("sockets", () => {
@@ -112,7 +108,7 @@ describe("sockets", () => {
 	});
 
 	it("leaves the old user's room when a socket becomes somebody else", async () => {
-		const { connect, deliver, hub } = await open();
+		const { connect, deliver, rooms } = await open();
 		const { socket, frames } = await connect("first");
 		socket.send(JSON.stringify({ code: "connect", data: { user: "second" } }));
 		await eventually(() => assert.equal(frames.length, 2), "the second answer");
@@ -122,22 +118,22 @@ describe("sockets", () => {
 			() => assert.deepEqual(frames[2]?.data, { name: "a", count: 2, user_id: "second" }),
 			"the second user's frame"
 		);
-		assert.equal(hub.clients(userRoom("first")).size, 0);
+		assert.equal(rooms.members(userRoom("first")).size, 0);
 	});
 
 	it("replaces waiting counts by newer ones while a peer does not read, and shows it the last one when it does", async () => {
-		const { connect, deliver, figures } = await open();
+		const { connect, deliver, counts } = await open();
 		const { socket, frames } = await connect("slow");
 		socket.pause();
 		// The kernel's buffers take a few megabytes before anything waits here.
 		const name = "n".repeat(60);
 		let count = 0;
-		while (figures.conflated < 1_000 && count < 500_000) {
+		while (counts.conflated < 1_000 && count < 500_000) {
 			for (let burst = 0; burst < 2_000; burst++) deliver("slow", ++count, name);
 			await new Promise(setImmediate);
 		}
-		assert.ok(figures.conflated >= 1_000, `${figures.conflated} frames were replaced`);
-		assert.equal(figures.slow, 0);
+		assert.ok(counts.conflated >= 1_000, `${counts.conflated} frames were replaced`);
+		assert.equal(counts.slow, 0);
 		socket.resume();
 		await eventually(() => assert.deepEqual(frames.at(-1)!.data, { name, count, user_id: "slow" }), "the last count");
 		assert.ok(frames.length < count);
@@ -145,65 +141,60 @@ describe("sockets", () => {
 
 	it("shows a watcher at once what is told while its list is being read, and survives who watches, leaves and watches again", async () => {
 		const reading = Promise.withResolvers<void>();
-		const { connect, hub } = await open({ snapshot: () => reading.promise.then(() => [{ name: "a", count: 3 }]) });
+		const { connect, rooms, deliverToWatchers } = await open({
+			snapshot: () => reading.promise.then(() => [{ name: "a", count: 3 }])
+		});
 		const { socket, frames } = await connect("watcher");
 		const watch = (selections: boolean) => socket.send(JSON.stringify({ code: "watch", data: { selections } }));
-		const tell = (count: number) =>
-			hub.deliver({
-				topic: "SelectionSummary",
-				room: "feed:selections",
-				message: { name: "a", count, user_id: "u" },
-				headers: {}
-			});
 		watch(true);
-		await eventually(() => assert.equal(hub.clients("feed:selections").size, 1), "the socket to watch");
-		tell(4);
+		await eventually(() => assert.equal(rooms.members("list:selections").size, 1), "the socket to watch");
+		deliverToWatchers(4);
 		reading.resolve();
 		await eventually(
 			() => assert.deepEqual(frames.at(-1), { code: "Selections", data: [{ name: "a", count: 4 }] }),
 			"the list with what was told"
 		);
 		// Two changes at once leave a timer behind; whoever leaves and comes back meanwhile finds no list yet.
-		tell(5);
-		tell(6);
+		deliverToWatchers(5);
+		deliverToWatchers(6);
 		for (let again = 0; again < 20; again++) {
 			watch(false);
 			watch(true);
 		}
 		await eventually(() => {
-			tell(7);
+			deliverToWatchers(7);
 			assert.deepEqual(frames.at(-1)?.data, [{ name: "a", count: 7 }]);
 		}, "the newest count");
 	});
 
 	it("forgets a socket that closes while its frames are under way", async () => {
 		const reading = Promise.withResolvers<void>();
-		const { connect, hub } = await open({ snapshot: () => reading.promise.then(() => []) });
+		const { connect, rooms } = await open({ snapshot: () => reading.promise.then(() => []) });
 		const { socket } = await connect("first");
 		socket.send(JSON.stringify({ code: "watch", data: { selections: true } }));
 		socket.send(JSON.stringify({ code: "connect", data: { user: "ghost" } }));
-		await eventually(() => assert.equal(hub.clients("feed:selections").size, 1), "the socket to watch");
+		await eventually(() => assert.equal(rooms.members("list:selections").size, 1), "the socket to watch");
 		socket.terminate();
-		await eventually(() => assert.deepEqual([...hub.rooms()], []), "the socket to be forgotten");
+		await eventually(() => assert.deepEqual([...rooms.names()], []), "the socket to be forgotten");
 		reading.resolve();
 		await new Promise(setImmediate);
 		await new Promise(setImmediate);
-		assert.deepEqual([...hub.rooms()], []);
+		assert.deepEqual([...rooms.names()], []);
 	});
 
 	it("hangs up on a peer that reads nothing of what cannot be replaced, after at most 1 MiB, and disturbs nobody else", async () => {
-		const { connect, deliver, hub, figures } = await open();
+		const { connect, deliver, rooms, counts } = await open();
 		const { socket } = await connect("stuck");
 		const other = await connect("reader");
 		socket.pause();
-		const [client] = hub.clients(userRoom("stuck"));
-		const closed = eventually(() => assert.equal(hub.clients(userRoom("stuck")).size, 0), "the stuck socket to be closed");
-		for (let n = 0; n < 2_000 && figures.slow === 0; n++) {
-			client!.send({ code: "purchase", data: { id: "x".repeat(16_000) } });
+		const [client] = rooms.members(userRoom("stuck"));
+		const closed = eventually(() => assert.equal(rooms.members(userRoom("stuck")).size, 0), "the stuck socket to be closed");
+		for (let n = 0; n < 2_000 && counts.slow === 0; n++) {
+			(client as Client).send({ code: "purchase", data: { id: "x".repeat(16_000) } });
 			if (n % 10 === 0) await new Promise(setImmediate);
 		}
 		await closed;
-		assert.equal(figures.slow, 1);
+		assert.equal(counts.slow, 1);
 		deliver("reader", 1);
 		await eventually(() => assert.equal(other.frames[1]?.code, "SelectionSummary"), "the other one's frame");
 	});
@@ -274,19 +265,19 @@ describe("sockets", () => {
 	});
 
 	it("sends nothing of the former user that was still waiting for a slow peer, and the new one what both were told", async () => {
-		const { connect, deliver, hub, figures } = await open();
+		const { connect, deliver, rooms, counts } = await open();
 		const { socket, frames, be } = await connect(ANN, {}, tokenOf(ANN));
 		socket.pause();
 		const name = "n".repeat(60);
 		let count = 0;
-		while (figures.conflated < 100 && count < 500_000) {
+		while (counts.conflated < 100 && count < 500_000) {
 			for (let burst = 0; burst < 2_000; burst++) deliver(ANN, ++count, name);
 			await new Promise(setImmediate);
 		}
-		assert.ok(figures.conflated >= 100, `${figures.conflated} frames were replaced`);
+		assert.ok(counts.conflated >= 100, `${counts.conflated} frames were replaced`);
 		deliver(ANN, 1, "a secret");
 		be(BEN, tokenOf(BEN));
-		await eventually(() => assert.equal(hub.clients(userRoom(BEN)).size, 1), "the socket to be Ben's");
+		await eventually(() => assert.equal(rooms.members(userRoom(BEN)).size, 1), "the socket to be Ben's");
 		deliver(BEN, count, name);
 		socket.resume();
 		await eventually(() => assert.deepEqual(frames.at(-1)!.data, { name, count, user_id: BEN }), "Ben's frame");

@@ -1,4 +1,4 @@
-// The WebSocket server on /ws: who is let in, how many, and who is still there.
+// The WebSocket server on /ws: accepts upgrades within the limits, pings, and closes at the end.
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
@@ -18,16 +18,16 @@ export interface WebSocketsOptions {
 	isTrusted: Trusted;
 	peers: Peers;
 	caller: Caller;
-	/** Called for each connection, with what it writes to; answers what hears it. */
+	/** Called for each new connection and the stream that it writes to; answers the session that handles its events. */
 	onConnection: (socket: Connection, peer: Peer, duplex: Duplex) => Session;
 }
 
 const MAX_FRAME_BYTES = 64 * 1024;
-/** A peer that has not answered a ping by the next one is gone: found out within 20 s. */
+/** A peer that has not answered a ping by the next one is disconnected: a lost connection is found within 20 s. */
 const PING_EVERY_MS = 10_000;
 const DRAIN_WITHIN_MS = 3_000;
 const CLOSE_WITHIN_MS = 1_000;
-/** A peer that does not answer our goodbye is hung up on: by then it must have gone. */
+/** After our close frame: a peer that has not answered it by then is disconnected. */
 const CLOSING_TIMEOUT_MS = 2_000;
 
 const ignore = () => {};
@@ -35,7 +35,7 @@ const ignore = () => {};
 const within = (promise: Promise<unknown>, ms: number) => Promise.race([promise, delay(ms, undefined, { ref: false })]);
 
 export function webSockets({ allowedOrigins, isTrusted, peers, caller, onConnection }: WebSocketsOptions) {
-	// No deflate: its memory a socket is many times a frame's size. Its types do not know closeTimeout yet.
+	// No compression: it would use many times a frame's size for each socket. The types of ws lack closeTimeout.
 	const server = new WebSocketServer({
 		noServer: true,
 		WebSocket: Connection,
@@ -47,18 +47,18 @@ export function webSockets({ allowedOrigins, isTrusted, peers, caller, onConnect
 	const open = new Set<Connection>();
 	let isStopped = false;
 
-	// One for all sockets, which are `this` to it.
-	const hasClosed = function (this: WebSocket) {
+	// One function for all sockets: each is its `this`.
+	const removeClosed = function (this: WebSocket) {
 		open.delete(this as Connection);
 	};
 
 	const accept = (socket: Connection, duplex: Duplex, peer: Peer) => {
 		open.add(socket);
-		socket.on("close", hasClosed);
+		socket.on("close", removeClosed);
 		socket.session = onConnection(socket, peer, duplex);
 	};
 
-	/** A client that can send its token with the upgrade is known before it is let in. Rejects with what the token's check says. */
+	/** Checks the token of a client that sends one with the upgrade. Rejects with the error of `users.authenticate`. */
 	const identify = async (req: IncomingMessage, peer: Peer) => {
 		const token = bearerOf(req);
 		if (token !== undefined && !peer.identify(await caller.call("users.authenticate", { token }))) throw tooManySockets();
@@ -66,7 +66,7 @@ export function webSockets({ allowedOrigins, isTrusted, peers, caller, onConnect
 
 	const ping = setInterval(() => {
 		for (const socket of open) {
-			// What a paused one answers is not read yet.
+			// A paused socket is not read, so its pong may be there unread.
 			if (socket.isSilent && !socket.isPaused) socket.terminate();
 			socket.isSilent = true;
 			socket.ping();
@@ -79,12 +79,12 @@ export function webSockets({ allowedOrigins, isTrusted, peers, caller, onConnect
 		async upgrade(req: IncomingMessage, duplex: Duplex, head: Buffer) {
 			const { address, isSecure } = clientOf(req, isTrusted);
 			if (!isAllowedOrigin(req, allowedOrigins, isSecure)) return rejectUpgrade(duplex, originNotAllowed);
-			const peer = peers.arrive(address);
+			const peer = peers.connect(address);
 			if (!peer) return rejectUpgrade(duplex, tooManyRequests);
-			// A handshake that fails ends the connection and accepts nothing.
-			const leave = () => peer.leave();
-			duplex.on("close", leave);
-			// The server does not listen any more, the WebSocket not yet: a reset meanwhile would end the process.
+			// A handshake that fails closes the connection without a WebSocket.
+			const disconnect = () => peer.disconnect();
+			duplex.on("close", disconnect);
+			// Neither the HTTP server nor the WebSocket has an error listener now: a reset would end the process.
 			duplex.on("error", ignore);
 			try {
 				await identify(req, peer);
@@ -94,28 +94,28 @@ export function webSockets({ allowedOrigins, isTrusted, peers, caller, onConnect
 			if (isStopped) return rejectUpgrade(duplex, notReady);
 			server.handleUpgrade(req, duplex, head, socket => {
 				accept(socket, duplex, peer);
-				// The WebSocket listens to it by now.
-				duplex.off("close", leave).off("error", ignore);
+				// From here on the WebSocket has its own listeners.
+				duplex.off("close", disconnect).off("error", ignore);
 			});
 		},
 
-		/** Asks every client to come again, to whichever node answers then. */
+		/** Closes every socket; the clients reconnect to any node. */
 		closeAll(code: number, reason: string) {
 			for (const socket of open) socket.close(code, reason);
 		},
 
-		/** Answers what was taken, says goodbye (1001), and hangs up on who does not. */
+		/** Answers the accepted frames, closes every socket with 1001, and disconnects the clients that do not answer the close frame. */
 		async stop() {
 			isStopped = true;
 			clearInterval(ping);
 			await within(Promise.all([...open].map(({ session }) => session?.drain())), DRAIN_WITHIN_MS);
-			const gone = [...open].map(socket => new Promise(resolve => socket.once("close", resolve)));
+			const closed = [...open].map(socket => new Promise(resolve => socket.once("close", resolve)));
 			for (const socket of open) {
-				// A paused socket would not hear the peer's own goodbye.
+				// A paused socket would not read the client's close frame.
 				socket.resume();
 				socket.close(1001, "going away");
 			}
-			await within(Promise.all(gone), CLOSE_WITHIN_MS);
+			await within(Promise.all(closed), CLOSE_WITHIN_MS);
 			for (const socket of open) socket.terminate();
 		}
 	};

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { inSequence } from "./reorder-buffer.ts";
+import { reorderBuffer } from "./reorder-buffer.ts";
 
 const HOLD_MS = 1_000;
 
 const line = (options = {}) => {
 	const passed: string[] = [];
-	const take = inSequence<string>(item => passed.push(item), { holdMs: HOLD_MS, ...options });
+	const take = reorderBuffer<string>(item => passed.push(item), { holdMs: HOLD_MS, ...options });
 	return {
 		passed,
 		take: (key: string, seq: number, afterMs = 0, heardForMs?: number) => take({ key, seq, afterMs }, `${key}${seq}`, heardForMs)
@@ -76,7 +76,7 @@ describe("changes in sequence", () => {
 
 	it("are passed on at once where one topic alone tells of them, whatever was told when nobody listened", () => {
 		const passed: number[] = [];
-		const take = inSequence<number>(seq => passed.push(seq), { holdMs: HOLD_MS });
+		const take = reorderBuffer<number>(seq => passed.push(seq), { holdMs: HOLD_MS });
 		for (const seq of [1, 3, 2, 3, 1_000_000_000, 1_000_000_000]) take({ key: "a", seq }, seq);
 		assert.deepEqual(passed, [1, 3, 1_000_000_000]);
 	});

@@ -1,0 +1,106 @@
+// From a topic's message to the clients: which rooms it goes to, and what the connections of this node get of it. The topics' contracts say both.
+import type { Delivery, Lookup, TopicContract } from "../../contract/topic.ts";
+import type { Caller, Received } from "../define-service.ts";
+import { reorderBuffer } from "./reorder-buffer.ts";
+import { ADMINS, EVERYONE, type RoomFrame, type Rooms, userRoom, watchersRoom } from "./rooms.ts";
+import type { RoomMessage } from "./socket.contract.ts";
+import type { WatchedLists } from "./ws/watched-lists.ts";
+
+type Recipients = Delivery<unknown>["to"];
+
+/** Undefined: the message does not say. */
+function roomIn(to: Recipients, message: unknown): string | undefined {
+	if (to === "everyone") return EVERYONE;
+	if (to === "admins") return ADMINS;
+	if ("watchersOf" in to) return watchersRoom(to.watchersOf.name);
+	if ("room" in to) return to.room(message);
+	const user = to.user(message);
+	return user === undefined ? undefined : userRoom(user);
+}
+
+/** Rejects when the action cannot be answered now. */
+async function lookUp({ action, params, id }: Lookup<unknown>, message: unknown, caller: Caller) {
+	try {
+		return userRoom(id(await caller.call(action as never, params(message) as never)));
+	} catch (error) {
+		if ((error as { code?: number }).code === 404) return undefined;
+		throw error;
+	}
+}
+
+/** The rooms that a topic's messages go to. A message whose user nobody knows goes to its other rooms alone. Rejects when a lookup is unavailable. */
+export async function roomMessagesOf(
+	topic: string,
+	{ deliveries = [] }: TopicContract,
+	received: Received<unknown>[]
+): Promise<RoomMessage[]> {
+	const perMessage = received.map(async ({ message, ctx, record: { headers } }) => {
+		const rooms = new Map<string, RoomMessage>();
+		for (const [index, { to }] of (deliveries as readonly Delivery<unknown>[]).entries()) {
+			let room = roomIn(to, message);
+			if (room === undefined && typeof to === "object" && "lookup" in to && to.lookup)
+				room = await lookUp(to.lookup, message, ctx);
+			if (room === undefined) continue;
+			const known = rooms.get(room);
+			if (known) known.indexes.push(index);
+			else rooms.set(room, { topic, room, indexes: [index], message, headers });
+		}
+		return [...rooms.values()];
+	});
+	return (await Promise.all(perMessage)).flat();
+}
+
+/** Messages for the clients of one room, that are sent together. */
+interface News {
+	room: string;
+	message: unknown;
+	deliveries: Delivery<unknown>[];
+}
+
+export interface LocalDeliveryOptions {
+	topics: Record<string, TopicContract>;
+	rooms: Rooms;
+	lists: WatchedLists;
+	/** Sends an event to the Socket.IO clients of a room of this node. */
+	emit: (room: string, event: string, payload: unknown) => void;
+}
+
+/** Sends a message to this node's connections in its room, as the topic's contract says; news once, and in the order of the changes. */
+export function localDelivery({ topics, rooms, lists, emit }: LocalDeliveryOptions) {
+	const sendNews = ({ room, message, deliveries }: News) => {
+		for (const { frame, event, orderOnly, payload } of deliveries) {
+			const data = payload ? payload(message) : message;
+			if (orderOnly || data === undefined) continue;
+			if (frame !== undefined) {
+				const shared: RoomFrame = { room, code: frame, data };
+				for (const member of rooms.members(room)) member.push?.(shared);
+			}
+			if (event !== undefined) emit(room, event, data);
+		}
+	};
+	const sendInOrder = reorderBuffer<News>(sendNews);
+
+	return ({ topic, room, indexes, message, headers }: RoomMessage) => {
+		const contract = topics[topic];
+		const openedAtMs = rooms.openedAtMs(room);
+		if (!contract || openedAtMs === undefined) return;
+		const news: Delivery<unknown>[] = [];
+		for (const index of indexes) {
+			const delivery = contract.deliveries?.[index] as Delivery<unknown> | undefined;
+			if (!delivery) continue;
+			const { to, frame, latest } = delivery;
+			if (typeof to === "object" && "watchersOf" in to) lists.update(to.watchersOf, message);
+			else if (latest) {
+				const shared: RoomFrame = { room, code: frame, data: message };
+				for (const member of rooms.members(room)) member.push?.(shared, latest as never, headers);
+			} else news.push(delivery);
+		}
+		if (news.length === 0) return;
+		const change = contract.change?.(message, headers);
+		const item = { room, message, deliveries: news };
+		if (!change) return sendNews(item);
+		// A room that has been empty in between gets a numbering of its own: changes from before it opened did not reach this node and are not waited for.
+		const key = `${room} ${openedAtMs} ${change.key}`;
+		sendInOrder({ ...change, key }, item, performance.now() - openedAtMs);
+	};
+}

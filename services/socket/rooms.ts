@@ -1,0 +1,101 @@
+// The one registry of rooms: which connections of this node, on /ws and on Socket.IO, are in which room. Presence tells the other nodes.
+import type { Latest } from "../../contract/topic.ts";
+import type { Headers } from "../../mixins/topics/topic-log.ts";
+import type { Presence } from "./presence/presence.ts";
+
+/** A frame for the /ws clients of a room, with its JSON text once it is written: a thousand sockets share one text. */
+export interface RoomFrame {
+	room: string;
+	code: string;
+	data: unknown;
+	text?: string;
+}
+
+/** A connection in a room. A Socket.IO connection has neither method: Socket.IO itself sends an event to all clients of a room. */
+export interface Member {
+	/** Sends a frame, unless it is of latest values and carries nothing new. */
+	push?(frame: RoomFrame, latest?: Latest<never>, headers?: Headers): void;
+	/** It has left the room: what waits to be sent from there is dropped. */
+	drop?(room: string): void;
+}
+
+/** All Socket.IO clients. */
+export const EVERYONE = "everyone";
+/** The admins who watch the dashboard on Socket.IO. */
+export const ADMINS = "admin:dashboard";
+export const userRoom = (user: string) => `user:${user}`;
+/** The sockets that watch a list. */
+export const watchersRoom = (list: string) => `list:${list}`;
+
+export interface Rooms {
+	/** Resolves once messages for the room reach this node. */
+	enter(room: string, member: Member): Promise<void>;
+	leave(room: string, member: Member): void;
+	has(room: string, member: Member): boolean;
+	members(room: string): ReadonlySet<Member>;
+	/** Since when the room has had members here, in ms of `performance.now()`; undefined: it has none. */
+	openedAtMs(room: string): number | undefined;
+	/** The rooms that have members here. */
+	names(): IterableIterator<string>;
+	/** Calls the listener when the last member has left a room. */
+	onEmpty(listener: (room: string) => void): void;
+}
+
+interface Room {
+	/** Most rooms are of one user with one screen: that one is kept without a set. */
+	members: Member | Set<Member>;
+	readonly openedAtMs: number;
+}
+
+const noMembers: ReadonlySet<Member> = new Set();
+
+export function createRooms(presence: Pick<Presence, "join" | "leave">): Rooms {
+	const rooms = new Map<string, Room>();
+	const listeners: ((room: string) => void)[] = [];
+
+	const add = (name: string, member: Member) => {
+		const room = rooms.get(name);
+		if (room === undefined) rooms.set(name, { members: member, openedAtMs: performance.now() });
+		else if (room.members instanceof Set) room.members.add(member);
+		else if (room.members !== member) room.members = new Set([room.members, member]);
+	};
+
+	/** False if it was not in the room. */
+	const remove = (name: string, member: Member) => {
+		const room = rooms.get(name);
+		if (room === undefined) return false;
+		if (room.members instanceof Set) {
+			if (!room.members.delete(member)) return false;
+			if (room.members.size === 0) rooms.delete(name);
+			return true;
+		}
+		return room.members === member && rooms.delete(name);
+	};
+
+	const members = (name: string): ReadonlySet<Member> => {
+		const found = rooms.get(name)?.members;
+		if (found === undefined) return noMembers;
+		return found instanceof Set ? found : new Set([found]);
+	};
+
+	return {
+		async enter(room, member) {
+			add(room, member);
+			await presence.join(room);
+		},
+
+		leave(room, member) {
+			if (!remove(room, member)) return;
+			member.drop?.(room);
+			if (rooms.has(room)) return;
+			for (const listener of listeners) listener(room);
+			presence.leave(room);
+		},
+
+		has: (room, member) => members(room).has(member),
+		members,
+		openedAtMs: room => rooms.get(room)?.openedAtMs,
+		names: () => rooms.keys(),
+		onEmpty: listener => void listeners.push(listener)
+	};
+}
