@@ -39,7 +39,7 @@ function setUp(
 }
 
 describe("forwarding", () => {
-	it("delivers here at once, and hands every other node just its own", async () => {
+	it("delivers on this node at once, and sends every other node only its own messages", async () => {
 		const { forward, here, calls } = setUp({ x: ["me", "two"], y: ["two"], z: ["three"], nobody: [] }, async () => null);
 		const forwarded = forward(["x", "y", "z", "nobody"].map(messageFor));
 		assert.deepEqual(
@@ -56,20 +56,20 @@ describe("forwarding", () => {
 		);
 	});
 
-	it("tries again until a node that can be expected to answer does", async () => {
+	it("retries until a node answers that can be expected to", async () => {
 		let failures = 3;
 		const { forward, calls } = setUp({ x: ["two"] }, async () => (failures-- > 0 ? Promise.reject(unavailable("two")) : null));
 		await forward([messageFor("x")]);
 		assert.equal(calls.length, 4);
 	});
 
-	it("gives up a node that is gone, and tells it so when it answers again", async () => {
+	it("stops waiting for a dead node, and makes its clients reconnect when it answers again", async () => {
 		let isGone = true;
 		const { forward, calls } = setUp({ x: ["two"] }, async () => (isGone ? Promise.reject(unavailable("two")) : null), false);
 		await forward([messageFor("x")]);
 		isGone = false;
 		await forward([messageFor("x")]);
-		await eventually(() => assert.equal(calls.length, 3), "it to be told");
+		await eventually(() => assert.equal(calls.length, 3), "the call to reconnect");
 		await setImmediate();
 		await forward([messageFor("x")]);
 		assert.deepEqual(
@@ -78,14 +78,14 @@ describe("forwarding", () => {
 		);
 	});
 
-	it("tells a node that has come back, though no other message is for it", async () => {
+	it("makes the clients of a node that is back reconnect without waiting for another message", async () => {
 		let [isExpected, failures] = [false, 4];
 		const answer = async () => (failures-- > 0 ? Promise.reject(unavailable("two")) : null);
 		const { forward, calls } = setUp({ x: ["two"] }, answer, () => isExpected);
 		await forward([messageFor("x")]);
 		isExpected = true;
 		await forward([messageFor("x")]);
-		await eventually(() => assert.equal(failures, -1), "it to be told");
+		await eventually(() => assert.equal(failures, -1), "the call to reconnect");
 		await forward([messageFor("x")]);
 		assert.deepEqual(
 			calls.map(({ missed }) => missed),
@@ -93,7 +93,7 @@ describe("forwarding", () => {
 		);
 	});
 
-	it("holds up nobody for a node that has been given up", async () => {
+	it("does not delay messages for a node that it no longer waits for", async () => {
 		const answers: PromiseWithResolvers<null>[] = [];
 		const { forward, calls } = setUp(
 			{ x: ["two"] },
@@ -106,8 +106,8 @@ describe("forwarding", () => {
 			false
 		);
 		for (let n = 0; n < 5; n++) await forward([messageFor("x")]);
-		assert.equal(calls.length, 2, "it is told once at a time");
-		// What it missed after it was asked may concern sockets that had come anew by then.
+		assert.equal(calls.length, 2, "one such call at a time");
+		// Messages missed during the call may concern clients that had reconnected by then.
 		answers[1]?.resolve(null);
 		await setImmediate();
 		assert.deepEqual(

@@ -10,18 +10,19 @@ const line = (options = {}) => {
 	const take = reorderBuffer<string>(item => passed.push(item), { holdMs: HOLD_MS, ...options });
 	return {
 		passed,
-		take: (key: string, seq: number, afterMs = 0, heardForMs?: number) => take({ key, seq, afterMs }, `${key}${seq}`, heardForMs)
+		take: (key: string, seq: number, afterMs = 0, receivedForMs?: number) =>
+			take({ key, seq, afterMs }, `${key}${seq}`, receivedForMs)
 	};
 };
 
-describe("changes in sequence", () => {
+describe("changes in the reorder buffer", () => {
 	it("are passed on at once when they come in order, and once when they come twice", () => {
 		const { passed, take } = line();
 		for (const seq of [1, 1, 2, 1, 2, 3, 3]) take("a", seq);
 		assert.deepEqual(passed, ["a1", "a2", "a3"]);
 	});
 
-	it("come out in order, each once, whatever order they come in and however often", t => {
+	it("are passed on in order, each once, however they arrive", t => {
 		t.mock.timers.enable({ apis: ["setTimeout"] });
 		const changes = fc.array(fc.record({ key: fc.constantFrom("a", "b"), seq: fc.integer({ min: 1, max: 8 }) }), {
 			minLength: 1
@@ -42,7 +43,7 @@ describe("changes in sequence", () => {
 		);
 	});
 
-	it("wait for the one before them, and no longer than they may", t => {
+	it("wait for the change before them, at most for the hold time", t => {
 		t.mock.timers.enable({ apis: ["setTimeout"] });
 		const { passed, take } = line();
 		take("a", 1);
@@ -53,10 +54,10 @@ describe("changes in sequence", () => {
 		assert.deepEqual(passed, ["a1", "a3"]);
 		take("a", 2);
 		take("a", 2);
-		assert.deepEqual(passed, ["a1", "a3", "a2"], "late rather than never, and once");
+		assert.deepEqual(passed, ["a1", "a3", "a2"], "late, and once");
 	});
 
-	it("are waited for where nothing is known of what changed, unless the one before was made long ago", t => {
+	it("wait for earlier changes of a thing not yet known, unless the one before was made long ago", t => {
 		t.mock.timers.enable({ apis: ["setTimeout"] });
 		const { passed, take } = line();
 		take("a", 4, HOLD_MS + 1);
@@ -68,20 +69,20 @@ describe("changes in sequence", () => {
 		assert.deepEqual(passed, ["a4", "b1", "b2", "b3"]);
 	});
 
-	it("are not waited for where those before were made before anybody listened", () => {
+	it("do not wait for changes made before any were received here", () => {
 		const { passed, take } = line();
 		take("a", 4, 500, 499);
 		assert.deepEqual(passed, ["a4"]);
 	});
 
-	it("are passed on at once where one topic alone tells of them, whatever was told when nobody listened", () => {
+	it("are passed on at once where one topic alone reports them, whatever numbers are absent", () => {
 		const passed: number[] = [];
 		const take = reorderBuffer<number>(seq => passed.push(seq), { holdMs: HOLD_MS });
 		for (const seq of [1, 3, 2, 3, 1_000_000_000, 1_000_000_000]) take({ key: "a", seq }, seq);
 		assert.deepEqual(passed, [1, 3, 1_000_000_000]);
 	});
 
-	it("come late rather than never where what came first was made long after them", t => {
+	it("are passed on late where the first to arrive was made long after them", t => {
 		t.mock.timers.enable({ apis: ["setTimeout"] });
 		const { passed, take } = line();
 		take("a", 3, HOLD_MS + 1);
@@ -91,10 +92,10 @@ describe("changes in sequence", () => {
 		assert.deepEqual(passed, ["a3", "a1", "a2"]);
 		take("b", 1_000_000_000, 5);
 		t.mock.timers.tick(HOLD_MS);
-		assert.equal(passed.at(-1), "b1000000000", "a number that nobody counts up to is waited for no longer than any");
+		assert.equal(passed.at(-1), "b1000000000", "a gap of any width is waited for no longer than the hold time");
 	});
 
-	it("are forgotten for the things that have not changed for longest, never with one that waits", t => {
+	it("are evicted for the things longest unchanged, but not while one waits", t => {
 		t.mock.timers.enable({ apis: ["setTimeout"] });
 		const { passed, take } = line({ maxKeys: 2 });
 		take("a", 2, 0);

@@ -6,31 +6,31 @@ import { createPeers } from "./peers.ts";
 
 const HOUR_MS = 3_600_000;
 
-/** Peers of a node that is told so much of which sessions have been revoked. */
+/** `revoked`: the answer of `users.revoked`. */
 function open({
 	maxSocketsPerAddress = 0,
 	maxSocketsPerAccount = 0,
 	maxFramesPerSecond = 0,
 	revoked = async () => [] as string[]
 } = {}) {
-	const asked: string[][] = [];
+	const checked: string[][] = [];
 	const caller = {
 		call: (_: string, { sessions }: { sessions: string[] }) => {
-			asked.push(sessions);
+			checked.push(sessions);
 			return revoked();
 		}
 	} as unknown as Caller;
 	const peers = createPeers({ caller, maxSocketsPerAddress, maxSocketsPerAccount, maxFramesPerSecond });
 	peers.start();
-	/** One more peer, and why it was over. */
-	const arrive = (identity?: Identity, address = "1") => {
+	/** A new peer, and the reasons for which its identity ended. */
+	const connect = (identity?: Identity, address = "1") => {
 		const peer = peers.connect(address)!;
-		const over: string[] = [];
-		peer.holder = { onIdentityEnded: reason => over.push(reason) };
+		const ended: string[] = [];
+		peer.holder = { onIdentityEnded: reason => ended.push(reason) };
 		if (identity) assert.ok(peer.identify(identity));
-		return { peer, over };
+		return { peer, ended };
 	};
-	return { peers, arrive, asked };
+	return { peers, connect, checked };
 }
 
 const identity = (id: string, { session = id, endsInMs = HOUR_MS } = {}): Identity => ({
@@ -40,7 +40,7 @@ const identity = (id: string, { session = id, endsInMs = HOUR_MS } = {}): Identi
 	expiresAtMs: Date.now() + endsInMs
 });
 
-/** Lets so much time pass, and whoever was asked meanwhile answer. */
+/** Lets time pass, and pending calls resolve. */
 const pass = async (ms: number) => {
 	for (let passed = 0; passed < ms; passed += 1_000) {
 		mock.timers.tick(1_000);
@@ -55,75 +55,75 @@ describe("peers", () => {
 		mock.method(performance, "now", () => Date.now());
 	});
 
-	it("are over once their tokens have ended, each at its own time, and are told so once", async () => {
-		const { arrive } = open();
+	it("end once their tokens have expired, each at its own time and once", async () => {
+		const { connect } = open();
 		const [early, late, guest] = [
-			arrive(identity("a", { endsInMs: 3_500 })),
-			arrive(identity("b", { endsInMs: 9_000 })),
-			arrive()
+			connect(identity("a", { endsInMs: 3_500 })),
+			connect(identity("b", { endsInMs: 9_000 })),
+			connect()
 		];
 		await pass(3_000);
-		assert.deepEqual(early.over, []);
+		assert.deepEqual(early.ended, []);
 		await pass(1_000);
-		assert.deepEqual([early.over, late.over], [["the token has ended"], []]);
+		assert.deepEqual([early.ended, late.ended], [["the token has ended"], []]);
 		await pass(60_000);
-		assert.deepEqual([early.over.length, late.over.length, guest.over.length], [1, 1, 0]);
+		assert.deepEqual([early.ended.length, late.ended.length, guest.ended.length], [1, 1, 0]);
 	});
 
-	it("stay, however long the token lasts", async () => {
-		const { arrive } = open();
-		const { over } = arrive(identity("a", { endsInMs: 2 ** 31 + 10_000 }));
+	it("stay, however late the token expires", async () => {
+		const { connect } = open();
+		const { ended } = connect(identity("a", { endsInMs: 2 ** 31 + 10_000 }));
 		await pass(5_000);
-		assert.deepEqual(over, []);
+		assert.deepEqual(ended, []);
 	});
 
-	it("stay on with a fresh token", async () => {
-		const { arrive } = open();
-		const { peer, over } = arrive(identity("a", { endsInMs: 2_000 }));
+	it("stay with a fresh token", async () => {
+		const { connect } = open();
+		const { peer, ended } = connect(identity("a", { endsInMs: 2_000 }));
 		peer.identify(identity("a", { endsInMs: 60_000 }));
 		await pass(30_000);
-		assert.deepEqual(over, []);
+		assert.deepEqual(ended, []);
 		await pass(31_000);
-		assert.deepEqual(over, ["the token has ended"]);
+		assert.deepEqual(ended, ["the token has ended"]);
 	});
 
-	it("are over when their session is revoked, and only they; nobody is asked where nobody is signed in", async () => {
-		const { arrive, asked } = open({ revoked: async () => ["s1"] });
+	it("end when their session is revoked, and no others; without signed-in peers no session is checked", async () => {
+		const { connect, checked } = open({ revoked: async () => ["s1"] });
 		await pass(5_000);
-		assert.deepEqual(asked, []);
+		assert.deepEqual(checked, []);
 		const [one, tab, other] = [
-			arrive(identity("a", { session: "s1" })),
-			arrive(identity("a", { session: "s1" })),
-			arrive(identity("a", { session: "s2" }))
+			connect(identity("a", { session: "s1" })),
+			connect(identity("a", { session: "s1" })),
+			connect(identity("a", { session: "s2" }))
 		];
 		await pass(1_000);
-		assert.deepEqual([one.over, tab.over, other.over], [["the session was revoked"], ["the session was revoked"], []]);
+		assert.deepEqual([one.ended, tab.ended, other.ended], [["the session was revoked"], ["the session was revoked"], []]);
 		assert.deepEqual(
 			[one, tab, other].map(({ peer }) => peer.identity?.session),
 			[undefined, undefined, other.peer.identity!.session]
 		);
-		assert.deepEqual(asked, [["s1", "s2"]]);
+		assert.deepEqual(checked, [["s1", "s2"]]);
 	});
 
-	it("stay while nobody can say what has been revoked, until their tokens end", async () => {
-		const { arrive } = open({ revoked: () => Promise.reject(new Error("Postgres is away")) });
-		const { over } = arrive(identity("a", { endsInMs: 10_000 }));
+	it("stay until their tokens expire while the revocation list is unavailable", async () => {
+		const { connect } = open({ revoked: () => Promise.reject(new Error("Postgres is unavailable")) });
+		const { ended } = connect(identity("a", { endsInMs: 10_000 }));
 		await pass(9_000);
-		assert.deepEqual(over, []);
+		assert.deepEqual(ended, []);
 		await pass(1_000);
-		assert.deepEqual(over, ["the token has ended"]);
+		assert.deepEqual(ended, ["the token has ended"]);
 	});
 
-	it("are asked about once at a time, however long the answer takes", async () => {
-		const { arrive, asked } = open({ revoked: () => new Promise(() => {}) });
-		arrive(identity("a"));
+	it("are checked once at a time, however long the answer takes", async () => {
+		const { connect, checked } = open({ revoked: () => new Promise(() => {}) });
+		connect(identity("a"));
 		await pass(30_000);
-		assert.equal(asked.length, 1);
+		assert.equal(checked.length, 1);
 	});
 
-	it("are so many an account and no more, and a place is free again when one leaves or becomes somebody else's", () => {
-		const { peers, arrive } = open({ maxSocketsPerAccount: 2 });
-		const [one, two] = [arrive(identity("a")), arrive(identity("a"))];
+	it("are limited per account, and free their place when they disconnect or get another identity", () => {
+		const { peers, connect } = open({ maxSocketsPerAccount: 2 });
+		const [one, two] = [connect(identity("a")), connect(identity("a"))];
 		const third = peers.connect("1")!;
 		assert.equal(third.identify(identity("b")), true);
 		assert.equal(third.identify(identity("a")), false);
@@ -137,7 +137,7 @@ describe("peers", () => {
 		assert.equal(peers.connect("1")!.identify(identity("a")), true);
 	});
 
-	it("take no place of an account after they have left", () => {
+	it("take no place of an account after they have disconnected", () => {
 		const { peers } = open({ maxSocketsPerAccount: 1 });
 		const gone = peers.connect("1")!;
 		gone.disconnect();
@@ -145,40 +145,40 @@ describe("peers", () => {
 		assert.equal(peers.connect("1")!.identify(identity("a")), true);
 	});
 
-	it("send so much by themselves, so much an account and so much an address, and five times that at once", () => {
-		const { arrive } = open({ maxFramesPerSecond: 1 });
+	it("are limited in frames per socket, per account and per address, with bursts of five times the rate", () => {
+		const { connect } = open({ maxFramesPerSecond: 1 });
 		const taken = (...peers: { take(): boolean }[]) =>
 			peers.reduce((sum, peer) => sum + [1, 2, 3, 4, 5, 6].filter(() => peer.take()).length, 0);
 		const many = (n: number, as: (at: number) => string, address: string) =>
-			Array.from({ length: n }, (_, at) => arrive(identity(as(at)), address).peer);
-		assert.equal(taken(arrive(undefined, "1").peer), 5);
+			Array.from({ length: n }, (_, at) => connect(identity(as(at)), address).peer);
+		assert.equal(taken(connect(undefined, "1").peer), 5);
 		assert.equal(taken(...many(12, () => "a", "2")), 25);
 		assert.equal(taken(...many(12, () => "a", "3")), 0);
 		assert.equal(taken(...many(40, at => `b${at}`, "4")), 100);
 	});
 
-	it("are not forgiven a flood for coming again", async () => {
-		const { arrive } = open({ maxFramesPerSecond: 1 });
-		const sockets = Array.from({ length: 6 }, () => arrive(identity("a")).peer);
+	it("do not get a new limit by reconnecting after a flood", async () => {
+		const { connect } = open({ maxFramesPerSecond: 1 });
+		const sockets = Array.from({ length: 6 }, () => connect(identity("a")).peer);
 		for (const peer of sockets) for (let n = 0; n < 6; n++) peer.take();
 		for (const peer of sockets) peer.disconnect();
 		await pass(1_000);
-		const again = arrive(identity("a")).peer;
-		const other = arrive(identity("a")).peer;
+		const again = connect(identity("a")).peer;
+		const other = connect(identity("a")).peer;
 		const taken = [again, other].flatMap(peer => [1, 2, 3, 4, 5].filter(() => peer.take()));
-		assert.equal(taken.length, 5, "what a second gives back");
+		assert.equal(taken.length, 5, "the frames of one second");
 	});
 
-	it("leave to the others of their address what they need, however often they come again to flood", () => {
-		const { arrive } = open({ maxFramesPerSecond: 100 });
-		const neighbour = arrive(undefined, "1").peer;
+	it("leave the other clients of their address room to send, however often they reconnect and flood", () => {
+		const { connect } = open({ maxFramesPerSecond: 100 });
+		const neighbour = connect(undefined, "1").peer;
 		for (let lives = 0; lives < 1_000; lives++) {
 			mock.timers.tick(10);
-			const { peer } = arrive(undefined, "1");
+			const { peer } = connect(undefined, "1");
 			while (peer.take());
 			peer.disconnect();
 			if (lives % 100 === 0) assert.ok(neighbour.take(), `after ${lives} floods`);
 		}
-		assert.ok(arrive(undefined, "1").peer.take(), "and let others come");
+		assert.ok(connect(undefined, "1").peer.take(), "and new sockets can send");
 	});
 });

@@ -48,14 +48,14 @@ describe("presence in Redis", () => {
 			rooms.add(room);
 			await presence.join(room);
 		};
-		/** Its connection is cut, as that of a process that is killed with -9: nobody says goodbye. */
+		/** Its connection is lost without any clean-up, like that of a process killed with -9. */
 		const cut = () => {
 			running.splice(running.indexOf(nodeID), 1);
 			redis.client.disconnect();
 		};
 		return { presence, join, rooms, expired, cut, reconnect: () => redis.client.connect() };
 	};
-	/** All that Redis holds of a node. */
+	/** All keys in Redis that mention a node. */
 	const tracesOf = async (nodeID: string) => {
 		const keys = await watcher.client.keys(`${keyPrefix}*`);
 		const found = await Promise.all(
@@ -67,7 +67,7 @@ describe("presence in Redis", () => {
 		);
 		return found.flat().map(key => key.slice(keyPrefix.length));
 	};
-	const forget = async () => watcher.client.del(await watcher.client.keys(`${keyPrefix}*`));
+	const deleteAll = async () => watcher.client.del(await watcher.client.keys(`${keyPrefix}*`));
 
 	it("finds the nodes of a room as soon as join has resolved, and no others", async () => {
 		const [one, two, three] = [await node("one"), await node("two"), await node("three")];
@@ -88,8 +88,8 @@ describe("presence in Redis", () => {
 	});
 
 	it("finds a node as soon as any join has resolved, however often its sockets came and went before", async () => {
-		const [here, asking] = [await node("revolving"), await node("asking")];
-		const turn = () => new Promise(setImmediate);
+		const [here, other] = [await node("revolving"), await node("other")];
+		const nextTurn = () => new Promise(setImmediate);
 		await fc.assert(
 			fc.asyncProperty(fc.array(fc.constantFrom("enter", "leave", "wait", "turn"), { maxLength: 12 }), async steps => {
 				const room = `user:${randomUUID()}`;
@@ -102,13 +102,13 @@ describe("presence in Redis", () => {
 					} else if (step === "leave" && sockets > 0 && --sockets === 0) {
 						here.rooms.delete(room);
 						here.presence.leave(room);
-					} else await (step === "wait" ? last : turn());
+					} else await (step === "wait" ? last : nextTurn());
 				}
 				await here.join(room);
-				assert.deepEqual((await asking.presence.nodesOf([room])).get(room), ["revolving"]);
+				assert.deepEqual((await other.presence.nodesOf([room])).get(room), ["revolving"]);
 				here.presence.leave(room);
 				await eventually(
-					async () => assert.deepEqual((await asking.presence.nodesOf([room])).get(room), []),
+					async () => assert.deepEqual((await other.presence.nodesOf([room])).get(room), []),
 					"the room to be left"
 				);
 			}),
@@ -116,10 +116,10 @@ describe("presence in Redis", () => {
 		);
 	});
 
-	it("tells Redis once of a room that many enter", async () => {
+	it("writes a room to Redis once when many enter it", async () => {
 		const { join } = await node("crowded");
 		const room = `feed:${randomUUID()}`;
-		// One comes before the one before it is told of.
+		// Each enters before the write for the one before is confirmed.
 		const joins: Promise<void>[] = [];
 		for (let n = 0; n < 20; n++) {
 			joins.push(join(room));
@@ -131,26 +131,26 @@ describe("presence in Redis", () => {
 		assert.equal(await watcher.client.exists(`${keyPrefix}room:${room}`), 0);
 	});
 
-	it("sends to everybody right after Redis forgot everything, and again only to those concerned once they have registered anew", async () => {
+	it("names every node right after Redis has lost all keys, and only the room's once the nodes have registered again", async () => {
 		const here = await node("forgotten");
 		const room = `user:${randomUUID()}`;
 		await here.join(room);
-		await forget();
+		await deleteAll();
 		assert.deepEqual((await here.presence.nodesOf([room])).get(room)?.toSorted(), [...running].sort());
 		await eventually(
 			async () => assert.deepEqual((await here.presence.nodesOf([room])).get(room), ["forgotten"]),
-			"the nodes to register anew"
+			"the nodes to register again"
 		);
 	});
 
-	it("counts a node whose lease has run out among those to be told, as long as the broker knows it", async () => {
+	it("names a node whose lease has expired for every room, as long as the broker knows it", async () => {
 		const { presence } = await node("keeper");
 		running.push("silent");
 		const room = `user:${randomUUID()}`;
-		// Those who were forgotten before may still be registering anew.
+		// Nodes of the test before may still be registering again.
 		await eventually(
 			async () => assert.deepEqual((await presence.nodesOf([room])).get(room), ["silent"]),
-			"only the silent one to be unsure"
+			"only the silent node to be unregistered"
 		);
 		assert.equal(await presence.isExpected("silent", 4_000), true);
 		assert.equal(await presence.isExpected("silent", 6_000), false);
@@ -159,7 +159,7 @@ describe("presence in Redis", () => {
 		assert.equal(await presence.isExpected("silent", 0), false);
 	});
 
-	it("knows a node that was killed and is back in the rooms it has now, and in none of its former life", async () => {
+	it("names a restarted node for the rooms it has now, and not for those it had before it was killed", async () => {
 		const former = await node("killed");
 		const [gone, both, now] = ["gone", "both", "now"].map(room => `user:${room}-${randomUUID()}`) as [string, string, string];
 		await former.join(gone);
@@ -171,19 +171,19 @@ describe("presence in Redis", () => {
 		assert.deepEqual((await tracesOf("killed")).sort(), ["node:killed", "nodes", `room:${both}`, `room:${now}`, "rooms:killed"]);
 	});
 
-	it("forgets a node that never comes back, whoever asks for its rooms or not, and tells it so if it was not dead", async () => {
+	it("removes all rooms of a node that does not come back, and calls onExpired on it if it was alive after all", async () => {
 		const { join, cut, expired, reconnect } = await node("lost");
 		const rooms = Array.from({ length: 1_100 }, () => `user:${randomUUID()}`);
 		await Promise.all(rooms.map(join));
 		cut();
-		await eventually(async () => assert.deepEqual(await tracesOf("lost"), []), "the others to bury it");
+		await eventually(async () => assert.deepEqual(await tracesOf("lost"), []), "the others to remove its rooms");
 		assert.deepEqual(expired, []);
 		await reconnect();
-		await eventually(() => assert.deepEqual(expired, ["lost"]), "it to hear that it was given up");
+		await eventually(() => assert.deepEqual(expired, ["lost"]), "onExpired to be called");
 		assert.equal((await tracesOf("lost")).length, rooms.length + 3);
 	});
 
-	it("expects a busy node to answer in the end, but not for ever", async () => {
+	it("expects a busy node to answer for 30 s, and no longer", async () => {
 		await node("busy");
 		const { presence } = await node("waiting");
 		running.splice(running.indexOf("busy"), 1);

@@ -41,16 +41,16 @@ describe("frames from clients", () => {
 		[{ code: "connect", data: { user: "u", admin: true } }, "admin"],
 		[{ code: "watch", data: { everything: true } }, "everything"]
 	] as const)
-		it(`refuses ${JSON.stringify(frame)} and names ${field || "the frame"}`, () => assert.equal(fieldOf(frame), field));
+		it(`rejects ${JSON.stringify(frame)} and names ${field || "the frame"}`, () => assert.equal(fieldOf(frame), field));
 });
 
 describe("error frames", () => {
-	it("name the first field that is wrong", () => {
+	it("name the first wrong field", () => {
 		const { data } = errorFrame(invalid([{ field: "amount", message: "must be greater than 0" }]), "p1");
 		assert.deepEqual(data, { type: "VALIDATION_ERROR", message: "amount: must be greater than 0", field: "amount", id: "p1" });
 	});
 
-	it("tell a conflict from what may succeed later", () => {
+	it("have different types for a conflict and for an outage", () => {
 		assert.equal(errorFrame(conflict("other amount", {})).data.type, "CONFLICT");
 		assert.equal(errorFrame(unavailable("Postgres")).data.type, "UNAVAILABLE");
 		assert.equal(
@@ -59,14 +59,14 @@ describe("error frames", () => {
 		);
 	});
 
-	it("name so many of ten thousand faults and no more", () => {
-		const faults = Array.from({ length: 10_000 }, (_, n) => ({ field: `f${n}`, message: "is not known here" }));
-		const { message, field } = errorFrame(invalid(faults)).data as { message: string; field: string };
+	it("name the first few of ten thousand field errors", () => {
+		const fieldErrors = Array.from({ length: 10_000 }, (_, n) => ({ field: `f${n}`, message: "is not known here" }));
+		const { message, field } = errorFrame(invalid(fieldErrors)).data as { message: string; field: string };
 		assert.equal(field, "f0");
 		assert.ok(message.startsWith("f0: is not known here; f1: ") && message.length < 1_100);
 	});
 
-	it("say nothing of what is inside", () => {
+	it("contain no internal details", () => {
 		const { data } = errorFrame(new Error("relation purchases does not exist at db-7.internal"));
 		assert.deepEqual(data, { type: "INTERNAL_ERROR", message: "Something went wrong here" });
 	});

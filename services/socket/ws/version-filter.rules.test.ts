@@ -11,8 +11,8 @@ const latestOf = <Message>({ deliveries }: { deliveries?: readonly Delivery<Mess
 const summary = latestOf(topics.SelectionSummary);
 const balance = latestOf(wallet.WalletBalance);
 
-describe("what one socket is shown", () => {
-	it("never shows a lower count of a name, whatever order and kind of frames it comes in", () => {
+describe("the versions that one socket gets", () => {
+	it("never lets a count of a name go down, whatever the order and kind of frames", () => {
 		const count = fc.record({ name: fc.constantFrom("a", "b"), count: fc.nat(20) });
 		const frame = fc.oneof(
 			count.map(one => ({ code: "SelectionSummary", data: { ...one, user_id: "u" }, latest: summary })),
@@ -35,7 +35,7 @@ describe("what one socket is shown", () => {
 		);
 	});
 
-	it("raises a pick's count to what a list has already shown, so that the pick is confirmed and nothing goes down", () => {
+	it("raises a pick's count to the count of an earlier list, so that the pick is confirmed and no count goes down", () => {
 		const versions = versionFilter();
 		versions.filter("Selections", [{ name: "a", count: 12 }], countVersions);
 		assert.deepEqual(versions.filter("SelectionSummary", { name: "a", count: 11, user_id: "u" }, summary), {
@@ -45,14 +45,14 @@ describe("what one socket is shown", () => {
 		});
 	});
 
-	it("tells nothing twice when a message is delivered again", () => {
+	it("sends nothing when a message is delivered again", () => {
 		const versions = versionFilter();
 		const message = { name: "a", count: 3, user_id: "u" };
 		assert.equal(versions.filter("SelectionSummary", message, summary), message);
 		assert.equal(versions.filter("SelectionSummary", message, summary), undefined);
 	});
 
-	it("answers every synchronisation, also when nothing has changed", () => {
+	it("sends every synchronization, also when nothing has changed", () => {
 		const versions = versionFilter();
 		const latest = { ...countVersions, always: true as const };
 		const counts = [{ name: "a", count: 0 }];
@@ -60,20 +60,20 @@ describe("what one socket is shown", () => {
 		assert.equal(versions.filter("SynchronizationResults", counts, latest), counts);
 	});
 
-	it("leaves out an older balance, told apart by its sequence number and not by its amount", () => {
+	it("drops an older balance by its sequence number, not by its amount", () => {
 		const versions = versionFilter();
 		const of = (total: number) => ({ user_id: "u", balances: { total } });
 		assert.deepEqual(versions.filter("balance", of(5), balance, { seq: "2" }), of(5));
 		assert.equal(versions.filter("balance", of(9), balance, { seq: "1" }), undefined);
 	});
 
-	it("leaves out what is older than another kind of frame has shown, where it cannot be raised", () => {
+	it("drops a frame with an older version than another kind of frame had, where it cannot be raised", () => {
 		const versions = versionFilter();
 		versions.filter("receipt", 3, { versions: version => [{ key: "x", version }] });
 		assert.equal(versions.filter("balance", 2, { versions: version => [{ key: "x", version }] }), undefined);
 	});
 
-	it("shows the balance of whoever the socket has become, however many purchases the one before had made", () => {
+	it("sends the balance of a socket's new user, however many purchases the former user had made", () => {
 		const versions = versionFilter();
 		const of = (user_id: string) => ({ user_id, balances: { total: 1 } });
 		versions.filter("balance", of("first"), balance, { seq: "3" });

@@ -23,7 +23,7 @@ const contracts = topics as never;
 
 const ANN = `acct_${"a".repeat(32)}`;
 const BEN = `acct_${"b".repeat(32)}`;
-/** Here a token is what it says. */
+/** A token of this test names its account. */
 const tokenOf = (id: string) => `token of ${id}`.replaceAll(" ", ".");
 const identityIn = (token: string) => {
 	const [, id] = /^token\.of\.(.+)$/.exec(token) ?? [];
@@ -31,7 +31,7 @@ const identityIn = (token: string) => {
 	return { id, role: "user", session: id, expiresAtMs: Date.now() + 60_000 };
 };
 
-/** A WebSocket server with everything but the rest of the system behind it. */
+/** A WebSocket server; the rest of the system is replaced by `caller`. */
 async function open({
 	maxSocketsPerAddress = 0,
 	maxSocketsPerAccount = 0,
@@ -78,11 +78,11 @@ async function open({
 		const frames: { code: string; data: unknown }[] = [];
 		socket.on("message", data => frames.push(JSON.parse(String(data))));
 		await once(socket, "open");
-		const say = (frame: object) => socket.send(JSON.stringify(frame));
-		const be = (id: string, its?: string) => say({ code: "connect", data: { user: id, token: its } });
-		be(user, token);
+		const sendFrame = (frame: object) => socket.send(JSON.stringify(frame));
+		const connectAs = (id: string, its?: string) => sendFrame({ code: "connect", data: { user: id, token: its } });
+		connectAs(user, token);
 		await eventually(() => assert.equal(frames[0]?.code, "connected"), `${user} to be connected`);
-		return { socket, frames, say, be };
+		return { socket, frames, sendFrame, connectAs };
 	};
 	const deliverTo = localDelivery({ topics: contracts, rooms, lists, emit() {} });
 	const summaryTo = (room: string, index: number) => (user: string, count: number, name: string) =>
@@ -93,7 +93,7 @@ async function open({
 }
 
 describe("sockets", () => {
-	it("gives every socket of a user the frame and nobody else's", async () => {
+	it("sends a frame to every socket of its user and to no other", async () => {
 		const { connect, deliver } = await open();
 		const [one, two, other] = [await connect("u"), await connect("u"), await connect("other")];
 		deliver("u", 1);
@@ -102,12 +102,12 @@ describe("sockets", () => {
 			await eventually(() => assert.deepEqual(frames[1]?.data, { name: "a", count: 1, user_id: "u" }), "the frame");
 		await eventually(
 			() => assert.deepEqual(other.frames[1]?.data, { name: "a", count: 2, user_id: "other" }),
-			"the other's frame"
+			"the other user's frame"
 		);
 		assert.deepEqual([one.frames.length, other.frames.length], [2, 2]);
 	});
 
-	it("leaves the old user's room when a socket becomes somebody else", async () => {
+	it("leaves the former user's room when a socket connects as another user", async () => {
 		const { connect, deliver, rooms } = await open();
 		const { socket, frames } = await connect("first");
 		socket.send(JSON.stringify({ code: "connect", data: { user: "second" } }));
@@ -121,11 +121,11 @@ describe("sockets", () => {
 		assert.equal(rooms.members(userRoom("first")).size, 0);
 	});
 
-	it("replaces waiting counts by newer ones while a peer does not read, and shows it the last one when it does", async () => {
+	it("replaces queued counts by newer ones while a client does not read, and sends the last one when it reads", async () => {
 		const { connect, deliver, counts } = await open();
 		const { socket, frames } = await connect("slow");
 		socket.pause();
-		// The kernel's buffers take a few megabytes before anything waits here.
+		// The kernel buffers a few megabytes before frames are queued here.
 		const name = "n".repeat(60);
 		let count = 0;
 		while (counts.conflated < 1_000 && count < 500_000) {
@@ -139,7 +139,7 @@ describe("sockets", () => {
 		assert.ok(frames.length < count);
 	});
 
-	it("shows a watcher at once what is told while its list is being read, and survives who watches, leaves and watches again", async () => {
+	it("sends a watcher its list with the changes made while the list was read, also after it unsubscribes and subscribes repeatedly", async () => {
 		const reading = Promise.withResolvers<void>();
 		const { connect, rooms, deliverToWatchers } = await open({
 			snapshot: () => reading.promise.then(() => [{ name: "a", count: 3 }])
@@ -152,9 +152,9 @@ describe("sockets", () => {
 		reading.resolve();
 		await eventually(
 			() => assert.deepEqual(frames.at(-1), { code: "Selections", data: [{ name: "a", count: 4 }] }),
-			"the list with what was told"
+			"the list with the change"
 		);
-		// Two changes at once leave a timer behind; whoever leaves and comes back meanwhile finds no list yet.
+		// The second of two changes starts a timer; a watcher that leaves and returns before it fires finds no list yet.
 		deliverToWatchers(5);
 		deliverToWatchers(6);
 		for (let again = 0; again < 20; again++) {
@@ -167,22 +167,22 @@ describe("sockets", () => {
 		}, "the newest count");
 	});
 
-	it("forgets a socket that closes while its frames are under way", async () => {
+	it("removes a socket that closes while its frames are in flight from all rooms", async () => {
 		const reading = Promise.withResolvers<void>();
 		const { connect, rooms } = await open({ snapshot: () => reading.promise.then(() => []) });
 		const { socket } = await connect("first");
 		socket.send(JSON.stringify({ code: "watch", data: { selections: true } }));
-		socket.send(JSON.stringify({ code: "connect", data: { user: "ghost" } }));
+		socket.send(JSON.stringify({ code: "connect", data: { user: "second" } }));
 		await eventually(() => assert.equal(rooms.members("list:selections").size, 1), "the socket to watch");
 		socket.terminate();
-		await eventually(() => assert.deepEqual([...rooms.names()], []), "the socket to be forgotten");
+		await eventually(() => assert.deepEqual([...rooms.names()], []), "the socket to be removed");
 		reading.resolve();
 		await new Promise(setImmediate);
 		await new Promise(setImmediate);
 		assert.deepEqual([...rooms.names()], []);
 	});
 
-	it("hangs up on a peer that reads nothing of what cannot be replaced, after at most 1 MiB, and disturbs nobody else", async () => {
+	it("disconnects a client that does not read, after at most 1 MiB of frames that cannot be replaced, and no other client", async () => {
 		const { connect, deliver, rooms, counts } = await open();
 		const { socket } = await connect("stuck");
 		const other = await connect("reader");
@@ -196,10 +196,10 @@ describe("sockets", () => {
 		await closed;
 		assert.equal(counts.slow, 1);
 		deliver("reader", 1);
-		await eventually(() => assert.equal(other.frames[1]?.code, "SelectionSummary"), "the other one's frame");
+		await eventually(() => assert.equal(other.frames[1]?.code, "SelectionSummary"), "the other client's frame");
 	});
 
-	it("knows before the 101 who comes with a token, and answers 401 to one that is not valid", async () => {
+	it("authenticates a token in the upgrade request, and answers 401 if it is not valid", async () => {
 		const { url, connect } = await open();
 		for (const authorization of ["Bearer forged", "Bearer", "Basic YTpi", ""]) {
 			const [, response] = await once(new WebSocket(url, { headers: { authorization } }), "unexpected-response");
@@ -210,42 +210,39 @@ describe("sockets", () => {
 		await connect(ANN, { headers: { authorization: `Bearer ${tokenOf(ANN)}` } });
 	});
 
-	it("stays whose it is when it may not become somebody else's", async () => {
+	it("keeps its user when it may not connect as another", async () => {
 		const { connect, deliver } = await open();
-		const { frames, be } = await connect(ANN, {}, tokenOf(ANN));
-		be(BEN);
-		be(BEN, "forged");
-		be(`acct_${"c".repeat(32)}`, tokenOf(BEN));
-		await eventually(() => assert.equal(frames.length, 4), "the refusals");
+		const { frames, connectAs } = await connect(ANN, {}, tokenOf(ANN));
+		connectAs(BEN);
+		connectAs(BEN, "forged");
+		connectAs(`acct_${"c".repeat(32)}`, tokenOf(BEN));
+		await eventually(() => assert.equal(frames.length, 4), "the errors");
 		const types = frames.slice(1).map(({ data }) => (data as { type: string }).type);
 		assert.deepEqual(types, ["FORBIDDEN", "UNAUTHORIZED", "FORBIDDEN"]);
 		deliver(BEN, 1);
 		deliver(ANN, 2);
 		await eventually(() => assert.equal(frames.length, 5), "a frame");
 		assert.deepEqual(frames[4]!.data, { name: "a", count: 2, user_id: ANN });
-		be(ANN);
-		await eventually(
-			() => assert.equal(frames.at(-1)!.code, "connected"),
-			"it to be Ann's still, without saying the token again"
-		);
+		connectAs(ANN);
+		await eventually(() => assert.equal(frames.at(-1)!.code, "connected"), "it to connect as Ann again without a token");
 	});
 
-	it("answers what was asked before it became somebody else's first, and takes what comes after as the new one's", async () => {
+	it("answers frames sent before a change of user first, and later frames as the new user", async () => {
 		const committed = Promise.withResolvers<void>();
-		const asked: (string | undefined)[] = [];
+		const callers: (string | undefined)[] = [];
 		const buy = async (bought: object, { caller }: Meta) => {
-			asked.push(caller?.id);
+			callers.push(caller?.id);
 			if (caller?.id === ANN) await committed.promise;
 			return bought;
 		};
 		const { connect } = await open({ buy });
-		const { frames, say, be } = await connect(ANN, {}, tokenOf(ANN));
-		say({ user_id: ANN, amount: 1 });
-		be(BEN, tokenOf(BEN));
-		say({ user_id: BEN, amount: 2 });
-		say({ code: "nothing" });
-		await eventually(() => assert.equal(frames.length, 2), "the answer to what is no frame");
-		assert.deepEqual(asked, [ANN]);
+		const { frames, sendFrame, connectAs } = await connect(ANN, {}, tokenOf(ANN));
+		sendFrame({ user_id: ANN, amount: 1 });
+		connectAs(BEN, tokenOf(BEN));
+		sendFrame({ user_id: BEN, amount: 2 });
+		sendFrame({ code: "nothing" });
+		await eventually(() => assert.equal(frames.length, 2), "the answer to the invalid frame");
+		assert.deepEqual(callers, [ANN]);
 		committed.resolve();
 		await eventually(() => assert.equal(frames.length, 5), "all answers");
 		assert.deepEqual(
@@ -261,12 +258,12 @@ describe("sockets", () => {
 				["purchase", BEN]
 			]
 		);
-		assert.deepEqual(asked, [ANN, BEN]);
+		assert.deepEqual(callers, [ANN, BEN]);
 	});
 
-	it("sends nothing of the former user that was still waiting for a slow peer, and the new one what both were told", async () => {
+	it("drops the former user's queued frames after a change of user, and sends the new user counts that the former had got", async () => {
 		const { connect, deliver, rooms, counts } = await open();
-		const { socket, frames, be } = await connect(ANN, {}, tokenOf(ANN));
+		const { socket, frames, connectAs } = await connect(ANN, {}, tokenOf(ANN));
 		socket.pause();
 		const name = "n".repeat(60);
 		let count = 0;
@@ -276,7 +273,7 @@ describe("sockets", () => {
 		}
 		assert.ok(counts.conflated >= 100, `${counts.conflated} frames were replaced`);
 		deliver(ANN, 1, "a secret");
-		be(BEN, tokenOf(BEN));
+		connectAs(BEN, tokenOf(BEN));
 		await eventually(() => assert.equal(rooms.members(userRoom(BEN)).size, 1), "the socket to be Ben's");
 		deliver(BEN, count, name);
 		socket.resume();
@@ -285,12 +282,12 @@ describe("sockets", () => {
 		assert.ok(!frames.some(({ data }) => (data as { name?: string }).name === "a secret"));
 	});
 
-	it("opens no more sockets of an account than it may have, at either door to being its", async () => {
+	it("refuses more sockets of an account than are allowed, in a connect frame and in the upgrade", async () => {
 		const { url, connect } = await open({ maxSocketsPerAccount: 1 });
 		await connect(ANN, {}, tokenOf(ANN));
-		const { frames, be } = await connect("guest");
-		be(ANN, tokenOf(ANN));
-		await eventually(() => assert.equal((frames[1]?.data as { type?: string })?.type, "TOO_MANY_SOCKETS"), "the refusal");
+		const { frames, connectAs } = await connect("guest");
+		connectAs(ANN, tokenOf(ANN));
+		await eventually(() => assert.equal((frames[1]?.data as { type?: string })?.type, "TOO_MANY_SOCKETS"), "the error");
 		const [, response] = await once(
 			new WebSocket(url, { headers: { authorization: `Bearer ${tokenOf(ANN)}` } }),
 			"unexpected-response"
@@ -310,22 +307,22 @@ describe("sockets", () => {
 		assert.equal((await closedToo)[0], 1009);
 	});
 
-	it("lets in no foreign origin, and no more sockets of an address than it may have", async () => {
+	it("refuses other origins, and more sockets of an address than are allowed", async () => {
 		const { url, connect } = await open({ maxSocketsPerAddress: 1 });
-		const refusal = async (origin?: string) => {
+		const statusOf = async (origin?: string) => {
 			const socket = new WebSocket(url, origin === undefined ? {} : { origin });
 			const [, { statusCode }] = await once(socket, "unexpected-response");
 			return statusCode;
 		};
-		assert.equal(await refusal("https://evil.example"), 403);
+		assert.equal(await statusOf("https://evil.example"), 403);
 		const { socket } = await connect("one", { origin: "https://shop.example" });
-		assert.equal(await refusal(), 429);
+		assert.equal(await statusOf(), 429);
 		socket.close();
 		await once(socket, "close");
-		await eventually(() => connect("two"), "the closed socket to be counted out");
+		await eventually(() => connect("two"), "the closed socket to be counted no more");
 	});
 
-	it("answers what it has taken and says goodbye with 1001 when it stops", async () => {
+	it("closes sockets with 1001 when it stops", async () => {
 		const { connect, sockets } = await open();
 		const { socket } = await connect("u");
 		const closed = once(socket, "close");
