@@ -1,3 +1,5 @@
+import type { Outgoing } from "./topic-log.ts";
+
 /** The constants of MurmurHash2, under the names that Kafka uses. */
 const SEED = 0x9747b28c;
 const M = 0x5bd1e995;
@@ -23,3 +25,10 @@ function murmur2(bytes: Buffer): number {
 /** The partition that owns a key, as Java's clients and kafkajs choose it. Every driver uses it, so that a key has one owner, whichever client wrote its records. */
 export const partitionOf = (key: string | Buffer, partitions: number): number =>
 	(murmur2(typeof key === "string" ? Buffer.from(key) : key) & 0x7fffffff) % partitions;
+
+/** Chooses the partition of a record: its own, else the owner of its key, else the partitions in rotation. */
+export function createPartitioner() {
+	let next = 0;
+	return ({ key, partition }: Pick<Outgoing, "key" | "partition">, partitions: number): number =>
+		partition ?? (key === null ? next++ % partitions : partitionOf(key, partitions));
+}

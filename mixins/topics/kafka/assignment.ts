@@ -1,13 +1,11 @@
-import { setTimeout as delay } from "node:timers/promises";
 import type { Admin, Batch, Consumer } from "kafkajs";
 import { deadlineIn } from "../../deadline.ts";
 import type { ConsumeOptions } from "../topic-log.ts";
 import { type Log, rootCause } from "./connection.ts";
 import { PartitionQueue } from "./partition-queue.ts";
+import { POSITION_TIMEOUT_MS, positionsOf } from "./positions.ts";
 
 const MAX_RECORDS = 500;
-const POSITION_TIMEOUT_MS = 5_000;
-const RETRY_DELAY_MS = 100;
 /** Commits are collected for so long: a lost one costs a redelivery, and one per batch would cost Kafka more than the records do. */
 const COMMIT_DELAY_MS = 50;
 
@@ -125,35 +123,14 @@ export class Assignment {
 		}, COMMIT_DELAY_MS);
 	}
 
-	/** kafkajs resolves positions too, but does not expose them, and lag cannot be computed without them. */
 	async #position(topic: string, partitions: number[]) {
 		const { admin, consumer, group } = this.#options;
-		const [offsets, committed] = await this.#retry(() =>
-			Promise.all([admin.fetchTopicOffsets(topic), admin.fetchOffsets({ groupId: group, topics: [topic] })])
-		);
+		const positions = await positionsOf(admin, group, topic, partitions, () => this.#isRevoked);
 		if (this.#isRevoked) return;
-		for (const partition of partitions) {
-			const known = offsets.find(one => one.partition === partition);
-			const low = Number(known?.low);
-			const high = Number(known?.high);
-			const stored = Number(committed[0]?.partitions.find(one => one.partition === partition)?.offset ?? -1);
-			const from = stored >= low && stored <= high ? stored : low;
-			this.#queues.set(keyOf(topic, partition), this.#createQueue(topic, partition, from, high));
+		for (const { partition, from, end } of positions) {
+			this.#queues.set(keyOf(topic, partition), this.#createQueue(topic, partition, from, end));
 			// kafkajs then drops the records of an earlier fetch until it has fetched from here.
 			consumer.seek({ topic, partition, offset: String(from) });
-		}
-	}
-
-	/** A server that has just started, or a new topic, may not answer at once. */
-	async #retry<T>(request: () => Promise<T>): Promise<T> {
-		const deadline = deadlineIn(POSITION_TIMEOUT_MS);
-		for (;;) {
-			try {
-				return await request();
-			} catch (error) {
-				if (this.#isRevoked || deadline.isOver()) throw error;
-				await delay(RETRY_DELAY_MS);
-			}
 		}
 	}
 

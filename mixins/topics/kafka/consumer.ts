@@ -1,10 +1,11 @@
-import { setTimeout as delay } from "node:timers/promises";
-import { type Broker, type Cluster, PartitionAssigners } from "kafkajs";
-import { deadlineIn, withTimeout } from "../../deadline.ts";
+import { type Cluster, PartitionAssigners } from "kafkajs";
+import { withTimeout } from "../../deadline.ts";
 import type { ConsumeOptions } from "../topic-log.ts";
 import { Assignment } from "./assignment.ts";
-import { type Connection, failureOf, type Log, rootCause } from "./connection.ts";
+import type { Connection, Log } from "./connection.ts";
 import { useFetchSessions } from "./fetch-session.ts";
+import { detectHang } from "./hang-detector.ts";
+import { removeMember } from "./stale-members.ts";
 
 /** After so long the group removes a member that was killed, and reassigns its partitions. */
 const SESSION_TIMEOUT_MS = 8_000;
@@ -14,14 +15,8 @@ const REBALANCE_TIMEOUT_MS = 6_000;
 // Kafka responds as soon as there is a record: this limits how long a paused partition, or a stop, waits for the current fetch.
 const FETCH_WAIT_MS = 250;
 const PARTITION_BYTES = 512 * 1024;
-const SILENT_MS = 10_000;
-/** Kafka may be well and only these connections dead (a firewall dropped them), which no retry on them can notice. */
-const UNANSWERED_MS = 20_000;
-const WATCH_EVERY_MS = 2_000;
-const PROBE_TIMEOUT_MS = 3_000;
 const HANDLERS_TIMEOUT_MS = 5_000;
 const LEAVE_TIMEOUT_MS = 2_000;
-const RETRY_DELAY_MS = 100;
 
 export interface ConsumerOptions extends ConsumeOptions {
 	connection: Connection;
@@ -43,9 +38,6 @@ export interface RunningConsumer {
 	/** Waits for the running handlers, commits, and leaves the group; each within a timeout. */
 	stop(): Promise<void>;
 }
-
-/** `leaveGroup` is not among kafkajs's types. */
-type Coordinator = Broker & { leaveGroup(member: { groupId: string; memberId: string }): Promise<unknown> };
 
 /**
  * Runs one kafkajs consumer until its first failure. kafkajs itself fetches, sends heartbeats and rejoins after a rebalance; everything else ends
@@ -81,24 +73,18 @@ export function startConsumer(options: ConsumerOptions): RunningConsumer {
 		aliveAtMs = Date.now();
 		onAlive();
 	};
-	const isMember = () => Date.now() - aliveAtMs < SESSION_TIMEOUT_MS;
 
-	/** Ends the consumer when it hangs. During a short outage of Kafka kafkajs keeps its membership; a consumer that is silent although Kafka answers hangs. */
-	const watch = async () => {
-		while (!closing.signal.aborted) {
-			await delay(WATCH_EVERY_MS, undefined, { signal: closing.signal }).catch(() => {});
-			if (isMember() || closing.signal.aborted) continue;
-			try {
-				await deadlineIn(PROBE_TIMEOUT_MS).bound(admin.describeCluster(), "Kafka");
-				if (Date.now() - aliveAtMs > SILENT_MS) end(new Error("the consumer is silent although Kafka answers"));
-			} catch (error) {
-				const failure = failureOf(connection, error);
-				onUnavailable(failure.message);
-				if (Date.now() - aliveAtMs > UNANSWERED_MS) end(failure);
-			}
-		}
-	};
-	void watch();
+	const silentMs = () => Date.now() - aliveAtMs;
+	const isMember = () => silentMs() < SESSION_TIMEOUT_MS;
+	void detectHang({
+		connection,
+		admin,
+		silentMs,
+		sessionTimeoutMs: SESSION_TIMEOUT_MS,
+		onUnavailable,
+		onHang: end,
+		signal: closing.signal
+	});
 
 	const revoke = () => {
 		assignment?.revoke();
@@ -121,25 +107,10 @@ export function startConsumer(options: ConsumerOptions): RunningConsumer {
 	});
 	consumer.on(CRASH, ({ payload }) => end(payload.error));
 
-	/** Removes a stale member: else the group would wait for it until its session times out. */
-	const leave = async (memberId: string) => {
-		const deadline = deadlineIn(SESSION_TIMEOUT_MS);
-		while (!deadline.isOver()) {
-			try {
-				const coordinator = (await cluster!.findGroupCoordinator({ groupId: group })) as Coordinator;
-				await coordinator.leaveGroup({ groupId: group, memberId });
-				return;
-			} catch (error) {
-				if (rootCause(error).type === "UNKNOWN_MEMBER_ID") return;
-				await delay(RETRY_DELAY_MS);
-			}
-		}
-	};
-
 	const run = async () => {
 		await Promise.all([consumer.connect(), admin.connect()]);
 		await consumer.subscribe({ topics, fromBeginning: true });
-		await Promise.all([...staleMembers].map(leave));
+		await Promise.all([...staleMembers].map(memberId => removeMember(cluster!, group, memberId, SESSION_TIMEOUT_MS)));
 		await consumer.run({
 			autoCommit: false,
 			eachBatchAutoResolve: false,

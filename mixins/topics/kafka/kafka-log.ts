@@ -9,17 +9,16 @@
  *     await member.stop();
  *     await log.close();
  */
-import { setTimeout as delay } from "node:timers/promises";
-import { Errors } from "moleculer";
 import { deadlineIn } from "../../deadline.ts";
 import { unavailable } from "../../errors.ts";
-import { partitionOf } from "../partition.ts";
-import type { Consumer, LogDescription, Outgoing, TopicLog, TopicSpec } from "../topic-log.ts";
-import { kafkaAdmin, REQUEST_TIMEOUT_MS, UNKNOWN_TOPIC } from "./admin.ts";
+import { createPartitioner } from "../partition.ts";
+import type { Consumer, LogDescription, Outgoing, TopicLog } from "../topic-log.ts";
+import { kafkaAdmin, REQUEST_TIMEOUT_MS } from "./admin.ts";
 import { type KafkaOptions, kafkaConnection, rootCause } from "./connection.ts";
 import { consumerSupervisor } from "./consumer-supervisor.ts";
 import { kafkaProducer } from "./producer.ts";
 import { readRange } from "./reader.ts";
+import { kafkaTopics } from "./topics.ts";
 
 export interface KafkaLogOptions extends KafkaOptions, Partial<LogDescription> {
 	/** Copies of each topic that `create` creates. */
@@ -29,81 +28,23 @@ export interface KafkaLogOptions extends KafkaOptions, Partial<LogDescription> {
 const ADVICE = "start Kafka, or correct the option `brokers`";
 const ACCESS = "the option `sasl`";
 const CHECK_TIMEOUT_MS = 3_000;
-/** The limit of a topic is never lower: all records of one request for one partition share it. */
-const MIN_MAX_BYTES = 1024 * 1024;
-/** What Kafka adds to the only record of a batch: 61 bytes for the batch, and lengths, offsets, header names. */
-const RECORD_OVERHEAD_BYTES = 4 * 1024;
-const RETRY_DELAY_MS = 100;
 
 export function kafkaLog(options: KafkaLogOptions): TopicLog {
 	const { brokers, replication, logger, name = "kafka", where = brokers.join(), advice = ADVICE, access = ACCESS } = options;
 	const open = () => kafkaConnection(options);
 	const producer = kafkaProducer(open);
 	const members = new Set<Consumer>();
-	const counts = new Map<string, Promise<number>>();
 	const { request, close: closeAdmin } = kafkaAdmin(open);
-	let roundRobin = 0;
-
-	const fetchCounts = async (topics: string[]) => {
-		const { topics: known } = await request(admin => admin.fetchTopicMetadata({ topics }));
-		return new Map(known.map(({ name, partitions }) => [name, partitions.length]));
-	};
-
-	/** Retries while a topic is unknown: not every server knows a new topic at once. */
-	const fetchCountsOnceKnown = async (topics: string[]) => {
-		const deadline = deadlineIn(REQUEST_TIMEOUT_MS);
-		for (;;) {
-			try {
-				return await fetchCounts(topics);
-			} catch (error) {
-				if (rootCause(error).type !== UNKNOWN_TOPIC || deadline.isOver()) throw error;
-				await delay(RETRY_DELAY_MS);
-			}
-		}
-	};
-
-	const partitionsOf = (topic: string): Promise<number> => {
-		let count = counts.get(topic);
-		if (!count) {
-			count = fetchCounts([topic]).then(
-				known => known.get(topic)!,
-				error => {
-					counts.delete(topic);
-					throw rootCause(error).type === UNKNOWN_TOPIC ? unavailable(`topic ${topic}`, error) : error;
-				}
-			);
-			counts.set(topic, count);
-		}
-		return count;
-	};
+	const { create, partitionsOf } = kafkaTopics({ request }, replication);
+	const partitionFor = createPartitioner();
 
 	/** Assigns a partition to each record. */
 	const assignPartitions = async (records: Outgoing[]) => {
 		const countOf = new Map<string, number>();
 		for (const { topic, partition } of records)
 			if (partition === undefined && !countOf.has(topic)) countOf.set(topic, await partitionsOf(topic));
-		return records.map(record => {
-			if (record.partition !== undefined) return { ...record, partition: record.partition };
-			const count = countOf.get(record.topic)!;
-			return { ...record, partition: record.key === null ? roundRobin++ % count : partitionOf(record.key, count) };
-		});
+		return records.map(record => ({ ...record, partition: partitionFor(record, countOf.get(record.topic)!) }));
 	};
-
-	const toTopicConfig = ({ name, partitions, retentionMs, maxBytes }: TopicSpec) => ({
-		topic: name,
-		numPartitions: partitions,
-		replicationFactor: replication,
-		configEntries: [
-			{ name: "retention.ms", value: String(retentionMs) },
-			// Kafka deletes whole segments: none may stay open for longer than its records are kept.
-			{ name: "segment.ms", value: String(retentionMs) },
-			{ name: "max.message.bytes", value: String(Math.max(maxBytes + RECORD_OVERHEAD_BYTES, MIN_MAX_BYTES)) },
-			// Other clients choose their compression, and kafkajs reads only gzip: one batch of snappy would stop its consumers for good.
-			{ name: "compression.type", value: "uncompressed" },
-			// Of three copies one may be unavailable; an acknowledged record is on two.
-			{ name: "min.insync.replicas", value: replication > 2 ? "2" : "1" }
-		]
-	});
 
 	return {
 		description: { name, where, advice, access },
@@ -116,21 +57,7 @@ export function kafkaLog(options: KafkaLogOptions): TopicLog {
 			}
 		},
 
-		async create(topics) {
-			const existing = new Set(await request(admin => admin.listTopics()));
-			const missing = topics.filter(({ name }) => !existing.has(name));
-			if (missing.length > 0)
-				await request(admin => admin.createTopics({ topics: missing.map(toTopicConfig), waitForLeaders: false }));
-			const has = await fetchCountsOnceKnown(topics.map(({ name }) => name));
-			for (const { name, partitions } of topics)
-				if (has.get(name) !== partitions)
-					throw new Errors.MoleculerError(
-						`topic ${name} has ${has.get(name)} partitions, not the ${partitions} that are configured`,
-						500,
-						"TOPIC_PARTITIONS",
-						{ topic: name, has: has.get(name), wants: partitions }
-					);
-		},
+		create,
 
 		async append(records) {
 			const deadline = deadlineIn(REQUEST_TIMEOUT_MS);

@@ -1,0 +1,81 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { deadlineIn } from "../../deadline.ts";
+import { unavailable } from "../../errors.ts";
+import { partitionCountError } from "../partition-count-error.ts";
+import type { TopicSpec } from "../topic-log.ts";
+import { type kafkaAdmin, REQUEST_TIMEOUT_MS, UNKNOWN_TOPIC } from "./admin.ts";
+import { rootCause } from "./connection.ts";
+
+/** The limit of a topic is never lower: all records of one request for one partition share it. */
+const MIN_MAX_BYTES = 1024 * 1024;
+/** What Kafka adds to the only record of a batch: 61 bytes for the batch, and lengths, offsets, header names. */
+const RECORD_OVERHEAD_BYTES = 4 * 1024;
+const RETRY_DELAY_MS = 100;
+
+const toTopicConfig = ({ name, partitions, retentionMs, maxBytes }: TopicSpec, replication: number) => ({
+	topic: name,
+	numPartitions: partitions,
+	replicationFactor: replication,
+	configEntries: [
+		{ name: "retention.ms", value: String(retentionMs) },
+		// Kafka deletes whole segments: none may stay open for longer than its records are kept.
+		{ name: "segment.ms", value: String(retentionMs) },
+		{ name: "max.message.bytes", value: String(Math.max(maxBytes + RECORD_OVERHEAD_BYTES, MIN_MAX_BYTES)) },
+		// Other clients choose their compression, and kafkajs reads only gzip: one batch of snappy would stop its consumers for good.
+		{ name: "compression.type", value: "uncompressed" },
+		// Of three copies one may be unavailable; an acknowledged record is on two.
+		{ name: "min.insync.replicas", value: replication > 2 ? "2" : "1" }
+	]
+});
+
+/** Creates topics, and caches their numbers of partitions. */
+export function kafkaTopics({ request }: Pick<ReturnType<typeof kafkaAdmin>, "request">, replication: number) {
+	const counts = new Map<string, Promise<number>>();
+
+	const fetchCounts = async (topics: string[]) => {
+		const { topics: known } = await request(admin => admin.fetchTopicMetadata({ topics }));
+		return new Map(known.map(({ name, partitions }) => [name, partitions.length]));
+	};
+
+	/** Retries while a topic is unknown: not every server knows a new topic at once. */
+	const fetchCountsOnceKnown = async (topics: string[]) => {
+		const deadline = deadlineIn(REQUEST_TIMEOUT_MS);
+		for (;;) {
+			try {
+				return await fetchCounts(topics);
+			} catch (error) {
+				if (rootCause(error).type !== UNKNOWN_TOPIC || deadline.isOver()) throw error;
+				await delay(RETRY_DELAY_MS);
+			}
+		}
+	};
+
+	return {
+		/** Creates the missing topics. Rejects with `TOPIC_PARTITIONS` when one exists with another number of partitions. */
+		async create(specs: TopicSpec[]) {
+			const existing = new Set(await request(admin => admin.listTopics()));
+			const missing = specs.filter(({ name }) => !existing.has(name));
+			const topics = missing.map(spec => toTopicConfig(spec, replication));
+			if (topics.length > 0) await request(admin => admin.createTopics({ topics, waitForLeaders: false }));
+			const has = await fetchCountsOnceKnown(specs.map(({ name }) => name));
+			for (const { name, partitions } of specs)
+				if (has.get(name) !== partitions) throw partitionCountError(name, has.get(name), partitions);
+		},
+
+		/** Rejects with `UNAVAILABLE`, which names the topic, when it does not exist. */
+		partitionsOf(topic: string): Promise<number> {
+			let count = counts.get(topic);
+			if (!count) {
+				count = fetchCounts([topic]).then(
+					known => known.get(topic)!,
+					error => {
+						counts.delete(topic);
+						throw rootCause(error).type === UNKNOWN_TOPIC ? unavailable(`topic ${topic}`, error) : error;
+					}
+				);
+				counts.set(topic, count);
+			}
+			return count;
+		}
+	};
+}
