@@ -1,4 +1,4 @@
-// Only what differs from Moleculer's defaults, each line with its reason.
+// Only options that differ from Moleculer's defaults, each with its reason.
 import type { BrokerOptions } from "moleculer";
 import { ContractValidator } from "./contract/validator.ts";
 import { KafkaTransporter } from "./mixins/transporter.ts";
@@ -12,15 +12,15 @@ import { clusterHealth } from "./services/health/health.checks.ts";
 import { MetricsText, metricsServer } from "./services/health/metrics-server.ts";
 
 export default {
-	// Nodes of other systems on the same Kafka are not ours. No dot: the transporter's topics use it.
+	// Separates Plaza from other Moleculer systems on the same Kafka. No dot: the transporter separates the parts of its topic names by dots.
 	namespace: "plaza",
-	// Fixed: the transporter has topics of its own for each node, and nothing removes those of nodes that never come back.
+	// Fixed: the transporter creates topics for each node id, and nothing deletes the topics of old ids.
 	nodeID: config.nodeID,
-	// What this node works at, beyond the answers it carries: health adds them up over all nodes.
-	metadata: { works: config.services },
-	// One process needs none. Ours reconnects after a restart of Kafka.
+	// The services that this node runs, as opposed to those whose actions it only has for local calls; health checks that each runs somewhere.
+	metadata: { runsServices: config.services },
+	// The embedded profile is one process and needs none. Unlike Moleculer's own, this transporter reconnects after a restart of Kafka.
 	transporter: embedded ? null : new KafkaTransporter(kafka),
-	// Without tokens, passwords and e-mail addresses. Moleculer's own start and registry lines are for those who look for them.
+	// Redacts tokens, passwords and e-mail addresses. Moleculer's own information about starts and the registry is omitted.
 	logger: new RedactingConsole({
 		level: {
 			BROKER: "warn",
@@ -30,19 +30,19 @@ export default {
 			DISCOVERY: "warn",
 			METRICS: "warn",
 			"**": config.logLevel
-			// By module, which the type does not know.
+			// Moleculer's type does not know levels by module.
 		} as never
 	}),
-	// Without one, a call to a node that has just been killed hangs for as long as its heartbeats are awaited.
+	// Without a timeout, a call to a killed node hangs until its heartbeat expires.
 	requestTimeout: 5_000,
-	// What was accepted is finished before a service stops.
+	// Accepted calls finish before a service stops.
 	tracking: { enabled: true, shutdownTimeout: 3_000 },
-	// By action name, from the contracts.
+	// Validates by action name, with the contracts.
 	validator: new ContractValidator(actions),
-	// Read at METRICS_PORT. An instance is welcome too, which the type does not know. Quantiles are made of every single time that is kept, sorted
-	// while all else waits: of a minute (the default) under load that would take half a second.
+	// Served at METRICS_PORT. Moleculer's type does not allow an instance, but its code does. To compute quantiles, Moleculer sorts every kept sample
+	// synchronously: with the default age of a minute, this blocked the event loop for half a second under load.
 	metrics: { enabled: true, reporter: [new MetricsText({}) as never], defaultMaxAgeSeconds: 10 },
-	// The first two listen before the transporter is connected, so that health can say what is missing.
+	// The first two listen before the transporter connects, so that /health can report what is missing.
 	middlewares: [
 		httpListener({ ...config, limits }, clusterHealth),
 		metricsServer(config),

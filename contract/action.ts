@@ -1,44 +1,44 @@
 // The contract of one action: one schema gives the static type, the run-time check and the published documents.
 import type { z } from "zod";
 
-/** `owner`: whoever may act as the action's `actor`; `account`: whoever is signed in. */
+/** `owner`: callers that may act as the action's `actor`; `account`: every signed-in caller. */
 export type Who = "anyone" | "owner" | "account" | "admin";
 
-/** Who asks, as a verified token says. Set on `ctx.meta.caller` by the gateway and the sockets alone. */
+/** The caller, from a verified token. Only the gateway and the sockets set it on `ctx.meta.caller`. */
 export interface Identity {
 	/** The account's id. */
 	id: string;
 	role: "user" | "admin";
-	/** The sign-in that the token belongs to. */
+	/** The id of the session that the token belongs to. */
 	session: string;
-	/** When the token ends, in ms since 1970. */
+	/** When the token expires, in ms since 1970. */
 	expiresAtMs: number;
 }
 
 export interface ActionContract<P extends z.ZodType = z.ZodType, R extends z.ZodType = z.ZodType> {
 	params: P;
 	result: R;
-	/** What it does, in a sentence, for the published documents. */
+	/** One sentence for the published documents. */
 	summary?: string;
-	/** Types of the refusals of its own, beside those that every door knows (see docs/security.md). */
+	/** Types of the action's own errors, in addition to those of every route (see docs/security.md). */
 	errors?: readonly ("CONFLICT" | "NOT_FOUND" | "UNAUTHORIZED")[];
-	/** A request and its answer, for the published documents. */
+	/** An example for the published documents. */
 	example?: { params: z.input<P>; result: z.input<R> };
-	/** Who may ask from outside; no door leads to an action without it. */
+	/** Who may call the action from outside; without it, only other services and the operator can. */
 	who?: Who;
-	/** Reachable from outside as this route, e.g. `POST /api/purchases`. */
+	/** The HTTP route, such as `POST /api/purchases`. */
 	rest?: `${"GET" | "POST" | "PATCH"} /${string}`;
-	/** HTTP status of a good answer. Default 200. */
+	/** HTTP status of a success. Default 200. */
 	status?: number;
-	/** The HTTP header that may stand for a field of the body, e.g. `{ "idempotency-key": "id" }`. */
+	/** HTTP headers that may replace a field of the body, such as `{ "idempotency-key": "id" }`. */
 	restHeaders?: Record<string, string>;
-	/** This field of the request and of the answer may travel in an HTTP-only cookie; an answer without it clears the cookie. */
+	/** The field of the request and of the response that an HTTP-only cookie may carry; a response without the field clears the cookie. */
 	restCookie?: string;
-	/** Reachable on /ws by a frame without a `code`; the answer goes back under this one. */
+	/** The `code` of the response frame on /ws; the request is a frame without a `code`. */
 	replyCode?: string;
-	/** The user whose business the call is. */
+	/** The user that the call acts for. */
 	actor?: (params: z.output<P>) => string;
 }
 
-/** Declares one action: what goes in, what comes out, and by which doors. */
+/** Declares one action: its params, its result, and how it is called from outside. */
 export const action = <P extends z.ZodType, R extends z.ZodType>(contract: ActionContract<P, R>) => contract;

@@ -1,13 +1,13 @@
-// Money: decimal at the edge only, integer cents inside, so that sums are exact.
+// Money is decimal in the API and integer cents everywhere else, so that sums are exact.
 import { z } from "zod";
 
-/** The most that one purchase, or one piece of a product, may cost. */
+/** The highest amount of one purchase, and the highest price of a product. */
 export const MAX_AMOUNT_CENTS = 100_000_000;
 
-/** Integer cents of a decimal amount. The nearest integer is exact: an amount with at most 2 decimals and below 2^53 / 100 has one. */
+/** Integer cents of a decimal amount: exact for amounts with at most 2 decimals below 2^53 / 100. */
 export const toCents = (amount: number) => Math.round(amount * 100);
 
-/** The decimal amount of integer cents, exact as far as a double goes: up to 2^53 / 100 and at most 2 decimals. */
+/** The decimal amount of integer cents: the nearest double, exact to 2 decimals up to 2^53 / 100. */
 export const fromCents = (cents: number) => cents / 100;
 
 const decimals = (amount: number) => fromCents(toCents(amount)) === amount;
@@ -20,7 +20,7 @@ export const Amount = z
 	.refine(decimals, "must have at most 2 decimals")
 	.meta({ id: "Amount", description: "Money: more than 0, at most 2 decimals", multipleOf: 0.01 });
 
-/** A sum of amounts: it may be larger than any of them. */
+/** A sum of amounts; it may exceed the maximum of one amount. */
 export const Total = z
 	.number()
 	.nonnegative()

@@ -1,13 +1,13 @@
-// Lists come in pages: so many after the one that was last seen.
+// Lists are paged by cursor: `limit` items after the id of the last item of the page before.
 import { z } from "zod";
 import { Id } from "./id.ts";
 
 const MAX = 200;
 const DEFAULT = 50;
 
-/** `?limit=` (default 50, at most 200) and `?after=` (the id of the last one seen). */
+/** `?limit=` (default 50, at most 200) and `?after=` (the id of the last item of the previous page). */
 export const Page = z.strictObject({
-	// A query's text, or a number at the prompt.
+	// A text in a query string, a number in the REPL.
 	limit: z.coerce
 		.number("must be a whole number")
 		.int("must be a whole number")

@@ -6,7 +6,7 @@ import { fieldErrorsOf } from "../mixins/field-errors.ts";
 type Contracts = Record<string, { params: z.ZodType }>;
 type Handler = (ctx: Context<unknown, { $repl?: boolean }>) => Promise<unknown>;
 
-/** The REPL reads `--user_id 123` as a number; where the contract wants text it is given text. */
+/** The REPL parses `--user_id 123` as a number; converts such a number to text where the contract requires text. */
 function numbersToText(params: unknown, schema: z.ZodType): unknown {
 	if (!(schema instanceof z.ZodObject) || typeof params !== "object" || params === null) return params;
 	return Object.fromEntries(
@@ -20,8 +20,8 @@ function numbersToText(params: unknown, schema: z.ZodType): unknown {
 }
 
 /**
- * Checks every call by its action's contract, looked up by name: put in `params`, a schema is cloned by Moleculer, and a cloned zod schema
- * lets everything through. The handler gets what the schema made of the input. Throws 422 `VALIDATION_ERROR` with a line for each field.
+ * Validates every call with the contract of its action, looked up by name. The schema cannot stand in the action's `params`: Moleculer clones
+ * them, and a cloned zod schema accepts everything. The handler gets the parsed params. Rejects with 422 `VALIDATION_ERROR`, listing each field.
  */
 export class ContractValidator extends Validators.Base {
 	readonly contracts: Contracts;

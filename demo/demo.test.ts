@@ -27,7 +27,7 @@ describe("the demo", () => {
 	it("makes no admin where nobody says its password", async () => {
 		const { code, out, err } = await run("seed");
 		assert.deepEqual([code, out], [1, ""]);
-		assert.match(err, /^No password was given: nothing was made\n$/);
+		assert.match(err, /^No password was given: no account was created\n$/);
 	});
 
 	it("fills an empty system that does not run, once", async () => {

@@ -8,8 +8,8 @@ import { ServiceBroker } from "moleculer";
 import { conflict } from "../mixins/errors.ts";
 import { adminSocket, findAdminSocket } from "./admin-socket.ts";
 
-describe("the operator's door", () => {
-	const dir = mkdtempSync(join(tmpdir(), "plaza-door-"));
+describe("the admin socket", () => {
+	const dir = mkdtempSync(join(tmpdir(), "plaza-admin-socket-"));
 	const note = join(dir, "operator");
 	after(() => rmSync(dir, { recursive: true }));
 	let broker: ServiceBroker;
@@ -27,20 +27,20 @@ describe("the operator's door", () => {
 	};
 	afterEach(() => broker?.stop());
 
-	it("leads to any action, many at once, and answers as that does", async () => {
+	it("calls any action, many concurrently, and returns its result", async () => {
 		await start();
 		const call = await findAdminSocket(dir);
 		const texts = Array.from({ length: 50 }, (_, n) => ({ text: `line ${n}\nof ünïcode 😀`, more: "x".repeat(n * 5_000) }));
 		assert.deepEqual(await Promise.all(texts.map(params => call?.("shop.echo", params))), texts);
 	});
 
-	it("hands over on whose behalf the call is made", async () => {
+	it("passes the meta of the call, such as its caller", async () => {
 		await start();
 		const call = await findAdminSocket(dir);
 		assert.deepEqual(await call?.("shop.who", {}, { meta: { caller: { id: "ann" } } }), { caller: { id: "ann" } });
 	});
 
-	it("rejects as the action does, by name, code, type and data", async () => {
+	it("rejects with the name, code, type and data of the action's error", async () => {
 		await start();
 		const call = await findAdminSocket(dir);
 		const refused = { name: "MoleculerClientError", code: 409, type: "CONFLICT", message: "not twice", data: { field: "name" } };
@@ -48,13 +48,13 @@ describe("the operator's door", () => {
 		await assert.rejects(async () => call?.("shop.nothing", {}), { type: "SERVICE_NOT_FOUND" });
 	});
 
-	it("can be entered by its own user alone", { skip: process.platform === "win32" }, async () => {
+	it("is accessible to its own user only", { skip: process.platform === "win32" }, async () => {
 		await start();
 		assert.equal(statSync(note).mode & 0o777, 0o600);
 		assert.equal(statSync(dirname(readFileSync(note, "utf8"))).mode & 0o777, 0o700);
 	});
 
-	it("is gone, with all that belongs to it, once the broker has stopped", async () => {
+	it("is removed with its files when the broker stops", async () => {
 		await start();
 		const own = dirname(readFileSync(note, "utf8"));
 		await broker.stop();
@@ -63,8 +63,8 @@ describe("the operator's door", () => {
 		assert.equal(await findAdminSocket(dir), undefined);
 	});
 
-	it("is made anew by the next after one that was killed, and nothing of that one's stays", async () => {
-		const old = mkdtempSync(join(tmpdir(), "plaza-door-old-"));
+	it("replaces the socket and the files that a killed process left", async () => {
+		const old = mkdtempSync(join(tmpdir(), "plaza-admin-socket-old-"));
 		writeFileSync(join(old, "socket"), "");
 		writeFileSync(note, join(old, "socket"));
 		assert.equal(await findAdminSocket(dir), undefined);
@@ -73,7 +73,7 @@ describe("the operator's door", () => {
 		assert.deepEqual(await (await findAdminSocket(dir))?.("shop.echo", { n: 1 }), { n: 1 });
 	});
 
-	it("stays open whatever comes in, and whoever hangs up", async () => {
+	it("keeps working after invalid input and closed connections", async () => {
 		await start();
 		const path = readFileSync(note, "utf8");
 		for (const line of ["nonsense\n", "{}\n", "null\n", '{"action":1}\n', '{"action":"shop.echo","params":1}\n', "half a line"]) {

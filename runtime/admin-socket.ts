@@ -1,13 +1,13 @@
 /**
- * Lets commands of the machine's own user into a running broker that holds its data alone.
+ * The admin socket: commands of the same operating system user call actions of a running process, which alone may open its data directory.
  *
- *     export default { middlewares: [operatorDoor("./data")] };                    // moleculer.config.ts
+ *     export default { middlewares: [adminSocket("./data")] };                       // moleculer.config.ts
  *
- *     const call = await findDoor("./data");                                         // another process
+ *     const call = await findAdminSocket("./data");                                  // another process
  *     const answer = await call?.("users.create", { email, password, role: "admin" });
  *
- * It is a Unix socket in a directory that nobody else may enter (on Windows a named pipe), and `<dir>/operator`, which nobody else may read, says
- * where. A connection is one call, a line of JSON each way: `{"action","params","meta"}`, and `{"answer"}` or `{"error":{name,message,code,type,data}}`.
+ * It is a Unix socket in a temporary directory with mode 0700 (on Windows a named pipe); the file `<dir>/operator`, mode 0600, holds its path.
+ * A connection is one call, a line of JSON each way: `{"action","params","meta"}`, and `{"answer"}` or `{"error":{name,message,code,type,data}}`.
  */
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmdirSync, rmSync, statSync, writeFileSync } from "node:fs";
@@ -47,7 +47,7 @@ async function handleLine(broker: ServiceBroker, line: string) {
 	}
 }
 
-/** Takes a door away, and what a process that was killed has left of one. */
+/** Removes the socket and its path file, also those that a killed process left. */
 function remove(dir: string) {
 	const path = pathIn(dir);
 	rmSync(pathFileIn(dir), { force: true });
@@ -56,20 +56,20 @@ function remove(dir: string) {
 	try {
 		rmdirSync(dirname(path));
 	} catch {
-		// Gone already, with whatever else was temporary.
+		// The directory is gone already: the system may clean up its temporary files.
 	}
 }
 
 async function open(broker: ServiceBroker, dir: string) {
 	remove(dir);
-	// Made with 0700. Not in the data's directory itself: the path of a socket may be no longer than about a hundred bytes.
+	// mkdtemp creates it with mode 0700. Not in the data directory: the path of a Unix socket is limited to about 100 bytes.
 	const own = mkdtempSync(join(tmpdir(), "operator-"));
 	const path = process.platform === "win32" ? `\\\\.\\pipe\\${basename(own)}` : join(own, "socket");
 	const server = createServer(socket => {
 		firstLine(socket)
 			.then(line => handleLine(broker, line))
 			.then(answer => socket.end(`${JSON.stringify(answer)}\n`))
-			// Whoever hangs up has no answer.
+			// The client closed the connection before its call was read or answered.
 			.catch(() => socket.destroy());
 	});
 	try {
@@ -77,7 +77,7 @@ async function open(broker: ServiceBroker, dir: string) {
 		writeFileSync(pathFileIn(dir), path, { mode: 0o600 });
 	} catch (error) {
 		broker.logger.warn(
-			`the operator cannot come in (${(error as Error).message}): stop this process for commands that need its data`
+			`the admin socket cannot listen (${(error as Error).message}): commands that need the data directory work only while this process is stopped`
 		);
 	}
 	return () => {
@@ -86,11 +86,11 @@ async function open(broker: ServiceBroker, dir: string) {
 	};
 }
 
-/** Middleware: whoever may read `dir` as this process's user may call any action, from when all services have started until they stop. */
+/** Middleware: processes of the same user may call every action while the services run. `dir`: the data directory, which then names the socket. */
 export function adminSocket(dir: string): Middleware {
 	let close = () => {};
 	return {
-		name: "OperatorDoor",
+		name: "AdminSocket",
 		async started(broker: ServiceBroker) {
 			close = await open(broker, dir);
 		},
@@ -118,7 +118,7 @@ async function callThrough(path: string, action: string, params: object, meta?: 
 	return answer;
 }
 
-/** A directory for temporary files is everybody's: what stood there may be gone, and somebody else's now. */
+/** All users can write to the temporary directory: another user may have created a directory of this name after ours was removed. */
 function isOurs(path: string): boolean {
 	if (process.platform === "win32") return true;
 	try {
@@ -131,7 +131,7 @@ function isOurs(path: string): boolean {
 
 type Call = (action: string, params: object, options?: { meta?: object }) => Promise<unknown>;
 
-/** How to call the process that holds this directory; undefined if none lets anybody in. Calls reject as they do there. */
+/** A function that calls actions of the process which uses this data directory; undefined if none listens. Calls reject with the action's error. */
 export async function findAdminSocket(dir: string): Promise<Call | undefined> {
 	const path = pathIn(dir);
 	const socket = path && isOurs(path) ? await connectTo(path) : undefined;

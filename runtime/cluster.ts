@@ -1,4 +1,4 @@
-// The cluster profile as local processes, against servers that are up: what docker-compose.yml does with containers.
+// Runs the cluster profile as local processes, as docker-compose.yml does with containers. Kafka, Cassandra, Postgres and Redis must be running.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
@@ -7,7 +7,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { serviceNames } from "../services/contract.ts";
 import { readConfig } from "./config.ts";
 
-/** Which services share a process, by the process's name. Sockets hang on the gateway's server; all others are on their own. */
+/** Process name → its services. `socket` needs the HTTP server of `api`; every other service has its own process. */
 export const layout: Record<string, string[]> = Object.fromEntries(
 	serviceNames.filter(name => name !== "socket").map(name => [name, name === "api" ? ["api", "socket"] : [name]])
 );
@@ -19,14 +19,14 @@ const WIDTH = Math.max(...Object.keys(layout).map(name => name.length));
 
 const print = (name: string, line: string) => console.log(`${name.padEnd(WIDTH)} | ${line}`);
 
-/** Starts a process and starts it again whenever it ends, later each time unless it has run for a while. */
+/** Starts a process and restarts it when it exits, with exponential backoff. Returns its `stop`, which resolves to whether the process exited with 0. */
 function supervise(name: string, env: NodeJS.ProcessEnv) {
 	let child: ChildProcess | undefined;
 	let backoffMs = MIN_BACKOFF_MS;
 	const stopping = new AbortController();
 
 	const runOnce = async (): Promise<string | number> => {
-		// A process group of its own: Ctrl-C goes to all of the terminal's, and this one hears of it from us.
+		// Its own process group: Ctrl-C signals the whole group of the terminal, but stop() must send the only SIGTERM.
 		child = spawn(process.execPath, ["runtime/start.ts"], {
 			cwd: join(import.meta.dirname, ".."),
 			env,
@@ -39,14 +39,14 @@ function supervise(name: string, env: NodeJS.ProcessEnv) {
 		return signal ?? code;
 	};
 
-	/** Answers how the last one ended. */
+	/** Resolves with the exit code or the signal of the last run. */
 	const ended = (async () => {
 		for (;;) {
 			const startedAtMs = Date.now();
 			const end = await runOnce();
 			if (stopping.signal.aborted) return end;
 			if (Date.now() - startedAtMs > MAX_BACKOFF_MS) backoffMs = MIN_BACKOFF_MS;
-			print(name, `ended with ${end}, starting it again in ${backoffMs} ms`);
+			print(name, `exited with ${end}, restarting in ${backoffMs} ms`);
 			await delay(backoffMs, undefined, { signal: stopping.signal }).catch(() => {});
 			if (stopping.signal.aborted) return end;
 			backoffMs = Math.min(backoffMs * 2, MAX_BACKOFF_MS);
@@ -59,7 +59,7 @@ function supervise(name: string, env: NodeJS.ProcessEnv) {
 		const late = setTimeout(() => child?.kill("SIGKILL"), STOP_TIMEOUT_MS);
 		const end = await ended;
 		clearTimeout(late);
-		if (end !== 0) print(name, `ended with ${end}`);
+		if (end !== 0) print(name, `exited with ${end}`);
 		return end === 0;
 	};
 }
@@ -74,7 +74,7 @@ async function waitUntilHealthy(url: string): Promise<void> {
 }
 
 async function run() {
-	// People without an account may act: right for trying it out. GUESTS=off shuts them out.
+	// Guests are on by default here, because this command is for local trials; GUESTS=off requires an account.
 	const env = { GUESTS: "on", ...process.env, PROFILE: "cluster" };
 	const { host, httpPort, grpcPort, metricsPort } = readConfig(env);
 
@@ -85,7 +85,7 @@ async function run() {
 
 	let stopping = false;
 	const stopAll = async () => {
-		// Whoever is impatient and asks again must not leave processes behind.
+		// A second Ctrl-C must not exit before all processes have stopped.
 		if (stopping) return;
 		stopping = true;
 		const well = await Promise.all(stops.map(stop => stop()));

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { ConfigError, readConfig } from "./config.ts";
 
-const refusal = (env: NodeJS.ProcessEnv) => {
+const errorOf = (env: NodeJS.ProcessEnv) => {
 	try {
 		readConfig(env);
 	} catch (error) {
@@ -13,7 +13,7 @@ const refusal = (env: NodeJS.ProcessEnv) => {
 };
 
 describe("configuration", () => {
-	it("needs nothing, and is the embedded profile then", () => {
+	it("selects the embedded profile and its defaults when no variable is set", () => {
 		const { profile, host, httpPort, grpcPort, guests, selectionNames, topicPartitions } = readConfig({});
 		assert.deepEqual(
 			{ profile, host, httpPort, grpcPort, guests, selectionNames, topicPartitions },
@@ -29,14 +29,14 @@ describe("configuration", () => {
 		);
 	});
 
-	it("lets no guests in and listens everywhere on the cluster profile, unless told", () => {
+	it("allows no guests and listens on all addresses in the cluster profile by default", () => {
 		assert.deepEqual([readConfig({ PROFILE: "cluster" }).guests, readConfig({ PROFILE: "cluster" }).host], [false, "0.0.0.0"]);
 		assert.equal(readConfig({ PROFILE: "cluster", GUESTS: "on" }).guests, true);
 	});
 
-	it("takes an empty text for a variable that is not set", () => assert.equal(readConfig({ HTTP_PORT: "" }).httpPort, 8080));
+	it("treats an empty variable as not set", () => assert.equal(readConfig({ HTTP_PORT: "" }).httpPort, 8080));
 
-	it("gives a visitor at a prompt no services and a name of its own on the cluster profile", () => {
+	it("gives the REPL node of the cluster profile no services and its own name", () => {
 		const visitor = readConfig({ PROFILE: "cluster" }, { repl: true });
 		assert.deepEqual([visitor.services, visitor.metricsPort], [[], 0]);
 		assert.notEqual(visitor.nodeID, readConfig({ PROFILE: "cluster" }).nodeID);
@@ -59,16 +59,16 @@ describe("configuration", () => {
 		ALLOWED_ORIGINS: "example.org",
 		NODE_ID: "a.b"
 	}))
-		it(`refuses ${name}=${value} in one line that says what would do`, () => {
-			const line = refusal({ [name]: value });
+		it(`rejects ${name}=${value} with one line that says which values are valid`, () => {
+			const line = errorOf({ [name]: value });
 			assert.match(line, new RegExp(`^${name}=.* is unusable: give .+`));
 			assert.doesNotMatch(line, /\n|another value/);
 		});
 
-	it("refuses socket without api beside it", () => assert.match(refusal({ SERVICES: "socket" }), /socket needs api/));
+	it("rejects socket without api", () => assert.match(errorOf({ SERVICES: "socket" }), /socket needs api/));
 
-	it("does not repeat a secret in what it says", () => {
-		assert.doesNotMatch(refusal({ JWT_SECRET: "hunter2" }), /hunter2/);
-		assert.doesNotMatch(refusal({ DATABASE_URL: "mysql://me:hunter2@db" }), /hunter2/);
+	it("does not repeat a secret in the error message", () => {
+		assert.doesNotMatch(errorOf({ JWT_SECRET: "hunter2" }), /hunter2/);
+		assert.doesNotMatch(errorOf({ DATABASE_URL: "mysql://me:hunter2@db" }), /hunter2/);
 	});
 });

@@ -1,4 +1,4 @@
-// The only reader of process.env. Every variable has a default; one that is unusable stops the start.
+// The only reader of process.env. Every variable is optional; an invalid value stops the start with one line.
 import { accessSync, constants } from "node:fs";
 import { isIP } from "node:net";
 import { hostname } from "node:os";
@@ -31,7 +31,7 @@ const url = (...protocols: string[]) =>
 		.describe(`a URL like ${protocols[0]}//host:port`);
 const onOff = z.enum(["on", "off"]).describe("on or off");
 const text = (what: string) => z.string().optional().describe(what);
-/** An address, or a range of them: `10.0.0.0/8`. */
+/** An IP address or a network, such as `10.0.0.0/8`. */
 const isNetwork = (text: string) => {
 	const [address = "", bits, ...more] = text.split("/");
 	const maxBits = isIP(address) === 4 ? 32 : 128;
@@ -43,7 +43,7 @@ const isAddress = (text: string) => {
 };
 const addresses = list.refine(all => all.length > 0 && all.every(isAddress)).describe("host:port, or several with commas");
 
-/** Name → what would do (its `description`), and how it is read. Those without a default are optional, or their default depends on others. */
+/** Name → schema; its `description` says which values are valid. Where the default depends on other variables, `readConfig` sets it. */
 export const variables = {
 	PROFILE: z.enum(["embedded", "cluster"]).default("embedded").describe("embedded or cluster"),
 	HOST: z
@@ -125,12 +125,12 @@ const SECRET_VARIABLES = new Set([
 ]);
 type Variables = { [Name in keyof typeof variables]: z.output<(typeof variables)[Name]> };
 
-/** A variable that is unusable; its message is the one line that says which, what it is and what would do. */
+/** An invalid variable; the message is one line with its name, its value and the valid values. */
 export class ConfigError extends Error {}
 
 function parseVariables(env: NodeJS.ProcessEnv): Variables {
 	const entries = Object.entries(variables).map(([name, schema]) => {
-		// A compose file hands over an empty text for what it does not set.
+		// Docker Compose passes an empty string for a variable that is not set.
 		const text = env[name]?.trim() || undefined;
 		const parsed = (schema as z.ZodType).safeParse(text);
 		if (!parsed.success)
@@ -148,7 +148,7 @@ const describe = (schema: z.ZodType): string => {
 	return inner?.description ?? (inner ? describe(inner) : "another value");
 };
 
-/** Both or neither: one alone is a mistake that would otherwise show as a refusal by the server. */
+/** User name and password must be given together: otherwise the server would reject the connection with a less clear error. */
 function credentials<More extends object>(of: string, username: string | undefined, password: string | undefined, more: More) {
 	if (!username && !password) return undefined;
 	if (!username || !password)
@@ -159,8 +159,8 @@ function credentials<More extends object>(of: string, username: string | undefin
 }
 
 /**
- * Reads and checks the environment. `repl`: for a person at a prompt, who on the cluster profile joins the running nodes with one that does no
- * work. Throws `ConfigError`.
+ * Reads and validates the environment. `repl`: for the REPL, which in the cluster profile joins the running nodes as a node that runs no services.
+ * Throws `ConfigError`.
  */
 export function readConfig(env: NodeJS.ProcessEnv, { repl = false } = {}) {
 	const values = parseVariables(env);
@@ -193,11 +193,11 @@ export function readConfig(env: NodeJS.ProcessEnv, { repl = false } = {}) {
 		maxSocketsPerAccount: values.MAX_SOCKETS_PER_ACCOUNT,
 		trustedProxies: values.TRUSTED_PROXIES,
 		orderTimeoutMinutes: values.ORDER_TIMEOUT_MINUTES,
-		/** In whole units of the currency. */
+		/** In whole currency units. */
 		paymentTestLimit: values.PAYMENT_TEST_LIMIT,
 		metricsPort: isReplNode ? 0 : values.METRICS_PORT,
 		metricsHost: embedded ? "127.0.0.1" : (values.HOST ?? "0.0.0.0"),
-		// A dot in it would be taken for a separator in the names of the transporter's topics.
+		// No dots: Moleculer separates the parts of its transporter topics by dots.
 		nodeID: values.NODE_ID ?? `${nodeName}-${hostname()}`.replace(/[^\w-]/g, "_"),
 		topicPartitions: values.TOPIC_PARTITIONS,
 		topicReplication: values.TOPIC_REPLICATION,

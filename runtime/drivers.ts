@@ -1,5 +1,5 @@
-// Which driver stands behind each port: the only file, beside the services' own choice of store, that knows of the two profiles.
-// Everything here is one for the whole process. Nothing connects before a service that needs it starts.
+// The drivers of the process, by profile: embedded or cluster. Only this file and the wiring of the services (*.service.ts) know the profiles.
+// Each driver is one instance per process, and connects when the first service that needs it starts.
 
 import type { ServiceSchema } from "moleculer";
 import { type Cassandra, openCassandra } from "../mixins/cassandra.ts";
@@ -25,12 +25,12 @@ const lazy = <T>(open: () => T) => {
 export const embedded = config.profile === "embedded";
 
 let isClientOnly = false;
-/** For a process that only asks a question or two, before any service is loaded: it does no service's work. */
+/** Call before loading services in a process that only calls actions, such as a command: its services then consume, relay and listen to nothing. */
 export const useClientOnly = () => {
 	isClientOnly = true;
 };
 
-/** Whether this node does a service's work (consumes, relays, listens), or only carries its answers. */
+/** Whether this node runs the service (consumes topics, relays, listens); otherwise it only has its actions, for local calls. */
 export const runsService = (service: string) => !isClientOnly && config.services.includes(service);
 
 export const postgres = lazy((): Database => (embedded ? openEmbedded(config.dataDir) : openPostgres(config.databaseUrl)));
@@ -49,10 +49,10 @@ export const cassandra = lazy(
 /** Cluster only. */
 export const redis = lazy((): Redis => openRedis(config.redisUrl));
 
-/** How often something may be done: counted together by all nodes. */
+/** Rate limits; in the cluster profile all nodes count together. */
 export const limits = lazy((): Limits => (embedded ? memoryLimits() : redisLimits(redis())));
 
-/** Cluster only: how Kafka is reached, for topics and for calls. */
+/** Cluster only: the Kafka connection, for topics and for the transporter. */
 export const kafka = {
 	brokers: config.kafkaBrokers,
 	replication: config.topicReplication,
@@ -67,7 +67,7 @@ export const topicLog = lazy(
 		embedded ? embeddedLog(postgres().knex, { where: config.dataDir }) : kafkaLog({ ...kafka, clientId: config.nodeID })
 );
 
-/** Ends the process: a node whose topics are not as configured can do nothing right. */
+/** Ends the process: with the wrong number of partitions, keys would move to other partitions and lose their order. */
 const onFatal = ({ message, type, data }: Error & { type?: string; data?: { has: number } }) =>
 	exitWithError(type === "TOPIC_PARTITIONS" ? `${message}: set TOPIC_PARTITIONS=${data?.has}` : message);
 

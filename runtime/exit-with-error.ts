@@ -1,6 +1,6 @@
 import { redact } from "./redact.ts";
 
-/** Ends the process with one line that says why it cannot start and what to do: for what no waiting would mend. */
+/** Prints one line that says why the process cannot run and what to do, and exits with 1. For errors that a retry cannot repair. */
 export function exitWithError(line: string): never {
 	console.error(redact(line));
 	process.exit(1);

@@ -1,10 +1,10 @@
 /**
- * For commands that run beside the system, with the rights of whoever runs it:
+ * Runs a command with the operator's rights: it may call every action without a token.
  *
  *     const { user } = await asOperator(["users"], call => call("users.create", { email, password, role: "admin" }));
  *
- * On the cluster profile a command goes to the stores by itself, and needs no node. On the embedded profile one process alone may hold the data:
- * where one runs the command has it do the work, else it holds the data itself for as long as it takes.
+ * In the cluster profile the command connects to the stores itself and needs no running node. In the embedded profile only one process may open
+ * the data directory: if Plaza runs, the command calls it over its admin socket; otherwise the command opens the directory itself.
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -21,22 +21,22 @@ import { printWarnings } from "./warnings.ts";
 
 type Call = Caller["call"];
 
-/** A process that holds the data and lets nobody in is about to, or about to end. */
+/** A process that locks the data directory without an admin socket is starting or stopping: wait this long for it. */
 const ADMIN_SOCKET_TIMEOUT_MS = 30_000;
 const POLL_MS = 200;
 
-/** The way into the process that holds the data; undefined if none did: then this one does now. Throws `DataDirError`. */
+/** How to call the process that locks the data directory; undefined if there was none and this process has locked it. Throws `DataDirError`. */
 async function adminSocketOrDataDir(dataDir: string): Promise<Call | undefined> {
 	const deadline = performance.now() + ADMIN_SOCKET_TIMEOUT_MS;
 	for (;;) {
-		const door = await findAdminSocket(dataDir);
-		if (door) return door as Call;
+		const call = await findAdminSocket(dataDir);
+		if (call) return call as Call;
 		try {
 			takeDataDir(dataDir);
 			return undefined;
 		} catch (error) {
-			const isHeld = error instanceof DataDirError && existsSync(join(dataDir, "lock"));
-			if (!isHeld || performance.now() > deadline) throw error;
+			const isLocked = error instanceof DataDirError && existsSync(join(dataDir, "lock"));
+			if (!isLocked || performance.now() > deadline) throw error;
 		}
 		await delay(POLL_MS);
 	}
@@ -48,7 +48,7 @@ async function inThisProcess<T>(services: readonly ServiceName[], work: (call: C
 	const broker = new ServiceBroker({
 		logger: { type: "Console", options: { level: "warn" } },
 		validator: new ContractValidator(actions),
-		// Moleculer's own way to end by Ctrl-C is with 0, as if the work had been done.
+		// Moleculer's signal handler exits with 0, as if the command had succeeded.
 		skipProcessEventRegistration: true
 	});
 	for (const name of withDependencies(services))
@@ -58,10 +58,10 @@ async function inThisProcess<T>(services: readonly ServiceName[], work: (call: C
 }
 
 /**
- * Does some work with actions of these services, without anybody's token: in the embedded process that runs, or else in this one, where they answer
- * and do nothing of their own accord. Rejects as the actions do; with `DataDirError` where a process holds the data and lets nobody in for 30 s.
+ * Calls `work` with a function that calls actions of these services, in the running embedded process or in this one. Rejects as the actions do, and
+ * with `DataDirError` if another process locks the data directory for 30 s without an admin socket.
  */
 export async function asOperator<T>(services: readonly ServiceName[], work: (call: Call) => Promise<T>): Promise<T> {
-	const door = config.profile === "embedded" ? await adminSocketOrDataDir(config.dataDir) : undefined;
-	return door ? work(door) : inThisProcess(services, work);
+	const call = config.profile === "embedded" ? await adminSocketOrDataDir(config.dataDir) : undefined;
+	return call ? work(call) : inThisProcess(services, work);
 }

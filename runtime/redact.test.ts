@@ -6,26 +6,30 @@ import { RedactingConsole } from "./redacting-console.ts";
 
 const jwt = "eyJhbGciOiJIUzI1NiIsInR5cCI6ImF0K2p3dCJ9.eyJzdWIiOiJhY2N0XzEifQ.c2ln-bmF0dXJl_";
 
-describe("a text that is printed", () => {
+describe("a printed text", () => {
 	const cases: [name: string, text: string, printed: string][] = [
 		["a token", `who has ${jwt}?`, "who has [secret]?"],
-		["a token that is not whole", `who has ${jwt.split(".", 2).join(".")}?`, "who has [secret]?"],
-		["a bearer's token that is none of ours", "authorization: Bearer s3cret+/=", "authorization: Bearer [secret]"],
+		["a truncated token", `who has ${jwt.split(".", 2).join(".")}?`, "who has [secret]?"],
+		["a bearer token of another issuer", "authorization: Bearer s3cret+/=", "authorization: Bearer [secret]"],
 		["a token in a cookie", `refreshToken=${jwt}; Path=/`, "refreshToken=[secret]; Path=/"],
 		["an e-mail address", "no letter to Ann.O'Hara+shop@mail.example.org.", "no letter to Ann.O'[e-mail]."],
-		["an e-mail address in what Postgres says", "Key (email)=(ann@example.org) exists", "Key (email)=([e-mail]) exists"],
+		["an e-mail address in an error of Postgres", "Key (email)=(ann@example.org) exists", "Key (email)=([e-mail]) exists"],
 		["an e-mail address in other scripts", "Анна@пример.рф, 例@例え.テスト", "[e-mail], [e-mail]"],
-		["what is before the host in a URL", "postgres://shop:p@ss:1@db:5432/shop?a=b", "postgres://[secret]@db:5432/shop?a=b"],
-		["a password alone in a URL", "rediss://:hunter2@cache", "rediss://[secret]@cache"],
-		["fields of a JSON text", `{"email":"a b","password":"hunter\\"2","n":1}`, `{"email":"a b","password":"[secret]","n":1}`],
-		["fields of a JSON text in a JSON text", String.raw`"{\"refreshToken\":\"x.y\"}"`, String.raw`"{\"refreshToken\":\"[secret]"`]
+		["the credentials in a URL", "postgres://shop:p@ss:1@db:5432/shop?a=b", "postgres://[secret]@db:5432/shop?a=b"],
+		["a password without a user name in a URL", "rediss://:hunter2@cache", "rediss://[secret]@cache"],
+		[
+			"secret fields of a JSON text",
+			`{"email":"a b","password":"hunter\\"2","n":1}`,
+			`{"email":"a b","password":"[secret]","n":1}`
+		],
+		["secret fields of JSON quoted in JSON", String.raw`"{\"refreshToken\":\"x.y\"}"`, String.raw`"{\"refreshToken\":\"[secret]"`]
 	];
 	for (const [name, text, printed] of cases) it(`does not show ${name}`, () => assert.equal(redact(text), printed));
 
-	it("is left alone where it only looks a little like a secret", () => {
+	it("is unchanged where a text only resembles a secret", () => {
 		for (const text of [
 			"topics at /data/plaza, user postgres@db, @grpc/grpc-js@1.14.7",
-			"a refresh token that does not count any more was used: its session is over",
+			"an outdated refresh token was used: its session is over",
 			"Needs authorization: Bearer <token>",
 			"http://localhost:8080/a?b=c@d",
 			"eyJ, the beginning of a token"
@@ -33,19 +37,19 @@ describe("a text that is printed", () => {
 			assert.equal(redact(text), text);
 	});
 
-	it("takes a time that grows with its length alone, whatever it is", () => {
+	it("is redacted in a time linear in its length", () => {
 		const took = (text: string) => {
 			const startedAtMs = performance.now();
 			redact(`${text} @ bearer token`);
 			return performance.now() - startedAtMs;
 		};
-		// At the square of it, this would be minutes.
+		// Quadratic time would take minutes.
 		for (const part of ["a", "a.", "eyJ", "eyJ.", "://", "@", "a@", "bearer ", `"password":"`, `\\"`, "é"])
 			assert.ok(took(part.repeat(500_000 / part.length)) < 5_000, part);
 	});
 });
 
-describe("a line of the log", () => {
+describe("a log line", () => {
 	const lines = (...args: unknown[]) => {
 		const printed: unknown[][] = [];
 		const { log, error } = console;
@@ -61,12 +65,12 @@ describe("a line of the log", () => {
 		}
 	};
 
-	it("keeps its look", () =>
+	it("keeps the format of Moleculer's logger", () =>
 		assert.deepEqual(lines("published", { topic: "Selections", requestID: "r", nested: { n: [1, 2] } }, 3), [
 			"INFO  - published { topic: 'Selections', requestID: 'r', nested: { n: [ 1, 2 ] } } 3"
 		]));
 
-	it("hides secret fields, whatever is in them and however deep they are shown", () => {
+	it("redacts secret fields of every type, at every printed level", () => {
 		const secret = { password: "hunter2", a: { refreshToken: 7, b: [{ "Set-Cookie": ["a=b"], secret: Buffer.from("x") }] } };
 		assert.deepEqual(lines("got", secret), [
 			"INFO  - got { password: '[secret]', a: { refreshToken: '[secret]', b: [ [Object] ] } }"
@@ -75,7 +79,7 @@ describe("a line of the log", () => {
 		assert.equal(secret.password, "hunter2");
 	});
 
-	it("hides those of an error and of its cause, and shows the rest of it", () => {
+	it("redacts the secret fields of an error and of its cause, and prints the rest", () => {
 		const cause = Object.assign(new TypeError("ann@example.org is taken"), { token: "t0ken" });
 		const error = Object.assign(new Error(`Bearer ${jwt}`, { cause }), { code: 7, authorization: "Basic x" });
 		const [line] = lines(error);
@@ -90,7 +94,7 @@ describe("a line of the log", () => {
 			assert.ok(line!.includes(shown), line);
 	});
 
-	it("takes what refers to itself, and asks no getter", () => {
+	it("handles circular references and calls no getter", () => {
 		const self: Record<string, unknown> = { token: "x" };
 		self.self = self;
 		Object.defineProperty(self, "asked", { enumerable: true, get: () => assert.fail("asked") });

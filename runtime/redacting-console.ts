@@ -1,5 +1,5 @@
 /**
- * Moleculer's console logger without the secrets: the lines keep their look.
+ * Moleculer's console logger with secrets redacted; the format of the lines stays the same.
  *
  *     const broker = new ServiceBroker({ logger: new RedactingConsole({ level: "debug" }) });
  *     broker.logger.info("signed in", { email: "ann@example.org", refreshToken: "eyJh…" });
@@ -13,7 +13,7 @@ type Bindings = Parameters<Loggers.Console["getFormatter"]>[0];
 export class RedactingConsole extends Loggers.Console {
 	override init(factory: Parameters<Loggers.Console["init"]>[0]) {
 		super.init(factory);
-		// Moleculer sets it here, and its types leave it out.
+		// Moleculer sets `objectPrinter` in init(); its types do not declare it.
 		const printing = this as unknown as { objectPrinter: (value: unknown) => string };
 		const print = printing.objectPrinter;
 		printing.objectPrinter = value => redact(print(withoutSecrets(value)));

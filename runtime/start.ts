@@ -1,4 +1,4 @@
-// Starts the services that SERVICES names, with Moleculer's own runner. `--repl` adds its REPL; on the cluster profile that is a node of its own.
+// Starts the services in SERVICES with Moleculer's runner. `--repl` adds Moleculer's REPL; in the cluster profile the REPL is a node without services.
 import { join } from "node:path";
 import { Runner, ServiceBroker } from "moleculer";
 import { DataDirError, takeDataDir } from "../mixins/database/data-dir.ts";
@@ -18,8 +18,8 @@ if (config.profile === "embedded") {
 
 printWarnings();
 
-// The runner reads the environment too: SERVICES, and variables named like Moleculer's options, or with MOL_ before, which would override
-// moleculer.config.ts unseen. What we read of it has been read by now.
+// Moleculer's runner also reads the environment: SERVICES, and variables named like broker options or prefixed with MOL_, which would silently
+// override moleculer.config.ts. runtime/config.ts has read its variables by now.
 const options = Object.keys(ServiceBroker.defaultOptions).map(option => option.toUpperCase());
 for (const name of Object.keys(process.env))
 	if (name === "SERVICES" || name.startsWith("MOL_") || options.some(option => name === option || name.startsWith(`${option}_`)))

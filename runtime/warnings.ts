@@ -1,6 +1,6 @@
 import { redact } from "./redact.ts";
 
-/** Shows this process's warnings without secrets. */
+/** Prints Node's process warnings with their secrets redacted. */
 export function printWarnings() {
 	process.removeAllListeners("warning");
 	process.on("warning", ({ name, message }) => console.warn(redact(`${name}: ${message}`)));

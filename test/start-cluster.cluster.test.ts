@@ -64,7 +64,7 @@ describe("start:cluster", { timeout: 2 * READY_TIMEOUT_MS + STOP_TIMEOUT_MS }, (
 
 	test("restarts a killed process and logs it", async () => {
 		process.kill(pidsOf("wallet")[0]!, "SIGKILL");
-		await printed(/^wallet +\| ended with SIGKILL, starting it again in \d+ ms$/m);
+		await printed(/^wallet +\| exited with SIGKILL, restarting in \d+ ms$/m);
 		await eventually(() => assert.equal(pidsOf("wallet").length, 2), "a second wallet");
 		await isHealthy();
 	});

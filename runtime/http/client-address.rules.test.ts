@@ -8,7 +8,7 @@ const addressOf = (remote: string | undefined, forwardedFor?: string, proxies?: 
 	client(remote, forwardedFor === undefined ? {} : { "x-forwarded-for": forwardedFor }, proxies).address;
 
 describe("a client's address", () => {
-	it("is the peer's own, whatever it says of itself", () => {
+	it("is the peer's address when the peer is no trusted proxy, whatever its headers say", () => {
 		assert.deepEqual(client("192.0.2.1", { "x-forwarded-for": "203.0.113.7", "x-forwarded-proto": "https" }), {
 			address: "192.0.2.1",
 			isSecure: false
@@ -16,7 +16,7 @@ describe("a client's address", () => {
 		assert.equal(addressOf("192.0.2.1", "203.0.113.7", ["10.0.0.0/8"]), "192.0.2.1");
 	});
 
-	it("is the last that no trusted proxy has, where trusted proxies say it", () => {
+	it("is the last address in X-Forwarded-For that is no trusted proxy", () => {
 		const proxies = ["10.0.0.0/8", "192.0.2.1", "fd00::/8"];
 		for (const [remote, forwardedFor, expected] of [
 			["10.1.2.3", "203.0.113.7", "203.0.113.7"],
@@ -33,18 +33,18 @@ describe("a client's address", () => {
 			assert.equal(addressOf(remote, forwardedFor, proxies), expected, `${remote} ${forwardedFor}`);
 	});
 
-	it("is the nearest proxy's where what that says is no address", () => {
+	it("is the nearest proxy's when its entry is not an address", () => {
 		for (const forwardedFor of ["", "unknown", "203.0.113.7, unknown", "203.0.113.7,", "999.1.1.1", "<script>", "1.2.3.4, ::x"])
 			assert.equal(addressOf("10.1.2.3", forwardedFor, ["10.0.0.0/8"]), "10.1.2.3", forwardedFor);
 		assert.equal(addressOf("10.1.2.3", undefined, ["10.0.0.0/8"]), "10.1.2.3");
 	});
 
-	it("is one, however it is written", () => {
+	it("has one canonical form", () => {
 		for (const written of ["192.0.2.1", "::ffff:192.0.2.1", "::ffff:c000:201", "0:0:0:0:0:ffff:192.0.2.1"])
 			assert.equal(addressOf(written), "192.0.2.1", written);
 	});
 
-	it("is the /64 network of IPv6", () => {
+	it("is the /64 network of an IPv6 address", () => {
 		for (const [written, network] of [
 			["2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"],
 			["2001:db8:1:2::9", "2001:db8:1:2::/64"],
@@ -59,14 +59,14 @@ describe("a client's address", () => {
 			assert.equal(addressOf(written), network, written);
 	});
 
-	it("is empty of a peer that has hung up", () => assert.equal(addressOf(undefined), ""));
+	it("is empty when the peer has closed the connection", () => assert.equal(addressOf(undefined), ""));
 });
 
-describe("whether a client came by TLS", () => {
+describe("whether a client used TLS", () => {
 	const isSecure = (protocol: string, forwardedFor = "203.0.113.7", remote = "10.1.2.3") =>
 		client(remote, { "x-forwarded-for": forwardedFor, "x-forwarded-proto": protocol }, ["10.0.0.0/8"]).isSecure;
 
-	it("is what the trusted proxy says", () => {
+	it("is what the trusted proxy reports", () => {
 		assert.equal(isSecure("https"), true);
 		assert.equal(isSecure("HTTPS"), true);
 		assert.equal(isSecure("http"), false);
@@ -74,7 +74,7 @@ describe("whether a client came by TLS", () => {
 		assert.equal(isSecure("https", "203.0.113.7", "192.0.2.2"), false);
 	});
 
-	it("is what the proxy that heard the client says, where each says its own", () => {
+	it("is what the proxy next to the client reports, where each proxy appends its own value", () => {
 		assert.equal(isSecure("https, http", "203.0.113.7, 10.9.9.9"), true);
 		assert.equal(isSecure("http, https", "203.0.113.7, 10.9.9.9"), false);
 		assert.equal(isSecure("https, http", "203.0.113.7"), false);

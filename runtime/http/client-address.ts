@@ -1,5 +1,5 @@
 /**
- * Where a request comes from: the peer itself, or whom trusted proxies say that it comes from.
+ * The client of a request: the peer of the connection, or the address that trusted proxies report in X-Forwarded-For.
  *
  *     const trusted = trustedProxies(["10.0.0.0/8", "fd00::/8"]);
  *     const { address, isSecure } = clientOf(req, trusted);        // { address: "203.0.113.7", isSecure: true }
@@ -8,18 +8,18 @@ import type { IncomingMessage } from "node:http";
 import { BlockList, isIP } from "node:net";
 
 export interface Client {
-	/** By which a client is told from others: an IPv4 address, or the /64 network of an IPv6 address, all of which is one client's own. */
+	/** Identifies a client: an IPv4 address, or the /64 network of an IPv6 address, which belongs to one client as a whole. */
 	address: string;
-	/** It came by TLS, up to the proxy that ended it. */
+	/** Whether the client used TLS, up to the proxy that terminated it. */
 	isSecure: boolean;
 }
 
-/** Whether an address is one of our proxies. */
+/** Whether an address belongs to one of our proxies. */
 export type Trusted = (address: string) => boolean;
 
 const familyOf = (address: string) => (isIP(address) === 6 ? "ipv6" : "ipv4");
 
-/** The proxies with these addresses, or in these networks (`10.0.0.0/8`). */
+/** Matches proxies by address or by network (`10.0.0.0/8`). */
 export function trustedProxies(networks: readonly string[]): Trusted {
 	if (networks.length === 0) return () => false;
 	const list = new BlockList();
@@ -31,7 +31,7 @@ export function trustedProxies(networks: readonly string[]): Trusted {
 	return address => isIP(address) > 0 && list.check(address, familyOf(address));
 }
 
-/** Its eight groups in hexadecimal, without leading zeros: RFC 4291, 2.2. */
+/** The eight groups of an IPv6 address in hexadecimal, without leading zeros (RFC 4291, 2.2). */
 function groupsOf(address: string): string[] {
 	const [head = "", tail] = address.split("::");
 	const read = (part = "") =>
@@ -48,7 +48,7 @@ function groupsOf(address: string): string[] {
 	return [...first, ...zeros, ...last].map(group => group.toString(16));
 }
 
-/** An address as it is compared: without a zone, and of IPv4 as IPv6 writes it (::ffff:192.0.2.1) the IPv4 address. */
+/** The address without its zone; an IPv4-mapped IPv6 address (::ffff:192.0.2.1) becomes the IPv4 address. */
 function canonical(address: string): string {
 	if (!address.includes(":")) return address;
 	const [bare = ""] = address.split("%", 1);
@@ -67,29 +67,29 @@ const entriesOf = (header: string | string[] | undefined) =>
 				.split(",")
 				.map(entry => entry.trim());
 
-/** The address of an entry, which some proxies write with a port; undefined if it is none. */
+/** The address in an X-Forwarded-For entry, which some proxies write with a port; undefined if it is not an address. */
 function addressIn(entry: string): string | undefined {
 	const bare = /^\[(.+)\](:\d+)?$/.exec(entry)?.[1] ?? /^([\d.]+):\d+$/.exec(entry)?.[1] ?? entry;
 	return isIP(bare) > 0 ? canonical(bare) : undefined;
 }
 
 /**
- * Each proxy adds whom it heard to the end of X-Forwarded-For, so it is read from its end for as long as who said it is trusted: the first who
- * is not is the client. Whatever stands before, anybody may have made up. X-Forwarded-Proto is read likewise.
+ * Each proxy appends the address of its peer to X-Forwarded-For, so the header is read from its end: the first address that is not a trusted
+ * proxy is the client. Entries before it can be forged. X-Forwarded-Proto is read in the same way.
  */
 export function clientOf({ socket, headers }: Pick<IncomingMessage, "socket" | "headers">, isTrusted: Trusted): Client {
 	let address = canonical(socket.remoteAddress ?? "");
 	if (!isTrusted(address)) return { address: networkOf(address), isSecure: false };
 	let hops = 1;
-	const said = entriesOf(headers["x-forwarded-for"]);
-	for (let at = said.length - 1; at >= 0; at--) {
-		const before = addressIn(said[at] as string);
+	const entries = entriesOf(headers["x-forwarded-for"]);
+	for (let at = entries.length - 1; at >= 0; at--) {
+		const before = addressIn(entries[at] as string);
 		if (before === undefined) break;
 		address = before;
 		if (!isTrusted(address)) break;
 		hops++;
 	}
-	// A proxy that replaces what it was told, as most do, leaves one value.
+	// Most proxies replace X-Forwarded-Proto instead of appending to it: then there is one value.
 	const protocols = entriesOf(headers["x-forwarded-proto"]);
 	return { address: networkOf(address), isSecure: (protocols.at(-hops) ?? protocols[0])?.toLowerCase() === "https" };
 }

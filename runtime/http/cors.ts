@@ -1,10 +1,10 @@
-// What lets pages of other sites read our answers: https://fetch.spec.whatwg.org/#http-cors-protocol
+// The response headers that let pages of other origins read a response: https://fetch.spec.whatwg.org/#http-cors-protocol
 import type { IncomingMessage, ServerResponse } from "node:http";
 
-/** The headers of an answer that such a page may read, beside those that it always may. */
+/** Response headers that such a page may read in addition to the safelisted ones. */
 export const EXPOSED_HEADERS = ["X-Request-ID", "Retry-After"];
 
-/** Lets a page of a listed origin read this answer; to any other origin it says nothing. */
+/** Lets a page read this response if its origin is listed; sets no header for other origins. */
 export function allowCorsRead(
 	{ headers: { origin } }: Pick<IncomingMessage, "headers">,
 	res: ServerResponse,

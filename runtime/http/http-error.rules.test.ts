@@ -4,8 +4,8 @@ import { Errors } from "moleculer";
 import { tooMany, unavailable } from "../../mixins/errors.ts";
 import { retryAfterOf, toHttp } from "./http-error.ts";
 
-describe("an error of too many requests", () => {
-	it("says when to come again in whole seconds, never too early, and nothing else of what it knows", () => {
+describe("a 429", () => {
+	it("has Retry-After in whole seconds, rounded up, and no other data", () => {
 		for (const [waitMs, seconds] of [
 			[1, 1],
 			[1_000, 1],
@@ -26,7 +26,7 @@ describe("an error of too many requests", () => {
 		assert.deepEqual(toHttp(chatty).data, { retryAfterMs: 5 });
 	});
 
-	it("says a second where nobody knows when", () => {
+	it("has a Retry-After of one second when the wait is unknown", () => {
 		for (const waitMs of [Number.POSITIVE_INFINITY, undefined as unknown as number]) {
 			const error = toHttp(tooMany("Slow down", waitMs));
 			assert.deepEqual([error.data, retryAfterOf(error)], [undefined, 1]);
@@ -34,10 +34,10 @@ describe("an error of too many requests", () => {
 	});
 });
 
-describe("an error of something that is away", () => {
-	it("says to come again in a second", () => assert.equal(retryAfterOf(toHttp(unavailable("Postgres"))), 1));
+describe("a 503", () => {
+	it("has a Retry-After of one second", () => assert.equal(retryAfterOf(toHttp(unavailable("Postgres"))), 1));
 });
 
 describe("any other error", () => {
-	it("says nothing of coming again", () => assert.equal(retryAfterOf(toHttp(new Error("oops"))), undefined));
+	it("has no Retry-After", () => assert.equal(retryAfterOf(toHttp(new Error("oops"))), undefined));
 });

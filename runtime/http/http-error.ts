@@ -1,4 +1,4 @@
-// The one place where an error becomes an HTTP answer: what the caller may know, and nothing of what is inside.
+// The one place where an error becomes an HTTP response. It exposes only what the client may know: no stack traces, no host names.
 import type { ServerResponse } from "node:http";
 import { isUnavailable } from "../../mixins/errors.ts";
 
@@ -10,7 +10,7 @@ export interface HttpError {
 	data?: unknown;
 }
 
-export const notFound: HttpError = { name: "NotFoundError", message: "There is nothing here", code: 404, type: "NOT_FOUND" };
+export const notFound: HttpError = { name: "NotFoundError", message: "Not found", code: 404, type: "NOT_FOUND" };
 export const notReady: HttpError = {
 	name: "ServiceUnavailableError",
 	message: "Not ready yet, try again later",
@@ -43,7 +43,7 @@ export const originNotAllowed: HttpError = {
 	type: "ORIGIN_NOT_ALLOWED"
 };
 
-/** What body-parser says of a body, by the `type` of its errors. */
+/** Our errors for the errors of body-parser, by their `type`. */
 const BODY_ERRORS: Record<string, HttpError> = {
 	"entity.parse.failed": { name: "BadRequestError", message: "The body is not JSON", code: 400, type: "UNREADABLE_JSON" },
 	"entity.verify.failed": { name: "BadRequestError", message: "The body is not UTF-8", code: 400, type: "UNREADABLE_JSON" },
@@ -51,7 +51,7 @@ const BODY_ERRORS: Record<string, HttpError> = {
 	"entity.too.large": { name: "PayloadTooLargeError", message: "The body is too large", code: 413, type: "PAYLOAD_TOO_LARGE" },
 	"encoding.unsupported": {
 		name: "UnsupportedMediaTypeError",
-		message: "This content encoding is not known here",
+		message: "This content encoding is not supported",
 		code: 415,
 		type: "UNSUPPORTED_MEDIA_TYPE"
 	},
@@ -61,16 +61,16 @@ const BODY_ERRORS: Record<string, HttpError> = {
 		code: 415,
 		type: "UNSUPPORTED_MEDIA_TYPE"
 	},
-	"request.size.invalid": badRequest("The body is not as long as it says"),
-	"request.aborted": badRequest("The body ended early")
+	"request.size.invalid": badRequest("The body does not have the length of its Content-Length header"),
+	"request.aborted": badRequest("The connection was closed before the end of the body")
 };
 
-/** The answer to an error of whatever kind; undefined data is left out. */
+/** Maps any error to an HTTP error: known client errors as they are, unavailable dependencies to 503, everything else to a 500 without details. */
 export function toHttp(error: unknown): HttpError {
 	const { name, message, code, type, data } = error as HttpError;
 	const body = BODY_ERRORS[type];
 	if (body) return body;
-	// zlib's, of a body that says it is compressed and is not.
+	// Errors of zlib: the Content-Encoding header says compressed, but the body is not.
 	if (String(code).startsWith("Z_")) return badRequest("The body cannot be read");
 	if (isUnavailable(error) || code === 503 || code === 504) {
 		const { what } = (data ?? {}) as { what?: string };
@@ -84,14 +84,14 @@ export function toHttp(error: unknown): HttpError {
 	return { name: "InternalServerError", message: "Something went wrong here", code: 500, type: "INTERNAL_ERROR" };
 }
 
-/** In whole seconds, when whoever got this error may come back: of 429 as its data says it, of 503 after one, of others never. */
+/** The value of Retry-After in whole seconds: for 429 from `data.retryAfterMs`, for 503 one second, for other errors undefined. */
 export function retryAfterOf({ code, data }: HttpError): number | undefined {
 	if (code !== 429 && code !== 503) return undefined;
 	const { retryAfterMs = 0 } = (data ?? {}) as { retryAfterMs?: number };
 	return Math.max(1, Math.ceil(retryAfterMs / 1000));
 }
 
-/** Writes an error as JSON; 429 and 503 say when to come back. */
+/** Sends an error as JSON, with Retry-After for 429 and 503. */
 export function sendError(res: ServerResponse, error: HttpError) {
 	if (res.headersSent) return;
 	const retryAfter = retryAfterOf(error);
@@ -101,7 +101,7 @@ export function sendError(res: ServerResponse, error: HttpError) {
 
 export const sendJson = (res: ServerResponse, status: number, body: unknown) => sendText(res, status, JSON.stringify(body));
 
-/** What is JSON already. */
+/** Sends a text that is JSON already. */
 export function sendText(res: ServerResponse, status: number, text: string) {
 	res.writeHead(status, { "Content-Type": "application/json; charset=utf-8", "Content-Length": Buffer.byteLength(text) });
 	res.end(text);

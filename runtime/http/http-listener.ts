@@ -1,18 +1,19 @@
-// The one HTTP server: open before the broker has its transporter, so that health can say what is missing, and handed to the gateway and the
-// sockets once they are there. What they are not there for yet is answered 503, never accepted.
-import { randomUUID } from "node:crypto";
+// The one HTTP server of a node that runs `api`. It listens before the broker connects its transporter, so that /health can report what is missing;
+// the gateway and the sockets attach to it when they have started. Until then, requests and upgrades for them get a 503.
 import type { IncomingMessage, RequestListener, Server } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Middleware, ServiceBroker } from "moleculer";
 import { type Limits, rateOf } from "../../mixins/limits/limits.ts";
+import { type Addresses, announceReady } from "./announce-ready.ts";
 import { clientOf, trustedProxies } from "./client-address.ts";
 import { allowCorsRead } from "./cors.ts";
-import { healthPages, type Report } from "./health-pages.ts";
+import { type HealthReport, healthPages } from "./health-pages.ts";
 import { type HttpError, notFound, notReady, sendError, tooManyRequests } from "./http-error.ts";
 import { listen } from "./listen.ts";
 import { rejectUpgrade } from "./reject-upgrade.ts";
+import { assignRequestID } from "./request-id.ts";
 import { setSecurityHeaders } from "./security-headers.ts";
 import { httpServer, requestError, TIMEOUTS, type Timeouts } from "./server.ts";
 import { closeSlowReaders } from "./slow-readers.ts";
@@ -21,133 +22,112 @@ type UpgradeListener = (req: IncomingMessage, socket: Duplex, head: Buffer) => v
 
 export interface HttpListener {
 	server: Server;
-	/** Who answers requests from now on; undefined: nobody yet, or no more. */
+	/** Answers every request that no route below answers; undefined before the gateway has started and after it has stopped. */
 	gateway: RequestListener | undefined;
-	/** Who answers below a path of their own, whatever the gateway does. */
+	/** Answer requests for exactly this path, before the gateway. */
 	routes: Map<string, RequestListener>;
-	/** Who takes upgrades, by path. */
+	/** Handle WebSocket upgrades, by path. */
 	upgrades: Map<string, UpgradeListener>;
-	/** Called when no more work is taken, before services stop. */
+	/** Called after the listener stops to accept work, before the services stop. */
 	beforeClose: Set<() => Promise<void>>;
 }
 
-type Health = (broker: ServiceBroker) => Promise<Report>;
+type Health = (broker: ServiceBroker) => Promise<HealthReport>;
 
-export interface HttpListenerConfig {
-	services: readonly string[];
-	host: string;
-	httpPort: number;
-	grpcPort: number;
-	metricsHost: string;
-	metricsPort: number;
+export interface HttpListenerConfig extends Addresses {
+	/** Per client address; 0: no limit. */
 	maxRequestsPerSecond: number;
 	trustedProxies: readonly string[];
 	allowedOrigins: readonly string[];
 	limits: () => Limits;
 }
 
-const REQUEST_ID = /^[\w.:/+=-]{1,128}$/;
+/** Time for requests under way to finish when the node stops. */
 const DRAIN_TIMEOUT_MS = 3_000;
 const STOP_TIMEOUT_MS = 9_500;
-const POLL_MS = 50;
 
 const listeners = new WeakMap<ServiceBroker, HttpListener>();
 
-/** The open door of a node that runs the gateway. */
+/** The HTTP listener of this node. Throws on a node that does not run `api`. */
 export function httpListenerOf(broker: ServiceBroker): HttpListener {
-	const door = listeners.get(broker);
-	if (!door) throw new Error("This node has no front door: run api on it too");
-	return door;
+	const listener = listeners.get(broker);
+	if (!listener) throw new Error("This node has no HTTP listener: run the service api on it too");
+	return listener;
 }
 
-const idOf = (req: IncomingMessage) => {
-	const given = req.headers["x-request-id"];
-	return typeof given === "string" && REQUEST_ID.test(given) ? given : randomUUID();
-};
+const pathOf = ({ url = "/" }: IncomingMessage) => url.split("?", 1)[0]!;
 
-function open(config: HttpListenerConfig, timeouts: Timeouts, health: () => Promise<Report>): HttpListener {
+function open(config: HttpListenerConfig, timeouts: Timeouts, health: () => Promise<HealthReport>): HttpListener {
 	const [limits, rate] = [config.limits(), rateOf(config.maxRequestsPerSecond)];
 	const isTrusted = trustedProxies(config.trustedProxies);
 	const pages = healthPages(health);
 
 	const handle: RequestListener = async (req, res) => {
-		const requestID = idOf(req);
-		req.headers["x-request-id"] = requestID;
-		// The gateway would prefer it to ours.
-		delete req.headers["x-correlation-id"];
-		res.setHeader("X-Request-ID", requestID);
+		res.setHeader("X-Request-ID", assignRequestID(req));
 		const { address, isSecure } = clientOf(req, isTrusted);
 		setSecurityHeaders(res, isSecure);
 
-		const path = req.url?.split("?", 1)[0] ?? "/";
-		// Whoever watches over us must not be kept out by a flood from the same address.
+		const path = pathOf(req);
+		// Before the rate limit: a flood must not block a health check from the same address.
 		const page = pages.get(path);
 		if (page) return page(req, res);
-		const refuseEarly = (error: HttpError) => {
+		const reject = (error: HttpError) => {
 			allowCorsRead(req, res, config.allowedOrigins);
 			sendError(res, error);
 		};
 		const retryAfterMs = await limits.take(`address:${address}`, rate);
-		if (retryAfterMs !== undefined) return refuseEarly({ ...tooManyRequests, data: { retryAfterMs } });
-		const fault = requestError(req);
-		if (fault) return refuseEarly(fault);
-		const own = door.routes.get(path);
-		if (own) return own(req, res);
-		if (!door.gateway) return refuseEarly(notReady);
-		return door.gateway(req, res);
+		if (retryAfterMs !== undefined) return reject({ ...tooManyRequests, data: { retryAfterMs } });
+		const error = requestError(req);
+		if (error) return reject(error);
+		const route = listener.routes.get(path);
+		if (route) return route(req, res);
+		if (!listener.gateway) return reject(notReady);
+		return listener.gateway(req, res);
 	};
 
 	const server = httpServer(timeouts, handle);
 	const readers = closeSlowReaders(server, timeouts);
-	const door: HttpListener = { server, gateway: undefined, routes: new Map(), upgrades: new Map(), beforeClose: new Set() };
+	const listener: HttpListener = {
+		server,
+		gateway: undefined,
+		routes: new Map(),
+		upgrades: new Map(),
+		beforeClose: new Set()
+	};
 	server.on("upgrade", (req, socket: Socket, head) => {
-		const path = req.url?.split("?", 1)[0] ?? "";
-		const take = door.upgrades.get(path);
-		if (take) {
+		const path = pathOf(req);
+		const upgrade = listener.upgrades.get(path);
+		if (upgrade) {
 			readers.unwatch(socket);
-			return take(req, socket, head);
+			return upgrade(req, socket, head);
 		}
-		const known = path === "/ws" || path === "/socket.io/";
-		rejectUpgrade(socket, known ? notReady : notFound);
+		const isKnown = path === "/ws" || path === "/socket.io/";
+		rejectUpgrade(socket, isKnown ? notReady : notFound);
 	});
-	return door;
+	return listener;
 }
 
-/** Stops taking work; what is under way is finished, within bounds. */
-async function close(door: HttpListener) {
-	door.gateway = undefined;
-	door.routes.clear();
-	door.upgrades.clear();
-	const closed = new Promise(resolve => door.server.close(resolve));
-	door.server.closeIdleConnections();
-	await Promise.all([...door.beforeClose].map(one => one()));
+/** Stops to accept work and waits, within `DRAIN_TIMEOUT_MS`, until the requests under way are answered. */
+async function close(listener: HttpListener) {
+	listener.gateway = undefined;
+	listener.routes.clear();
+	listener.upgrades.clear();
+	const closed = new Promise(resolve => listener.server.close(resolve));
+	listener.server.closeIdleConnections();
+	await Promise.all([...listener.beforeClose].map(one => one()));
 	await Promise.race([closed, delay(DRAIN_TIMEOUT_MS, undefined, { ref: false })]);
-	door.server.closeAllConnections();
+	listener.server.closeAllConnections();
 }
 
-const announceReady = async (
-	broker: ServiceBroker,
-	health: Health,
-	{ host, httpPort, grpcPort, metricsHost, metricsPort, services }: HttpListenerConfig
-) => {
-	while ((await health(broker)).status !== "ok") {
-		if (broker.stopping) return;
-		await delay(POLL_MS);
-	}
-	const grpc = services.includes("wallet") ? `, gRPC at ${host}:${grpcPort}` : "";
-	const metrics = metricsPort === 0 ? "" : `, metrics at http://${metricsHost}:${metricsPort}/metrics`;
-	console.log(`Plaza is ready: http://${host}:${httpPort} (page, API, /ws, /socket.io)${grpc}${metrics}`);
-};
-
-/** Middleware: opens the door before anything else on nodes that run `api`, and closes it before services stop. */
+/** Middleware: on nodes that run `api`, listens before anything else starts and closes before the services stop. */
 export const httpListener = (config: HttpListenerConfig, health: Health, timeouts = TIMEOUTS): Middleware => ({
-	name: "FrontDoor",
+	name: "HttpListener",
 
 	async starting(broker: ServiceBroker) {
 		if (!config.services.includes("api")) return;
-		const door = open(config, timeouts, () => health(broker));
-		listeners.set(broker, door);
-		await listen(door.server, config.httpPort, config.host, "HTTP_PORT");
+		const listener = open(config, timeouts, () => health(broker));
+		listeners.set(broker, listener);
+		await listen(listener.server, config.httpPort, config.host, "HTTP_PORT");
 	},
 
 	async started(broker: ServiceBroker) {
@@ -155,10 +135,9 @@ export const httpListener = (config: HttpListenerConfig, health: Health, timeout
 	},
 
 	async stopping(broker: ServiceBroker) {
-		// Whatever hangs: a stop that takes longer would be ended by SIGKILL.
-		// Nothing acknowledged is lost by it: what is under way is durable, and is handed over again.
+		// A stop that takes 10 s would be ended by SIGKILL. Ending it here loses nothing that was acknowledged: work under way is durable and redelivered.
 		setTimeout(() => process.exit(0), STOP_TIMEOUT_MS).unref();
-		const door = listeners.get(broker);
-		if (door) await close(door);
+		const listener = listeners.get(broker);
+		if (listener) await close(listener);
 	}
 });

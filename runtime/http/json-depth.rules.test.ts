@@ -5,7 +5,7 @@ import { isDeeperThan } from "./json-depth.ts";
 const nested = (depth: number, [open, close] = ["[", "]"]) => open.repeat(depth) + close.repeat(depth);
 
 describe("the depth of JSON", () => {
-	it("is counted in arrays and objects alike", () => {
+	it("counts arrays and objects", () => {
 		for (const brackets of [
 			["[", "]"],
 			['{"a":', "}"],
@@ -17,17 +17,18 @@ describe("the depth of JSON", () => {
 		}
 	});
 
-	it("is told of what is nested a hundred thousand times", () => assert.equal(isDeeperThan("[".repeat(100_000)), true));
+	it("is measured without recursion, at a hundred thousand levels too", () =>
+		assert.equal(isDeeperThan("[".repeat(100_000)), true));
 
-	it("is not that of things side by side", () => assert.equal(isDeeperThan(`[${"[{}],".repeat(1_000)}0]`, 3), false));
+	it("does not count siblings", () => assert.equal(isDeeperThan(`[${"[{}],".repeat(1_000)}0]`, 3), false));
 
-	it("is not that of brackets in texts, whatever is escaped there", () => {
+	it("ignores brackets in strings, also after escapes", () => {
 		for (const text of ["[".repeat(100), '"[', "\\", '\\"', '\\\\"[[[[', "\u2028[[", "\u005b\u0022[["])
 			assert.equal(isDeeperThan(JSON.stringify({ text }), 1), false, text);
 		assert.equal(isDeeperThan('{"a":"\\\\","b":[[]]}', 2), true);
 	});
 
-	it("can be read of bytes as of characters", () => {
+	it("is the same for UTF-8 bytes decoded as Latin-1", () => {
 		const text = JSON.stringify({ "ключ [": ["😀[", { é: "„{“" }] });
 		assert.equal(isDeeperThan(Buffer.from(text).toString("latin1"), 3), false);
 		assert.equal(isDeeperThan(Buffer.from(text).toString("latin1"), 2), true);

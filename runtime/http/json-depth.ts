@@ -1,12 +1,12 @@
 const [QUOTE, BACKSLASH] = [0x22, 0x5c];
 const [OBJECT, OBJECT_END, ARRAY, ARRAY_END] = [0x7b, 0x7d, 0x5b, 0x5d];
 
-/** As deep as JSON from outside may nest. */
+/** The deepest nesting that is accepted in JSON from outside. */
 export const MAX_JSON_DEPTH = 32;
 
 /**
- * Whether a JSON text nests deeper than that: looked at before it is parsed, for whatever walks a parsed value walks it by recursion, and a
- * 64 KiB text can be 32,000 levels deep. Of a text that is no JSON the answer is of no use. UTF-8 bytes may as well be read as Latin-1 for it.
+ * Whether a JSON text nests deeper than `maxDepth`. Checked before parsing: code that walks the parsed value does so recursively, and 64 KiB can
+ * hold 32,000 levels. The result for invalid JSON is undefined. UTF-8 bytes may be decoded as Latin-1: only ASCII characters matter.
  */
 export function isDeeperThan(text: string, maxDepth = MAX_JSON_DEPTH): boolean {
 	let depth = 0;

@@ -6,13 +6,13 @@ const from = (origin: string | undefined, allowed: string[] = [], isSecure = fal
 	isAllowedOrigin({ headers: { origin, host: "plaza.example:8080" } }, allowed, isSecure);
 
 describe("origins", () => {
-	it("lets in who sends none: command lines and servers", () => assert.equal(from(undefined), true));
-	it("lets in its own page", () => assert.equal(from("http://plaza.example:8080"), true));
-	it("takes its own page for its own by the protocol that it came by", () => {
+	it("allows requests without an Origin header: command lines and servers", () => assert.equal(from(undefined), true));
+	it("allows its own origin", () => assert.equal(from("http://plaza.example:8080"), true));
+	it("compares its own origin with the protocol that the client used", () => {
 		assert.equal(from("https://plaza.example:8080", [], true), true);
 		assert.equal(from("http://plaza.example:8080", [], true), false);
 	});
-	it("lets in what is listed", () => assert.equal(from("https://shop.example", ["https://shop.example"]), true));
+	it("allows listed origins", () => assert.equal(from("https://shop.example", ["https://shop.example"]), true));
 
 	for (const origin of [
 		"http://evil.example",
@@ -23,5 +23,5 @@ describe("origins", () => {
 		"",
 		"https://shop.example.evil.example"
 	])
-		it(`refuses ${JSON.stringify(origin)}`, () => assert.equal(from(origin, ["https://shop.example"]), false));
+		it(`rejects ${JSON.stringify(origin)}`, () => assert.equal(from(origin, ["https://shop.example"]), false));
 });

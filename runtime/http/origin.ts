@@ -1,8 +1,8 @@
 import type { IncomingMessage } from "node:http";
 
 /**
- * Whether a request may come from where it comes from: no Origin (not a browser), our own, or one of the list. `isSecure`: it came by TLS, which
- * is the proxy's that `clientOf` trusts, for we speak plain HTTP.
+ * Whether the request's origin is allowed: no Origin header (not a browser), the same origin, or a listed one. `isSecure`: the client used TLS,
+ * as a trusted proxy reports it (see `clientOf`); this server itself speaks plain HTTP.
  */
 export function isAllowedOrigin(
 	{ headers }: Pick<IncomingMessage, "headers">,

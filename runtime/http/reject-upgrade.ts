@@ -4,7 +4,7 @@ import type { Duplex } from "node:stream";
 import { type HttpError, retryAfterOf } from "./http-error.ts";
 import { SECURITY_HEADER_LINES } from "./security-headers.ts";
 
-/** Answers as HTTP where there is no response to answer with, a bad request or an upgrade that is not to be, and hangs up. */
+/** Sends an HTTP error on a raw socket, where Node gives no response object (a rejected upgrade, an unreadable request), and closes it. */
 export function rejectUpgrade(socket: Duplex, error: HttpError) {
 	const body = JSON.stringify({ ...error, data: error.data ?? null });
 	const retryAfter = retryAfterOf(error);

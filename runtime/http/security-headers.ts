@@ -1,9 +1,9 @@
-// What every answer tells a browser to keep to: https://owasp.org/www-project-secure-headers/
+// Security headers of every response: https://owasp.org/www-project-secure-headers/
 import type { ServerResponse } from "node:http";
 
 const YEAR_S = 365 * 24 * 60 * 60;
 
-/** Of an answer that is data: nothing runs in it, nobody frames it, and nobody keeps it. What is more than data says what else it may do. */
+/** For responses that are data: no script runs in them, no page frames them, no cache stores them. Pages replace some of these. */
 const HEADERS = [
 	["Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"],
 	["Cache-Control", "no-store"],
@@ -14,10 +14,10 @@ const HEADERS = [
 	["Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"]
 ] as const;
 
-/** The same as lines of HTTP, for answers that are written without a response. */
+/** The same as HTTP header lines, for responses that are written to a raw socket. */
 export const SECURITY_HEADER_LINES = HEADERS.map(([name, value]) => `${name}: ${value}\r\n`).join("");
 
-/** `isSecure`: the client came by TLS, and is told to do so for a year. Over plain HTTP a browser must not believe it (RFC 6797, 8.1). */
+/** `isSecure`: the client used TLS; HSTS then requires TLS for a year. Browsers ignore HSTS over plain HTTP (RFC 6797, 8.1). */
 export function setSecurityHeaders(res: ServerResponse, isSecure: boolean) {
 	for (const [name, value] of HEADERS) res.setHeader(name, value);
 	if (isSecure) res.setHeader("Strict-Transport-Security", `max-age=${YEAR_S}`);

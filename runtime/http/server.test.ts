@@ -1,4 +1,4 @@
-// Real sockets against the server with short timeouts: clients that are slow, and clients that make no sense.
+// Real sockets against the server with short timeouts: slow clients and invalid requests.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import type { RequestListener, Server } from "node:http";
@@ -9,10 +9,10 @@ import { httpServer, TIMEOUTS } from "./server.ts";
 import { closeSlowReaders } from "./slow-readers.ts";
 
 const SHORT = { headersMs: 300, requestMs: 300, responseMs: 300, checkEveryMs: 50 };
-/** More than the system takes off our hands for a reader who does not read. */
+/** More than the socket buffers of the system take, so that bytes stay unsent if the client does not read. */
 const LARGE = Buffer.alloc(32 * 1024 * 1024, "x");
 
-/** Answers what it was sent, or much more. */
+/** Answers the request's body, or `LARGE`. */
 const echo: RequestListener = (req, res) => {
 	let body = "";
 	req.setEncoding("utf8").on("data", part => {
@@ -31,7 +31,7 @@ const serve = async (timeouts: typeof TIMEOUTS) => {
 };
 const urlOf = (server: Server) => `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 
-const isRefusal = (answer: string, status: number, about: string) => {
+const assertRejected = (answer: string, status: number, about: string) => {
 	const [head = "", body = ""] = answer.split("\r\n\r\n");
 	assert.match(head, new RegExp(`^HTTP/1\\.1 ${status} `), `${about}: ${answer}`);
 	assert.match(head, /^X-Request-ID: \S+$/m);
@@ -56,7 +56,7 @@ describe("an HTTP server", () => {
 		new Promise<number>((resolve, reject) => strict.getConnections((error, count) => (error ? reject(error) : resolve(count))));
 	const open = () => connect((strict.address() as AddressInfo).port, "127.0.0.1").on("error", () => {});
 
-	/** Sends on, a byte at a time, until the server hangs up; answers what it said. */
+	/** Sends a byte at a time until the server closes the connection; resolves with the response. */
 	const trickle = async (start: string, bytes: string) => {
 		const socket = open();
 		let answer = "";
@@ -69,24 +69,24 @@ describe("an HTTP server", () => {
 		return answer;
 	};
 
-	it("ends a connection on which nothing is said, or whose headers do not come to an end", async () => {
-		isRefusal(await trickle("", ""), 408, "silence");
-		isRefusal(await trickle("GET / HTTP/1.1\r\nHost: x\r\n", "X-A: b\r\n"), 408, "endless headers");
-		isRefusal(await trickle("POST /", "/"), 408, "an endless path");
+	it("closes a connection that sends nothing, or whose headers do not end in time", async () => {
+		assertRejected(await trickle("", ""), 408, "silence");
+		assertRejected(await trickle("GET / HTTP/1.1\r\nHost: x\r\n", "X-A: b\r\n"), 408, "endless headers");
+		assertRejected(await trickle("POST /", "/"), 408, "an endless path");
 	});
 
-	it("ends a connection whose body does not come to an end", async () => {
+	it("closes a connection whose body does not end in time", async () => {
 		const post = "POST / HTTP/1.1\r\nHost: x\r\n";
-		isRefusal(await trickle(`${post}Content-Length: 1000000\r\n\r\n`, "x"), 408, "with a length");
-		isRefusal(await trickle(`${post}Transfer-Encoding: chunked\r\n\r\n`, "1\r\nx\r\n"), 408, "in chunks");
+		assertRejected(await trickle(`${post}Content-Length: 1000000\r\n\r\n`, "x"), 408, "with a length");
+		assertRejected(await trickle(`${post}Transfer-Encoding: chunked\r\n\r\n`, "1\r\nx\r\n"), 408, "in chunks");
 	});
 
 	const readers: [how: string, read: (socket: Socket) => NodeJS.Timeout | undefined][] = [
 		["not at all", socket => void socket.pause()],
-		["a little now and then", socket => setInterval(() => socket.read(1024), 20)]
+		["slowly", socket => setInterval(() => socket.read(1024), 20)]
 	];
 	for (const [how, read] of readers)
-		it(`hangs up on who reads an answer ${how}`, async t => {
+		it(`closes the connection of a client that reads its response ${how}`, async t => {
 			const connected = once(strict, "connection");
 			const socket = open().pause();
 			t.after(() => socket.destroy());
@@ -94,16 +94,16 @@ describe("an HTTP server", () => {
 			socket.on("readable", () => {});
 			socket.write("GET /large HTTP/1.1\r\nHost: x\r\n\r\n");
 			await connected;
-			await eventually(async () => assert.equal(await connections(), 0), "the server to hang up");
+			await eventually(async () => assert.equal(await connections(), 0), "the server to close the connection");
 			clearInterval(reading);
 		});
 
-	it("gives all of a large answer to who reads it", async () => {
+	it("sends a whole large response to a client that reads it", async () => {
 		const answer = await exchange(urlOf(patient), "GET /large HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
 		assert.equal(answer.length - answer.indexOf("\r\n\r\n") - 4, LARGE.length);
 	});
 
-	it("refuses what does not say where it ends, or says it twice", async () => {
+	it("rejects requests with an invalid or ambiguous length", async () => {
 		for (const fields of [
 			"Content-Length: 5\r\nContent-Length: 6",
 			"Content-Length: 5\r\nContent-Length: 5",
@@ -120,10 +120,10 @@ describe("an HTTP server", () => {
 			"Transfer-Encoding: chunked, gzip",
 			"Transfer-Encoding: xchunked"
 		])
-			isRefusal(await exchange(urlOf(patient), `POST / HTTP/1.1\r\nHost: x\r\n${fields}\r\n\r\nhello`), 400, fields);
+			assertRejected(await exchange(urlOf(patient), `POST / HTTP/1.1\r\nHost: x\r\n${fields}\r\n\r\nhello`), 400, fields);
 	});
 
-	it("refuses what is no HTTP", async () => {
+	it("rejects requests that are not HTTP", async () => {
 		for (const text of [
 			"hello\r\n\r\n",
 			"\u0016\u0003\u0001\u0002",
@@ -135,15 +135,19 @@ describe("an HTTP server", () => {
 			"GET / HTTP/1.1\r\nHost: x\r\nA: b\nC: d\r\n\r\n",
 			"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\nhello\r\n0\r\n\r\n"
 		])
-			isRefusal(await exchange(urlOf(patient), text), 400, JSON.stringify(text));
+			assertRejected(await exchange(urlOf(patient), text), 400, JSON.stringify(text));
 	});
 
-	it("refuses headers that are too large", async () => {
-		isRefusal(await exchange(urlOf(patient), `GET / HTTP/1.1\r\nHost: x\r\nA: ${"x".repeat(17_000)}\r\n\r\n`), 431, "a header");
+	it("rejects headers that are too large", async () => {
+		assertRejected(
+			await exchange(urlOf(patient), `GET / HTTP/1.1\r\nHost: x\r\nA: ${"x".repeat(17_000)}\r\n\r\n`),
+			431,
+			"a header"
+		);
 	});
 
-	it("refuses to be a tunnel, and to expect what it does not know", async () => {
-		isRefusal(await exchange(urlOf(patient), "CONNECT example.org:443 HTTP/1.1\r\nHost: x\r\n\r\n"), 404, "CONNECT");
+	it("rejects CONNECT and unknown expectations", async () => {
+		assertRejected(await exchange(urlOf(patient), "CONNECT example.org:443 HTTP/1.1\r\nHost: x\r\n\r\n"), 404, "CONNECT");
 		const answer = await exchange(urlOf(patient), "GET / HTTP/1.1\r\nHost: x\r\nExpect: cake\r\nConnection: close\r\n\r\n");
 		assert.match(answer, /^HTTP\/1\.1 417 /);
 	});

@@ -2,21 +2,21 @@ import type { Server } from "node:http";
 import type { Socket } from "node:net";
 
 export interface SlowReaders {
-	/** Somebody else watches over this connection from now on. */
+	/** Stops to watch this connection: its new owner has its own timeouts. */
 	unwatch(socket: Socket): void;
 }
 
 /**
- * Hangs up on clients who do not read their answers: nothing in Node does, as long as they read one byte now and then. An answer that the
- * system has not taken to the last byte for so long is given up. Looks every so often at all connections, and costs requests nothing.
+ * Closes connections whose client does not read its response: Node has no such timeout, it restarts with every byte that is read. A connection
+ * with unsent bytes for longer than `responseMs` is destroyed. All connections are checked periodically, which costs requests nothing.
  */
 export function closeSlowReaders(
 	server: Server,
 	{ responseMs, checkEveryMs }: { responseMs: number; checkEveryMs: number }
 ): SlowReaders {
-	/** Each connection, and since when it has had something to send. */
+	/** Each connection, and since when it has had unsent bytes. */
 	const sockets = new Map<Socket, number | undefined>();
-	// One for all of them, which are `this` to it.
+	// One function for all sockets, which it gets as `this`, so that each connection costs no closure.
 	const onClose = function (this: Socket) {
 		sockets.delete(this);
 	};
@@ -37,7 +37,7 @@ export function closeSlowReaders(
 	return {
 		unwatch(socket) {
 			sockets.delete(socket);
-			// A connection that goes on as a WebSocket goes on for long, and there are many of them.
+			// WebSockets are many and live long: they should not keep this listener.
 			socket.off("close", onClose);
 		}
 	};

@@ -1,4 +1,4 @@
-// The gateway's own: the description of all routes, which are the `rest` lines of everybody's actions.
+// The gateway's own action: the OpenAPI document of all routes, which the contracts of the services declare by `rest`.
 import { z } from "zod";
 import { action } from "../../contract/action.ts";
 

@@ -10,9 +10,9 @@ import { sendError, toHttp } from "../../runtime/http/http-error.ts";
 import { httpClient } from "../../test/client.ts";
 import { coalescedGet, isCoalescable } from "./coalesced-get.ts";
 
-describe("an answer that is one for all", () => {
+describe("a coalesced GET", () => {
 	const broker = new ServiceBroker({ logger: false });
-	/** The request ids of the calls that were made. */
+	/** The request ids of the calls. */
 	let calls: (string | null)[] = [];
 	let answer: () => Promise<unknown> = async () => [];
 	const server = createServer((req, res) => {
@@ -48,7 +48,7 @@ describe("an answer that is one for all", () => {
 		calls = [];
 	});
 
-	it("comes from a call that was made after all who share it had asked", async () => {
+	it("responds from a call that started after all of its requests had arrived", async () => {
 		const [first, second] = [Promise.withResolvers<string>(), Promise.withResolvers<string>()];
 		const answers = [first.promise, second.promise, Promise.resolve("third")];
 		let called = Promise.withResolvers<void>();
@@ -69,16 +69,16 @@ describe("an answer that is one for all", () => {
 		await arrived.promise;
 		first.resolve("first");
 		second.resolve("second");
-		const told = await Promise.all(earlier);
+		const responses = await Promise.all(earlier);
 		assert.deepEqual(
-			told.map(({ json }) => json),
+			responses.map(({ json }) => json),
 			["first", "second"]
 		);
 		assert.deepEqual(new Set((await later).map(({ json }) => json)), new Set(["third"]));
 		assert.deepEqual(calls, ["1", "2", "none"]);
 	});
 
-	it("is an error for all when the call fails, and asked for anew by the next", async () => {
+	it("responds to all with the error when the call fails, and the next request makes a new call", async () => {
 		answer = () => Promise.reject(unavailable("Postgres"));
 		const answers = await Promise.all([http.get("/list"), http.get("/list")]);
 		for (const { status, json } of answers) assert.deepEqual([status, json.type], [503, "UNAVAILABLE"]);
@@ -86,14 +86,14 @@ describe("an answer that is one for all", () => {
 		assert.deepEqual((await http.get("/list")).json, [1]);
 	});
 
-	it("is left to the gateway where the request says whose it is, where it comes from, or does not GET", async () => {
+	it("leaves requests with a token, with an Origin or with another method to the gateway", async () => {
 		for (const headers of [{ authorization: "Bearer x" }, { origin: "http://elsewhere" }])
 			assert.equal((await http.get("/list", headers as unknown as Record<string, string>)).text, "the gateway's");
 		assert.equal((await http.post("/list", {})).text, "the gateway's");
 		assert.equal(calls.length, 0);
 	});
 
-	it("is that of a GET for anyone, and with nothing to say", () => {
+	it("is only used for a GET that anyone may call, without params", () => {
 		const params = z.strictObject({});
 		const contract = { who: "anyone", rest: "GET /list", params, result: z.null() } as const;
 		assert.equal(isCoalescable(contract), true);

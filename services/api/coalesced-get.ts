@@ -1,4 +1,4 @@
-// What everybody is answered alike: those who ask at the same time share one call and its bytes.
+// GET routes whose response is the same for every client: concurrent requests share one call and one serialised response.
 import type { RequestListener, ServerResponse } from "node:http";
 import type { ServiceBroker } from "moleculer";
 import { z } from "zod";
@@ -7,10 +7,10 @@ import { microBatch } from "../../mixins/micro-batch.ts";
 import { sendText } from "../../runtime/http/http-error.ts";
 
 const MAX_WAITING = 20_000;
-/** Calls under way at once: who asks while one is under way waits for the end of a later one, but not of both. */
+/** Concurrent calls. With two, a request that arrives during a call does not wait for its end before its own call starts. */
 const CALLS_AT_ONCE = 2;
 
-/** Whether an answer depends on nothing but the moment: anyone may ask, and there is nothing to say. */
+/** Whether the response is the same for every client: anyone may call the action, and it has no params. */
 export const isCoalescable = ({ rest, who, params }: ActionContract): boolean =>
 	who === "anyone" &&
 	rest?.startsWith("GET ") === true &&
@@ -18,14 +18,14 @@ export const isCoalescable = ({ rest, who, params }: ActionContract): boolean =>
 	Object.keys(params.shape).length === 0;
 
 export interface Fallback {
-	/** Takes the requests that say more: whose they are (a token), or from which site they come. */
+	/** Handles the requests that are not coalesced: other methods, and requests with a token or an Origin header. */
 	gateway: RequestListener;
 	fail(...args: [...Parameters<RequestListener>, Error]): void;
 }
 
 /**
- * Answers an action's path. The call is made after all who share it have asked, so that nobody gets an older answer than from a call of their
- * own; it goes by the request id of the first.
+ * The listener for an action's path. A shared call starts after all of its requests have arrived, so that no response is older than from a
+ * call of its own. The call has the request id of the first request.
  */
 export function coalescedGet(broker: ServiceBroker, action: string, { gateway, fail }: Fallback): RequestListener {
 	const ask = microBatch<string, string>(

@@ -1,4 +1,4 @@
-// The one thing of a contract that travels in a cookie: for browsers, whose scripts are not to see it.
+// The refresh token's cookie: browsers store the token where scripts cannot read it.
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { parseCookie, stringifySetCookie } from "cookie";
 import { z } from "zod";
@@ -6,11 +6,11 @@ import type { ActionContract } from "../../contract/action.ts";
 import { isAllowedOrigin } from "../../runtime/http/origin.ts";
 
 export const REFRESH_COOKIE = "plaza_refresh";
-/** Where it is sent to, and nowhere else. */
+/** Browsers send the cookie to this path only. */
 const PATH = "/api/auth";
 const MAX_AGE_S = 30 * 24 * 60 * 60;
 
-/** The field that the request's cookie stands for, if the action takes one: signing in only gives it, and must not mind an old one. */
+/** The field that the request's cookie carries, if the action has it as a param: login and register only set the cookie and ignore an old one. */
 export function fromCookie({ restCookie, params }: ActionContract, { headers }: IncomingMessage): Record<string, unknown> {
 	if (!restCookie || !(params instanceof z.ZodObject) || !(restCookie in params.shape) || !headers.cookie) return {};
 	const value = parseCookie(headers.cookie)[REFRESH_COOKIE];
@@ -23,15 +23,15 @@ function setCookie(res: ServerResponse, value: string | undefined, isSecure: boo
 	res.setHeader("Set-Cookie", stringifySetCookie({ name: REFRESH_COOKIE, ...cookie, ...options }));
 }
 
-/** Takes back the cookie of a request that was refused for what is in it: it would be refused each time. */
+/** Clears the cookie of a request that was rejected because of it: it would be rejected every time. */
 export function dropCookie(contract: ActionContract, req: IncomingMessage, res: ServerResponse, isSecure: boolean) {
 	if (Object.keys(fromCookie(contract, req)).length > 0) setCookie(res, undefined, isSecure);
 }
 
 /**
- * Puts the answer's field into a cookie, or clears the cookie where the answer has none; answers what is left for the body. Only our own
- * page does without the field in the body: a client that is no browser (it sends no Origin) has no use for cookies, and a page of another site gets none
- * of ours (SameSite). `isSecure`: the client came by TLS.
+ * Moves the response's field into a cookie, or clears the cookie if the response does not have the field; returns the body. Only responses to our
+ * own pages omit the field from the body: a client that is no browser (no Origin header) does not use cookies, and pages of other sites do not
+ * get ours (SameSite). `isSecure`: the client used TLS.
  */
 export function toCookie(
 	{ restCookie }: ActionContract,

@@ -1,13 +1,13 @@
-// How the HTTP door refuses, for the published document: every status that any route can answer beside its own good one, and when.
+// The error responses in the OpenAPI document: every error status that a route can have, and when.
 import { STATUS_CODES } from "node:http";
 import { z } from "zod";
 import type { ActionContract } from "../../contract/action.ts";
 
 const FieldErrorSchema = z
 	.strictObject({ field: z.string(), message: z.string() })
-	.meta({ id: "Fault", description: "One thing that is wrong with an input: where, and what would do" });
+	.meta({ id: "FieldError", description: "One invalid field of the input, and what is valid" });
 
-/** What every refusal looks like: `type` tells them apart, `message` is for people. */
+/** The shape of every error: clients compare `type`, people read `message`. */
 const ErrorSchema = z
 	.strictObject({ name: z.string(), message: z.string(), code: z.int(), type: z.string(), data: z.unknown() })
 	.meta({ id: "Error" });
@@ -21,23 +21,23 @@ interface ErrorDescription {
 const client = "MoleculerClientError";
 const ERRORS: Record<number, ErrorDescription> = {
 	400: {
-		when: "The request cannot be read: above all, the body is not JSON in UTF-8, or nests too deep",
+		when: "The request cannot be read: most often the body is not JSON in UTF-8, or is nested too deeply",
 		example: { name: "BadRequestError", message: "The body is not JSON", type: "UNREADABLE_JSON" }
 	},
 	401: {
-		when: "Who asks has not shown who they are, or no longer may",
+		when: "The token is missing, invalid or expired, or its session has ended",
 		example: { name: client, message: "This token is not valid", type: "UNAUTHORIZED" }
 	},
 	403: {
-		when: "Who asks is known and may not (`FORBIDDEN`), or a browser asks from an origin that is not allowed (`ORIGIN_NOT_ALLOWED`)",
+		when: "The caller is signed in but may not do this (`FORBIDDEN`), or the browser's origin is not allowed (`ORIGIN_NOT_ALLOWED`)",
 		example: { name: client, message: "This id belongs to another account", type: "FORBIDDEN" }
 	},
 	404: {
-		when: "There is no such thing, or it is not for who asks",
+		when: "It does not exist, or the caller may not see it",
 		example: { name: client, message: "There is no such thing", type: "NOT_FOUND" }
 	},
 	409: {
-		when: "It contradicts something that was accepted before; `type` says in which way",
+		when: "It contradicts something that was accepted before; `type` says how",
 		example: { name: client, message: "This id was used with another amount", type: "CONFLICT", data: { id: "order-1" } }
 	},
 	413: {
@@ -49,7 +49,7 @@ const ERRORS: Record<number, ErrorDescription> = {
 		example: { name: client, message: "Send the body as application/json", type: "UNSUPPORTED_MEDIA_TYPE" }
 	},
 	422: {
-		when: "The input is not what the schema says; `data` lists each field",
+		when: "The input does not match the schema; `data` lists each invalid field",
 		example: {
 			name: "ValidationError",
 			message: "amount: must have at most 2 decimals",
@@ -63,7 +63,7 @@ const ERRORS: Record<number, ErrorDescription> = {
 		isRetryable: true
 	},
 	503: {
-		when: "Something that this answer needs is away: the same request may succeed later",
+		when: "A dependency of this response is unavailable: the same request may succeed later",
 		example: { name: "ServiceUnavailableError", message: "Postgres is unavailable, try again later", type: "UNAVAILABLE" },
 		isRetryable: true
 	}
@@ -71,7 +71,7 @@ const ERRORS: Record<number, ErrorDescription> = {
 
 const nameOf = (status: number) => STATUS_CODES[status]!.replaceAll(" ", "");
 
-/** `#/components/responses`, each with the schema that `schemaOf` makes of it. */
+/** `#/components/responses`; `schemaOf` converts a zod schema to JSON Schema. */
 export const responses = (schemaOf: (schema: z.ZodType) => object) =>
 	Object.fromEntries(
 		Object.entries(ERRORS).map(([status, { when, example, isRetryable: comesAgain }]) => {
@@ -93,7 +93,7 @@ export const errorResponses = (statuses: Iterable<number>) =>
 
 const STATUS_OF: Record<string, number> = { UNAUTHORIZED: 401, NOT_FOUND: 404 };
 
-/** The statuses with which an action's route can refuse, as its contract says. */
+/** The error statuses of an action's route, derived from its contract. */
 export function errorStatusesOf({ rest = "GET /", who, errors = [] }: ActionContract, takesInput: boolean): Set<number> {
 	const statuses = new Set([400, 403, 429, 503]);
 	const add = (when: boolean, ...more: number[]) => {

@@ -1,4 +1,4 @@
-// The published document: OpenAPI 3.1 (https://spec.openapis.org/oas/v3.1.1.html), made of the contracts.
+// The OpenAPI 3.1 document (https://spec.openapis.org/oas/v3.1.1.html), generated from the contracts.
 import { STATUS_CODES } from "node:http";
 import { z } from "zod";
 import type { ActionContract } from "../../contract/action.ts";
@@ -11,24 +11,24 @@ import { errorResponses, errorStatusesOf, responses } from "./openapi.errors.ts"
 type Fields = Record<string, unknown>;
 type ObjectSchema = { properties?: Record<string, object>; required?: string[] };
 
-const DESCRIPTION = `What was acknowledged is never lost, its effect happens once, and every screen that should know knows.
+const DESCRIPTION = `What was acknowledged is never lost, its effect happens once, and it is pushed to every screen that shows it.
 
-- A 201 or 202 is given once the thing is durable. Otherwise it is a refusal, and the same request with the same id can be sent again: it counts once.
-- Every refusal has the shape of \`Error\`; \`type\` tells them apart. 429 and 503 say in \`Retry-After\` when to come again.
-- Every answer carries \`X-Request-ID\`: the one that the request brought, or a new one. It is in everything that the request set off.
-- Whatever can be asked by GET can be asked by HEAD.
-- Screens hear of what happens by WebSocket on \`/ws\`, and by Socket.IO on \`/socket.io\`.`;
+- A 201 or 202 is sent after the request is stored durably. After any other response, retry with the same id: it takes effect once.
+- Every error has the shape of \`Error\`; compare its \`type\`. 429 and 503 have a \`Retry-After\` header.
+- Every response has the header \`X-Request-ID\`: the id of the request, or a new one. The same id is in the logs and messages that the request causes.
+- Every GET route also answers HEAD.
+- Changes are pushed over WebSocket on \`/ws\` and over Socket.IO on \`/socket.io\`.`;
 
 const ACCOUNT_ONLY = [{ bearerAuth: [] }];
 
 const headers = {
 	"X-Request-ID": {
-		description: "Names this request in logs and messages",
+		description: "Identifies this request in logs and messages",
 		required: true,
 		schema: { type: "string", minLength: 1 }
 	},
 	"Retry-After": { description: "Seconds", required: true, schema: { type: "integer", minimum: 1 } },
-	"Set-Cookie": { description: "The next refresh token, or none any more", schema: { type: "string" } }
+	"Set-Cookie": { description: "The next refresh token, or an expired cookie", schema: { type: "string" } }
 };
 const headersOf = (...names: (keyof typeof headers)[]) =>
 	Object.fromEntries(names.map(name => [name, { $ref: `#/components/headers/${name}` }]));
@@ -40,22 +40,22 @@ const json = (schema: object, example: unknown) => ({
 const pick = (fields: Fields, isWanted: (field: string) => boolean) =>
 	Object.fromEntries(Object.entries(fields).filter(([field]) => isWanted(field)));
 
-/** Describes the routes of these contracts, as a system that lets guests in, or does not, answers them. */
+/** The document of these contracts. `guests`: whether guests are allowed, which decides where a token is optional. */
 export function openapi(contracts: Record<string, ActionContract>, { guests }: { guests: boolean }): OpenApiDocument {
 	const schemas: Fields = {};
 
-	/** The schemas that have a name go to the document's components. */
+	/** Converts a schema; schemas with an id go to the document's components. */
 	const schemaOf = (schema: z.ZodType, io: "input" | "output" = "output"): object => {
 		const { $schema, $defs, ...made } = z.toJSONSchema(schema, {
 			io,
-			// Nobody wants to read the pattern of what has a format.
+			// The long pattern repeats what the format says.
 			override: ({ jsonSchema }) => void (jsonSchema.format === "date-time" && delete jsonSchema.pattern)
 		});
 		Object.assign(schemas, $defs);
 		return made;
 	};
 
-	/** Of a request some fields travel elsewhere than in the body, so there its schema has no use for its name. */
+	/** The named schema itself: some fields of a request are in its path, query or headers, so the body cannot refer to the whole schema. */
 	const inlined = (schema: { $ref?: string }) =>
 		schema.$ref ? (schemas[schema.$ref.replace("#/$defs/", "")] as object) : schema;
 

@@ -1,4 +1,4 @@
-// What the pages use of packages: these files alone, each under a path of its own. Read once, so that no request ever leads into node_modules.
+// The files of npm packages that the pages load, each under its own path. They are read once, so that no request path reaches node_modules.
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { RequestListener, ServerResponse } from "node:http";
@@ -17,7 +17,7 @@ const FILES = [
 const read = (name: string, file: string) =>
 	readFileSync(join(dirname(fileURLToPath(import.meta.resolve(`${name}/package.json`))), file));
 
-/** Answers each of these files, by its path; `setHeaders` adds what all files of the pages say. Throws where a package is missing. */
+/** The listeners of these files, by path. `setHeaders` sets the headers of the pages. Throws if a package is not installed. */
 export function packageFiles(setHeaders: (res: ServerResponse) => void): [path: string, answer: RequestListener][] {
 	return FILES.map(({ path, of, file, type }) => {
 		const text = read(of, file);

@@ -7,7 +7,7 @@ import { routes } from "./routes.ts";
 const schemas = { params: z.strictObject({}), result: z.strictObject({}) };
 
 describe("the gateway's routes", () => {
-	it("are those that contracts declare, with HEAD where there is GET", () => {
+	it("are those that the contracts declare, with HEAD for every GET", () => {
 		const contracts = {
 			"cart.get": action({ ...schemas, who: "anyone", rest: "GET /cart" }),
 			"cart.fill": action({ ...schemas, who: "account", rest: "POST /cart" }),
@@ -17,7 +17,7 @@ describe("the gateway's routes", () => {
 		assert.deepEqual(routes(contracts), { "GET /cart": "cart.get", "HEAD /cart": "cart.get", "POST /cart": "cart.fill" });
 	});
 
-	it("are none, and nothing starts, where a contract does not say who may ask", () => {
+	it("throw when a contract has a route but does not say who may call it", () => {
 		assert.throws(() => routes({ "cart.fill": action({ ...schemas, rest: "POST /cart" }) }), /cart\.fill/);
 	});
 });

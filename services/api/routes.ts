@@ -1,4 +1,4 @@
-// From contracts to routes: what is not declared there cannot be reached.
+// The routes that the contracts declare; nothing else is reachable over HTTP.
 import type { IncomingMessage } from "node:http";
 import { Errors } from "moleculer";
 import { z } from "zod";
@@ -9,13 +9,13 @@ import { fromCookie } from "./cookies.ts";
 
 type Contracts = Record<string, ActionContract>;
 
-/** The gateway's aliases: `POST /api/purchases` → `purchase.create`. Throws where a contract has a route and does not say whom it is for. */
+/** The gateway's aliases: `POST /api/purchases` → `purchase.create`. Throws if a contract has a route but no `who`. */
 export const routes = (contracts: object): Record<string, string> =>
 	Object.fromEntries(
 		Object.entries(contracts as Contracts).flatMap(([name, { rest, who }]) => {
 			if (!rest) return [];
-			if (!who) throw new Error(`${name} has a route, and its contract does not say who may ask`);
-			// Whoever may GET may ask for the headers alone.
+			if (!who) throw new Error(`${name} has a route, but its contract does not say who may call it: add \`who\``);
+			// Every GET route also answers HEAD.
 			return rest.startsWith("GET ")
 				? [
 						[rest, name],
@@ -29,7 +29,7 @@ export const contractOf = (action: string): ActionContract => (actions as unknow
 
 const shapeOf = ({ params }: ActionContract): object => (params instanceof z.ZodObject ? params.shape : {});
 
-/** What moleculer-web knows of a request with `mergeParams: false`. */
+/** The `$params` of a request in moleculer-web with `mergeParams: false`. */
 interface Parsed {
 	body?: unknown;
 	params?: Record<string, string>;
@@ -41,9 +41,9 @@ const hasBody = ({ headers }: IncomingMessage) =>
 const isJson = ({ headers }: IncomingMessage) => /^application\/json\s*(;|$)/i.test(headers["content-type"] ?? "");
 
 /**
- * An action's params from a request: the body's fields or the query's, the headers and the cookie that may stand for a field, and the path's, which
- * win. Errors: 415 `UNSUPPORTED_MEDIA_TYPE` for a body that is not JSON, 422 `VALIDATION_ERROR` for JSON that is not an object, or that says of a
- * field something else than its header.
+ * The action's params in a request: from the body or the query, from the headers and the cookie that may replace a field, and from the path, which
+ * takes precedence. Throws 415 `UNSUPPORTED_MEDIA_TYPE` for a body that is not JSON, and 422 `VALIDATION_ERROR` for JSON that is not an object or
+ * a field that differs from its header.
  */
 export function paramsOf(contract: ActionContract, req: IncomingMessage & { $params: Parsed }): Record<string, unknown> {
 	const { rest, restHeaders = {} } = contract;
@@ -54,14 +54,14 @@ export function paramsOf(contract: ActionContract, req: IncomingMessage & { $par
 	if (takesBody && hasBody(req) && (typeof body !== "object" || body === null || Array.isArray(body)))
 		throw invalid([{ field: "", message: "the body must be a JSON object" }]);
 
-	// What a route does not know of a query is somebody else's: a cache's, a campaign's.
+	// Unknown query parameters are ignored: caches and marketing campaigns add their own.
 	const asked = Object.entries(req.$params.query ?? {}).filter(([field]) => field in shapeOf(contract));
 	const fields: Record<string, unknown> = takesBody ? { ...(body as object) } : Object.fromEntries(asked);
 	for (const [header, field] of Object.entries(restHeaders)) {
 		const value = req.headers[header];
 		if (value === undefined) continue;
-		// Two ids for one thing: whichever were taken, a retry that sends the other alone would do it again.
-		if (field in fields && fields[field] !== value) throw invalid([{ field, message: `is not what the header ${header} says` }]);
+		// With two different ids for one request, a retry with only the other id would take effect twice.
+		if (field in fields && fields[field] !== value) throw invalid([{ field, message: `differs from the header ${header}` }]);
 		fields[field] = value;
 	}
 	return { ...fromCookie(contract, req), ...fields, ...params };

@@ -1,4 +1,4 @@
-// What the command is asked to do.
+// The arguments of the command.
 import { parseArgs } from "node:util";
 import { topics } from "../contract.ts";
 
@@ -10,7 +10,7 @@ export interface Selection {
 
 export interface Arguments {
 	verb: "list" | "show" | "replay";
-	/** One, or for `list` perhaps all. */
+	/** One topic; all topics for `list` without TOPIC. */
 	topics: string[];
 	selection: Selection;
 	limit: number;
@@ -19,7 +19,7 @@ export interface Arguments {
 	json: boolean;
 }
 
-/** An argument that will not do; the message is the one line that names it and says what would. */
+/** An invalid argument; the message is one line with its name and the valid values. */
 export class ArgumentError extends Error {}
 
 export const USAGE =
@@ -63,17 +63,16 @@ export function readArguments(args: string[]): Arguments {
 	const { values, positionals } = parseArguments(args);
 	const [verb, topic, ...more] = positionals;
 	if (verb !== "list" && verb !== "show" && verb !== "replay")
-		throw new ArgumentError(verb === undefined ? USAGE : `${verb} is not known: give list, show or replay`);
+		throw new ArgumentError(verb === undefined ? USAGE : `Unknown command ${verb}: give list, show or replay`);
 	if (topic === undefined && verb !== "list") throw new ArgumentError(`TOPIC is missing: npm run deadletters -- ${verb} TOPIC`);
 	if (topic !== undefined && !Object.hasOwn(topics, topic))
-		throw new ArgumentError(`TOPIC ${topic} is not known: give one of ${Object.keys(topics).join(", ")}`);
-	if (more.length > 0) throw new ArgumentError(`${more.join(" ")} is too much: give one TOPIC`);
+		throw new ArgumentError(`TOPIC ${topic} does not exist: give one of ${Object.keys(topics).join(", ")}`);
+	if (more.length > 0) throw new ArgumentError(`Unexpected argument ${more.join(" ")}: give one TOPIC`);
 	for (const option of Object.keys(values))
-		if (!OPTIONS_OF[verb].includes(option)) throw new ArgumentError(`--${option} does not go with ${verb}. ${USAGE}`);
+		if (!OPTIONS_OF[verb].includes(option)) throw new ArgumentError(`--${option} is not an option of ${verb}. ${USAGE}`);
 	if (values.key === "") throw new ArgumentError("--key is empty: give the key of a message");
 	const [partition, offset] = [parseInteger("partition", values.partition), parseInteger("offset", values.offset)];
-	if (offset !== undefined && partition === undefined)
-		throw new ArgumentError("--offset alone names no letter: give --partition with it");
+	if (offset !== undefined && partition === undefined) throw new ArgumentError("--offset needs --partition: give both");
 	const { again = false, unreadable = false, json = false } = values;
 	return {
 		verb,

@@ -1,4 +1,4 @@
-// The command, and a message's whole way: it dies, its cause is mended, it goes back, it counts once.
+// The command, and the whole life of a dead letter: a message fails, the cause is fixed, the message is replayed and counts once.
 import assert from "node:assert/strict";
 import { rmSync } from "node:fs";
 import { after, before, describe, it } from "node:test";
@@ -37,14 +37,14 @@ describe("npm run deadletters", () => {
 		[["show", "user_purchase", "--partition", "1.5"], /--partition 1.5/],
 		[["show", "user_purchase", "--offset", "1"], /--offset/]
 	] as [string[], RegExp][])
-		it(`names in one line the argument that will not do, and ends with 2: ${args.join(" ") || "none"}`, async () => {
+		it(`names the invalid argument in one line and exits with 2: ${args.join(" ") || "none"}`, async () => {
 			const { code, out, err } = await command(...args);
 			assert.deepEqual([code, out], [2, ""]);
 			assert.match(err, /^.{10,}\n$/);
 			assert.match(err, named);
 		});
 
-	it("says in one line that Kafka is away, where it was looked for and what to do, and ends with 1", async () => {
+	it("says in one line that Kafka is unavailable, at which address and what to do, and exits with 1", async () => {
 		const [nobody] = await freePorts(1);
 		const where = `127.0.0.1:${nobody}`;
 		const { code, out, err } = await runCommand(COMMAND, ["list"], { PROFILE: "cluster", KAFKA_BROKERS: where });
@@ -52,10 +52,10 @@ describe("npm run deadletters", () => {
 		assert.match(err, new RegExp(`^Kafka at ${where} .*KAFKA_BROKERS\n$`));
 	});
 
-	it("puts back what died of a fault that is mended by now, and it counts once, whether Plaza runs or not", async () => {
+	it("replays a letter whose cause is fixed, which then counts once, whether or not Plaza runs", async () => {
 		const [user_id, other] = [fresh("buyer"), fresh("buyer")];
 		const total = async (user: string) => (await httpClient(system!.url).get(`/api/wallet/${user}`)).json.balances.total;
-		/** Does something to the data while nobody else holds it. */
+		/** Opens the data directory while Plaza is stopped. */
 		const alone = async (work: (db: ReturnType<typeof openEmbedded>) => Promise<unknown>) => {
 			const db = openEmbedded(dataDir);
 			await work(db).finally(() => db.close());
@@ -79,20 +79,20 @@ describe("npm run deadletters", () => {
 		await start();
 		await eventually(async () => {
 			const { out } = await command("list");
-			assert.match(out, /^user_purchase: 3 dead letters\n(\twallet gave up .*\n){2,}$/);
-		}, "all three to be given up");
+			assert.match(out, /^user_purchase: 3 dead letters\n(\twallet dead-lettered .*\n){2,}$/);
+		}, "all three to be dead-lettered");
 		await system!.stop();
 		await alone(db => db.knex.schema.renameTable("purchases_away", "purchases"));
 
 		await start();
 		const first = await command("replay", "user_purchase", "--key", user_id);
 		assert.deepEqual([first.code, first.err], [0, ""]);
-		assert.match(first.out, /^user_purchase: put back 1 of 2 dead letters\n\t1 stay: unreadable.*\n$/);
+		assert.match(first.out, /^user_purchase: replayed 1 of 2 dead letters\n\t1 not replayed: unreadable.*\n$/);
 		await eventually(async () => assert.equal(await total(user_id), 49.99), "the purchase to count");
-		assert.match((await command("replay", "user_purchase", "--key", user_id)).out, /put back 0 of 2 dead letters/);
+		assert.match((await command("replay", "user_purchase", "--key", user_id)).out, /replayed 0 of 2 dead letters/);
 		await system!.stop();
 
-		assert.match((await command("replay", "user_purchase")).out, /put back 1 of 3 dead letters/);
+		assert.match((await command("replay", "user_purchase")).out, /replayed 1 of 3 dead letters/);
 		const shown = JSON.parse((await command("show", "user_purchase", "--json")).out);
 		assert.deepEqual(shown.map(({ isReplayed }: { isReplayed: boolean }) => isReplayed).toSorted(), [false, true, true]);
 		await start();

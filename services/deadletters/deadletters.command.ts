@@ -1,13 +1,12 @@
 /**
- * Dead letters, for who runs Plaza: messages that nobody could handle.
+ * Lists, shows and replays dead letters: messages that a service could not handle.
  *
- *     npm run deadletters -- list                          # how many there are, of which topics, given up by whom and why
- *     npm run deadletters -- show user_purchase --key 123  # what they are
- *     npm run deadletters -- replay user_purchase          # puts them back on their topic, for whoever gave them up
+ *     npm run deadletters -- list                          # numbers by topic, service and reason
+ *     npm run deadletters -- show user_purchase --key 123  # the messages
+ *     npm run deadletters -- replay user_purchase          # publishes them on their topic again, for the service that could not handle them
  *
- * A message goes back under the same key, bytes and ids, once: what was put back is marked in the topic of dead letters. One that died again stays
- * where it is unless `--again` is given, one that could not be read unless `--unreadable` is. Works whether Plaza runs or not; on the cluster
- * profile it needs Kafka alone.
+ * A message is replayed once, with the same key, bytes and ids: a replay is marked in the dead-letter topic. A message that failed again is replayed
+ * only with `--again`, an unreadable one only with `--unreadable`. Works whether or not Plaza runs; in the cluster profile it needs only Kafka.
  */
 
 import { config } from "../../runtime/config.ts";
@@ -20,8 +19,8 @@ import { list, replay, show } from "./deadletters.verbs.ts";
 const VERBS = { list, show, replay };
 
 try {
-	const asked = readArguments(process.argv.slice(2));
-	console.log(await asOperator(["deadletters"], call => VERBS[asked.verb](call, asked)));
+	const request = readArguments(process.argv.slice(2));
+	console.log(await asOperator(["deadletters"], call => VERBS[request.verb](call, request)));
 	process.exit(0);
 } catch (error) {
 	const [line = ""] = (error as Error).message.split("\n");
@@ -29,6 +28,6 @@ try {
 		console.error(redact(line));
 		process.exit(2);
 	}
-	const isAway = (error as { type?: string }).type === "UNAVAILABLE" && config.profile === "cluster";
-	exitWithError(isAway ? `${line}: start it, or set KAFKA_BROKERS` : line);
+	const isKafkaUnavailable = (error as { type?: string }).type === "UNAVAILABLE" && config.profile === "cluster";
+	exitWithError(isKafkaUnavailable ? `${line}: start it, or set KAFKA_BROKERS` : line);
 }

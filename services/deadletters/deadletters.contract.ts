@@ -1,8 +1,8 @@
-// All that the rest of the system may know about dead letters: what the command shows, and what it has done. No door leads here from outside.
+// The contract of deadletters: what the command reads and replays. Not reachable from outside.
 import { z } from "zod";
 import { action } from "../../contract/action.ts";
 
-/** Letters looked at in one call. */
+/** The number of records that one call reads. */
 export const PAGE = 100;
 
 const Place = { topic: z.string(), partition: z.int().min(0) };
@@ -10,38 +10,38 @@ const offset = z.int().min(0);
 
 export const Letter = z.strictObject({
 	partition: z.int(),
-	/** Among the dead letters. */
+	/** In the dead-letter topic. */
 	offset,
-	/** Where the message lay on its topic, on the same partition. */
+	/** The offset on the original topic, in the same partition. */
 	from: z.int(),
 	group: z.string(),
 	type: z.string(),
 	reason: z.string(),
 	at: z.string(),
-	/** As text without secrets, a long one cut; null: none. */
+	/** As text, with secrets redacted and truncated; null: no key. */
 	key: z.string().nullable(),
-	/** Whether it is the key that was asked for, which what is shown of it need not say. */
+	/** Whether the key is the requested one; the redacted text cannot be compared. */
 	matchesKey: z.boolean(),
 	value: z.string(),
 	bytes: z.int(),
-	/** How often it had been put back before it died again. */
+	/** How often it had been replayed when it was dead-lettered. */
 	replays: z.int()
 });
 
 export const actions = {
-	/** The partitions of a topic's dead letters that hold any, and where they end: no topic, no partitions. Rejects with `UNAVAILABLE`. */
+	/** The non-empty partitions of a dead-letter topic and their end offsets; empty if the topic does not exist. Rejects with `UNAVAILABLE`. */
 	"deadletters.partitions": action({
 		params: z.strictObject({ topic: z.string() }),
 		result: z.array(z.strictObject({ partition: z.int(), end: z.int() }))
 	}),
-	/** A page of one partition: its letters, the offsets of those that were put back (from this page or before), and where the next page starts. */
+	/** A page of one partition: its letters, the offsets of letters (in this page or before) whose replay is marked in it, and the start of the next page. */
 	"deadletters.read": action({
 		params: z.strictObject({ ...Place, from: offset, key: z.string().optional() }),
 		result: z.strictObject({ letters: z.array(Letter), replayed: z.array(z.int()), next: z.int() })
 	}),
 	/**
-	 * Puts letters of one page back on their topic, and then marks them as put back. Answers which; one that its topic does not take is left out.
-	 * A process that dies in between puts them back again the next time: effects are idempotent, so that is safe.
+	 * Publishes letters of one page on their original topic, then marks them as replayed. Returns their offsets, without letters that are too large
+	 * for the topic. If the process dies in between, the next replay publishes them again, which is safe because handling is idempotent.
 	 */
 	"deadletters.replay": action({
 		params: z.strictObject({ ...Place, offsets: z.array(offset).min(1).max(PAGE) }),

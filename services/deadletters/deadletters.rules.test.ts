@@ -20,28 +20,28 @@ const letter = (more: object) => ({
 const NO = { again: false, unreadable: false };
 
 describe("a dead letter", () => {
-	it("goes back once", () => {
+	it("is replayed once", () => {
 		assert.equal(verdictOf(letter({}), false, NO), "replay");
 		assert.equal(verdictOf(letter({}), true, { again: true, unreadable: true }), "replayed");
 	});
 
-	it("that died again goes back only when told to", () => {
+	it("that failed again is replayed only with --again", () => {
 		assert.equal(verdictOf(letter({ replays: 1 }), false, NO), "again");
 		assert.equal(verdictOf(letter({ replays: 3 }), false, { ...NO, again: true }), "replay");
 	});
 
-	it("that nobody can read goes back only when told to, and not a second time by that alone", () => {
+	it("that is unreadable is replayed only with --unreadable, and the second time also needs --again", () => {
 		assert.equal(verdictOf(letter({ type: "UNREADABLE" }), false, NO), "unreadable");
 		assert.equal(verdictOf(letter({ type: "UNREADABLE" }), false, { ...NO, unreadable: true }), "replay");
 		assert.equal(verdictOf(letter({ type: "UNREADABLE", replays: 1 }), false, { ...NO, unreadable: true }), "again");
 	});
 
-	it("of which only the headers were kept stays", () => {
+	it("whose bytes were not stored is never replayed", () => {
 		assert.equal(verdictOf(letter({ type: "RECORD_TOO_LARGE", bytes: 0 }), false, { again: true, unreadable: true }), "lost");
 		assert.equal(verdictOf(letter({ type: "RECORD_TOO_LARGE", bytes: 5 }), false, NO), "replay");
 	});
 
-	it("is shown without secrets, however deep, in JSON and in what is none", () => {
+	it("is printed with its secrets redacted, at any depth of JSON and in other text", () => {
 		const value = {
 			user: { login: { password: "hunter2", deeper: [{ refreshToken: "eyJhbGciOi.eyJzdWIi.c2ln" }] } },
 			to: "ann@example.org"
@@ -52,7 +52,7 @@ describe("a dead letter", () => {
 		assert.ok(!printable("key of ann@example.org").includes("ann@"));
 	});
 
-	it("is shown without what would move a terminal's cursor, and cut where it is long, but never in the middle of a secret", () => {
+	it("is printed with control characters escaped, and truncated, but never within a secret", () => {
 		assert.equal(printable("a\u001b[2Jb\r\n\u202e"), "a\\u001b[2Jb\\u000d\\u000a\\u202e");
 		const long = printable(`${"x".repeat(990)} ann.with.a.long.name@example.org ${"y".repeat(5_000)}`);
 		assert.ok(long.length < 1_100 && !long.includes("ann"), long);

@@ -1,13 +1,13 @@
-// What is shown of a dead letter, and which of them go back. Without I/O.
+// How a dead letter is printed, and which letters are replayed. No I/O.
 import { redact, withoutSecrets } from "../../runtime/redact.ts";
 import type { Letter } from "./deadletters.contract.ts";
 
 const MAX_CHARACTERS = 1_000;
 const REDACTED_LEVELS = 32;
 
-/** A text from anywhere, for a person's terminal: without secrets, without what would move the cursor, cut where it is long. */
+/** Makes any text safe to print: secrets redacted, control characters escaped, truncated. */
 export function printable(text: string): string {
-	// First redacted, then cut: half a token would not look like one.
+	// Redact before truncating: a truncated token would not be recognised.
 	const safe = redact(text).replace(/\p{Cc}|\p{Cf}/gu, one => `\\u${one.codePointAt(0)!.toString(16).padStart(4, "0")}`);
 	return safe.length <= MAX_CHARACTERS ? safe : `${safe.slice(0, MAX_CHARACTERS).toWellFormed()}… (${safe.length} characters)`;
 }
@@ -23,14 +23,13 @@ export function printableValue(value: Buffer | null): string {
 
 export type Verdict = "replay" | "replayed" | "again" | "unreadable" | "lost";
 
-/** Why a letter stays where it is, for people. */
+/** Why a letter is not replayed, as text for the operator. */
 export const KEPT_BECAUSE: Record<Exclude<Verdict, "replay">, string> = {
-	replayed: "put back before",
-	again:
-		"put back before and given up again, so they would be given up once more unless the cause is mended: --again puts them back all the same",
+	replayed: "replayed before",
+	again: "replayed before and dead-lettered again; they will fail again unless the cause is fixed: --again replays them",
 	unreadable:
-		"unreadable for the service that gave them up, so they would be given up once more unless it has learnt to read them: --unreadable puts them back all the same",
-	lost: "without their bytes, which were more than the topic of dead letters takes"
+		"unreadable for the service, so they will fail again unless a newer version can read them: --unreadable replays them",
+	lost: "stored without their bytes, which were too large for the dead-letter topic"
 };
 
 export interface ReplayOptions {
@@ -38,7 +37,7 @@ export interface ReplayOptions {
 	unreadable: boolean;
 }
 
-/** What becomes of a letter, given whether it was put back already. */
+/** Whether a letter is replayed, or why not. */
 export function verdictOf({ type, bytes, replays }: Letter, isReplayed: boolean, { again, unreadable }: ReplayOptions): Verdict {
 	if (isReplayed) return "replayed";
 	if (type === "RECORD_TOO_LARGE" && bytes === 0) return "lost";

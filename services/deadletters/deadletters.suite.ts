@@ -1,4 +1,4 @@
-// Dead letters and their way back, on a driver of the log.
+// Dead letters and their replay, on a given topic log.
 import assert from "node:assert/strict";
 import { after, afterEach, before, describe, it } from "node:test";
 import { Errors, ServiceBroker, type ServiceSchema } from "moleculer";
@@ -27,12 +27,12 @@ export const deadlettersSuite = (name: string, open: () => Promise<{ log: TopicL
 		afterEach(() => Promise.all(brokers.splice(0).map(broker => broker.stop())));
 		after(() => opened?.close());
 
-		/** A topic that two services consume, one of which has a fault until it is mended; and the command's side. */
+		/** A topic with two consuming services, one of which fails while `world.isBroken`, and the verbs of the command. */
 		async function setUp() {
 			const log = { ...opened.log, close: async () => {} };
 			const topic = fresh("bought");
 			const contracts = { [topic]: { message: z.object({ id: z.string() }), key: ({ id }: { id: string }) => id } };
-			const world = { isBroken: true, isLogAway: false };
+			const world = { isBroken: true, isKilledBeforeMarks: false };
 			const counted: string[] = [];
 			const records: TopicRecord[] = [];
 			const seen: string[] = [];
@@ -60,9 +60,10 @@ export const deadlettersSuite = (name: string, open: () => Promise<{ log: TopicL
 			serve(other, async ({ message: { id } }) => void seen.push(id));
 			const marking = {
 				...log,
-				// What a process that dies before it has marked leaves undone.
+				// Simulates a process that dies between publishing a letter and marking it.
 				append: async (outgoing: Outgoing[]) => {
-					if (world.isLogAway && outgoing.some(({ headers }) => headers?.["replayed-offset"])) throw new Error("killed");
+					if (world.isKilledBeforeMarks && outgoing.some(({ headers }) => headers?.["replayed-offset"]))
+						throw new Error("killed");
 					await log.append(outgoing);
 				}
 			};
@@ -71,9 +72,9 @@ export const deadlettersSuite = (name: string, open: () => Promise<{ log: TopicL
 			await eventually(() => log.ends(deadTopic(topic)), "the topic");
 
 			const call = ((action: string, params: object) => broker.call(action, params)) as unknown as Call;
-			const ask = (verb: "list" | "show" | "replay", more: Partial<Arguments> = {}) => {
-				const asked = { verb, topics: [topic], selection: {}, limit: 50, again: false, unreadable: false, json: true, ...more };
-				return { list, show, replay }[verb](call, asked).then(text => (asked.json ? JSON.parse(text) : text));
+			const run = (verb: "list" | "show" | "replay", more: Partial<Arguments> = {}) => {
+				const request = { verb, topics: [topic], selection: {}, limit: 50, again: false, unreadable: false, json: true, ...more };
+				return { list, show, replay }[verb](call, request).then(text => (request.json ? JSON.parse(text) : text));
 			};
 			const sum = (numbers: number[]) => numbers.reduce((all, one) => all + Math.max(one, 0), 0);
 			const quiet = () =>
@@ -83,32 +84,32 @@ export const deadlettersSuite = (name: string, open: () => Promise<{ log: TopicL
 				}, "all to be handled");
 			const put = (...ids: string[]) =>
 				log.append(ids.map(id => ({ topic, key: id, value: JSON.stringify({ id, more: 1 }), headers: { "request-id": "r-1" } })));
-			return { log, topic, world, counted, records, seen, faulty, other, broker, ask, quiet, put };
+			return { log, topic, world, counted, records, seen, faulty, other, broker, run, quiet, put };
 		}
 
-		it("go back under the same key, bytes and ids once the cause is mended, and count once, for who gave them up alone", async () => {
-			const { log, topic, world, counted, records, seen, faulty, ask, quiet, put, broker } = await setUp();
+		it("are replayed with the same key, bytes and ids after the cause is fixed, count once, and only for the service that failed", async () => {
+			const { log, topic, world, counted, records, seen, faulty, run, quiet, put, broker } = await setUp();
 			const ids = Array.from({ length: 250 }, () => fresh());
 			await put(...ids);
 			await quiet();
 			assert.deepEqual([counted.length, seen.length], [0, 250]);
-			const [listed] = await ask("list");
+			const [listed] = await run("list");
 			assert.equal(listed.letters, 250);
 			assert.deepEqual([listed.reasons[0].group, listed.reasons[0].type, listed.reasons[0].letters], [faulty, "CONFLICT", 1]);
 
 			world.isBroken = false;
-			assert.equal((await ask("replay")).replayed, 250);
-			assert.deepEqual((await ask("replay")).stay, { replayed: 250, again: 0, unreadable: 0, lost: 0 });
+			assert.equal((await run("replay")).replayed, 250);
+			assert.deepEqual((await run("replay")).stay, { replayed: 250, again: 0, unreadable: 0, lost: 0 });
 			await quiet();
 			assert.deepEqual(counted.toSorted(), ids.toSorted());
 			assert.equal(records.length, 250);
-			assert.equal(seen.length, 250, "another group was shown them a second time");
+			assert.equal(seen.length, 250, "another group handled them a second time");
 			for (const { key, value, headers } of records) {
 				assert.deepEqual(JSON.parse(String(value)), { id: String(key), more: 1 });
 				assert.deepEqual([headers["request-id"], headers.replays, headers["origin-topic"]], ["r-1", "1", topic]);
 				assert.ok(!Object.keys(headers).some(name => name.startsWith("dead-")), Object.keys(headers).join());
 			}
-			const [after] = await ask("list");
+			const [after] = await run("list");
 			assert.deepEqual([after.letters, after.replayed], [0, 250]);
 			await updateMetrics(broker);
 			for (const one of [faulty, "other"]) {
@@ -129,35 +130,35 @@ export const deadlettersSuite = (name: string, open: () => Promise<{ log: TopicL
 			);
 		});
 
-		it("do not go round: what died again stays, unless it is told to go again", async () => {
-			const { world, counted, ask, quiet, put } = await setUp();
+		it("are not replayed in a loop: a letter that failed again is kept, unless --again is given", async () => {
+			const { world, counted, run, quiet, put } = await setUp();
 			const id = fresh();
 			await put(id);
 			await quiet();
-			assert.equal((await ask("replay")).replayed, 1);
+			assert.equal((await run("replay")).replayed, 1);
 			await quiet();
 			for (let n = 0; n < 3; n++) {
-				const { replayed, stay } = await ask("replay");
+				const { replayed, stay } = await run("replay");
 				assert.deepEqual([replayed, stay.again, stay.replayed], [0, 1, 1]);
 			}
-			const [, second] = await ask("show");
+			const [, second] = await run("show");
 			assert.deepEqual([second.key, second.replays, second.isReplayed], [id, 1, false]);
 			world.isBroken = false;
-			assert.equal((await ask("replay", { again: true })).replayed, 1);
-			assert.equal((await ask("replay", { again: true })).replayed, 0);
+			assert.equal((await run("replay", { again: true })).replayed, 1);
+			assert.equal((await run("replay", { again: true })).replayed, 0);
 			await quiet();
 			assert.deepEqual(counted, [id]);
 		});
 
-		it("that nobody could read stay unless told to go, and then go to each who gave them up", async () => {
-			const { log, topic, ask, quiet, faulty, other } = await setUp();
+		it("are kept when unreadable, unless --unreadable is given, and are then replayed for each group that failed", async () => {
+			const { log, topic, run, quiet, faulty, other } = await setUp();
 			const poison = Buffer.from([0xff, 0x00, 0x7b]);
 			await log.append([{ topic, key: null, value: poison, partition: 1 }]);
 			await quiet();
-			const { replayed, stay } = await ask("replay");
+			const { replayed, stay } = await run("replay");
 			assert.deepEqual([replayed, stay.unreadable], [0, 2]);
-			assert.match(await ask("replay", { json: false }), /2 stay: unreadable.*--unreadable/);
-			assert.equal((await ask("replay", { unreadable: true })).replayed, 2);
+			assert.match(await run("replay", { json: false }), /2 not replayed: unreadable.*--unreadable/);
+			assert.equal((await run("replay", { unreadable: true })).replayed, 2);
 			await quiet();
 			const back = await log.read(topic, 1, 1, 10);
 			assert.deepEqual(back.map(({ headers }) => headers["replay-group"]).sort(), [faulty, other].sort());
@@ -165,51 +166,51 @@ export const deadlettersSuite = (name: string, open: () => Promise<{ log: TopicL
 				assert.deepEqual([key, value], [null, poison]);
 				assert.deepEqual([headers["origin-partition"], headers["origin-offset"]], ["1", "0"]);
 			}
-			// Each died again for its own group, and nobody else's.
-			assert.equal((await ask("show")).length, 4);
+			// Each was dead-lettered again by its own group only.
+			assert.equal((await run("show")).length, 4);
 		});
 
-		it("can be chosen by key, and by where they lie", async () => {
-			const { world, counted, ask, quiet, put } = await setUp();
+		it("can be selected by key and by position", async () => {
+			const { world, counted, run, quiet, put } = await setUp();
 			const [one, two, three] = [fresh(), fresh(), fresh()];
 			await put(one, two, three);
 			await quiet();
 			world.isBroken = false;
 			assert.deepEqual(
-				(await ask("show", { selection: { key: two } })).map(({ key }: { key: string }) => key),
+				(await run("show", { selection: { key: two } })).map(({ key }: { key: string }) => key),
 				[two]
 			);
-			assert.equal((await ask("replay", { selection: { key: two } })).replayed, 1);
-			const [{ partition, offset }] = await ask("show", { selection: { key: three } });
-			assert.equal((await ask("replay", { selection: { partition, offset } })).replayed, 1);
-			assert.equal((await ask("replay", { selection: { key: fresh() } })).replayed, 0);
+			assert.equal((await run("replay", { selection: { key: two } })).replayed, 1);
+			const [{ partition, offset }] = await run("show", { selection: { key: three } });
+			assert.equal((await run("replay", { selection: { partition, offset } })).replayed, 1);
+			assert.equal((await run("replay", { selection: { key: fresh() } })).replayed, 0);
 			await quiet();
 			assert.deepEqual(counted.toSorted(), [two, three].toSorted());
-			assert.equal((await ask("replay")).replayed, 1);
+			assert.equal((await run("replay")).replayed, 1);
 			await quiet();
 			assert.equal(counted.length, 3);
 		});
 
-		it("go back a second time after a process that died before it had marked them, and count once all the same", async () => {
-			const { world, counted, records, ask, quiet, put } = await setUp();
+		it("are replayed again if the process died before it had marked them, and still count once", async () => {
+			const { world, counted, records, run, quiet, put } = await setUp();
 			const ids = [fresh(), fresh(), fresh()];
 			await put(...ids);
 			await quiet();
 			world.isBroken = false;
-			world.isLogAway = true;
-			await assert.rejects(ask("replay"), /killed/);
-			world.isLogAway = false;
-			assert.equal((await ask("replay")).replayed, 3);
-			assert.equal((await ask("replay")).replayed, 0);
+			world.isKilledBeforeMarks = true;
+			await assert.rejects(run("replay"), /killed/);
+			world.isKilledBeforeMarks = false;
+			assert.equal((await run("replay")).replayed, 3);
+			assert.equal((await run("replay")).replayed, 0);
 			await quiet();
 			assert.ok(records.length > 3);
 			assert.deepEqual(counted.toSorted(), ids.toSorted());
 		});
 
-		it("are told from what else lies there, and a topic without any is empty", async () => {
-			const { log, topic, ask, put, quiet } = await setUp();
-			assert.deepEqual(await ask("show"), []);
-			assert.deepEqual(await ask("list", { topics: [fresh("never")] }).then(([one]) => one.letters), 0);
+		it("are distinguished from other records in the topic; a topic without letters is empty", async () => {
+			const { log, topic, run, put, quiet } = await setUp();
+			assert.deepEqual(await run("show"), []);
+			assert.deepEqual(await run("list", { topics: [fresh("never")] }).then(([one]) => one.letters), 0);
 			await log.append([
 				{ topic: deadTopic(topic), key: "x", value: "by hand" },
 				{
@@ -221,11 +222,11 @@ export const deadlettersSuite = (name: string, open: () => Promise<{ log: TopicL
 			]);
 			await put(fresh());
 			await quiet();
-			const { replayed, stay } = await ask("replay");
+			const { replayed, stay } = await run("replay");
 			assert.deepEqual([replayed, stay.replayed], [1, 0]);
 			assert.match(
-				await ask("show", { json: false, limit: 1 }),
-				/gave it up: CONFLICT, cannot do .*\n\tcame from .*; put back\n/
+				await run("show", { json: false, limit: 1 }),
+				/dead-lettered it: CONFLICT, cannot do .*\n\tcame from .*; replayed\n/
 			);
 		});
 	});

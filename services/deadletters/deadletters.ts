@@ -9,7 +9,7 @@ import { printable, printableValue } from "./deadletters.rules.ts";
 const isTooLarge = (error: unknown) => (error as { type?: string }).type === "RECORD_TOO_LARGE";
 
 export const deadletters = (log: Pick<TopicLog, "check" | "ends" | "read" | "append">, mixins: Partial<ServiceSchema>[]) => {
-	/** In halves where one is too large for its topic, so that it stays behind alone. */
+	/** Publishes the letters again, returns those that were published. Splits a batch that is too large in halves, so that only the large letter fails. */
 	const republish = async (letters: Letter[]): Promise<Letter[]> => {
 		try {
 			await log.append(letters.map(replayOf));
@@ -31,7 +31,7 @@ export const deadletters = (log: Pick<TopicLog, "check" | "ends" | "read" | "app
 				await log.check();
 				const dead = deadTopic(topic);
 				const ends = await log.ends(dead).catch(error => {
-					// There is no such topic: then nothing has died yet.
+					// The dead-letter topic does not exist before the first dead letter.
 					if (error.data?.what === `topic ${dead}`) return [];
 					throw error;
 				});
@@ -67,10 +67,10 @@ export const deadletters = (log: Pick<TopicLog, "check" | "ends" | "read" | "app
 				const records = await log.read(deadTopic(topic), partition, first, last - first + 1);
 				const letters = records.filter(({ offset }) => offsets.includes(offset)).flatMap(record => letterOf(record) ?? []);
 				if (letters.length === 0) return [];
-				const back = await republish(letters);
-				// Only now: a mark without its message would be a message lost.
-				if (back.length > 0) await log.append(back.map(replayMark));
-				return back.map(({ record }) => record.offset);
+				const replayed = await republish(letters);
+				// Marked after publishing: a mark without its message would lose the message.
+				if (replayed.length > 0) await log.append(replayed.map(replayMark));
+				return replayed.map(({ record }) => record.offset);
 			}
 		}
 	});

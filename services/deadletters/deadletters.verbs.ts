@@ -1,4 +1,4 @@
-// What the command does, by calls to whoever holds the log: each answers the text to print.
+// The verbs of the command. They call the deadletters service and return the text to print.
 import type { Caller } from "../define-service.ts";
 import type { Arguments, Selection } from "./deadletters.arguments.ts";
 import { type Letter, PAGE } from "./deadletters.contract.ts";
@@ -9,7 +9,7 @@ type Found = Letter & { isReplayed: boolean };
 
 const countOf = (number: number) => `${number} dead letter${number === 1 ? "" : "s"}`;
 
-/** The letters of a topic that were there when it was begun, in order; the values of the first so many. */
+/** The letters that a topic has at the start of the call, in order; only the first `values` of them with their values. */
 async function find(call: Call, topic: string, { key, partition, offset }: Selection, values = 0): Promise<Found[]> {
 	const found: Found[] = [];
 	for (const { partition: one, end } of await call("deadletters.partitions", { topic })) {
@@ -26,13 +26,13 @@ async function find(call: Call, topic: string, { key, partition, offset }: Selec
 			for (const mark of page.replayed) replayed.add(mark);
 			from = page.next;
 		}
-		// A mark stands behind its letter: only now is it known of all.
+		// A mark comes after its letter, so it is known only at the end of the partition.
 		for (const letter of ofPartition) found.push({ ...letter, isReplayed: replayed.has(letter.offset) });
 	}
 	return found;
 }
 
-/** `"wallet gave up 3: UNREADABLE, not JSON"`, the commonest first. */
+/** Counts by group, type and reason, the most frequent first. */
 function reasonsOf(found: Found[]) {
 	const reasons = Map.groupBy(found, ({ group, type, reason }) => JSON.stringify({ group, type, reason }));
 	return [...reasons]
@@ -40,20 +40,20 @@ function reasonsOf(found: Found[]) {
 		.sort((one, other) => other.letters - one.letters);
 }
 
-export async function list(call: Call, asked: Arguments) {
+export async function list(call: Call, request: Arguments) {
 	const lists = [];
-	for (const topic of asked.topics) {
+	for (const topic of request.topics) {
 		const found = await find(call, topic, {});
 		const open = found.filter(({ isReplayed }) => !isReplayed);
-		if (found.length > 0 || asked.topics.length === 1)
+		if (found.length > 0 || request.topics.length === 1)
 			lists.push({ topic, letters: open.length, replayed: found.length - open.length, reasons: reasonsOf(open) });
 	}
-	if (asked.json) return JSON.stringify(lists, null, "\t");
+	if (request.json) return JSON.stringify(lists, null, "\t");
 	if (lists.length === 0) return "There are no dead letters";
 	return lists
 		.flatMap(({ topic, letters: open, replayed, reasons }) => [
-			`${topic}: ${countOf(open)}${replayed > 0 ? `, and ${replayed} put back` : ""}`,
-			...reasons.map(one => `\t${one.group} gave up ${one.letters}: ${one.type}, ${one.reason}`)
+			`${topic}: ${countOf(open)}${replayed > 0 ? `, and ${replayed} replayed` : ""}`,
+			...reasons.map(one => `\t${one.group} dead-lettered ${one.letters}: ${one.type}, ${one.reason}`)
 		])
 		.join("\n");
 }
@@ -68,16 +68,18 @@ export async function show(call: Call, { topics: [topic = ""], selection, limit,
 			"\t"
 		);
 	const lines = some.map(({ partition, offset, from, group, type, reason, at, key, value, bytes, replays, isReplayed }) => {
-		const history = [replays > 0 ? `died again after ${replays} times back` : "", isReplayed ? "put back" : ""].filter(Boolean);
+		const history = [replays > 0 ? `dead-lettered again after ${replays} replays` : "", isReplayed ? "replayed" : ""].filter(
+			Boolean
+		);
 		return [
-			`${topic}.dead/${partition}/${offset}, ${at}: ${group} gave it up: ${type}, ${reason}`,
+			`${topic}.dead/${partition}/${offset}, ${at}: ${group} dead-lettered it: ${type}, ${reason}`,
 			`\tcame from ${topic}/${partition}/${from}, key ${key ?? "(none)"}, ${bytes} bytes${history.length > 0 ? `; ${history.join("; ")}` : ""}`,
 			`\t${value}`
 		].join("\n");
 	});
 	const rest = found.length - some.length;
 	return (
-		[...lines, ...(rest > 0 ? [`and ${rest} more: --limit ${found.length} shows all`] : [])].join("\n") ||
+		[...lines, ...(rest > 0 ? [`and ${rest} more: use --limit ${found.length} to show all`] : [])].join("\n") ||
 		`${topic}: ${countOf(0)}`
 	);
 }
@@ -86,28 +88,27 @@ export async function replay(call: Call, { topics: [topic = ""], selection, json
 	const verdicts = Map.groupBy(await find(call, topic, selection), letter => verdictOf(letter, letter.isReplayed, consent));
 	const due = verdicts.get("replay") ?? [];
 	const pages = Map.groupBy(due, ({ partition, offset }) => `${partition}/${Math.floor(offset / PAGE)}`);
-	let back = 0;
+	let replayed = 0;
 	for (const [first, ...more] of pages.values()) {
 		const offsets = [first!, ...more].map(({ offset }) => offset);
 		try {
-			back += (await call("deadletters.replay", { topic, partition: first!.partition, offsets })).length;
+			replayed += (await call("deadletters.replay", { topic, partition: first!.partition, offsets })).length;
 		} catch (error) {
-			// What is back is marked as such, but for the page that failed.
+			// Replayed letters are marked, except those of the page that failed.
 			throw Object.assign(error as Error, {
-				message: `${(error as Error).message} (put back ${back} before that: run it again)`
+				message: `${(error as Error).message} (replayed ${replayed} before that: run the command again)`
 			});
 		}
 	}
-	const stays = Object.entries(KEPT_BECAUSE).map(([verdict, why]) => ({
+	const kept = Object.entries(KEPT_BECAUSE).map(([verdict, why]) => ({
 		verdict,
 		why,
 		letters: verdicts.get(verdict as never)?.length ?? 0
 	}));
-	if (due.length > back) stays.push({ verdict: "tooLarge", why: "larger than their topic takes", letters: due.length - back });
-	if (json)
-		return JSON.stringify({ topic, replayed: back, stay: Object.fromEntries(stays.map(one => [one.verdict, one.letters])) });
+	if (due.length > replayed) kept.push({ verdict: "tooLarge", why: "too large for their topic", letters: due.length - replayed });
+	if (json) return JSON.stringify({ topic, replayed, stay: Object.fromEntries(kept.map(one => [one.verdict, one.letters])) });
 	return [
-		`${topic}: put back ${back} of ${countOf([...verdicts.values()].flat().length)}`,
-		...stays.filter(one => one.letters > 0).map(one => `\t${one.letters} stay: ${one.why}`)
+		`${topic}: replayed ${replayed} of ${countOf([...verdicts.values()].flat().length)}`,
+		...kept.filter(one => one.letters > 0).map(one => `\t${one.letters} not replayed: ${one.why}`)
 	].join("\n");
 }

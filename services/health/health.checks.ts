@@ -11,12 +11,12 @@ export interface Health {
 interface RemoteNode {
 	id: string;
 	available: boolean;
-	metadata: { works?: string[] } | null;
+	metadata: { runsServices?: string[] } | null;
 }
 
-const ASK_TIMEOUT_MS = 1_500;
+const REPORT_TIMEOUT_MS = 1_500;
 
-/** Several nodes' views of one thing: well only if all are well. */
+/** Merges reports: a check is ok only if it is ok on every node that reports it. */
 const merge = (reports: Checks[]): Checks => {
 	const merged: Checks = {};
 	for (const report of reports)
@@ -25,28 +25,28 @@ const merge = (reports: Checks[]): Checks => {
 	return merged;
 };
 
-/** What the world may read; why is in the log and on the node's own page, where names of hosts may stand. */
+/** The states that the public page may show. Details, which may contain host names, are in the log and on the node's metrics port. */
 const PUBLIC_STATES = new Set(["ok", "unavailable", "starting", "not running", "no answer"]);
 const toPublic = (checks: Checks): Checks =>
 	Object.fromEntries(Object.entries(checks).map(([name, state]) => [name, PUBLIC_STATES.has(state) ? state : "waiting"]));
 
-/** This node alone: what it needs, and whether its services have started. */
+/** The health of this node: its dependencies, and whether its services have started. */
 export async function nodeHealth(broker: ServiceBroker): Promise<Health> {
 	const checks = { ...(await checksOf(broker)), node: broker.started ? "ok" : "starting" };
 	return { status: Object.values(checks).every(state => state === "ok") ? "ok" : "down", checks };
 }
 
-async function askAll(broker: ServiceBroker): Promise<Health> {
+async function mergeAllNodes(broker: ServiceBroker): Promise<Health> {
 	const nodes: RemoteNode[] = broker.registry.getNodeList({ onlyAvailable: true, withServices: false });
-	// A person at a prompt is a node too, but nobody's health.
-	const workers = nodes.filter(({ id, metadata }) => id !== broker.nodeID && metadata?.works?.length);
-	const ask = (nodeID: string) =>
+	// A REPL is a node without services; its state does not matter.
+	const others = nodes.filter(({ id, metadata }) => id !== broker.nodeID && metadata?.runsServices?.length);
+	const reportOf = (nodeID: string) =>
 		broker
-			.call<Checks, object>("health.report", {}, { nodeID, timeout: ASK_TIMEOUT_MS })
+			.call<Checks, object>("health.report", {}, { nodeID, timeout: REPORT_TIMEOUT_MS })
 			.catch((): Checks => ({ nodes: "no answer" }));
-	const [own, ...reports] = await Promise.all([nodeHealth(broker), ...workers.map(({ id }) => ask(id))]);
-	const worked = new Set(nodes.flatMap(({ metadata }) => metadata?.works ?? []));
-	const services = Object.fromEntries(serviceNames.map(name => [name, worked.has(name) ? "ok" : "not running"]));
+	const [own, ...reports] = await Promise.all([nodeHealth(broker), ...others.map(({ id }) => reportOf(id))]);
+	const running = new Set(nodes.flatMap(({ metadata }) => metadata?.runsServices ?? []));
+	const services = Object.fromEntries(serviceNames.map(name => [name, running.has(name) ? "ok" : "not running"]));
 	const checks = toPublic(merge([own.checks, ...reports, services]));
 	return { status: Object.values(checks).every(state => state === "ok") ? "ok" : "down", checks };
 }
@@ -54,15 +54,15 @@ async function askAll(broker: ServiceBroker): Promise<Health> {
 const pending = new WeakMap<ServiceBroker, Promise<Health>>();
 
 /**
- * The whole system as this node sees it: every node is asked, and every service must be worked at somewhere. Answers within two seconds;
- * who asks while an answer is under way shares it.
+ * The health of the whole system as this node sees it: merges the reports of all nodes, and checks that every service runs on some node. Resolves
+ * within two seconds; concurrent calls share one result.
  */
 export async function clusterHealth(broker: ServiceBroker): Promise<Health> {
 	if (!broker.started) {
 		const { status, checks } = await nodeHealth(broker);
 		return { status, checks: toPublic(checks) };
 	}
-	const shared = pending.get(broker) ?? askAll(broker).finally(() => pending.delete(broker));
+	const shared = pending.get(broker) ?? mergeAllNodes(broker).finally(() => pending.delete(broker));
 	pending.set(broker, shared);
 	return shared;
 }

@@ -1,8 +1,8 @@
-// All that the rest of the system may know about health: every node answers for itself.
+// The contract of health: each node reports its own state.
 import { z } from "zod";
 import { action } from "../../contract/action.ts";
 
-/** What was looked at, and `ok` or what is wrong with it. */
+/** Check → `ok` or its problem. */
 export const Checks = z.record(z.string(), z.string());
 
 export const Report = z.strictObject({ status: z.enum(["ok", "down"]), checks: Checks }).meta({ id: "Health" });
@@ -10,12 +10,12 @@ export const Report = z.strictObject({ status: z.enum(["ok", "down"]), checks: C
 const report = { status: "ok", checks: { node: "ok", postgres: "ok" } } as const;
 
 /**
- * What the front door answers by itself, described by hand: it does so before the broker has started, so these can not be actions.
- * `/metrics` is for those who run the system, on a port of its own, and not part of what is published.
+ * The pages that the HTTP listener serves itself, described for the OpenAPI document. They respond before the broker has started, so they cannot
+ * be actions. `/metrics` is for operators, on another port, and not in the document.
  */
 export const pages = {
 	"/health": {
-		summary: "Says whether all of the system works, all nodes merged, and what does not",
+		summary: "Reports whether the whole system works, merged over all nodes, and what does not",
 		result: Report,
 		example: report,
 		statuses: [200, 503]
@@ -27,7 +27,7 @@ export const pages = {
 		statuses: [200, 503]
 	},
 	"/health/live": {
-		summary: "Answers as long as the process does: a restart would help nobody",
+		summary: "Responds as long as the process runs, whatever the state of its dependencies",
 		result: z.strictObject({ status: z.literal("ok") }),
 		example: { status: "ok" },
 		statuses: [200]
@@ -35,7 +35,7 @@ export const pages = {
 } as const;
 
 export const actions = {
-	/** One node's own view. Asked of every node, one by one. */
+	/** The checks of one node. The gateway calls it on every node by its node id. */
 	"health.report": action({ params: z.strictObject({}), result: Checks })
 };
 

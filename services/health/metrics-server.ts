@@ -1,4 +1,4 @@
-// What a node shows to those who run it, on a port of its own: figures, and its own health.
+// The HTTP server of a node for its operators, on METRICS_PORT: metrics and the node's own health.
 import { randomUUID } from "node:crypto";
 import { createServer } from "node:http";
 import { type MetricRegistry, MetricReporters, type Middleware, type ServiceBroker } from "moleculer";
@@ -7,7 +7,7 @@ import { notFound, sendError, sendJson } from "../../runtime/http/http-error.ts"
 import { listen } from "../../runtime/http/listen.ts";
 import { nodeHealth } from "./health.checks.ts";
 
-/** Moleculer's Prometheus text without a server of its own: figures and health share ours. */
+/** Moleculer's Prometheus reporter without its HTTP server: metrics and health share ours. */
 export class MetricsText extends MetricReporters.Prometheus {
 	declare defaultLabels: Record<string, string>;
 

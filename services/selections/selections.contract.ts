@@ -1,4 +1,4 @@
-// All that the rest of the system may know about selections.
+// The contract of selections: picks, and the counts of the names.
 import { z } from "zod";
 import { action } from "../../contract/action.ts";
 import { Id } from "../../contract/id.ts";
@@ -9,14 +9,14 @@ export const dependsOn = ["summary"] as const;
 
 export const Selection = z
 	.strictObject({ name: Id, id: Id, user_id: Id })
-	.describe("One pick of one name by one user. `id` is the client's own: however often it comes, it counts once.");
+	.describe("One pick of one name by one user. `id` is chosen by the client: a pick that is sent twice with one id counts once.");
 
-/** On the topic fields we do not know are let through and left out: foreign clients may send more than we ask for. */
+/** On the topic, unknown fields are ignored: foreign clients may send more fields. */
 const SelectionMessage = z.object(Selection.shape);
 
 export const Accepted = z
 	.strictObject({ accepted: z.literal(true) })
-	.meta({ id: "Accepted", description: "It is durable, and will be done" });
+	.meta({ id: "Accepted", description: "It is stored durably and will be processed" });
 
 export const SelectionSummary = z.object({ name: Id, count: z.int().nonnegative(), user_id: Id });
 
@@ -31,9 +31,9 @@ export const countVersions = {
 };
 
 export const actions = {
-	/** A name that is not up for selection is a `VALIDATION_ERROR` too. */
+	/** Errors: `VALIDATION_ERROR`, also for a name that cannot be selected. */
 	"selections.pick": action({
-		summary: "Picks one of the names that are up for selection: durable on topic Selections when it answers",
+		summary: "Picks one of the configured names. When it responds, the pick is durable on topic Selections",
 		params: Selection,
 		result: Accepted,
 		example: {
@@ -48,7 +48,7 @@ export const actions = {
 };
 
 export const topics = {
-	// Keyed by id: however often a pick comes, one writer sees all of it.
+	// Keyed by id: all copies of a pick are handled by one consumer.
 	Selections: topic({ message: SelectionMessage, key: pick => pick.id }),
 	SelectionSummary: topic({
 		message: SelectionSummary,

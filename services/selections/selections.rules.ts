@@ -1,26 +1,26 @@
-// What counts, worked out without a store. A record's place never changes, so whoever reads the log again comes to the same result.
+// Which picks count. No I/O. The position of a record never changes, so reading the log again gives the same result.
 import type { Received } from "../define-service.ts";
 import type { Count } from "../summary/summary.contract.ts";
 import type { Selection, SelectionSummary } from "./selections.contract.ts";
 
-/** A partition of the topic. One that is made anew starts at offset 0 again, in its next epoch. */
+/** A partition of the topic. When the topic is created again, its offsets restart at 0 in a new epoch. */
 export interface Source {
 	epoch: number;
 	partition: number;
 }
 
-/** Where a record lies. */
+/** The position of a record. */
 export interface Place extends Source {
 	offset: number;
 }
 
-/** How far a partition has been handled; -1: not at all. */
+/** How far a partition has been handled; -1: nothing yet. */
 export interface Checkpoint {
 	epoch: number;
 	appliedOffset: number;
 }
 
-/** What one source adds to the count of a name: `n` picks, up to and including the offset. */
+/** The picks of a name that one source has counted: `n`, up to and including the offset. */
 export interface Total {
 	n: number;
 	appliedOffset: number;
@@ -30,14 +30,14 @@ export type ReceivedPick = Received<Selection>;
 
 export const placeOf = ({ record: { partition, offset } }: ReceivedPick, epoch: number): Place => ({ epoch, partition, offset });
 
-/** A log that ends before what was handled of it is another one under the same name. */
+/** If the log ends before the handled offset, the topic was created again: a new epoch starts. */
 export const epochOf = ({ epoch, appliedOffset }: Checkpoint, endOffset: number) =>
 	endOffset <= appliedOffset ? epoch + 1 : epoch;
 
 const isSame = (one: Place, other: Place) =>
 	one.offset === other.offset && one.partition === other.partition && one.epoch === other.epoch;
 
-/** Those whose id is new, or was first seen in this very record, which then has been handled before, wholly or in part. */
+/** The picks that count: their id is new, or was first seen in this very record, whose handling was interrupted or is repeated. */
 export function newPicks(picks: readonly ReceivedPick[], epoch: number, seen: ReadonlyMap<string, Place>): ReceivedPick[] {
 	const places = new Map(seen);
 	return picks.filter(pick => {
@@ -48,7 +48,7 @@ export function newPicks(picks: readonly ReceivedPick[], epoch: number, seen: Re
 	});
 }
 
-/** The totals that these picks change: each adds one to its name's, unless that has taken in its offset before. */
+/** The totals after these picks, for the names that change: a pick adds one unless the total already includes its offset. */
 export function applyPicks(totals: ReadonlyMap<string, Total>, picks: readonly ReceivedPick[]): Map<string, Total> {
 	const changed = new Map<string, Total>();
 	for (const { message, record } of picks) {
@@ -58,7 +58,7 @@ export function applyPicks(totals: ReadonlyMap<string, Total>, picks: readonly R
 	return changed;
 }
 
-/** One message for each user and name, with the request id of that user's last pick of it. */
+/** One message for each user and name, with the request id of the user's last pick of that name. */
 export function summaries(
 	picks: readonly ReceivedPick[],
 	counts: readonly Count[]

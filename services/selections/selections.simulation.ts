@@ -1,32 +1,32 @@
-// A made-up history: records arrive, owners come and go, and every call to the store waits for its turn, which may come late or end badly.
+// Random histories: records arrive, partitions change owners, and calls to the store are delayed, reordered or lost.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { setImmediate as turn } from "node:timers/promises";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import fc from "fast-check";
 import { unavailable } from "../../mixins/errors.ts";
 import type { ReceivedPick } from "./selections.rules.ts";
 import type { SelectionStore } from "./selections.store.ts";
 import { type CountedPicks, tally } from "./selections.tally.ts";
 
-/** A record as the topics mixin hands it over. */
+/** A pick as a handler of the topics mixin receives it. */
 export const pickedAt = (partition: number, offset: number, id: string, name: string, user_id = "user"): ReceivedPick => ({
 	message: { id, name, user_id },
 	record: { topic: "Selections", partition, offset, key: Buffer.from(id), value: null, headers: {}, timestampMs: 0 },
 	requestID: `request-${offset}`,
-	ctx: { call: () => Promise.reject(new Error("the tally calls nobody")) }
+	ctx: { call: () => Promise.reject(new Error("the tally calls no action")) }
 });
 
 const PARTITIONS = 2;
 const OWNERS = 3;
 const NAMES = ["a", "b", "c"];
 
-type CallOutcome = "answered" | "lost on the way" | "done, but the answer is lost";
+type CallOutcome = "answered" | "request lost" | "response lost";
 type Command =
 	| { type: "append"; partition: number; id: number; name: number }
-	/** An owner is given a partition and reads so many records, from so far behind what was committed. */
-	| { type: "hand over"; partition: number; owner: number; back: number; records: number }
-	/** One of the calls that wait has its turn. */
-	| { type: "turn"; which: number; fate: CallOutcome };
+	/** An owner gets a partition and reads `records` records, starting `back` records before the committed offset. */
+	| { type: "deliver"; partition: number; owner: number; back: number; records: number }
+	/** One of the waiting calls runs, with this outcome. */
+	| { type: "respond"; which: number; outcome: CallOutcome };
 
 const append = fc.record({
 	type: fc.constant("append" as const),
@@ -34,56 +34,56 @@ const append = fc.record({
 	id: fc.nat(7),
 	name: fc.nat(2)
 });
-const handOver = fc.record({
-	type: fc.constant("hand over" as const),
+const deliver = fc.record({
+	type: fc.constant("deliver" as const),
 	partition: fc.nat(PARTITIONS - 1),
 	owner: fc.nat(OWNERS - 1),
 	back: fc.nat(6),
 	records: fc.integer({ min: 1, max: 8 })
 });
 const answerCall = fc.record({
-	type: fc.constant("turn" as const),
+	type: fc.constant("respond" as const),
 	which: fc.nat(20),
-	fate: fc.oneof(
+	outcome: fc.oneof(
 		{ weight: 8, arbitrary: fc.constant<CallOutcome>("answered") },
-		{ weight: 1, arbitrary: fc.constant<CallOutcome>("lost on the way") },
-		{ weight: 1, arbitrary: fc.constant<CallOutcome>("done, but the answer is lost") }
+		{ weight: 1, arbitrary: fc.constant<CallOutcome>("request lost") },
+		{ weight: 1, arbitrary: fc.constant<CallOutcome>("response lost") }
 	)
 });
 
 export const commands: fc.Arbitrary<Command[]> = fc.array(
-	fc.oneof({ weight: 3, arbitrary: append }, { weight: 2, arbitrary: handOver }, { weight: 8, arbitrary: answerCall }),
+	fc.oneof({ weight: 3, arbitrary: append }, { weight: 2, arbitrary: deliver }, { weight: 8, arbitrary: answerCall }),
 	{ minLength: 20, maxLength: 150, size: "max" }
 );
 
-/** The calls that wait for their turn. */
+/** Holds back every call to the store until `next` runs it. */
 function delayCalls(store: SelectionStore) {
-	const waiting: { step: keyof SelectionStore; call: (fate: CallOutcome) => Promise<void> }[] = [];
+	const waiting: { step: keyof SelectionStore; call: (outcome: CallOutcome) => Promise<void> }[] = [];
 	const gated = new Proxy(store, {
 		get:
 			(target, step: keyof SelectionStore) =>
 			(...args: never[]) =>
 				new Promise((resolve, reject) => {
-					const call = async (fate: CallOutcome) => {
-						if (fate === "lost on the way") return reject(unavailable("the store"));
+					const call = async (outcome: CallOutcome) => {
+						if (outcome === "request lost") return reject(unavailable("the store"));
 						const answer = await (target[step] as (...args: never[]) => Promise<unknown>)(...args);
-						if (fate === "answered") resolve(answer);
+						if (outcome === "answered") resolve(answer);
 						else reject(unavailable("the store"));
 					};
 					waiting.push({ step, call });
 				})
 	});
-	const next = async (which: number, fate: CallOutcome) => {
+	const next = async (which: number, outcome: CallOutcome) => {
 		const [one] = waiting.splice(which % Math.max(waiting.length, 1), 1);
-		await one?.call(fate);
-		// Whoever waited for the answer goes on to its next call.
-		await turn();
+		await one?.call(outcome);
+		// Lets the caller continue to its next call.
+		await nextTurn();
 		return one?.step;
 	};
 	return { gated, next, isIdle: () => waiting.length === 0 };
 }
 
-/** Goes through a history and then lets it end well; fails where a promise is broken. */
+/** Runs a history and then delivers everything without faults; fails if a promise is broken. */
 export async function run(history: Command[], store: SelectionStore, partitions: number[]) {
 	const mark = randomUUID();
 	const names = NAMES.map(name => `${name}-${mark}`);
@@ -91,22 +91,22 @@ export async function run(history: Command[], store: SelectionStore, partitions:
 	const logs = partitions.map((): ReceivedPick[] => []);
 	const committed = partitions.map(() => 0);
 	const ownerOf: (object | undefined)[] = partitions.map(() => undefined);
-	const owners = Array.from({ length: OWNERS }, () => ({ count: tally(gated), busyWith: new Set<number>() }));
+	const owners = Array.from({ length: OWNERS }, () => ({ count: tally(gated), busyPartitions: new Set<number>() }));
 	const completed: CountedPicks[] = [];
 
-	const handOver = async (owner: (typeof owners)[number], index: number, from: number, to: number) => {
+	const deliver = async (owner: (typeof owners)[number], index: number, from: number, to: number) => {
 		const received = logs[index]!.slice(from, to);
-		if (received.length === 0 || owner.busyWith.has(index)) return;
+		if (received.length === 0 || owner.busyPartitions.has(index)) return;
 		const first = ownerOf[index] !== owner;
 		ownerOf[index] = owner;
-		owner.busyWith.add(index);
+		owner.busyPartitions.add(index);
 		try {
 			completed.push(await owner.count({ received, partition: partitions[index]!, endOffset: logs[index]!.length, first }));
 			committed[index] = Math.max(committed[index]!, from + received.length);
 		} catch (error) {
 			assert.equal((error as { type?: string }).type, "UNAVAILABLE", (error as Error).stack);
 		} finally {
-			owner.busyWith.delete(index);
+			owner.busyPartitions.delete(index);
 		}
 	};
 
@@ -125,19 +125,19 @@ export async function run(history: Command[], store: SelectionStore, partitions:
 			const log = logs[command.partition]!;
 			const id = `${command.partition}-${command.id}-${mark}`;
 			log.push(pickedAt(partitions[command.partition]!, log.length, id, names[command.name]!));
-		} else if (command.type === "hand over") {
+		} else if (command.type === "deliver") {
 			const from = Math.max(0, committed[command.partition]! - command.back);
-			void handOver(owners[command.owner]!, command.partition, from, from + command.records);
-			await turn();
+			void deliver(owners[command.owner]!, command.partition, from, from + command.records);
+			await nextTurn();
 		} else {
-			if ((await next(command.which, command.fate)) === "setTotals") await checkCounts();
+			if ((await next(command.which, command.outcome)) === "setTotals") await checkCounts();
 		}
 	}
 
-	// Somebody new reads on to the end; those of before are still at it, and finish at last.
-	const heir = { count: tally(gated), busyWith: new Set<number>() };
-	for (const [index, log] of logs.entries()) void handOver(heir, index, committed[index]!, log.length);
-	await turn();
+	// A new owner reads to the end, while the calls of former owners are still waiting and finish in between.
+	const lastOwner = { count: tally(gated), busyPartitions: new Set<number>() };
+	for (const [index, log] of logs.entries()) void deliver(lastOwner, index, committed[index]!, log.length);
+	await nextTurn();
 	for (let step = 0; !isIdle(); step++) {
 		if ((await next(step * 7, "answered")) === "setTotals") await checkCounts();
 	}

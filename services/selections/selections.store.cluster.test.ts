@@ -6,7 +6,7 @@ import { config } from "../../runtime/config.ts";
 import { cqlSelections, selectionTables } from "./selections.store.cql.ts";
 import { selectionStoreSuite } from "./selections.store.suite.ts";
 
-/** A keyspace of its own, gone afterwards. */
+/** A new keyspace, dropped at the end. */
 async function openKeyspace() {
 	const keyspace = `plaza_test_${randomUUID().replaceAll("-", "")}`;
 	const connection = openCassandra({ contactPoints: config.cassandraContactPoints, keyspace });
@@ -21,7 +21,7 @@ async function openKeyspace() {
 selectionStoreSuite("on Cassandra", openKeyspace, 40);
 
 describe("the table of selections", () => {
-	it("can be written and counted by hand, and a pick of an id that was put there counts for nothing", async () => {
+	it("can be written and counted manually, and a pick with a manually inserted id does not count", async () => {
 		const { connection, store, close } = await openKeyspace();
 		try {
 			for (const id of ["one", "two"])

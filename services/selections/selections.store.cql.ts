@@ -1,10 +1,10 @@
-// Selections in Cassandra. The statements of one step go out side by side.
+// Selections in Cassandra. The statements of one step run concurrently.
 import { concurrent, type types } from "cassandra-driver";
 import type { Cassandra } from "../../mixins/cassandra.ts";
 import type { Place } from "./selections.rules.ts";
 import type { SelectionStore } from "./selections.store.ts";
 
-/** `name` is indexed for people who count by hand; the tally itself never reads by it. */
+/** The index on `name` is for manual queries; the tally never uses it. */
 export const selectionTables = [
 	`create table if not exists selections (
 		id text primary key, name text, user_id text, epoch int, partition int, first_offset bigint)`,
@@ -17,13 +17,13 @@ export const selectionTables = [
 const KEYS_PER_READ = 100;
 const CONCURRENCY = 64;
 
-/** A row that was inserted by hand was seen in no record. */
+/** The place of a row that was inserted manually, not from a record. */
 const NOWHERE: Place = { epoch: -1, partition: -1, offset: -1 };
 
 /**
- * Cassandra lets the write with the highest timestamp stand, whatever comes last. Taken from the log instead of the clock, a timestamp orders
- * writes as the log orders their records: one that was held up, or comes from a superseded owner, is older than what it would undo.
- * 2^40 offsets an epoch; numbers are exact up to 2^13 epochs.
+ * In Cassandra the write with the highest timestamp wins. Timestamps derived from the log instead of the clock order the writes like their records:
+ * a delayed write, or one of a former owner, is older than the write that it would overwrite. 2^40 offsets fit in an epoch; numbers are exact up
+ * to 2^13 epochs.
  */
 const timestampOf = (epoch: number, offset: number) => epoch * 2 ** 40 + offset + 1;
 
@@ -31,7 +31,7 @@ export function cqlSelections(connection: Pick<Cassandra, "client">): SelectionS
 	const one = async (query: string, params: unknown[]): Promise<types.Row | undefined> =>
 		(await connection.client.execute(query, params)).first();
 
-	/** One statement for each of these parameters; answers their rows. */
+	/** Runs the statement once for each list of parameters; returns all rows. */
 	const each = async (query: string, parameters: unknown[][]): Promise<types.Row[]> => {
 		const options = { concurrencyLevel: CONCURRENCY, collectResults: true };
 		const { resultItems } = await concurrent.executeConcurrent(connection.client, query, parameters, options);

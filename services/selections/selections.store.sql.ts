@@ -1,14 +1,14 @@
-// Selections in Postgres: one statement a step, whatever the size of the batch.
+// Selections in Postgres: one statement for each step, for batches of any size.
 import type { Knex } from "knex";
 import type { SelectionStore } from "./selections.store.ts";
 
-/** pg hands a bigint over as text. */
+/** pg returns a bigint as text. */
 type Row = Record<"n" | "epoch" | "partition" | "first_offset" | "applied_offset" | "count", number | string> & {
 	id: string;
 	name: string;
 };
 
-/** The offset that was applied decides which of two writes is the newer. */
+/** The write with the higher applied offset is the newer one. */
 const NEWER_TOTAL = `
 	insert into selection_totals (epoch, partition, name, n, applied_offset)
 	select ?::int, ?::int, * from unnest(?::text[], ?::bigint[], ?::bigint[])

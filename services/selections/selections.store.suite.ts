@@ -1,4 +1,4 @@
-// What the tally may expect of its store, whichever it is.
+// The promises of a selection store, run on every implementation.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, it } from "node:test";
@@ -6,7 +6,7 @@ import type { Place } from "./selections.rules.ts";
 import type { SelectionStore, Stored } from "./selections.store.ts";
 import { tallySuite } from "./selections.tally.suite.ts";
 
-/** `open`: a fresh store. `runs`: how many made-up histories it is put through. */
+/** `open`: an empty store. `runs`: the number of random histories. */
 export const selectionStoreSuite = (
 	profile: string,
 	open: () => Promise<{ store: SelectionStore; close: () => Promise<void> }>,
@@ -21,7 +21,7 @@ export const selectionStoreSuite = (
 		after(() => close?.());
 
 		let partitions = 0;
-		/** So many partitions that no other test has used. */
+		/** Partitions that no other test uses. */
 		const fresh = (number: number) => Array.from({ length: number }, () => partitions++);
 		const freshOne = () => fresh(1)[0]!;
 		const stored = (place: Place, more: Partial<Stored> = {}): Stored => ({
@@ -33,11 +33,11 @@ export const selectionStoreSuite = (
 		});
 
 		describe("checkpoints", () => {
-			it("has nothing applied in epoch 0 where nothing was set", async () => {
+			it("is epoch 0 with nothing applied when none is stored", async () => {
 				assert.deepEqual(await store.checkpoint(freshOne()), { epoch: 0, appliedOffset: -1 });
 			});
 
-			it("keeps the newest, whatever is written after it", async () => {
+			it("keeps the newest, also when an older one is written after it", async () => {
 				const partition = freshOne();
 				const [older, newer, newEpoch] = [
 					{ epoch: 0, appliedOffset: 5 },
@@ -55,7 +55,7 @@ export const selectionStoreSuite = (
 		});
 
 		describe("ids", () => {
-			it("says where each of thousands was first seen, and nothing of those it has not", async () => {
+			it("returns where each of thousands was first seen, and no entry for unknown ids", async () => {
 				const partition = freshOne();
 				const all = Array.from({ length: 2_345 }, (_, offset) => stored({ epoch: 3, partition, offset: offset + 2 ** 33 }));
 				await store.add(all);
@@ -69,7 +69,7 @@ export const selectionStoreSuite = (
 				assert.equal((await store.seen([])).size, 0);
 			});
 
-			it("tells ids apart that look alike", async () => {
+			it("distinguishes similar ids", async () => {
 				const prefix = randomUUID().slice(0, 8);
 				const ids = ["'", '"', "\\", "{,}", "\u00e9", "e\u0301", " a", "a ", "A", "%", "💧", "x".repeat(56)].map(
 					end => prefix + end
@@ -83,7 +83,7 @@ export const selectionStoreSuite = (
 				);
 			});
 
-			it("forgets nothing when an older place is written after a newer one, or the same again", async () => {
+			it("keeps the ids when an older place is written after a newer one, or the same again", async () => {
 				const place = { epoch: 1, partition: freshOne(), offset: 7 };
 				const one = stored(place);
 				await store.add([one]);
@@ -95,7 +95,7 @@ export const selectionStoreSuite = (
 		});
 
 		describe("totals", () => {
-			it("keeps the newest of each source and name, whatever is written after it", async () => {
+			it("keeps the newest of each source and name, also when an older one is written after it", async () => {
 				const source = { epoch: 2, partition: freshOne() };
 				const [one, two] = [randomUUID(), randomUUID()];
 				const newer = { n: 5, appliedOffset: 2 ** 34 };
@@ -111,7 +111,7 @@ export const selectionStoreSuite = (
 				assert.equal((await store.totals({ ...source, epoch: 1 }, [one])).size, 0, "another epoch's are its own");
 			});
 
-			it("adds up what all sources have of a name, for hundreds of names, in the order they are asked for", async () => {
+			it("sums the totals of all sources, for hundreds of names, in the order of the request", async () => {
 				const names = Array.from({ length: 250 }, () => randomUUID());
 				const totals = new Map(names.map((name, n) => [name, { n, appliedOffset: 1_000 }]));
 				for (const partition of fresh(3)) for (const epoch of [0, 1]) await store.setTotals({ epoch, partition }, totals);

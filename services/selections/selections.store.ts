@@ -5,19 +5,19 @@ import type { Checkpoint, Place, Source, Total } from "./selections.rules.ts";
 export type Stored = Selection & Place;
 
 /**
- * What the tally keeps. Any write may come twice, late, or from an owner of the partition that has been superseded:
- * one that says what an older record led to never replaces what a newer one did.
+ * The state of the tally. A write may be repeated, late, or from a former owner of the partition: the result of an older record never replaces
+ * the result of a newer one.
  */
 export interface SelectionStore {
-	/** How far a partition has been handled; epoch 0, nothing applied, where none is kept. */
+	/** How far a partition has been handled; epoch 0 and offset -1 if nothing is stored. */
 	checkpoint(partition: number): Promise<Checkpoint>;
 	setCheckpoint(partition: number, checkpoint: Checkpoint): Promise<void>;
 	/** Where each id was first seen; an id that is not stored has no entry. */
 	seen(ids: readonly string[]): Promise<Map<string, Place>>;
 	add(selections: readonly Stored[]): Promise<void>;
-	/** What one source has added to these names; a name that it has added nothing to has no entry. */
+	/** The totals of one source for these names; a name without picks has no entry. */
 	totals(source: Source, names: readonly string[]): Promise<Map<string, Total>>;
 	setTotals(source: Source, totals: ReadonlyMap<string, Total>): Promise<void>;
-	/** The counts of these names: what all sources have added, in this order. */
+	/** The counts of these names, summed over all sources, in this order. */
 	counts(names: readonly string[]): Promise<Count[]>;
 }

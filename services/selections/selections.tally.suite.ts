@@ -1,4 +1,4 @@
-// What the tally promises, on whichever store: an id counts once, whatever happens to the processes that count.
+// The promises of the tally on a given store: an id counts once, also when the processes that count crash.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, it } from "node:test";
@@ -8,10 +8,10 @@ import { commands, pickedAt, run } from "./selections.simulation.ts";
 import type { SelectionStore } from "./selections.store.ts";
 import { tally } from "./selections.tally.ts";
 
-/** `fresh`: so many partitions that no other test has used. */
+/** `fresh`: returns partitions that no other test uses. */
 export const tallySuite = (storeOf: () => SelectionStore, fresh: (number: number) => number[], runs: number) =>
 	describe("the tally", () => {
-		/** One partition of a topic, and those who count it. */
+		/** One partition of a topic and its owners. */
 		const counter = () => {
 			const partition = fresh(1)[0]!;
 			const owners = new Map<string, ReturnType<typeof tally>>();
@@ -20,7 +20,7 @@ export const tallySuite = (storeOf: () => SelectionStore, fresh: (number: number
 			const own = (name: string) => names.get(name) ?? names.set(name, `${name}-${randomUUID()}`).get(name)!;
 			const ids = `-${randomUUID()}`;
 			return {
-				/** Somebody is handed these picks ("id name", …) from an offset on; answers how many of them count. */
+				/** Delivers these picks ("id name", …), starting at an offset, to an owner; returns how many count. */
 				async count(who: string, fromOffset: number, picks: string[], endOffset = fromOffset + picks.length, store = storeOf()) {
 					const first = who !== owner;
 					owner = who;
@@ -37,7 +37,7 @@ export const tallySuite = (storeOf: () => SelectionStore, fresh: (number: number
 			};
 		};
 
-		it("counts an id once, in one batch, in the next, and after a move", async () => {
+		it("counts an id once: in one batch, in the next batch, and after a rebalance", async () => {
 			const { count, of } = counter();
 			assert.equal(await count("one", 0, ["1 a", "2 a", "1 a"]), 2);
 			assert.equal(await count("one", 3, ["2 a", "3 a"]), 1);
@@ -45,14 +45,14 @@ export const tallySuite = (storeOf: () => SelectionStore, fresh: (number: number
 			assert.equal(await of("a"), 4);
 		});
 
-		it("lets the first name of an id stand", async () => {
+		it("keeps the first name of an id", async () => {
 			const { count, of } = counter();
 			assert.equal(await count("one", 0, ["1 a", "1 b"]), 1);
 			assert.equal(await count("one", 2, ["1 b", "2 b"]), 1);
 			assert.deepEqual([await of("a"), await of("b")], [1, 1]);
 		});
 
-		it("takes what comes again from any offset on for what it was, and answers the present counts with it", async () => {
+		it("recognises records that are redelivered from any offset, and returns the current counts", async () => {
 			const { count, of } = counter();
 			const log = ["1 a", "2 b", "1 a", "3 a", "2 a", "4 b"];
 			await count("one", 0, log);
@@ -62,7 +62,7 @@ export const tallySuite = (storeOf: () => SelectionStore, fresh: (number: number
 			}
 		});
 
-		it("goes on from the old count when the topic was made anew, and knows its ids", async () => {
+		it("continues from the old count when the topic is created again, and knows its ids", async () => {
 			const { count, of } = counter();
 			await count("one", 0, ["1 a", "2 a", "3 a", "4 a"]);
 			assert.equal(await count("two", 0, ["5 a", "1 a"]), 1);
@@ -73,7 +73,7 @@ export const tallySuite = (storeOf: () => SelectionStore, fresh: (number: number
 			assert.equal(await of("a"), 9);
 		});
 
-		it("knows the new topic from the old one also if nothing in its first batch counted", async () => {
+		it("distinguishes the new topic from the old one also if nothing in its first batch counted", async () => {
 			const { count, of } = counter();
 			await count("one", 0, ["1 a", "2 a", "3 a"]);
 			await count("two", 0, ["3 a", "1 a"]);
@@ -81,7 +81,7 @@ export const tallySuite = (storeOf: () => SelectionStore, fresh: (number: number
 			assert.equal(await of("a"), 5);
 		});
 
-		it("knows the new topic from the old one also if its first batch was left half done", async () => {
+		it("distinguishes the new topic from the old one also if its first batch was interrupted", async () => {
 			const { count, of } = counter();
 			await count("one", 0, ["1 a", "2 a"]);
 			const store = storeOf();
@@ -91,7 +91,7 @@ export const tallySuite = (storeOf: () => SelectionStore, fresh: (number: number
 			assert.equal(await of("a"), 5);
 		});
 
-		it("counts every id once and never goes down, whoever crashes, lags behind, repeats or takes over at whichever step", async () => {
+		it("counts every id once and never goes down, with crashes, delays, redeliveries and rebalances at any step", async () => {
 			await fc.assert(
 				fc.asyncProperty(commands, async history => {
 					await run(history, storeOf(), fresh(2));

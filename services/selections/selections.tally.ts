@@ -2,7 +2,7 @@ import type { Count } from "../summary/summary.contract.ts";
 import { applyPicks, epochOf, newPicks, placeOf, type ReceivedPick } from "./selections.rules.ts";
 import type { SelectionStore } from "./selections.store.ts";
 
-/** What one partition hands over: picks in order. See `HandleBatch` in mixins/topics/handler-types.ts. */
+/** A batch of one partition, in order. See `HandleBatch` in mixins/topics/handler-types.ts. */
 export interface PickBatch {
 	received: ReceivedPick[];
 	partition: number;
@@ -11,15 +11,15 @@ export interface PickBatch {
 }
 
 export interface CountedPicks {
-	/** The picks that count, those among them that had been counted before this too. */
+	/** The picks that count, including those that an interrupted or repeated batch has counted before. */
 	picks: ReceivedPick[];
-	/** The counts of their names, after them. */
+	/** The counts of their names after this batch. */
 	counts: Count[];
 }
 
 /**
- * Counts what the partitions of a topic hand over. It may be handed over again, from any offset on, cut in other places, after a stop between
- * any two of these steps, or by two owners at once: every step writes only what follows from the log up to some record.
+ * Counts the picks of a topic. Batches may be redelivered from any offset, with other boundaries, after a crash between any two of these steps, or
+ * to two owners at once: every step writes only a result of the log up to some record.
  */
 export function tally(store: SelectionStore) {
 	const epochs = new Map<number, number>();
@@ -30,7 +30,7 @@ export function tally(store: SelectionStore) {
 		if (epoch === undefined) {
 			const checkpoint = await store.checkpoint(partition);
 			epoch = epochOf(checkpoint, endOffset);
-			// On record before anything is stored under it, or nobody would know of it after a crash once the log has grown past the old one's end.
+			// Stored before anything uses it: after a crash, a log that is longer than the old one would look like the old one.
 			if (epoch > checkpoint.epoch) await store.setCheckpoint(partition, { epoch, appliedOffset: -1 });
 			epochs.set(partition, epoch);
 		}
@@ -52,7 +52,7 @@ export function tally(store: SelectionStore) {
 		const checkpoint = { epoch, appliedOffset: received.at(-1)!.record.offset };
 		await Promise.all([store.setTotals(source, applyPicks(before, picks)), store.setCheckpoint(partition, checkpoint)]);
 
-		// Only now, with this partition's part in place: of two that count one name at the same time, the later sees both.
+		// Read after this partition's total is written: if two partitions count one name concurrently, the later read sees both totals.
 		const counts = await store.counts([...new Set(picks.map(({ message }) => message.name))]);
 		return { picks, counts };
 	};

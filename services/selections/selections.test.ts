@@ -1,4 +1,4 @@
-// What the selections service promises, from a pick to what it tells others.
+// The promises of the selections service, from a pick to the messages that it publishes.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, it } from "node:test";
@@ -19,7 +19,7 @@ import { selections } from "./selections.ts";
 describe("the selections service", () => {
 	const broker = new ServiceBroker({ logger: false, validator: new ContractValidator(actions) });
 	const call = broker.call.bind(broker) as Caller["call"];
-	/** What the read side was told. */
+	/** The calls of summary.raise. */
 	const raised: { counts: Count[]; requestID: string | null }[] = [];
 	const summary = {
 		name: "summary",
@@ -37,7 +37,7 @@ describe("the selections service", () => {
 		scratch = await scratchEmbedded();
 		await migrate(scratch.db, new URL("./migrations/", import.meta.url));
 		log = embeddedLog(scratch.db.knex);
-		// One partition: what is published after another thing shows that the other has been dealt with.
+		// One partition: when a later message is published, the earlier ones have been handled.
 		const mixins = [topicsMixin(log, { contracts: topics, partitions: 1 })];
 		broker.createService(selections(sqlSelections(scratch.db.knex), { names: ["a", "b", "c", "d"], mixins }));
 		broker.createService(summary);
@@ -52,10 +52,10 @@ describe("the selections service", () => {
 
 	const pick = (name: string, id: string, user_id: string, requestID: string = randomUUID()) =>
 		call("selections.pick", { name, id, user_id }, { requestID });
-	/** Puts picks on the topic together, as a foreign client may, whatever is up for selection. */
+	/** Appends picks in one batch, as a foreign client could, with names that need not be configured. */
 	const put = (...picks: { name: string; id: string; user_id: string }[]) =>
 		log.append(picks.map(value => ({ topic: "Selections", key: value.id, value: JSON.stringify(value) })));
-	/** What was published for a user, once there is so much of it. */
+	/** The messages that were published for a user, once there are `length` of them. */
 	const published = (user_id: string, length: number) =>
 		eventually(async () => {
 			const records = await log.read("SelectionSummary", 0, 0, 10_000);
@@ -82,7 +82,7 @@ describe("the selections service", () => {
 		assert.equal(found?.headers["request-id"], requestID);
 	});
 
-	it("refuses a name that is not up for selection and says which are", async () => {
+	it("rejects a name that is not configured, and lists those that are", async () => {
 		await assert.rejects(pick("e", randomUUID(), "ann"), {
 			code: 422,
 			type: "VALIDATION_ERROR",
@@ -90,7 +90,7 @@ describe("the selections service", () => {
 		});
 	});
 
-	it("tells the read side and then the user of the new count, under the pick's request id", async () => {
+	it("raises the summary and then publishes the new count, under the request id of the pick", async () => {
 		const [user_id, requestID, before] = [randomUUID(), randomUUID(), await countOf("b")];
 		await pick("b", randomUUID(), user_id, requestID);
 		const count = before + 1;
@@ -98,7 +98,7 @@ describe("the selections service", () => {
 		assert.deepEqual(raised.at(-1), { counts: [{ name: "b", count }], requestID });
 	});
 
-	it("counts an id once and publishes nothing for its second pick, whoever picks whatever with it", async () => {
+	it("counts an id once and publishes nothing for its second pick, for any user and name", async () => {
 		const [id, first, second, before] = [randomUUID(), randomUUID(), randomUUID(), await countOf("c")];
 		await pick("c", id, first);
 		await published(first, 1);
@@ -108,7 +108,7 @@ describe("the selections service", () => {
 		assert.equal((await published(second, 0)).length, 0);
 	});
 
-	it("tells a user once of picks of one name that are counted together", async () => {
+	it("publishes one message for a user's picks of one name that are counted together", async () => {
 		const [user_id, other, before] = [randomUUID(), randomUUID(), await countOf("d")];
 		const picks = ["d", "a", "d", "d"].map(name => ({ name, id: randomUUID(), user_id }));
 		await put(...picks, { name: "d", id: randomUUID(), user_id: other });
@@ -118,13 +118,13 @@ describe("the selections service", () => {
 		assert.equal(told.find(({ name }) => name === "d")?.count, before + 4);
 	});
 
-	it("counts a pick whose name is no longer up for selection", async () => {
+	it("counts a pick whose name is no longer configured", async () => {
 		const [user_id, name] = [randomUUID(), randomUUID()];
 		await put({ name, id: randomUUID(), user_id });
 		assert.deepEqual((await published(user_id, 1))[0]?.message, { name, count: 1, user_id });
 	});
 
-	it("keeps a pick while the read side is away, and counts it once when that is back", async () => {
+	it("keeps a pick while the summary is unavailable, and counts it once afterwards", async () => {
 		const [user_id, before] = [randomUUID(), await countOf("a")];
 		await broker.destroyService(broker.getLocalService("summary")!);
 		await pick("a", randomUUID(), user_id);

@@ -6,14 +6,14 @@ import type { SelectionStore } from "./selections.store.ts";
 import { tally } from "./selections.tally.ts";
 
 export interface SelectionsOptions {
-	/** What may be picked. */
+	/** The names that can be picked. */
 	names: readonly string[];
-	/** Whether every pick gets its lines in the log: making them costs even where nobody reads them. */
+	/** Whether every pick is logged: building the lines costs time even if the log level drops them. */
 	verbose?: boolean;
 	mixins?: Partial<ServiceSchema>[];
 }
 
-/** Takes picks, and counts each id once. A name that is no longer up for selection still counts: it was when its pick was accepted. */
+/** Accepts picks and counts each id once. Picks of a name that is no longer configured still count: they were accepted before. */
 export const selections = (store: SelectionStore, { names, verbose = false, mixins = [] }: SelectionsOptions) => {
 	const count = tally(store);
 
@@ -32,8 +32,8 @@ export const selections = (store: SelectionStore, { names, verbose = false, mixi
 		publishes: ["Selections", "SelectionSummary"],
 		topics: {
 			Selections: {
-				async batch(handed) {
-					const { picks, counts } = await count(handed);
+				async batch(batch) {
+					const { picks, counts } = await count(batch);
 					if (verbose && picks.length > 0) {
 						for (const { message, record, requestID } of picks)
 							this.logger.debug("stored", { ...message, partition: record.partition, offset: record.offset, requestID });
@@ -43,7 +43,7 @@ export const selections = (store: SelectionStore, { names, verbose = false, mixi
 					await Promise.all(
 						summaries(picks, counts).map(({ message, requestID }) => this.publish("SelectionSummary", message, { requestID }))
 					);
-					return { duplicates: handed.received.length - picks.length };
+					return { duplicates: batch.received.length - picks.length };
 				}
 			}
 		}

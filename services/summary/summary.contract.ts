@@ -1,4 +1,4 @@
-// All that the rest of the system may know about the read side of the tally.
+// The contract of summary: the counts, for reading.
 import { z } from "zod";
 import { action } from "../../contract/action.ts";
 import { Id } from "../../contract/id.ts";
@@ -23,7 +23,7 @@ export const actions = {
 		who: "anyone",
 		rest: "GET /selections"
 	}),
-	/** Raises counts; a count below what is stored changes nothing. For the counter alone: no door leads here from outside. */
+	/** Raises counts; a count below the stored one changes nothing. Called by selections; not reachable from outside. */
 	"summary.raise": action({ params: z.strictObject({ counts: Counts }), result: z.null() })
 };
 

@@ -1,4 +1,4 @@
-// What the summary promises, on whatever Postgres it is given.
+// The promises of the summary, on a given Postgres.
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { ServiceBroker } from "moleculer";
@@ -41,7 +41,7 @@ export const summarySuite = (where: string, open: () => Promise<Scratch>) =>
 			);
 		});
 
-		it("never overwrites a newer count with an older one, whatever order they come in", async () => {
+		it("never overwrites a newer count with an older one, in any order", async () => {
 			await Promise.all(
 				[7, 3, 9, 1, 8].map(count =>
 					call("summary.raise", {
@@ -67,13 +67,13 @@ export const summarySuite = (where: string, open: () => Promise<Scratch>) =>
 			assert.equal(Number((await opened.db.knex("selections_summary").where({ name: "old" }).first()).count), 4);
 		});
 
-		it("keeps what it has when it starts again", async () => {
+		it("keeps the counts after a restart", async () => {
 			await call("summary.raise", { counts: [{ name: "ü", count: 6 }] });
 			await sqlSummary(opened.db.knex).seed(names);
 			assert.equal(await countOf("ü"), 6);
 		});
 
-		it("refuses a negative count and names it", async () => {
+		it("rejects a negative count and names it", async () => {
 			await assert.rejects(call("summary.raise", { counts: [{ name: "a", count: -1 }] }), {
 				type: "VALIDATION_ERROR",
 				code: 422

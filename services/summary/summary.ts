@@ -6,13 +6,13 @@ import { defineService } from "../define-service.ts";
 import type { Count } from "./summary.contract.ts";
 import type { SummaryStore } from "./summary.store.ts";
 
-/** The read side of the tally: what the counter worked out, kept where it can be listed. */
+/** The read side of the tally: stores the counts that selections has computed, and lists them. */
 export const summary = (store: SummaryStore, names: readonly string[], mixins: Partial<ServiceSchema>[] = []) => {
-	// Whoever asks while two reads are under way shares the next one.
+	// Calls during two running reads share the next read.
 	const list = microBatch<null, Count[]>(
-		async asked => {
+		async calls => {
 			const counts = await store.list(names).catch(unavailableAs("Postgres"));
-			return asked.map(() => counts);
+			return calls.map(() => counts);
 		},
 		{ maxItems: 10_000, maxWaiting: 10_000, concurrency: 2, name: "Postgres" }
 	);
@@ -32,6 +32,6 @@ export const summary = (store: SummaryStore, names: readonly string[], mixins: P
 	});
 };
 
-/** The tables of the summary, with a row for every name that may be picked. */
+/** Mixin: creates the tables of the summary, with a row for every configured name. */
 export const summaryTables = (db: Database, store: SummaryStore, names: readonly string[]) =>
 	database(db, new URL("./migrations/", import.meta.url), () => store.seed(names));

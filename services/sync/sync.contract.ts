@@ -1,4 +1,4 @@
-// All that the rest of the system may know about synchronisation: a screen asks for the counts, all screens of the user get them.
+// The contract of sync: one screen requests all counts, and every screen of the user gets them.
 import { z } from "zod";
 import { action } from "../../contract/action.ts";
 import { Id } from "../../contract/id.ts";
@@ -14,7 +14,7 @@ export const SynchronizationResults = z.object({ user_id: Id, selections: Counts
 
 export const actions = {
 	"sync.request": action({
-		summary: "Asks for all counts on all sockets of a user: durable on topic Synchronizations when it answers",
+		summary: "Requests all counts on all sockets of a user. When it responds, the request is durable on topic Synchronizations",
 		params: Synchronization,
 		result: Accepted,
 		example: { params: { user_id: "test-user" }, result: { accepted: true } },

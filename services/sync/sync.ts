@@ -1,7 +1,7 @@
 import type { ServiceSchema } from "moleculer";
 import { defineService } from "../define-service.ts";
 
-/** Answers a screen that has just come back with all the counts, by way of the topics, so that every screen of the user gets them. */
+/** Publishes all counts for a user whose screen has connected. It goes through topics, so that every socket of the user on every node gets them. */
 export const sync = (mixins: Partial<ServiceSchema>[]) =>
 	defineService({
 		name: "sync",

@@ -1,4 +1,4 @@
-// What registering and signing in promise, on whatever Postgres they are given, with two nodes on it.
+// The promises of registration and sign-in, on a given Postgres with two nodes.
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { isAccountID } from "../../contract/id.ts";
@@ -17,7 +17,7 @@ export const accountsSuite = (where: string, open: () => Promise<Scratch>) =>
 		after(() => nodes?.stop());
 
 		describe("registering", () => {
-			it("makes an account under an id of its own form, signed in", async () => {
+			it("creates an account with an account id, and signs in", async () => {
 				const email = freshEmail();
 				const { user, token, expiresAt } = await nodes.one.register(email, "  Ann ");
 				assert.ok(isAccountID(user.id));
@@ -35,7 +35,7 @@ export const accountsSuite = (where: string, open: () => Promise<Scratch>) =>
 				assert.deepEqual([id, role, new Date(expiresAtMs).toISOString()], [user.id, "user", expiresAt]);
 			});
 
-			it("keeps the password as an argon2id hash alone, another one each time", async () => {
+			it("stores only an argon2id hash of the password, with a new salt each time", async () => {
 				const [a, b] = [await nodes.registered(), await nodes.registered()];
 				const rows = await nodes.knex("users").whereIn("id", [a.user.id, b.user.id]);
 				for (const row of rows) {
@@ -45,7 +45,7 @@ export const accountsSuite = (where: string, open: () => Promise<Scratch>) =>
 				assert.notEqual(rows[0].password_hash, rows[1].password_hash);
 			});
 
-			it("makes one account and refuses the others, of many that race for one address in whatever case", async () => {
+			it("creates one account when many register one address concurrently, in any case", async () => {
 				const email = freshEmail();
 				const cases = [email, email.toUpperCase(), email.toLowerCase(), ` ${email} `];
 				const races = cases.flatMap(text => [nodes.one, nodes.other].map(({ register }) => register(text)));
@@ -66,7 +66,7 @@ export const accountsSuite = (where: string, open: () => Promise<Scratch>) =>
 				["name", "A\u0000nn"],
 				["name", "\ud800"]
 			] as const)
-				it(`names what is wrong and shows none of it: ${field} ${JSON.stringify(wrong)}`, async () => {
+				it(`names the invalid field without repeating its value: ${field} ${JSON.stringify(wrong)}`, async () => {
 					const account = { email: freshEmail(), password: PASSWORD, name: "Ann", [field]: wrong };
 					await assert.rejects(
 						nodes.one.call("users.register", account),
@@ -80,7 +80,7 @@ export const accountsSuite = (where: string, open: () => Promise<Scratch>) =>
 		});
 
 		describe("signing in", () => {
-			it("needs the address in whatever case, and the password exactly", async () => {
+			it("accepts the address in any case, and only the exact password", async () => {
 				const { email, user } = await nodes.registered();
 				for (const text of [email, email.toUpperCase(), ` ${email}`])
 					assert.equal((await nodes.other.login(text)).user.id, user.id);
@@ -88,7 +88,7 @@ export const accountsSuite = (where: string, open: () => Promise<Scratch>) =>
 					await assert.rejects(nodes.one.login(email, password), REFUSED);
 			});
 
-			it("is refused in the same words, whether the address or the password is the wrong one", async () => {
+			it("is rejected with the same message for a wrong address and a wrong password", async () => {
 				const { email } = await nodes.registered();
 				const refusal = async (text: string) => {
 					const error: Error = await nodes.one.login(text, "a wrong password").then(
@@ -103,7 +103,7 @@ export const accountsSuite = (where: string, open: () => Promise<Scratch>) =>
 					assert.deepEqual(await refusal(text), known, text);
 			});
 
-			it("computes a password whether there is an account or not, so that both take as long", async () => {
+			it("hashes the password whether or not there is an account, so that both take as long", async () => {
 				const { email } = await nodes.registered();
 				const takes = async (text: string) => {
 					const startedAtMs = performance.now();
@@ -115,18 +115,18 @@ export const accountsSuite = (where: string, open: () => Promise<Scratch>) =>
 					known.push(await takes(email));
 					unknown.push(await takes(freshEmail()));
 				}
-				// The shortest of each: what other processes take away only adds. Without the computation it would be a twentieth.
+				// The minimum of each, because other processes only add time. Without the hash it would be a twentieth.
 				const [a, b] = [Math.min(...known), Math.min(...unknown)];
 				assert.ok(a < 3 * b && b < 3 * a, `${a} ms known, ${b} ms unknown`);
 			});
 
-			it("opens a session of its own each time", async () => {
+			it("opens a new session each time", async () => {
 				const { email, token } = await nodes.registered();
 				const again = await nodes.one.login(email);
 				assert.notEqual((await nodes.one.whoHas(token)).session, (await nodes.one.whoHas(again.token)).session);
 			});
 
-			it("is refused with the time to wait after twenty failures, with the right password too, but not from elsewhere", async () => {
+			it("is rejected with the time to wait after twenty failures, also with the right password, but not from another address", async () => {
 				const { email } = await nodes.registered();
 				const stranger = { address: "6.6.6.6" };
 				const ends = await Promise.allSettled(
@@ -142,7 +142,7 @@ export const accountsSuite = (where: string, open: () => Promise<Scratch>) =>
 				assert.ok((await nodes.one.login(email)).token);
 			});
 
-			it("is open to its owner where they have been before, whoever guesses elsewhere", async () => {
+			it("stays possible for the owner from an earlier address, whatever is guessed from other addresses", async () => {
 				const { email } = await nodes.registered();
 				const { takeSignIn: signIn } = signInLimits(nodes.limits);
 				for (let n = 0; n < 200; n++)
@@ -151,14 +151,14 @@ export const accountsSuite = (where: string, open: () => Promise<Scratch>) =>
 				assert.ok((await nodes.one.login(email)).token);
 			});
 
-			it("that succeeds is never counted against anybody, however often", async () => {
+			it("is never limited by successful sign-ins", async () => {
 				const { email } = await nodes.registered();
 				for (let n = 0; n < 25; n++) await nodes.one.login(email);
 			});
 		});
 
 		describe("the operator", () => {
-			it("makes an account of any role, named after its address where nobody says otherwise", async () => {
+			it("creates an account of any role, named after its address by default", async () => {
 				const email = freshEmail();
 				const { user } = await nodes.one.call("users.create", { email, password: PASSWORD, role: "admin" });
 				assert.deepEqual([user.role, user.name], ["admin", email.split("@")[0]]);
@@ -166,20 +166,20 @@ export const accountsSuite = (where: string, open: () => Promise<Scratch>) =>
 				assert.equal((await nodes.other.whoHas(token)).role, "admin");
 			});
 
-			it("is found by its address, however that is written", async () => {
+			it("finds an account by its address in any case", async () => {
 				const { email, user } = await nodes.registered();
 				assert.deepEqual((await nodes.other.call("users.find", { email: email.toUpperCase() })).user, user);
 				await assert.rejects(nodes.one.call("users.find", { email: "nobody@example.org" }), { code: 404, type: "NOT_FOUND" });
 			});
 
-			it("changes nothing of an account that exists", async () => {
+			it("does not change an existing account", async () => {
 				const { email } = await nodes.registered();
 				const again = { email, password: "another long password", role: "admin" } as const;
 				await assert.rejects(nodes.one.call("users.create", again), CONFLICT);
 				assert.equal((await nodes.one.login(email)).user.role, "user");
 			});
 
-			it("is held to the rules of passwords too", async () => {
+			it("must follow the rules for passwords too", async () => {
 				const weak = { email: freshEmail(), password: "password123", role: "admin" } as const;
 				await assert.rejects(nodes.one.call("users.create", weak), { type: "VALIDATION_ERROR" });
 			});

@@ -1,4 +1,4 @@
-/** The commonest passwords of ten characters and more, from the public counts of leaked ones; shorter ones are refused for their length. */
+/** The most common passwords of at least ten characters, from public statistics of leaked passwords; shorter ones are rejected for their length. */
 export const COMMON_PASSWORDS: ReadonlySet<string> = new Set(
 	`1234567890 12345678910 0123456789 0987654321 1234512345 123456789a a123456789 123123123123 1111111111 0000000000 1q2w3e4r5t 1q2w3e4r5t6y
 	1qaz2wsx3edc qwertyuiop qwertyuiop123 qwerty12345 qwerty123456 qwerty1234 q1w2e3r4t5 q1w2e3r4t5y6 asdfghjkl; asdfghjkl1 zxcvbnm123 password12

@@ -1,4 +1,4 @@
-// All that the rest of the system may know about accounts: who people are, and how they show it.
+// The contract of users: accounts, sign-in and tokens.
 import { z } from "zod";
 import { action, type Identity } from "../../contract/action.ts";
 import { AccountID, NO_CONTROL } from "../../contract/id.ts";
@@ -6,12 +6,12 @@ import { AccountID, NO_CONTROL } from "../../contract/id.ts";
 const CONTROL = /\p{Cc}/u;
 
 /**
- * Whether an address reaches anybody only a letter to it could say; this keeps out what is none. Of ASCII a domain has letters, digits, - and dots
- * alone: what else a URL's host may have (`%41`, `/`, `:80`) would make two addresses one.
+ * Rejects what is not an e-mail address; only a message to it could prove that it exists. The ASCII characters of a domain are letters, digits, -
+ * and dots only: others that the host of a URL may have (`%41`, `/`, `:80`) would be normalised away, so that two texts became one address.
  */
 const EMAIL = /^[^\s@"\p{Cc}]{1,64}@(?:[^\s\p{Cc}!-,./:-@[-`{-~]+\.)+[^\s\p{Cc}!-@[-`{-~][^\s\p{Cc}!-,./:-@[-`{-~]+$/u;
 
-/** Unique without regard to case: it is kept as it was normalised, and shown to its owner and to admins alone. */
+/** Stored in normalised form and unique in it, so case does not matter. Only its owner and admins can read it. */
 export const Email = z
 	.string()
 	.trim()
@@ -24,7 +24,7 @@ export const Email = z
 		pattern: EMAIL.source.replaceAll("\\p{Cc}", "\\u0000-\\u001f\\u007f-\\u009f")
 	});
 
-/** 10 to 128 characters; that it is not one of the commonest is seen to by the rules. */
+/** 10 to 128 characters; users.rules.ts rejects common passwords. */
 export const Password = z
 	.string()
 	.min(10, "must be at least 10 characters long")
@@ -32,18 +32,22 @@ export const Password = z
 	.refine(text => text.isWellFormed(), "must be well-formed Unicode")
 	.meta({
 		id: "Password",
-		description: "None of the commonest, not made of three characters or fewer, and neither the address nor the name",
+		description: "Not one of the most common passwords, at least four different characters, and not the address or the name",
 		format: "password"
 	});
 
-/** What others call a person. */
+/** The display name of a person. */
 export const Name = z
 	.string()
 	.trim()
 	.min(1, "must not be empty")
 	.max(64, "must be at most 64 characters long")
 	.refine(text => text.isWellFormed() && !CONTROL.test(text), "must be well-formed Unicode without control characters")
-	.meta({ id: "Name", description: "Space around it is left out; what remains is not empty", pattern: NO_CONTROL });
+	.meta({
+		id: "Name",
+		description: "Leading and trailing whitespace is removed; the rest must not be empty",
+		pattern: NO_CONTROL
+	});
 
 export const Role = z.enum(["user", "admin"]);
 
@@ -51,20 +55,17 @@ export const User = z
 	.strictObject({ id: AccountID, email: z.string(), name: z.string(), role: Role, createdAt: z.iso.datetime() })
 	.meta({ id: "User" });
 
-/** A token for 15 minutes, and one that gets the next: each refresh token works once. */
+/** An access token for 15 minutes and a refresh token, which can be used once to get the next pair. */
 export const SignedIn = z
 	.strictObject({
 		user: User,
-		token: z.string().describe("JWT, to be sent as `Authorization: Bearer`"),
-		expiresAt: z.iso.datetime().describe("When `token` ends"),
-		refreshToken: z
-			.string()
-			.optional()
-			.describe("Left out of an answer to a browser, which keeps it in a cookie that scripts cannot read")
+		token: z.string().describe("A JWT: send it as `Authorization: Bearer`"),
+		expiresAt: z.iso.datetime().describe("When `token` expires"),
+		refreshToken: z.string().optional().describe("Omitted for browsers, which store it in a cookie that scripts cannot read")
 	})
 	.meta({ id: "SignedIn" });
 
-/** At most what a token of ours can be long: nothing longer is worth looking at. */
+/** No token of ours is longer. */
 const Token = z.string().max(4096, "must be at most 4096 characters long");
 const MaybeRefresh = z.strictObject({ refreshToken: Token.optional() });
 
@@ -89,7 +90,7 @@ const example = {
 
 export const actions = {
 	"users.register": action({
-		summary: "Makes an account and signs it in",
+		summary: "Creates an account and signs in",
 		params: z.strictObject({ email: Email, password: Password, name: Name }),
 		result: SignedIn,
 		errors: ["CONFLICT"],
@@ -100,8 +101,8 @@ export const actions = {
 		restCookie: "refreshToken"
 	}),
 	"users.login": action({
-		summary: "Signs in: the same refusal, after about the same time, for a wrong password and an unknown address",
-		// Not held to the rules of today: an address or a password that could not be made any more is simply not right.
+		summary: "Signs in. A wrong password and an unknown address get the same error after about the same time",
+		// Not validated by the rules for new accounts: accounts that are older than a rule must still be able to sign in.
 		params: z.strictObject({ email: z.string().max(1024), password: z.string().max(1024) }),
 		result: SignedIn,
 		errors: ["UNAUTHORIZED"],
@@ -110,9 +111,9 @@ export const actions = {
 		rest: "POST /api/auth/login",
 		restCookie: "refreshToken"
 	}),
-	/** One that comes a second time was stolen from somebody: its whole family is revoked. */
+	/** A refresh token that is used twice may have been stolen: its session is revoked. */
 	"users.refresh": action({
-		summary: "Trades a refresh token, from the cookie or the body, for a new token and the next refresh token",
+		summary: "Exchanges a refresh token, from the cookie or the body, for a new token and the next refresh token",
 		params: MaybeRefresh,
 		result: SignedIn,
 		errors: ["UNAUTHORIZED"],
@@ -123,7 +124,7 @@ export const actions = {
 	}),
 	"users.logout": action({
 		summary:
-			"Ends the session of the refresh token, or of the caller's token where none is given: its tokens are worth nothing any more, and its sockets are closed",
+			"Ends the session of the refresh token, or of the caller's token if none is given: its tokens become invalid and its sockets are closed",
 		params: MaybeRefresh,
 		result: z.strictObject({ ended: z.boolean() }),
 		errors: ["UNAUTHORIZED"],
@@ -133,20 +134,20 @@ export const actions = {
 		restCookie: "refreshToken"
 	}),
 	"users.me": action({
-		summary: "Answers whose token it is",
+		summary: "Returns the account of the token",
 		params: z.strictObject({}),
 		result: z.strictObject({ user: User }),
 		example: { params: {}, result: { user: example.user } },
 		who: "account",
 		rest: "GET /api/auth/me"
 	}),
-	/** Whom a token stands for. For the doors alone. Errors: `UNAUTHORIZED`, whatever is wrong with it. */
+	/** The identity of an access token. For the gateway and the sockets. Errors: `UNAUTHORIZED`, for every reason. */
 	"users.authenticate": action({ params: z.strictObject({ token: z.string() }), result: IdentitySchema }),
-	/** Of these sessions those that have been revoked, at most a second ago. For the sockets, which outlive a request. */
+	/** The revoked ones of these sessions; a revocation is included after about a second. For the sockets, which outlive their token check. */
 	"users.revoked": action({ params: z.strictObject({ sessions: z.array(z.string()) }), result: z.array(z.string()) }),
-	/** Whose address it is. For the operator alone. Errors: `NOT_FOUND`. */
+	/** The account of an address. For the operator only. Errors: `NOT_FOUND`. */
 	"users.find": action({ params: z.strictObject({ email: Email }), result: z.strictObject({ user: User }) }),
-	/** Makes an account of any role. For the operator alone. Errors: `VALIDATION_ERROR`, `CONFLICT`. */
+	/** Creates an account of any role. For the operator only. Errors: `VALIDATION_ERROR`, `CONFLICT`. */
 	"users.create": action({
 		params: z.strictObject({ email: Email, password: Password, name: Name.optional(), role: Role }),
 		result: z.strictObject({ user: User })

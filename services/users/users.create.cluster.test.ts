@@ -15,7 +15,7 @@ describe("npm run user:create on the cluster", () => {
 		await opened.remove();
 	});
 
-	it("needs Postgres alone, and makes tables that are not there", async () => {
+	it("needs only Postgres, and creates missing tables", async () => {
 		const [nobody] = await freePorts(1);
 		const away = { KAFKA_BROKERS: `127.0.0.1:${nobody}`, REDIS_URL: `redis://127.0.0.1:${nobody}` };
 		const env = { PROFILE: "cluster", DATABASE_URL: opened.url as string, ...away };

@@ -1,5 +1,5 @@
 import { type CommandResult, runCommand } from "../../test/command.ts";
 
-/** Runs `npm run user:create -- ...args` without npm, with this on its standard input. */
+/** Runs the command of `npm run user:create -- ...args` with `input` on its standard input. */
 export const userCreate = (env: Record<string, string>, args: string[], input: string): Promise<CommandResult> =>
 	runCommand("services/users/users.create.ts", args, env, input);

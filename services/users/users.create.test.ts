@@ -23,16 +23,16 @@ describe("npm run user:create", () => {
 	for (const [what, args, input] of [
 		["no address", []],
 		["no address after --email", ["--email"]],
-		["what is no address", ["--email", "ann"]],
-		["a name that is none", ["--email", "ann@example.org", "--name", " "]],
+		["an invalid address", ["--email", "ann"]],
+		["an empty name", ["--email", "ann@example.org", "--name", " "]],
 		["an unknown option", ["--email", "ann@example.org", "--role", "admin"]],
 		["a password as an argument", ["--email", "ann@example.org", "--password", PASSWORD]],
-		["a word too many", ["--email", "ann@example.org", PASSWORD]],
+		["an extra argument", ["--email", "ann@example.org", PASSWORD]],
 		["no password", ["--email", "ann@example.org"], ""],
 		["a short password", ["--email", "ann@example.org"], "short\n"],
-		["one of the commonest passwords", ["--email", "ann@example.org"], "password123\n"]
+		["a common password", ["--email", "ann@example.org"], "password123\n"]
 	] as [string, string[], string?][])
-		it(`says in one line what is wrong, ends with 1 and makes nothing: ${what}`, async () => {
+		it(`prints one line with the error, exits with 1 and creates nothing: ${what}`, async () => {
 			const { code, out, err } = await create(args, input);
 			assert.deepEqual([code, out], [1, ""]);
 			assert.match(err, /^.{15,}\n$/);
@@ -45,17 +45,17 @@ describe("npm run user:create", () => {
 		const login = (text: string) => httpClient(system.url).post("/api/auth/login", { email: text, password: PASSWORD });
 		after(() => system?.stop());
 
-		it("has made before what signs in afterwards", async () => {
+		it("has created accounts before the start, which can sign in after it", async () => {
 			const { code, out, err } = await create(["--email", email.toUpperCase(), "--admin", "--name", "Ann"]);
 			assert.deepEqual([code, err], [0, ""]);
 			assert.match(out, new RegExp(`^${email} .*admin.*acct_[0-9a-f]{32}\n$`));
-			assert.ok(!existsSync(join(dataDir, "lock")), "the data is still held");
+			assert.ok(!existsSync(join(dataDir, "lock")), "the data directory is still locked");
 			system = await startSystem({ profile: "embedded", dataDir });
 			const { status, json } = await login(email);
 			assert.deepEqual([status, json.user.email, json.user.role, json.user.name], [200, email, "admin", "Ann"]);
 		});
 
-		it("has the running process make it, which shows no password", async () => {
+		it("creates accounts through the running process, which logs no password", async () => {
 			const text = address();
 			assert.equal((await create(["--email", text])).code, 0);
 			assert.equal((await login(text)).json.user.role, "user");
@@ -63,7 +63,7 @@ describe("npm run user:create", () => {
 			assert.ok(!system.logs().includes(text));
 		});
 
-		it("leaves an account that exists as it is, and says so", async () => {
+		it("does not change an existing account, and says so", async () => {
 			const text = address();
 			await httpClient(system.url).post("/api/auth/register", { email: text, password: PASSWORD, name: "Tom" });
 			const { code, out, err } = await create(["--email", text, "--admin"], "another long password\n");
@@ -72,7 +72,7 @@ describe("npm run user:create", () => {
 			assert.equal((await login(text)).json.user.role, "user");
 		});
 
-		it("makes it after the process was killed, and while the next one starts", async () => {
+		it("creates accounts after the process was killed, and while the next one starts", async () => {
 			await system.kill9();
 			const [before, during] = [address(), address()];
 			assert.equal((await create(["--email", before])).code, 0);
@@ -82,9 +82,9 @@ describe("npm run user:create", () => {
 		});
 	});
 
-	it("asks a person at a terminal twice, and shows nothing of it", { skip: process.platform !== "linux" }, async t => {
+	it("prompts twice at a terminal, without echo", { skip: process.platform !== "linux" }, async t => {
 		const email = address();
-		// util-linux's: gives the command a terminal. https://man7.org/linux/man-pages/man1/script.1.html
+		// The tool of util-linux that runs a command in a terminal: https://man7.org/linux/man-pages/man1/script.1.html
 		const command = `'${process.execPath}' services/users/users.create.ts --email ${email}`;
 		const { PATH = "", HOME = "" } = process.env;
 		const terminal = spawn("script", ["-qefc", command, "/dev/null"], {
@@ -104,9 +104,9 @@ describe("npm run user:create", () => {
 			new Promise<true>(resolve => terminal.once("spawn", () => resolve(true)))
 		]);
 		if (!isThere) return t.skip("script is not installed");
-		await eventually(() => assert.match(shown, /Password: $/), "the question");
+		await eventually(() => assert.match(shown, /Password: $/), "the first prompt");
 		terminal.stdin.write(`${PASSWORD}x\u007f\r`);
-		await eventually(() => assert.match(shown, /Once more: $/), "the second question");
+		await eventually(() => assert.match(shown, /Repeat the password: $/), "the second prompt");
 		terminal.stdin.write(`${PASSWORD}\r`);
 		assert.equal(await ended, 0, shown);
 		assert.match(shown, new RegExp(`${email} .*acct_`));

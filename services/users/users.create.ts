@@ -1,10 +1,10 @@
 /**
- * Makes an account from the command line, the first admin's above all: there is no default one.
+ * Creates an account from the command line, above all the first admin: there is no default admin.
  *
  *     npm run user:create -- --email ann@example.org --admin [--name Ann]
  *
- * The password is asked for, or is the first line of standard input; it is never an argument, which every process of the machine may read. An
- * account that exists is never made an admin's: nobody proved at registration that the address is theirs.
+ * The command prompts for the password or reads it from the first line of standard input; it is never an argument, which every process of the
+ * machine can read. An existing account never becomes an admin: registration does not verify who owns the address.
  */
 import { parseArgs } from "node:util";
 import { z } from "zod";
@@ -16,7 +16,7 @@ import { Email, Name } from "./users.contract.ts";
 import { promptPassword } from "./users.prompt.ts";
 
 const USAGE =
-	"Usage: npm run user:create -- --email ann@example.org [--admin] [--name Ann] (the password is asked for, or read from standard input)";
+	"Usage: npm run user:create -- --email ann@example.org [--admin] [--name Ann] (prompts for the password, or reads it from standard input)";
 
 function readArguments() {
 	try {
@@ -24,7 +24,7 @@ function readArguments() {
 		const { email, name, admin } = parseArgs({ options }).values;
 		if (email !== undefined) return { email, name, admin };
 	} catch {
-		// Why might repeat what was not meant to be shown.
+		// Not the message of parseArgs: it could repeat a password that was given as an argument.
 	}
 	return exitWithError(USAGE);
 }
@@ -33,13 +33,13 @@ const Account = z.object({ email: Email, name: Name.optional() });
 
 async function run() {
 	const { admin, ...account } = readArguments();
-	// Before anybody types a password.
+	// Validate before prompting for the password.
 	const { success, data, error } = Account.safeParse(account);
 	if (!success) throw invalid(fieldErrorsOf(error));
 	const password = await promptPassword();
 	const role = admin ? "admin" : "user";
 	const { user } = await asOperator(["users"], call => call("users.create", { ...data, password, role }));
-	console.log(`${user.email} has an account now, as ${role}: ${user.id}`);
+	console.log(`${user.email} now has an account with role ${role}: ${user.id}`);
 }
 
 try {
@@ -48,5 +48,5 @@ try {
 } catch (error) {
 	const { type, message } = error as { type?: string; message: string };
 	const [line = ""] = message.split("\n");
-	exitWithError(type === "CONFLICT" ? "This address has an account already, and it was left as it is: give another one" : line);
+	exitWithError(type === "CONFLICT" ? "This address has an account already, which was not changed: use another address" : line);
 }

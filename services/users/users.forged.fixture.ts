@@ -1,4 +1,4 @@
-// Tokens that look like ours and are not: each is wrong in a way of its own, and right in all others.
+// Forged tokens: each is invalid for one reason and valid otherwise.
 import { createHmac, generateKeyPairSync, sign as signWith } from "node:crypto";
 
 type Claims = Record<string, unknown>;
@@ -6,7 +6,7 @@ type Header = Record<string, unknown>;
 type Signer = (input: string) => Buffer | string;
 
 export interface Genuine {
-	/** An access token that counts, of `account`. */
+	/** A valid access token of `account`. */
 	token: string;
 	refreshToken: string;
 	secret: string;
@@ -22,13 +22,13 @@ const rsa = generateKeyPairSync("rsa", { modulusLength: 2048 });
 const ec = generateKeyPairSync("ec", { namedCurve: "P-256" });
 const publicPem = rsa.publicKey.export({ type: "spki", format: "pem" });
 
-/** Sets the bits of the last character that no byte is made of. */
+/** Sets the unused bits of the last base64url character. */
 function strayBits(token: string): string {
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 	return token.slice(0, -1) + alphabet[alphabet.indexOf(token.at(-1) as string) ^ 1];
 }
 
-/** What is wrong → the token. */
+/** Reason → token. */
 export function forgedTokens({ token, refreshToken, secret, account }: Genuine): Record<string, string> {
 	const [head = "", body = "", signature = ""] = token.split(".");
 	const header = JSON.parse(Buffer.from(head, "base64url").toString()) as Header;
@@ -91,7 +91,7 @@ export function forgedTokens({ token, refreshToken, secret, account }: Genuine):
 		})(),
 		compressed: make({ zip: "DEF", crit: ["zip"] }, {}),
 
-		// The claims, signed by the right key: as another system with the same secret would.
+		// The claims, signed with the right key, as another system with the same secret could do.
 		"another issuer": make({}, { iss: "plaza2" }),
 		"no issuer": without("iss"),
 		"another audience": make({}, { aud: "shop" }),
@@ -115,7 +115,7 @@ export function forgedTokens({ token, refreshToken, secret, account }: Genuine):
 		"a role that is none": make({}, { role: "root" }),
 		"two roles": make({}, { role: ["user", "admin"] }),
 
-		// What was signed, changed afterwards.
+		// Changed after signing.
 		"made an admin's": `${head}.${encode({ ...claims, role: "admin" })}.${signature}`,
 		"made another's": `${head}.${encode({ ...claims, sub: `acct_${"0".repeat(32)}` })}.${signature}`,
 		"made to last": `${head}.${encode({ ...claims, exp: nowS + 1e6 })}.${signature}`,
@@ -130,7 +130,7 @@ export function forgedTokens({ token, refreshToken, secret, account }: Genuine):
 		"half a signature": `${head}.${body}.${signature.slice(0, 21)}`,
 		"signed with a longer signature": `${token}AAAA`,
 
-		// Texts that a forgiving decoder takes for the same bytes.
+		// Texts that lenient decoders decode to the same bytes.
 		padded: `${token}=`,
 		"padded inside": `${head}==.${body}.${signature}`,
 		"stray bits at the end": strayBits(token),

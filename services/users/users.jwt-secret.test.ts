@@ -11,7 +11,7 @@ describe("the secret in a file", () => {
 	let count = 0;
 	const fresh = () => join(parent, String(count++));
 
-	it("is made once, at random, and kept", () => {
+	it("is random, generated once and stored", () => {
 		const [one, other] = [fresh(), fresh()];
 		assert.match(secretInFile(one), /^[\w-]{64}$/);
 		assert.equal(secretInFile(one), secretInFile(one));
@@ -19,7 +19,7 @@ describe("the secret in a file", () => {
 		assert.deepEqual(readdirSync(one), ["jwt-secret"]);
 	});
 
-	it("can be read by its owner alone", { skip: process.platform === "win32" }, () => {
+	it("is readable by its owner only", { skip: process.platform === "win32" }, () => {
 		const dir = fresh();
 		const before = process.umask(0);
 		try {
@@ -30,7 +30,7 @@ describe("the secret in a file", () => {
 		assert.equal(statSync(join(dir, "jwt-secret")).mode & 0o777, 0o600);
 	});
 
-	it("is made anew after a kill before it was in place, whatever that left", { skip: process.platform === "win32" }, () => {
+	it("is generated again if the process was killed before the file was complete", { skip: process.platform === "win32" }, () => {
 		const dir = fresh();
 		secretInFile(dir);
 		rmSync(join(dir, "jwt-secret"));
@@ -42,7 +42,7 @@ describe("the secret in a file", () => {
 	});
 
 	for (const damaged of ["", "short", "\u0000".repeat(64)])
-		it(`is not used where it is damaged, and the message says what to do: ${JSON.stringify(damaged.slice(0, 5))}`, () => {
+		it(`is rejected when it is damaged, with a message that says what to do: ${JSON.stringify(damaged.slice(0, 5))}`, () => {
 			const dir = fresh();
 			secretInFile(dir);
 			writeFileSync(join(dir, "jwt-secret"), damaged);

@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { memoryLimits } from "../../mixins/limits/limits.ts";
-import { type Attempt, signInLimits } from "./users.limits.ts";
+import { type SignInAttempt, signInLimits } from "./users.limits.ts";
 
 const MINUTE_MS = 60_000;
 
 function open() {
 	const clock = { nowMs: 0 };
 	const { takeHash: work, takeSignIn: signIn } = signInLimits(memoryLimits({ now: () => clock.nowMs }));
-	const tried = async (attempt: Partial<Attempt>, times = 1) => {
+	const tried = async (attempt: Partial<SignInAttempt>, times = 1) => {
 		let passed = 0;
 		for (let n = 0; n < times; n++)
 			await signIn({ address: "1.1.1.1", email: "ann@example.org", lastSession: undefined, ...attempt }).then(
@@ -23,8 +23,8 @@ function open() {
 	return { clock, work, tried };
 }
 
-describe("tries to sign in", () => {
-	it("are twenty for one address and one e-mail address, and then one a minute", async () => {
+describe("failed sign-ins", () => {
+	it("are limited to twenty for one client address and one e-mail address, then one a minute", async () => {
 		const { clock, tried } = open();
 		assert.equal(await tried({}, 100), 20);
 		clock.nowMs += MINUTE_MS - 1;
@@ -33,20 +33,20 @@ describe("tries to sign in", () => {
 		assert.equal(await tried({}, 10), 1);
 	});
 
-	it("are counted for each address and each e-mail address by itself", async () => {
+	it("are counted separately for each client address and each e-mail address", async () => {
 		const { tried } = open();
 		await tried({}, 100);
 		assert.equal(await tried({ address: "2.2.2.2" }), 1);
 		assert.equal(await tried({ email: "tom@example.org" }), 1);
 	});
 
-	it("begin anew after one that succeeded", async () => {
+	it("are counted from zero after a success", async () => {
 		const { tried } = open();
 		assert.equal(await tried({ lastSession: "a sign-in" }, 100), 20);
 		assert.equal(await tried({ lastSession: "the next" }, 100), 20);
 	});
 
-	it("are limited for one e-mail address from however many addresses", async () => {
+	it("are limited for one e-mail address over all client addresses", async () => {
 		const { clock, tried } = open();
 		let passed = 0;
 		for (let n = 0; n < 300; n++) passed += await tried({ address: `10.0.${n}.1` });
@@ -56,14 +56,14 @@ describe("tries to sign in", () => {
 		assert.equal(passed, 260);
 	});
 
-	it("of strangers elsewhere do not keep out whoever has signed in from here before", async () => {
+	it("from other addresses do not block an owner who has signed in from this address before", async () => {
 		const { tried } = open();
 		for (let n = 0; n < 300; n++) await tried({ address: `10.0.${n}.1` });
 		assert.equal(await tried({ lastSession: undefined }), 0);
 		assert.equal(await tried({ lastSession: "a sign-in" }), 1);
 	});
 
-	it("of one address cannot use up what all have together", async () => {
+	it("of one client address cannot use up the limit of all addresses", async () => {
 		const { clock, tried } = open();
 		for (let n = 0; n < 24 * 60; n++) {
 			await tried({}, 3);
@@ -72,7 +72,7 @@ describe("tries to sign in", () => {
 		assert.equal(await tried({ address: "2.2.2.2" }, 20), 20);
 	});
 
-	it("leave no e-mail address in what counts them", async () => {
+	it("are counted under keys without e-mail addresses", async () => {
 		const keys: string[] = [];
 		const { takeSignIn: signIn } = signInLimits({ take: async key => void keys.push(key) });
 		await signIn({ address: "1.1.1.1", email: "ann@example.org", lastSession: undefined });
@@ -81,8 +81,8 @@ describe("tries to sign in", () => {
 	});
 });
 
-describe("passwords to be computed", () => {
-	it("are hundreds at once for one address, and not without end", async () => {
+describe("password hashes", () => {
+	it("are limited for one client address, to thousands", async () => {
 		const { work } = open();
 		for (let n = 0; n < 3_000; n++) await work("1.1.1.1");
 		await assert.rejects(work("1.1.1.1"), { type: "TOO_MANY_REQUESTS" });

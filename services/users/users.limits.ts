@@ -1,25 +1,25 @@
-// How often one may try to sign in: guessing is slow, and does not keep out whose account it is.
+// Limits for sign-in: they make guessing slow without locking out the owner of the account.
 import { createHash } from "node:crypto";
 import { tooMany } from "../../mixins/errors.ts";
 import type { Limits, Rate } from "../../mixins/limits/limits.ts";
 
-/** Tries that fail, of one address for one e-mail address. One that succeeds begins anew. */
+/** Failed sign-ins of one client address for one e-mail address. A successful sign-in resets the count. */
 const FAILED_PER_ADDRESS: Rate = { burst: 20, perSecond: 1 / 60 };
-/** The same from all addresses together. Those from which its owner has signed in before are not held to it: there nobody else's guesses count. */
+/** Failed sign-ins for one e-mail address, from all client addresses together except those from which its owner has signed in before. */
 const FAILED_PER_EMAIL: Rate = { burst: 200, perSecond: 1 / 10 };
-/** What one address may have computed of all that passwords cost; one that many people share, or a test, has room. */
+/** Password hashes for one client address; enough for an address that many people share. */
 const HASHES_PER_ADDRESS: Rate = { burst: 3_000, perSecond: 10 };
 
-/** Who tries to sign in as whom, and from where. */
-export interface Attempt {
+export interface SignInAttempt {
+	/** The client address. */
 	address: string;
-	/** As an account would have it, whether there is one or not. */
+	/** Normalised; an account may or may not exist. */
 	email: string;
-	/** The last sign-in of the account from this address. */
+	/** The last session of the account from this client address. */
 	lastSession: string | undefined;
 }
 
-/** No list of those who are here can be had from what counts them. */
+/** Hashed, so that the keys of the limits do not list the e-mail addresses of accounts. */
 const hashed = (email: string) => createHash("sha256").update(email).digest("base64url");
 
 export function signInLimits(limits: Limits) {
@@ -29,12 +29,13 @@ export function signInLimits(limits: Limits) {
 	};
 
 	return {
-		/** Counts that a password is to be computed for this address. Rejects with 429 `TOO_MANY_REQUESTS`. */
-		takeHash: (address: string) => take("Too many sign-ins from here, slow down", `password:${address}`, HASHES_PER_ADDRESS),
+		/** Counts one password hash for this client address. Rejects with 429 `TOO_MANY_REQUESTS`. */
+		takeHash: (address: string) =>
+			take("Too many sign-ins from this address, slow down", `password:${address}`, HASHES_PER_ADDRESS),
 
-		/** Counts a try before it is known how it ends, so that many at once are no more than many in a row. Rejects like `work`. */
-		async takeSignIn({ address, email, lastSession: lastHere }: Attempt) {
-			const message = "Too many failed sign-ins, wait before the next";
+		/** Counts an attempt before its result is known, so that concurrent attempts count like sequential ones. Rejects like `takeHash`. */
+		async takeSignIn({ address, email, lastSession: lastHere }: SignInAttempt) {
+			const message = "Too many failed sign-ins, try again later";
 			await take(message, `sign-in:${address}:${hashed(email)}:${lastHere ?? ""}`, FAILED_PER_ADDRESS);
 			if (lastHere === undefined) await take(message, `sign-in:${hashed(email)}`, FAILED_PER_EMAIL);
 		}

@@ -1,4 +1,4 @@
-// Two nodes with accounts on one Postgres, which they may be cut off from.
+// Two nodes that run users on one Postgres, which can be made unavailable.
 import { ServiceBroker } from "moleculer";
 import type { Identity } from "../../contract/action.ts";
 import { ContractValidator } from "../../contract/validator.ts";
@@ -16,35 +16,35 @@ import { users } from "./users.ts";
 export const PASSWORD = "correct horse battery";
 export const REFUSED = { code: 401, type: "UNAUTHORIZED" };
 
-/** What the gateway would say of a call. */
-interface From {
+/** The meta that the gateway sets on a call. */
+interface CallMeta {
 	address?: string;
 	caller?: Identity;
 }
 
 const client = (broker: ServiceBroker) => {
 	const call = broker.call.bind(broker) as Caller["call"];
-	const meta = (from: From) => ({ meta: { address: "1.1.1.1", ...from } });
+	const meta = (from: CallMeta) => ({ meta: { address: "1.1.1.1", ...from } });
 	return {
 		call,
 		register: (email: string, name = "Ann") => call("users.register", { email, password: PASSWORD, name }, meta({})),
-		login: (email: string, password = PASSWORD, from: From = {}) => call("users.login", { email, password }, meta(from)),
+		login: (email: string, password = PASSWORD, from: CallMeta = {}) => call("users.login", { email, password }, meta(from)),
 		refresh: (refreshToken?: string) => call("users.refresh", { refreshToken }),
-		logout: (refreshToken?: string, from: From = {}) => call("users.logout", { refreshToken }, meta(from)),
+		logout: (refreshToken?: string, from: CallMeta = {}) => call("users.logout", { refreshToken }, meta(from)),
 		whoHas: (token: string) => call("users.authenticate", { token })
 	};
 };
 
-/** An e-mail address that nobody has used, in mixed case. */
+/** A new e-mail address, in mixed case. */
 export const freshEmail = () => `${fresh("Ann")}@Example.org`;
 
 export async function openNodes({ db, remove }: Scratch) {
 	const store = sqlUsers(db.knex);
 	const limits = memoryLimits();
-	let isAway = false;
+	let isUnavailable = false;
 	const reached = new Proxy(store, {
 		get: (target, verb) =>
-			isAway
+			isUnavailable
 				? () => Promise.reject(Object.assign(new Error("connect ECONNREFUSED"), { code: "ECONNREFUSED" }))
 				: target[verb as keyof UserStore]
 	});
@@ -64,22 +64,22 @@ export async function openNodes({ db, remove }: Scratch) {
 		store,
 		limits,
 		knex: db.knex,
-		/** The secret that one of them has made. */
+		/** The secret that one of the nodes generated. */
 		secret: () => secretInTable(db.knex),
 
-		/** A new account, signed in. */
+		/** Registers a new account and signs in. */
 		async registered() {
 			const email = freshEmail();
 			return { email, ...(await one.register(email)) } as { email: string } & SignedIn & { refreshToken: string };
 		},
 
-		/** While this is done the store answers no node. */
-		async whileAway(act: () => Promise<unknown>) {
-			isAway = true;
+		/** Runs `act` while the store is unavailable to all nodes. */
+		async whileStoreUnavailable(act: () => Promise<unknown>) {
+			isUnavailable = true;
 			try {
 				await act();
 			} finally {
-				isAway = false;
+				isUnavailable = false;
 			}
 		},
 

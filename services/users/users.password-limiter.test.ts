@@ -8,8 +8,8 @@ const held = () => {
 	return { work: () => promise, finish: resolve };
 };
 
-describe("turns", () => {
-	it("are so many at once, and first come, first served", async () => {
+describe("the password limiter", () => {
+	it("bounds the concurrency, and runs work in the order of the calls", async () => {
 		const inTurn = passwordLimiter({ concurrency: 2, maxWaiting: 100, maxWaitMs: 60_000 });
 		let [underWay, most] = [0, 0];
 		const order: number[] = [];
@@ -27,13 +27,13 @@ describe("turns", () => {
 		);
 	});
 
-	it("go on after work that failed", async () => {
+	it("continues after work that failed", async () => {
 		const inTurn = passwordLimiter({ concurrency: 1, maxWaiting: 100, maxWaitMs: 60_000 });
 		const fail = () => inTurn(() => Promise.reject(new Error("no")));
 		await Promise.all([assert.rejects(fail()), assert.rejects(fail()), inTurn(async () => {})]);
 	});
 
-	it("are refused where the line is full", async () => {
+	it("rejects when the queue is full", async () => {
 		const inTurn = passwordLimiter({ concurrency: 1, maxWaiting: 1, maxWaitMs: 60_000 });
 		const { work, finish } = held();
 		const taken = [inTurn(work), inTurn(work)];
@@ -43,7 +43,7 @@ describe("turns", () => {
 		await inTurn(work);
 	});
 
-	it("are given up by whoever has waited too long, and nothing is done for them", async () => {
+	it("rejects after the longest wait, without running the work", async () => {
 		const inTurn = passwordLimiter({ concurrency: 1, maxWaiting: 10, maxWaitMs: 1 });
 		const { work, finish } = held();
 		const first = inTurn(work);

@@ -1,24 +1,24 @@
-// Passwords take time on purpose: so many at once, and whoever has waited too long is told to come again.
+// Hashing a password is slow by design: this limits how many run concurrently, how many wait, and how long they wait.
 import { availableParallelism } from "node:os";
 import { unavailable } from "../../mixins/errors.ts";
 
 export interface PasswordLimiterOptions {
-	/** At most so many at once. */
+	/** Hashes that run at the same time. */
 	concurrency: number;
-	/** At most so many in line. */
+	/** Callers in the queue; further ones are rejected. */
 	maxWaiting: number;
-	/** Whoever has not had their turn by then is not waited for any more, so no work is done for them. */
+	/** A caller that waits longer is rejected, so that nothing is computed for a request that has timed out. */
 	maxWaitMs: number;
 }
 
-/** Of the four threads that Node has for such work, so that files and names are still read while many sign in; more than there are cores is slower. */
+/** Node's thread pool has four threads: one stays free for files and DNS. More threads than cores would be slower. */
 const DEFAULTS: PasswordLimiterOptions = {
 	concurrency: Math.min(3, availableParallelism()),
 	maxWaiting: 1_000,
 	maxWaitMs: 4_000
 };
 
-/** First come, first served. Rejects with 503 `UNAVAILABLE` where there are too many, or it takes too long. */
+/** Runs work in the order of the calls. Rejects with 503 `UNAVAILABLE` when the queue is full or the wait is too long. */
 export function passwordLimiter({ concurrency: maxUnderWay, maxWaiting, maxWaitMs }: PasswordLimiterOptions = DEFAULTS) {
 	let running = 0;
 	const waiting = new Set<() => void>();
@@ -44,7 +44,7 @@ export function passwordLimiter({ concurrency: maxUnderWay, maxWaiting, maxWaitM
 		try {
 			return await work();
 		} finally {
-			// The place goes to the next in line, or is free.
+			// The slot goes to the next caller in the queue, or becomes free.
 			const [next] = waiting;
 			if (next) next();
 			else running--;

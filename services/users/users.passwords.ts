@@ -1,4 +1,4 @@
-// Passwords as they are kept: argon2id (RFC 9106) in PHC's text form, `$argon2id$v=19$m=19456,t=2,p=1$<salt>$<hash>`.
+// Stored passwords: argon2id (RFC 9106) in the PHC string format, `$argon2id$v=19$m=19456,t=2,p=1$<salt>$<hash>`.
 import { type Argon2Parameters, argon2, randomBytes, timingSafeEqual } from "node:crypto";
 import { promisify } from "node:util";
 import { normalisePassword } from "./users.rules.ts";
@@ -12,7 +12,7 @@ const base64 = (bytes: Buffer) => bytes.toString("base64").replace(/=+$/, "");
 const phc = (salt: Buffer, hash: Buffer) =>
 	`$argon2id$v=19$m=${COST.memory},t=${COST.passes},p=${COST.parallelism}$${base64(salt)}$${base64(hash)}`;
 
-/** What is kept of a password. */
+/** The PHC string to store for a password. */
 export async function hashPassword(password: string): Promise<string> {
 	const nonce = randomBytes(16);
 	const hash = await derive("argon2id", { message: normalisePassword(password), nonce, tagLength: HASH_BYTES, ...COST });
@@ -21,10 +21,10 @@ export async function hashPassword(password: string): Promise<string> {
 
 const PHC = /^\$argon2id\$v=19\$m=(\d+),t=(\d+),p=(\d+)\$([\w+/]+)\$([\w+/]+)$/;
 
-/** What is compared with where there is no account: the answer must take as long as where there is one. Nobody knows its password. */
+/** Compared with when there is no account, so that the response takes the same time. It is the hash of no known password. */
 const decoyHash = phc(randomBytes(16), randomBytes(HASH_BYTES));
 
-/** Whether this is the password; `undefined`, for an account that does not exist, takes as long and is never right. */
+/** Whether this is the password. `stored` undefined (no such account): takes the same time and resolves to false. */
 export async function verifyPassword(password: string, stored: string | undefined): Promise<boolean> {
 	const [, memory, passes, parallelism, salt = "", hash = ""] = PHC.exec(stored ?? decoyHash) ?? [];
 	const expected = Buffer.from(hash, "base64");

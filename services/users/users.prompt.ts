@@ -1,14 +1,14 @@
-// A password from a person at a terminal, or from whatever is piped in.
+// Reads a password from the terminal or from standard input.
 import { createInterface } from "node:readline";
 import { Writable } from "node:stream";
 
 /**
- * At a terminal it is typed twice and not shown; else it is the first line of standard input. Rejects with one line that says why where there is
- * none, or the two differ.
+ * At a terminal the password is typed twice and not echoed; otherwise it is the first line of standard input. Rejects with a one-line message if
+ * there is no password, or the two differ.
  */
 export async function promptPassword(): Promise<string> {
 	const terminal = process.stdin.isTTY === true;
-	// What readline would echo goes nowhere.
+	// Discards the echo of readline.
 	const output = new Writable({ write: (_chunk, _encoding, done) => done() });
 	const input = createInterface({ input: process.stdin, output, terminal, historySize: 0 });
 	const lines = input[Symbol.asyncIterator]();
@@ -16,12 +16,13 @@ export async function promptPassword(): Promise<string> {
 		if (terminal) process.stderr.write(question);
 		const { value, done } = await lines.next();
 		if (terminal) process.stderr.write("\n");
-		if (done) throw new Error("No password was given: nothing was made");
+		if (done) throw new Error("No password was given: no account was created");
 		return value;
 	};
 	try {
 		const password = await next("Password: ");
-		if (terminal && (await next("Once more: ")) !== password) throw new Error("The two are not the same: nothing was made");
+		if (terminal && (await next("Repeat the password: ")) !== password)
+			throw new Error("The passwords differ: no account was created");
 		return password;
 	} finally {
 		input.close();

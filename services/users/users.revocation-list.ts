@@ -1,24 +1,24 @@
-// Which sign-ins have been revoked while tokens of theirs could still be valid: a short list, read again when it is asked for and a second old.
+// The sessions that were revoked while their tokens could still be valid: a short list, cached for a second.
 import { unavailable } from "../../mixins/errors.ts";
 
 export interface RevocationList {
-	/** Whether a session has been revoked: known here at once if this node did it, else within 5 s. Rejects only where no list was ever read. */
+	/** Whether a session is revoked: known at once if this node revoked it, else within 5 s. Rejects only if no list was ever read. */
 	has(session: string): Promise<boolean>;
-	/** This node has revoked it. */
+	/** Records a session that this node has revoked. */
 	add(session: string): void;
 }
 
 const FRESH_MS = 1_000;
-/** Up to this age a list does while the next is being read; an older one is waited for. */
+/** Up to this age a list is used while the next one is being read; with an older list, `has` waits for the next. */
 const STALE_MS = 3_000;
 
 /**
- * `read` answers all sessions revoked within the lifetime of a token. While it fails the last list stands: to do what a token is for must not need
- * the store that the list is in, and every token ends by itself.
+ * `read` returns all sessions that were revoked within the lifetime of a token. While it fails, the last list is used: a request with a token must
+ * not depend on the store of this list, and every token expires anyway.
  */
 export function revocationList(read: () => Promise<string[]>, now: () => number = () => performance.now()): RevocationList {
 	let list: ReadonlySet<string> | undefined;
-	/** Revoked here since the list that stands was asked for. */
+	/** Sessions that this node revoked since it requested the current list. */
 	const own = new Map<string, number>();
 	let triedAtMs = Number.NEGATIVE_INFINITY;
 	let reading: Promise<void> | undefined;
@@ -29,7 +29,7 @@ export function revocationList(read: () => Promise<string[]>, now: () => number 
 			list = new Set(await read());
 			for (const [session, atMs] of own) if (atMs < askedAtMs) own.delete(session);
 		} catch {
-			// The last list stands.
+			// Keep the last list.
 		}
 		triedAtMs = now();
 	};

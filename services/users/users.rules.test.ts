@@ -17,7 +17,7 @@ describe("an e-mail address", () => {
 		["ann@xn--bcher-kva.example", "ann@xn--bcher-kva.example"],
 		["O'Brien@mail-1.example.museum", "o'brien@mail-1.example.museum"]
 	] as const)
-		it(`has one form: ${JSON.stringify(text)}`, () => {
+		it(`is normalised: ${JSON.stringify(text)}`, () => {
 			assert.equal(normaliseEmail(text), one);
 			assert.equal(normaliseEmail(one), one);
 		});
@@ -53,14 +53,14 @@ describe("an e-mail address", () => {
 		"ann\ud800@example.org",
 		"ann@example\udc00.org"
 	])
-		it(`is none: ${JSON.stringify(text).slice(0, 40)}`, () => assert.equal(normaliseEmail(text), undefined));
+		it(`is invalid: ${JSON.stringify(text).slice(0, 40)}`, () => assert.equal(normaliseEmail(text), undefined));
 });
 
 describe("a password", () => {
 	const person = { email: "ann.archer@example.org", name: "Ann Archer von und zu Hohenfels" };
 
 	for (const password of ["correct horse battery", "ten chars!", "ånn's pässwörter", "密码密码很长很长很长一二"])
-		it(`is taken: ${password}`, () => assert.equal(passwordError(password, person), undefined));
+		it(`is accepted: ${password}`, () => assert.equal(passwordError(password, person), undefined));
 
 	for (const password of [
 		"1234567890",
@@ -74,23 +74,23 @@ describe("a password", () => {
 		"Ann.Archer",
 		"ann archer von und zu hohenfels"
 	])
-		it(`is refused, and is not in what is said of it: ${password}`, () => {
+		it(`is rejected without being repeated in the message: ${password}`, () => {
 			const fault = passwordError(password, person);
 			assert.equal(fault?.field, "password");
 			assert.ok(!fault?.message.includes(password));
 		});
 
-	it("is the same however a keyboard composes it", () => {
+	it("is the same for every Unicode composition", () => {
 		assert.equal(normalisePassword("pa\u0308sswo\u0308rter"), normalisePassword("pässwörter"));
 	});
 });
 
-describe("what is asked for to register", () => {
+describe("the params of register", () => {
 	const { params } = actions["users.register"];
 	const account = { email: "ann@example.org", password: "correct horse battery", name: "Ann" };
 	const characters = (n: number) => "😀".repeat(n);
 
-	it("counts characters, not their halves", () => {
+	it("count characters, not UTF-16 units", () => {
 		for (const password of [characters(10), characters(128)]) assert.ok(params.safeParse({ ...account, password }).success);
 		assert.ok(params.safeParse({ ...account, name: characters(64) }).success);
 	});
@@ -101,12 +101,12 @@ describe("what is asked for to register", () => {
 		name: ["", "  ", characters(65), "A\u0000", "A\nB", "A\udc00", 1, null]
 	}))
 		for (const value of values)
-			it(`names what is wrong: ${field} ${JSON.stringify(value).slice(0, 30)}`, () => {
+			it(`name the invalid field: ${field} ${JSON.stringify(value).slice(0, 30)}`, () => {
 				const { error } = params.safeParse({ ...account, [field]: value });
 				assert.deepEqual([...new Set(error?.issues.map(({ path }) => path.join()))], [field]);
 			});
 
-	it("knows no other field, a role above all", () => {
+	it("have no other field, such as a role", () => {
 		assert.ok(!params.safeParse({ ...account, role: "admin" }).success);
 	});
 });

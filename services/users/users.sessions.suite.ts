@@ -1,4 +1,4 @@
-// What the tokens of a sign-in promise, on whatever Postgres they are given, with two nodes on it.
+// The promises of sessions and tokens, on a given Postgres with two nodes.
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { eventually } from "../../test/client.ts";
@@ -17,7 +17,7 @@ export const sessionsSuite = (where: string, open: () => Promise<Scratch>) =>
 		after(() => nodes?.stop());
 
 		describe("a refresh token", () => {
-			it("gets the next pair at any node, again and again", async () => {
+			it("is exchanged for the next pair at any node, repeatedly", async () => {
 				const { user, ...first } = await nodes.registered();
 				let { refreshToken } = first;
 				for (let n = 0; n < 3; n++) {
@@ -29,7 +29,7 @@ export const sessionsSuite = (where: string, open: () => Promise<Scratch>) =>
 				}
 			});
 
-			it("that comes a second time ends its whole family, at every node, and nobody else's", async () => {
+			it("ends its session at every node when used twice, and no other session", async () => {
 				const [stolen, bystander] = [await nodes.registered(), await nodes.registered()];
 				const elsewhere = await nodes.one.login(stolen.email);
 				const next = await nodes.one.refresh(stolen.refreshToken);
@@ -45,7 +45,7 @@ export const sessionsSuite = (where: string, open: () => Promise<Scratch>) =>
 				await nodes.other.refresh(bystander.refreshToken);
 			});
 
-			it("wins once of twenty at once, and then the family is over", async () => {
+			it("succeeds once of twenty concurrent uses, and then the session is over", async () => {
 				const { refreshToken } = await nodes.registered();
 				const ends = await Promise.allSettled(
 					Array.from({ length: 20 }, (_, n) => (n % 2 ? nodes.one : nodes.other).refresh(refreshToken))
@@ -63,7 +63,7 @@ export const sessionsSuite = (where: string, open: () => Promise<Scratch>) =>
 				);
 			});
 
-			it("is worth nothing once its session has ended by itself, and ends nothing else", async () => {
+			it("is invalid after its session has expired, and ends no other session", async () => {
 				const { refreshToken, token } = await nodes.registered();
 				const { session } = await nodes.one.whoHas(token);
 				await nodes
@@ -73,14 +73,14 @@ export const sessionsSuite = (where: string, open: () => Promise<Scratch>) =>
 				await assert.rejects(nodes.one.refresh(refreshToken), REFUSED);
 			});
 
-			it("must be there, and be one", async () => {
+			it("must be given and valid", async () => {
 				for (const token of [undefined, "", "x", (await nodes.registered()).token])
 					await assert.rejects(nodes.one.refresh(token), REFUSED);
 			});
 		});
 
 		describe("signing out", () => {
-			it("by the refresh token ends that session at every node, and no other of the same person", async () => {
+			it("with the refresh token ends that session at every node, and no other of the same user", async () => {
 				const { email, token, refreshToken } = await nodes.registered();
 				const elsewhere = await nodes.one.login(email);
 				assert.deepEqual(await nodes.one.logout(refreshToken), { ended: true });
@@ -91,7 +91,7 @@ export const sessionsSuite = (where: string, open: () => Promise<Scratch>) =>
 				assert.deepEqual(await nodes.one.logout(refreshToken), { ended: false });
 			});
 
-			it("by the token alone, or with a refresh token that is none, ends the caller's session", async () => {
+			it("with only the access token, or with an invalid refresh token, ends the caller's session", async () => {
 				for (const refreshToken of [undefined, "nonsense"]) {
 					const { token } = await nodes.registered();
 					const caller = await nodes.one.whoHas(token);
@@ -100,12 +100,12 @@ export const sessionsSuite = (where: string, open: () => Promise<Scratch>) =>
 				}
 			});
 
-			it("is refused to whoever has neither", async () => {
+			it("is rejected without either token", async () => {
 				for (const token of [undefined, "nonsense", (await nodes.registered()).token])
 					await assert.rejects(nodes.one.logout(token), REFUSED);
 			});
 
-			it("tells the sockets' question which sessions are over", async () => {
+			it("makes users.revoked return the session", async () => {
 				const [gone, stays] = [await nodes.registered(), await nodes.registered()];
 				const sessions = await Promise.all([gone, stays].map(async ({ token }) => (await nodes.one.whoHas(token)).session));
 				await nodes.one.logout(gone.refreshToken);
@@ -118,14 +118,14 @@ export const sessionsSuite = (where: string, open: () => Promise<Scratch>) =>
 		});
 
 		describe("a token", () => {
-			it("answers whose it is", async () => {
+			it("returns its account", async () => {
 				const { user, token } = await nodes.registered();
 				const caller = await nodes.other.whoHas(token);
 				assert.deepEqual(await nodes.other.call("users.me", {}, { meta: { caller } }), { user });
 				await assert.rejects(nodes.one.call("users.me", {}), REFUSED);
 			});
 
-			it("of an account that is gone answers nobody", async () => {
+			it("of a deleted account is rejected", async () => {
 				const { user, token, refreshToken } = await nodes.registered();
 				const caller = await nodes.one.whoHas(token);
 				await nodes.knex("users").where({ id: user.id }).delete();
@@ -133,7 +133,7 @@ export const sessionsSuite = (where: string, open: () => Promise<Scratch>) =>
 				await assert.rejects(nodes.one.refresh(refreshToken), REFUSED);
 			});
 
-			it("is not accepted in any of its forgeries", async () => {
+			it("is rejected when forged", async () => {
 				const { token, refreshToken, user } = await nodes.registered();
 				const secret = await nodes.secret();
 				for (const [wrong, forged] of Object.entries(forgedTokens({ token, refreshToken, secret, account: user.id })))
@@ -141,11 +141,11 @@ export const sessionsSuite = (where: string, open: () => Promise<Scratch>) =>
 				await nodes.one.whoHas(token);
 			});
 
-			it("is accepted while the store is away, but a session that was revoked before is not", async () => {
+			it("is accepted while the store is unavailable, unless its session was revoked before", async () => {
 				const [stays, gone] = [await nodes.registered(), await nodes.registered()];
 				await nodes.one.logout(gone.refreshToken);
 				await eventually(() => assert.rejects(nodes.other.whoHas(gone.token), REFUSED), "the other node to know");
-				await nodes.whileAway(async () => {
+				await nodes.whileStoreUnavailable(async () => {
 					await nodes.one.whoHas(stays.token);
 					await assert.rejects(nodes.other.whoHas(gone.token), REFUSED);
 					const refused = { code: 503, type: "UNAVAILABLE" };
@@ -158,19 +158,19 @@ export const sessionsSuite = (where: string, open: () => Promise<Scratch>) =>
 			});
 		});
 
-		it("shares the secret that one node made with all others", async () => {
+		it("shares the secret that one node generated with all nodes", async () => {
 			const [a, b] = await Promise.all([nodes.secret(), nodes.secret()]);
 			assert.equal(a, b);
 			assert.ok(Buffer.byteLength(a) >= 32);
 		});
 
-		it("takes no token that another secret has signed", async () => {
+		it("rejects a token that is signed with another secret", async () => {
 			const identity = { id: (await nodes.registered()).user.id, role: "user", session: "s" } as const;
 			const { token } = await tokens("another secret that is long enough").signAccess(identity);
 			await assert.rejects(nodes.one.whoHas(token), REFUSED);
 		});
 
-		it("forgets sessions whose last token has ended, so many at once, and keeps the others", async () => {
+		it("deletes expired sessions in batches, and keeps the others", async () => {
 			const [ended, alsoEnded, lives] = await Promise.all([nodes.registered(), nodes.registered(), nodes.registered()]);
 			const sessionOf = async ({ token }: SignedIn) => (await nodes.one.whoHas(token)).session;
 			const ids = await Promise.all([ended, alsoEnded].map(sessionOf));

@@ -5,15 +5,15 @@ import { scratchPostgres } from "../../test/scratch.ts";
 import { newAccount } from "../../test/tokens.ts";
 import { freshEmail, type Nodes, openNodes } from "./users.nodes.fixture.ts";
 
-describe("the store of accounts, while Postgres is too slow", () => {
+describe("the account store, while Postgres is too slow", () => {
 	let nodes: Nodes;
 	before(async () => {
 		nodes = await openNodes(await scratchPostgres());
 	});
 	after(() => nodes?.stop());
 
-	it("rejects with an error that shows nothing of what was to be kept", async () => {
-		// Not by a lock: Postgres gives up waiting for one at about the time at which knex gives up on Postgres, and its error is another.
+	it("rejects with an error that contains no value of the statement", async () => {
+		// Not with a lock: the lock timeout of Postgres is close to the timeout of knex, and gives another error.
 		await nodes.knex.raw(`
 			create function dawdle() returns trigger language plpgsql as $$ begin perform pg_sleep(4); return new; end $$;
 			create trigger dawdle before insert on users for each row execute function dawdle()`);

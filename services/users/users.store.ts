@@ -1,4 +1,4 @@
-// Accounts and sign-ins in Postgres. Every decision that two requests could make at once is one statement.
+// Accounts and sessions in Postgres. Every decision that two requests could make concurrently is one statement.
 import type { Knex } from "knex";
 import type { Role, User } from "./users.contract.ts";
 import type { RefreshToken } from "./users.tokens.ts";
@@ -15,7 +15,7 @@ export interface NewUser {
 export interface Session {
 	id: string;
 	userID: string;
-	/** Where its owner signed in from. */
+	/** The client address of the sign-in. */
 	address: string;
 	expiresInMs: number;
 }
@@ -23,7 +23,7 @@ export interface Session {
 export interface Account {
 	user: User;
 	passwordHash: string;
-	/** The last session that was opened from the address that asks. */
+	/** The last session that was opened from this client address. */
 	lastSession: string | undefined;
 }
 
@@ -32,22 +32,22 @@ export interface UserStore {
 	add(user: NewUser): Promise<User | undefined>;
 	byEmail(email: string, address: string): Promise<Account | undefined>;
 	byID(id: string): Promise<User | undefined>;
-	/** Starts a session, with generation 0. */
+	/** Opens a session with generation 0. */
 	openSession(session: Session): Promise<void>;
 	/**
-	 * Takes a refresh token's turn: answers whose session it is, and that the next generation is the one that counts now. Undefined if it is not the
-	 * newest of a session that lives; if it once was, it is being used a second time, and the session is revoked.
+	 * Invalidates the refresh token and returns the session's user and the generation of the next token. Undefined if the token is not the newest of
+	 * an active session; if it was the newest once, it is being used a second time, and the session is revoked.
 	 */
 	rotate(refresh: RefreshToken, expiresInMs: number): Promise<{ user: User; generation: number } | undefined>;
-	/** Ends a session; false if it has ended already. */
+	/** Revokes a session; false if it was revoked already. */
 	revokeSession(session: string): Promise<boolean>;
-	/** Sessions revoked within this time. */
+	/** The sessions that were revoked within the last `ms`. */
 	sessionsRevokedWithin(ms: number): Promise<string[]>;
-	/** Forgets sessions whose last token has ended, so many at most; answers how many. */
+	/** Deletes at most `most` sessions whose last refresh token has expired; returns how many. */
 	deleteExpired(most: number): Promise<number>;
 }
 
-/** Whoever signs in is answered within the 5 s that every request has. */
+/** Leaves time to respond within the 5 s of every request. */
 const TIMEOUT_MS = 3_000;
 
 interface Row {
@@ -72,7 +72,7 @@ export function sqlUsers(db: Knex): UserStore {
 		try {
 			return (await db.raw(sql, values as Knex.Value[]).timeout(TIMEOUT_MS)).rows;
 		} catch (error) {
-			// Of a statement that took too long knex tells the values too, and errors are logged.
+			// knex attaches the values to its timeout error, and errors are logged.
 			delete (error as { bindings?: unknown }).bindings;
 			throw error;
 		}

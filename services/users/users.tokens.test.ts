@@ -18,27 +18,27 @@ const genuine = {
 const forged = forgedTokens(genuine);
 
 describe("an access token", () => {
-	it("says whose it is and when it ends, 15 minutes from now", async () => {
+	it("contains the identity, and expires in 15 minutes", async () => {
 		const { token, expiresAtMs } = await ours.signAccess(identity);
 		assert.deepEqual(await ours.verifyAccess(token), { ...identity, expiresAtMs });
 		const lifetimeMs = expiresAtMs - Date.now();
 		assert.ok(lifetimeMs > 14 * 60_000 && lifetimeMs <= 15 * 60_000, `${lifetimeMs}`);
 	});
 
-	it("counts at every node that has the secret", async () => {
+	it("is valid at every node with the same secret", async () => {
 		assert.equal((await tokens(secret).verifyAccess(genuine.token)).id, account);
 	});
 
-	it("has at least thirty kinds of forgeries here, each another text", () => {
+	it("is tested with at least thirty different forgeries", () => {
 		assert.ok(new Set(Object.values(forged)).size >= 30);
 		assert.equal(new Set(Object.values(forged)).size, Object.keys(forged).length);
 	});
 
 	for (const [wrong, token] of Object.entries(forged))
-		it(`is refused, and as any other: ${wrong}`, () =>
+		it(`is rejected with the same error when forged: ${wrong}`, () =>
 			assert.rejects(ours.verifyAccess(token), { ...REFUSED, message: "This token is not valid" }));
 
-	it("is refused where any of its characters is another one", async () => {
+	it("is rejected when any character is changed", async () => {
 		const { token } = genuine;
 		const changed = fc.record({ at: fc.nat(token.length - 1), by: fc.string({ unit: "grapheme", minLength: 0, maxLength: 2 }) });
 		await fc.assert(
@@ -50,7 +50,7 @@ describe("an access token", () => {
 		);
 	});
 
-	it("is refused as such, and not as a mistake of ours, whatever text it is", async () => {
+	it("is rejected with 401, not 500, whatever text it is", async () => {
 		const part = fc.oneof(
 			fc.base64String(),
 			fc.string({ unit: "binary" }),
@@ -68,19 +68,19 @@ describe("an access token", () => {
 });
 
 describe("a refresh token", () => {
-	it("says which it is of which session", async () => {
+	it("contains its session and generation", async () => {
 		assert.deepEqual(await ours.verifyRefresh(genuine.refreshToken), { session: "session", generation: 3 });
 	});
 
-	it("is no access token, and no access token is one", async () => {
+	it("is not accepted as an access token, nor the reverse", async () => {
 		await assert.rejects(ours.verifyAccess(genuine.refreshToken), REFUSED);
 		await assert.rejects(ours.verifyRefresh(genuine.token), REFUSED);
 	});
 
-	it("is refused where it is forged in any of the ways in which an access token can be", async () => {
+	it("is rejected when forged in any of the ways for access tokens", async () => {
 		const { token: access, refreshToken: token } = genuine;
 		const wrong = Object.entries(forgedTokens({ ...genuine, token, refreshToken: access })).filter(
-			// Those it has no part in: what it is the other kind of, and claims of access tokens alone.
+			// Skip those that do not apply: tokens of the other kind, and claims that only access tokens have.
 			([what]) => !/typ of a refresh|audience of refresh|nobody's|guest's|capitals|no role|role that|two roles/.test(what)
 		);
 		assert.ok(wrong.length > 30);
@@ -88,7 +88,7 @@ describe("a refresh token", () => {
 	});
 
 	for (const generation of [-1, 0.5, 2 ** 31])
-		it(`is refused where its number is none that the store could hold: ${generation}`, async () => {
+		it(`is rejected when the store could not hold its generation: ${generation}`, async () => {
 			await assert.rejects(ours.verifyRefresh(await ours.signRefresh({ session: "s", generation })), REFUSED);
 		});
 });

@@ -1,4 +1,4 @@
-// The two kinds of tokens, both JWT (RFC 7519) signed with HS256 and nothing else: one says who asks, the other gets the next pair.
+// Access tokens and refresh tokens: JWTs (RFC 7519) signed with HS256; no other algorithm is accepted.
 import { errors, type JWTPayload, jwtVerify, SignJWT } from "jose";
 import { z } from "zod";
 import type { Identity } from "../../contract/action.ts";
@@ -11,7 +11,7 @@ export const REFRESH_TTL_MS = 30 * 24 * 60 * 60_000;
 
 const ALGORITHM = "HS256";
 const ISSUER = "plaza";
-/** Each kind has its own type and audience (RFC 8725, 3.11 and 3.9): one is never taken for the other. */
+/** Each kind has its own type and audience (RFC 8725, 3.11 and 3.9), so that neither is accepted as the other. */
 const ACCESS = {
 	typ: "at+jwt",
 	audience: "plaza",
@@ -24,23 +24,23 @@ const REFRESH = {
 };
 type Kind = typeof ACCESS | typeof REFRESH;
 
-/** One refresh token of a session: the newest has the highest generation. */
+/** Identifies a refresh token of a session; the newest has the highest generation. */
 export interface RefreshToken {
 	session: string;
 	generation: number;
 }
 
 export interface Tokens {
-	/** A token for the gateway and the sockets, and when it ends. */
+	/** An access token, and when it expires. */
 	signAccess(identity: Omit<Identity, "expiresAtMs">): Promise<{ token: string; expiresAtMs: number }>;
 	signRefresh(refresh: RefreshToken): Promise<string>;
-	/** Whom an access token stands for. Rejects with 401 `UNAUTHORIZED`, the same whatever is wrong with it. */
+	/** The identity in an access token. Rejects with the same 401 `UNAUTHORIZED` for every reason. */
 	verifyAccess(token: string): Promise<Identity>;
-	/** Which refresh token of which session it is. Rejects with 401 `UNAUTHORIZED`. */
+	/** The session and generation in a refresh token. Rejects with 401 `UNAUTHORIZED`. */
 	verifyRefresh(token: string): Promise<RefreshToken>;
 }
 
-/** Decoders forgive padding, spaces and stray last bits, so that many texts would be one token: only the text that was given out is. */
+/** Base64url decoders ignore padding, spaces and unused last bits, so many texts decode to one token: only the canonical text is accepted. */
 const isCanonical = (token: string) =>
 	token.split(".").every(part => Buffer.from(part, "base64url").toString("base64url") === part);
 

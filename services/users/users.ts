@@ -15,28 +15,28 @@ import type { UserStore } from "./users.store.ts";
 import { ACCESS_TTL_MS, REFRESH_TTL_MS, type RefreshToken, type Tokens, tokens } from "./users.tokens.ts";
 
 const SWEEP_EVERY_MS = 60 * 60_000;
-const SWEPT_AT_ONCE = 1_000;
-/** For the time between the decision to give a token out and the moment it is signed, and for clocks that differ. */
+const SWEEP_BATCH = 1_000;
+/** Longer than a token lives: a minute for clock skew, and for the time between the decision to issue a token and its signature. */
 const REVOKED_FOR_MS = ACCESS_TTL_MS + 60_000;
-/** What no gateway has brought, as from the prompt, comes from here. */
+/** Stands for the client address of calls that do not come through a gateway, such as from the REPL. */
 const NO_ADDRESS = "inside";
 
 const orUnavailable = async <T>(work: Promise<T>): Promise<T> => work.catch(unavailableAs("Postgres"));
 
 export interface UsersOptions {
 	mixins?: Partial<ServiceSchema>[];
-	/** Asked for once, when the service has started. */
+	/** Signs the tokens; called once, when the service starts. */
 	secret: () => Promise<string> | string;
-	/** What counts the tries of those who sign in, for all nodes together. */
+	/** Counts sign-in attempts, over all nodes. */
 	limits: Limits;
-	/** Whether this node forgets old sessions. */
+	/** Whether this node deletes expired sessions. */
 	sweeps?: boolean;
 }
 
-/** All that compute passwords, whoever asks. */
+/** One for the process: it bounds the threads that hash passwords. */
 const limitPasswords = passwordLimiter();
 
-/** Accounts: who people are, and how they show it. */
+/** Accounts, sessions and tokens. */
 export function users(store: UserStore, { secret, limits, mixins = [], sweeps = false }: UsersOptions) {
 	const revocations = revocationList(() => store.sessionsRevokedWithin(REVOKED_FOR_MS));
 	const signIns = signInLimits(limits);
@@ -46,15 +46,15 @@ export function users(store: UserStore, { secret, limits, mixins = [], sweeps = 
 		const { name, role, password } = account;
 		const email = normaliseEmail(account.email);
 		if (!email) throw invalid([{ field: "email", message: "must be an e-mail address" }]);
-		const fault = passwordError(password, { name, email });
-		if (fault) throw invalid([fault]);
+		const error = passwordError(password, { name, email });
+		if (error) throw invalid([error]);
 		const passwordHash = await limitPasswords(() => hashPassword(password));
 		const user = await orUnavailable(store.add({ id: newUserID(), email, name, role, passwordHash }));
 		if (!user) throw conflict("This address has an account already", { field: "email" });
 		return user;
 	};
 
-	// From the start of the service on.
+	// Set when the service starts.
 	let signer: Tokens;
 	let sweeper: ReturnType<typeof periodicTask> | undefined;
 
@@ -70,7 +70,7 @@ export function users(store: UserStore, { secret, limits, mixins = [], sweeps = 
 		return issueTokens(user, { session, generation: 0 });
 	};
 
-	/** The session that a refresh token ends, or else the caller's. */
+	/** The session that logout ends: of the refresh token, or else of the caller's token. */
 	const sessionToEnd = async (refreshToken: string | undefined, caller: Identity | undefined) => {
 		if (!refreshToken) return caller?.session;
 		const { session } = await signer.verifyRefresh(refreshToken).catch(error => (caller ? caller : Promise.reject(error)));
@@ -78,7 +78,7 @@ export function users(store: UserStore, { secret, limits, mixins = [], sweeps = 
 	};
 
 	const sweep = async () => {
-		while ((await store.deleteExpired(SWEPT_AT_ONCE)) === SWEPT_AT_ONCE);
+		while ((await store.deleteExpired(SWEEP_BATCH)) === SWEEP_BATCH);
 	};
 
 	return defineService({
@@ -99,7 +99,7 @@ export function users(store: UserStore, { secret, limits, mixins = [], sweeps = 
 				const { address = NO_ADDRESS } = ctx.meta;
 				const email = normaliseEmail(ctx.params.email);
 				await signIns.takeHash(address);
-				// Looked up and counted in turn too: of many tries at once only those under way do not know yet how the others ended.
+				// The look-up and the count are inside the limiter: a queued attempt then sees the result of the attempts before it.
 				return limitPasswords(async () => {
 					const found = email === undefined ? undefined : await orUnavailable(store.byEmail(email, address));
 					await signIns.takeSignIn({ address, email: email ?? ctx.params.email, lastSession: found?.lastSession });
@@ -110,12 +110,12 @@ export function users(store: UserStore, { secret, limits, mixins = [], sweeps = 
 			},
 
 			async refresh(ctx) {
-				if (!ctx.params.refreshToken) throw unauthorized("Send the refresh token, by its cookie or in the body");
+				if (!ctx.params.refreshToken) throw unauthorized("Send the refresh token in its cookie or in the body");
 				const refresh = await signer.verifyRefresh(ctx.params.refreshToken);
-				const turned = await orUnavailable(store.rotate(refresh, REFRESH_TTL_MS));
-				if (turned) return issueTokens(turned.user, { ...refresh, generation: turned.generation });
+				const rotated = await orUnavailable(store.rotate(refresh, REFRESH_TTL_MS));
+				if (rotated) return issueTokens(rotated.user, { ...refresh, generation: rotated.generation });
 				revocations.add(refresh.session);
-				this.logger.warn("a refresh token that does not count any more was used: its session is over", {
+				this.logger.warn("an outdated refresh token was used: its session is over", {
 					session: refresh.session,
 					requestID: ctx.requestID
 				});

@@ -10,7 +10,7 @@ import { backfill } from "./wallet.backfill.ts";
 import { memoryBalances } from "./wallet.store.memory.ts";
 import { wallet } from "./wallet.ts";
 
-it("brings back everybody of a page in the end, when the store takes some of them only at the third time", async () => {
+it("backfills all users of a page, also when the store accepts some of them only at the third attempt", async () => {
 	const users = ["ann", "bob", "cy"];
 	const bought = (user_id: string) => ({ seq: 1, total_cents: user_id.length });
 	const memory = memoryBalances();

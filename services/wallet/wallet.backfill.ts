@@ -1,6 +1,6 @@
 /**
- * Mixin: brings everybody's total back after Redis has lost them, not only of those who are asked for. Answers do not need it, they come from
- * Postgres meanwhile; whoever looks into Redis itself does. It has each user on the topic confirmed, one page at a time.
+ * Mixin: writes the totals of all users back to Redis after Redis has lost data. Our own reads do not need this, because they fall back to
+ * Postgres; clients that read Redis directly do. It confirms each user on the topic, one page of records at a time.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import type { Service, ServiceSchema } from "moleculer";
@@ -16,19 +16,19 @@ export interface BackfillOptions {
 	redis: Redis;
 	log: Pick<TopicLog, "ends" | "read">;
 	topic: string;
-	/** How often it looks whether Redis has lost something. */
+	/** How often it checks whether Redis has lost data. */
 	everyMs?: number;
 }
 
 const PAGE_RECORDS = 500;
-/** Others have work to do too. */
+/** Between two pages, so that a backfill does not slow down other work. */
 const PAUSE_MS = 20;
 
 interface BackfillService extends Service {
 	backfilling?: AbortController;
 }
 
-/** The users that these records are about; a key that is no id is nobody's. */
+/** The users in these records; keys that are no valid ids are skipped. */
 const usersOf = (records: TopicRecord[]) => [
 	...new Set(records.flatMap(({ key }) => (key && Id.safeParse(String(key)).data) ?? []))
 ];
@@ -37,7 +37,7 @@ export function backfill(
 	store: BalanceStore,
 	{ redis: { client }, log, topic, everyMs = 5_000 }: BackfillOptions
 ): Partial<ServiceSchema> {
-	/** Rejects when somebody could not be confirmed: a partition is only held to be warm when all of its users are. */
+	/** Rejects if a user could not be confirmed: a partition is marked as backfilled only when all of its users are. */
 	async function confirm(broker: Caller, users: string[]) {
 		const { generation, totalsCents } = await store.read(users);
 		if (generation === undefined) throw unavailable("Redis");
@@ -45,7 +45,7 @@ export function backfill(
 		const totals = await Promise.all(
 			missing.map(async user_id => ({ user_id, ...(await broker.call("purchase.total", { user_id })) }))
 		);
-		// Of those who never bought nothing is kept.
+		// Users without purchases are not stored.
 		await store.confirm(
 			totals.filter(({ seq }) => seq > 0),
 			generation
@@ -63,12 +63,12 @@ export function backfill(
 	}
 
 	async function backfillAll(service: Service, signal: AbortSignal) {
-		// To ask for nobody is enough for the store to see what Redis has lost.
+		// Reading no user is enough for the store to check whether Redis has lost data.
 		const { generation } = await store.read([]);
 		if (generation === undefined) return;
-		const warmed = await client.hgetall(BACKFILLED_KEY);
+		const backfilled = await client.hgetall(BACKFILLED_KEY);
 		for (const [partition, end] of (await log.ends(topic)).entries()) {
-			if (warmed[partition] === generation) continue;
+			if (backfilled[partition] === generation) continue;
 			await backfillPartition(service, partition, end, signal);
 			await client.hset(BACKFILLED_KEY, partition, generation);
 		}
@@ -78,14 +78,14 @@ export function backfill(
 		started(this: BackfillService) {
 			this.backfilling = new AbortController();
 			const { signal } = this.backfilling;
-			const keepLooking = async () => {
+			const run = async () => {
 				while (!signal.aborted) {
-					// What is away now is there another time, and what was brought back stays.
+					// A dependency is unavailable: the next attempt continues with the partitions that are missing.
 					await backfillAll(this, signal).catch(() => {});
 					await delay(everyMs, undefined, { signal, ref: false }).catch(() => {});
 				}
 			};
-			void keepLooking();
+			void run();
 		},
 		stopped(this: BackfillService) {
 			this.backfilling?.abort();

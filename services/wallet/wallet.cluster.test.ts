@@ -21,7 +21,7 @@ const PARTITIONS = 2;
 describe("a wallet in Redis", () => {
 	const broker = new ServiceBroker({ logger: false, validator: new ContractValidator(actions) });
 	const call = broker.call.bind(broker) as Caller["call"];
-	/** What Postgres knows. */
+	/** The totals in Postgres. */
 	const bought = new Map<string, PurchaseTotal>();
 	const records: TopicRecord[][] = Array.from({ length: PARTITIONS }, () => []);
 	let isPostgresAway = false;
@@ -60,7 +60,7 @@ describe("a wallet in Redis", () => {
 		const record = { topic: "user_purchase", partition, offset, key: key === null ? null : Buffer.from(key), value: null };
 		records[partition]!.push({ ...record, headers: {}, timestampMs: 0 });
 	}
-	/** Somebody has bought; their record is on the topic, and the consumer has yet to see it. */
+	/** A purchase that is on the topic but not consumed yet. */
 	function buy(user_id: string, seq = 1) {
 		bought.set(user_id, { seq, total_cents: seq * 100 });
 		put(user_id, seq % PARTITIONS);
@@ -69,7 +69,7 @@ describe("a wallet in Redis", () => {
 	const totalOf = async (user_id: string) => (await call("wallet.getBalance", { user_id })).balances.total;
 	const shown = (user_id: string) => redis.client.hget(`wallet:${user_id}`, "total_cents");
 
-	it("starts without Redis and answers from Postgres, then fills Redis when it is there, and answers from that", async () => {
+	it("starts without Redis and reads from Postgres, then fills Redis when it is available, and reads from Redis", async () => {
 		const user = buy(randomUUID(), 3);
 		assert.equal(await totalOf(user), 3);
 		server.start();
@@ -79,7 +79,7 @@ describe("a wallet in Redis", () => {
 		isPostgresAway = false;
 	});
 
-	it("answers right at once after FLUSHALL, and brings everybody back to Redis without being asked", async () => {
+	it("returns right totals at once after FLUSHALL, and backfills all users in Redis without reads", async () => {
 		const users = Array.from({ length: 700 }, (_, n) => buy(randomUUID(), (n % 5) + 1));
 		await redis.client.flushall();
 		for (const user of users.slice(0, 20)) assert.equal(await totalOf(user), bought.get(user)!.total_cents / 100);
@@ -88,14 +88,14 @@ describe("a wallet in Redis", () => {
 		}, "everybody to be back in Redis");
 	});
 
-	it("is not held up by a key that is no user's", async () => {
+	it("skips a key that is no user id", async () => {
 		for (const key of ["x".repeat(65), "line\nbreak", "", null]) put(key, 1);
 		const user = buy(randomUUID());
 		await redis.client.flushall();
 		await eventually(async () => assert.equal(await shown(user), "100"), "the user to be back in Redis");
 	});
 
-	it("answers from Postgres while Redis is dead, UNAVAILABLE while both are, and from Redis again when it is back", async () => {
+	it("reads from Postgres while Redis is down, rejects with UNAVAILABLE while both are, and reads from Redis when it is back", async () => {
 		const user = buy(randomUUID());
 		assert.equal(await totalOf(user), 1);
 		await server.kill();

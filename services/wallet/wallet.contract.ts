@@ -1,4 +1,4 @@
-// All that the rest of the system may know about wallets.
+// The contract of wallet: the total that each user has spent.
 import { z } from "zod";
 import { action } from "../../contract/action.ts";
 import { Id } from "../../contract/id.ts";
@@ -15,9 +15,9 @@ export const Balances = z
 export const WalletBalance = z.object({ user_id: Id, balances: z.object({ total: z.number().nonnegative() }) });
 
 export const actions = {
-	/** `UNAVAILABLE` when neither store answers, never a wrong figure. */
+	/** Errors: `UNAVAILABLE` if Redis and Postgres are unavailable; never a wrong total. */
 	"wallet.getBalance": action({
-		summary: "Answers what a user has spent: 0 for one who never bought",
+		summary: "Returns the total that a user has spent: 0 for a user without purchases",
 		params: BalanceRequest,
 		result: Balances,
 		example: { params: { user_id: "123" }, result: { balances: { total: 49.99 } } },
@@ -25,7 +25,7 @@ export const actions = {
 		rest: "GET /api/wallet/:user_id",
 		actor: request => request.user_id
 	}),
-	/** The same by its older name. */
+	/** The older name of `wallet.getBalance`. */
 	"wallet.getTotalSpent": action({ params: BalanceRequest, result: Balances })
 };
 

@@ -2,7 +2,7 @@ import { fileURLToPath } from "node:url";
 import { type GrpcOptions, grpc } from "../../mixins/grpc/grpc.ts";
 import type { BalanceRequest } from "./wallet.contract.ts";
 
-/** Mixin: the wallet's actions over gRPC, as `proto/wallet.proto` has them. */
+/** Mixin: serves the wallet's actions over gRPC, as declared in `proto/wallet.proto`. */
 export const walletOverGrpc = (options: Omit<GrpcOptions, "protoFile" | "services">) =>
 	grpc({
 		...options,

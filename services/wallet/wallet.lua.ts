@@ -1,15 +1,16 @@
-// What Redis does in one step. A wallet is a hash `wallet:<user_id>`: total_cents, seq (its version), and the generation it was confirmed in.
+// The Lua scripts of the wallet; Redis runs each atomically. A wallet is a hash `wallet:<user_id>` with total_cents, seq (its version) and the
+// generation in which it was confirmed.
 import type { Redis as Client } from "ioredis";
 
-// Not under `wallet:`, where a user may have any name.
+// Not under `wallet:`, because a user id can be any text.
 export const GENERATION_KEY = "wallets:generation";
-/** Partition → the next offset whose total is not here yet. */
+/** Hash: partition → the offset up to which (exclusive) its totals are in Redis. */
 export const APPLIED_KEY = "wallets:applied";
-/** Partition → the generation for which all of its users have been brought back. */
+/** Hash: partition → the generation in which the backfill has confirmed all of its users. */
 export const BACKFILLED_KEY = "wallets:warm";
 export const walletKey = (user: string) => `wallet:${user}`;
 
-/** KEYS: generation, wallets. Answers the generation and the total of each wallet that was confirmed in it, false for any other. */
+/** KEYS: generation, wallets. Returns the generation and, for each wallet, its total if it was confirmed in this generation, else false. */
 const READ = `
 local generation = redis.call('GET', KEYS[1])
 local answer = { generation or '' }
@@ -21,7 +22,7 @@ return answer`;
 
 /**
  * KEYS: generation, applied, wallets. ARGV: partition ('' for none), next offset, then seq and total of each wallet.
- * Answers the generation and, for each wallet, the seq it had (0 for none), 1 if it was confirmed in this generation, and the seq and total it has now.
+ * Returns the generation and, for each wallet, its seq before (0 for none), 1 if it was confirmed in this generation, and its seq and total now.
  */
 const RAISE = `
 local generation = redis.call('GET', KEYS[1])
@@ -38,7 +39,7 @@ end
 if ARGV[1] ~= '' then redis.call('HSET', KEYS[2], ARGV[1], ARGV[2]) end
 return answer`;
 
-/** KEYS: generation, wallets. ARGV: the generation that must be in force, then seq and total of each wallet. */
+/** KEYS: generation, wallets. ARGV: the required generation, then seq and total of each wallet. Does nothing in another generation. */
 const CONFIRM = `
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return end
 for i = 2, #KEYS do
@@ -48,7 +49,10 @@ for i = 2, #KEYS do
 	end
 end`;
 
-/** KEYS: generation, applied. ARGV: the generation that was seen ('' for none), the one to set in its place, then the least offset of each partition. Answers the generation in force. */
+/**
+ * KEYS: generation, applied. ARGV: the expected generation ('' for none), the new one, then the minimum applied offset of each partition.
+ * Replaces the generation if it is the expected one; returns the current generation.
+ */
 const RENEW = `
 local generation = redis.call('GET', KEYS[1]) or ''
 if generation ~= ARGV[1] then return generation end
@@ -68,7 +72,7 @@ export interface WalletClient extends Client {
 	walletRenew: Script<string>;
 }
 
-/** The client with these scripts as commands; ioredis sends each by its hash once the server knows it. */
+/** Adds these scripts to the client as commands; ioredis sends EVALSHA, and the source only if the server does not have it. */
 export function withScripts(client: Client): WalletClient {
 	client.defineCommand("walletRead", { lua: READ });
 	client.defineCommand("walletRaise", { lua: RAISE });

@@ -1,26 +1,26 @@
-// Whether what Redis holds may be believed. It may have come back from an older dump, without its last second, or empty.
+// Checks whether the totals in Redis are complete: after a restart, Redis may have an older dump, lack the last second of writes, or be empty.
 import { randomUUID } from "node:crypto";
 import type { Redis } from "../../mixins/redis.ts";
 import { APPLIED_KEY, GENERATION_KEY, type WalletClient } from "./wallet.lua.ts";
 
 export interface RedisConsistency {
-	/** Whether Redis may be believed over the present connection. Where that is not known it is found out, for the next who asks. */
+	/** Whether Redis was found complete over the current connection. If that is unknown, starts a check and returns false. */
 	isConsistent(): boolean;
-	/** Redis has shown that it is not what it was: find out again. */
+	/** Redis may have lost data: check again. */
 	invalidate(): void;
 }
 
-const FIRST_PAUSE_MS = 100;
-const LONGEST_PAUSE_MS = 2_000;
+const MIN_BACKOFF_MS = 100;
+const MAX_BACKOFF_MS = 2_000;
 
 /**
- * Redis keeps with the totals how far they go: the next offset of each partition, in the same step as the totals of the records before it.
- * What it holds is a state that it once was in, so if it goes as far as the group has committed, nothing that was committed is missing from it.
- * If not, a new generation begins, and whoever was confirmed in an older one has to be confirmed again. Over one connection Redis only
- * moves on: once is enough for each, and a generation that changes meanwhile is a fresh one that some other node has begun.
+ * Redis stores the next offset of each partition together with the totals of the records before it, atomically. The data in Redis is always some
+ * earlier state as a whole; so if its offsets reach those that the consumer group has committed, no committed record is missing. Otherwise a new
+ * generation starts, and every user must be confirmed again. While one connection lasts, Redis does not go back: one check for each connection is
+ * enough, and a generation that changes meanwhile was started by another node.
  */
 export function redisConsistency(redis: Redis, client: WalletClient, committed: () => Promise<number[]>): RedisConsistency {
-	/** The number of the connection over which Redis was found, or made, believable. */
+	/** The value of `redis.losses` for which the check succeeded: it counts lost connections. */
 	let checkedAtLoss: number | undefined;
 	let isChecking = false;
 	let failures = 0;
@@ -28,12 +28,12 @@ export function redisConsistency(redis: Redis, client: WalletClient, committed: 
 
 	const check = async () => {
 		const { losses } = redis;
-		// First what was committed: what is applied by the time that Redis is asked can then only be more.
+		// Read the committed offsets first: the applied offsets, read later, can then only be higher.
 		const due = await committed();
 		const [seen, applied] = await Promise.all([client.get(GENERATION_KEY), client.hgetall(APPLIED_KEY)]);
 		if (!seen || due.some((offset, partition) => Number(applied[partition] ?? 0) < offset)) {
 			const inForce = await client.walletRenew(2, GENERATION_KEY, APPLIED_KEY, seen ?? "", randomUUID(), ...due);
-			if (inForce === "") throw new Error("emptied in between");
+			if (inForce === "") throw new Error("Redis lost its data during the check");
 		}
 		checkedAtLoss = losses;
 	};
@@ -45,8 +45,8 @@ export function redisConsistency(redis: Redis, client: WalletClient, committed: 
 			await check();
 			failures = 0;
 		} catch {
-			// Redis or the topic log is away: answers come from Postgres meanwhile, and whoever asks next sets this going again.
-			notBeforeMs = performance.now() + Math.min(FIRST_PAUSE_MS * 2 ** failures++, LONGEST_PAUSE_MS);
+			// Redis or the topic log is unavailable: reads use Postgres, and the next read after the backoff starts another check.
+			notBeforeMs = performance.now() + Math.min(MIN_BACKOFF_MS * 2 ** failures++, MAX_BACKOFF_MS);
 		}
 		isChecking = false;
 	};

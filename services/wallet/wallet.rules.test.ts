@@ -15,7 +15,7 @@ const record = (headers: Headers = {}) => ({
 });
 
 describe("a purchase on the topic", () => {
-	it("is ours if its headers carry version and total", () => {
+	it("is ours if its headers have a version and a total", () => {
 		assert.deepEqual(totalOf({ seq: "7", total_cents: "4999" }), { seq: 7, total_cents: 4999 });
 		assert.deepEqual(totalOf({ seq: "1", total_cents: `${Number.MAX_SAFE_INTEGER}` }), {
 			seq: 1,
@@ -23,7 +23,7 @@ describe("a purchase on the topic", () => {
 		});
 	});
 
-	it("was made elsewhere if they do not, or carry no whole numbers", () => {
+	it("is foreign if its headers do not, or have no whole numbers", () => {
 		for (const headers of [
 			{},
 			{ seq: "1" },
@@ -38,7 +38,7 @@ describe("a purchase on the topic", () => {
 			assert.equal(totalOf(headers), undefined, JSON.stringify(headers));
 	});
 
-	it("is told apart by its own id, or by where its record first lay", () => {
+	it("is identified by its own id, or by the first position of its record", () => {
 		assert.equal(purchaseIDOf("mine", record()), "mine");
 		assert.equal(purchaseIDOf(undefined, record()), "user_purchase/3/42");
 		const origin = { "origin-topic": "user_purchase", "origin-partition": "9", "origin-offset": "7" };
@@ -49,7 +49,7 @@ describe("a purchase on the topic", () => {
 const versions = fc.array(fc.integer({ min: 1, max: 20 }), { minLength: 1, maxLength: 20 });
 
 describe("a batch of purchases", () => {
-	it("comes to one change a user, the newest, in whatever order and however often they come", () => {
+	it("makes one change for each user, the newest, in any order and with duplicates", () => {
 		const deliveries = fc.array(
 			fc.record({ user_id: fc.constantFrom("ann", "bob", "cid"), seq: fc.integer({ min: 1, max: 9 }) })
 		);
@@ -69,7 +69,7 @@ describe("a batch of purchases", () => {
 		);
 	});
 
-	it("brings each version once: what is neither new nor missed came before", () => {
+	it("counts each version once: those that are neither new nor missed are duplicates", () => {
 		fc.assert(
 			fc.property(versions, fc.option(fc.integer({ min: 1, max: 20 }), { nil: undefined }), (seqs, had) => {
 				const { duplicates, missed } = compareVersions(seqs, had);
@@ -81,7 +81,7 @@ describe("a batch of purchases", () => {
 		);
 	});
 
-	it("misses what lies between what was known and what came", () => {
+	it("counts the versions between the known one and the new ones as missed", () => {
 		assert.deepEqual(compareVersions([4, 5], 3), { duplicates: 0, missed: 0 });
 		assert.deepEqual(compareVersions([5, 7], 3), { duplicates: 0, missed: 2 });
 		assert.deepEqual(compareVersions([2, 3], 3), { duplicates: 2, missed: 0 });
@@ -89,7 +89,7 @@ describe("a batch of purchases", () => {
 	});
 });
 
-it("shows a hundred purchases of 49.99 as 4999", () => {
+it("converts a hundred purchases of 49.99 to 4999", () => {
 	assert.deepEqual(balancesOf(100 * 4999), { balances: { total: 4999 } });
 	assert.deepEqual(balancesOf(0), { balances: { total: 0 } });
 });

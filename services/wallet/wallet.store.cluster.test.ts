@@ -8,7 +8,7 @@ import { redisBalances } from "./wallet.store.redis.ts";
 import { balanceStoreSuite } from "./wallet.store.suite.ts";
 import type { BalanceStore } from "./wallet.store.ts";
 
-/** Reads until the store vouches for what it holds. */
+/** Reads until the store has found its data complete. */
 const vouches = (store: BalanceStore) =>
 	eventually(async () => assert.ok((await store.read([])).generation), "the store to vouch for what it holds");
 
@@ -24,11 +24,11 @@ balanceStoreSuite("in Redis", async () => {
 	return { store, close };
 });
 
-describe("totals in a Redis that may have lost some", () => {
+describe("totals in a Redis that may have lost data", () => {
 	let server: RedisServer;
 	let redis: Redis;
 	let store: BalanceStore;
-	/** What the group has committed of each partition. */
+	/** The committed offset of each partition. */
 	let committed: number[];
 	const opened: Redis[] = [];
 	const open = () => {
@@ -36,7 +36,7 @@ describe("totals in a Redis that may have lost some", () => {
 		opened.push(connection);
 		return connection;
 	};
-	/** Until it is open nobody learns what was committed. */
+	/** Until it resolves, the committed offsets are unknown. */
 	let gate: PromiseWithResolvers<void>;
 	const balances = (connection: Redis) =>
 		redisBalances(connection, async () => {
@@ -71,7 +71,7 @@ describe("totals in a Redis that may have lost some", () => {
 	};
 	const raise = (user_id: string, seq: number, offset = 0, partition = 0) =>
 		store.raise([{ user_id, seq, total_cents: seq * 100 }], { partition, nextOffset: offset + 1 });
-	/** Has a record handled as the consumer does: the total and how far it goes, and only then the commit. */
+	/** Handles a record as the consumer does: stores the total and the offset, then commits. */
 	async function buy(user_id: string, seq: number, offset: number, partition = 0) {
 		const [raised] = await raise(user_id, seq, offset, partition);
 		if (!raised!.isConfirmed) await confirm(user_id, seq);
@@ -84,14 +84,14 @@ describe("totals in a Redis that may have lost some", () => {
 		await eventually(() => redis.check(), "Redis to come back");
 	};
 
-	it("shows whoever looks with redis-cli the total in wallet:<user_id>", async () => {
+	it("stores the total in wallet:<user_id>, where redis-cli can read it", async () => {
 		const user = randomUUID();
 		await buy(user, 3, 0);
 		assert.equal(await redis.client.hget(`wallet:${user}`, "total_cents"), "300");
 		assert.equal(await redis.client.ttl(`wallet:${user}`), -1);
 	});
 
-	it("believes what came back with everything that was committed", async () => {
+	it("uses restored data that contains everything committed", async () => {
 		const user = randomUUID();
 		await buy(user, 1, 0);
 		const { generation } = await store.read([]);
@@ -102,7 +102,7 @@ describe("totals in a Redis that may have lost some", () => {
 		assert.equal((await store.read([])).generation, generation);
 	});
 
-	it("does not believe an older dump, nor show what is in it, and takes the newer totals again", async () => {
+	it("does not use an older dump or return its totals, and accepts the newer totals again", async () => {
 		const [ann, bob] = [randomUUID(), randomUUID()];
 		await buy(ann, 1, 0);
 		await buy(bob, 1, 1);
@@ -125,7 +125,7 @@ describe("totals in a Redis that may have lost some", () => {
 		assert.equal(await totalOf(ann), 300);
 	});
 
-	it("does not believe a dump that lacks the commits of one partition alone", async () => {
+	it("does not use a dump that lacks the commits of only one partition", async () => {
 		const user = randomUUID();
 		await buy(user, 1, 0, 0);
 		await redis.client.save();
@@ -135,7 +135,7 @@ describe("totals in a Redis that may have lost some", () => {
 		assert.equal(await totalOf(user), undefined);
 	});
 
-	it("believes nothing of an empty Redis, and everything told since", async () => {
+	it("uses nothing from an empty Redis, and everything written since", async () => {
 		const user = randomUUID();
 		await buy(user, 5, 0);
 		await redis.client.flushall();
@@ -146,7 +146,7 @@ describe("totals in a Redis that may have lost some", () => {
 		assert.equal(await totalOf(user), 700);
 	});
 
-	it("takes totals before anybody has looked whether it may be believed", async () => {
+	it("accepts totals before the check has run", async () => {
 		const user = randomUUID();
 		await buy(user, 1, 0);
 		const connection = open();
@@ -157,7 +157,7 @@ describe("totals in a Redis that may have lost some", () => {
 		assert.equal(await totalOf(user), 200);
 	});
 
-	it("believes nothing while nobody can say what was committed, and tries again", async () => {
+	it("uses nothing while the committed offsets are unknown, and retries the check", async () => {
 		let away = true;
 		const connection = open();
 		const doubtful = redisBalances(connection, async () => {
@@ -170,7 +170,7 @@ describe("totals in a Redis that may have lost some", () => {
 		await vouches(doubtful);
 	});
 
-	it("confirms nobody with what was looked up before it lost something", async () => {
+	it("does not confirm totals that were read before Redis lost data", async () => {
 		const user = randomUUID();
 		const { generation } = await store.read([user]);
 		await redis.client.flushall();
@@ -180,7 +180,7 @@ describe("totals in a Redis that may have lost some", () => {
 		assert.equal(await redis.client.exists(`wallet:${user}`), 0);
 	});
 
-	it("does not answer with an old record that comes again after it has lost a newer total", async () => {
+	it("does not return the total of an old record that is redelivered after a newer total was lost", async () => {
 		const user = randomUUID();
 		await buy(user, 5, 0);
 		await redis.client.flushall();
@@ -192,7 +192,7 @@ describe("totals in a Redis that may have lost some", () => {
 		assert.equal(await totalOf(user), 500);
 	});
 
-	it("never lowers a total, even one that it does not believe", async () => {
+	it("never lowers a total, even an unconfirmed one", async () => {
 		const user = randomUUID();
 		await buy(user, 5, 0);
 		await redis.client.del("wallets:generation");
@@ -203,7 +203,7 @@ describe("totals in a Redis that may have lost some", () => {
 		assert.equal(await totalOf(user), undefined);
 	});
 
-	it("goes on believing when another node begins anew, and confirms in the new generation", async () => {
+	it("stays consistent when another node starts a new generation, and confirms in it", async () => {
 		const user = randomUUID();
 		await buy(user, 1, 0);
 		const other = open();
@@ -215,7 +215,7 @@ describe("totals in a Redis that may have lost some", () => {
 		for (const one of [store, doubting]) assert.equal(await totalOf(user, one), 100);
 	});
 
-	it("begins anew once, however many nodes find out", async () => {
+	it("starts one new generation, however many nodes check", async () => {
 		const others = [balances(open()), balances(open()), balances(open())];
 		await Promise.all(others.map(vouches));
 		committed = [10, 10];
@@ -229,11 +229,11 @@ describe("totals in a Redis that may have lost some", () => {
 		const after = await Promise.all([store, ...others].map(async one => (await one.read([])).generation));
 		assert.equal(new Set(after).size, 1);
 		assert.notEqual(after[0], before);
-		// The server has counted since it started, also what scripts do.
+		// The command statistics of the server count since its start, and include commands in scripts.
 		assert.match(await redis.client.info("commandstats"), /cmdstat_set:calls=1,/);
 	});
 
-	it("is away, and nothing is wrong with what it was told, when Redis is full", async () => {
+	it("rejects with UNAVAILABLE, not with a command error, when Redis is out of memory", async () => {
 		const user = randomUUID();
 		await buy(user, 1, 0);
 		await redis.client.config("SET", "maxmemory", "1");
@@ -246,7 +246,7 @@ describe("totals in a Redis that may have lost some", () => {
 		assert.equal(await totalOf(user), 200);
 	});
 
-	it("costs a reader its patience once when Redis hangs, not each time", async () => {
+	it("costs only one read its timeout when Redis hangs", async () => {
 		server.signal("SIGSTOP");
 		try {
 			await assert.rejects(store.read([randomUUID()]), { type: "UNAVAILABLE" });

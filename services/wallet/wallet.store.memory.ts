@@ -8,16 +8,16 @@ interface Wallet {
 	isConfirmed: boolean;
 }
 
-/** Totals in this process's memory: of the users that were seen last, and of nobody after a restart. */
+/** Totals in the memory of this process, of the `maxUsers` users that were used last; empty after a restart. */
 export function memoryBalances({ maxUsers = MAX_USERS } = {}): BalanceStore {
 	const wallets = new Map<string, Wallet>();
 	let kept = 0;
-	/** Whatever is put at the end of the line leaves it after as many others at the earliest, so within one generation nothing does. */
+	/** An entry is evicted after `maxUsers` other writes at the earliest, so nothing that was written in a generation is lost within it. */
 	const generation = () => String(Math.floor(kept / maxUsers));
 
 	const keep = (user_id: string, wallet: Wallet) => {
 		kept++;
-		// Put back at the end: the first of a Map is the one that was left alone the longest.
+		// Reinserted at the end, so that the first entry of the Map is the least recently used one.
 		wallets.delete(user_id);
 		wallets.set(user_id, wallet);
 		if (wallets.size > maxUsers) wallets.delete(wallets.keys().next().value as string);

@@ -4,7 +4,7 @@ import { modelRedis } from "../../test/simulation/redis.model.ts";
 import { createScheduler } from "../../test/simulation/scheduler.ts";
 import { redisBalances } from "./wallet.store.redis.ts";
 
-it("does not believe a Redis from an older dump because it was told of something newer before it was asked how far it goes", async () => {
+it("does not use a Redis with an older dump even if a newer total was written before the check", async () => {
 	const scheduler = createScheduler(1);
 	const redis = modelRedis(scheduler, { shouldInject: () => false, end() {}, isOver: true });
 	const connection = redis.connect({ name: "node", isAlive: true, frozenUntilMs: 0 });
@@ -38,7 +38,7 @@ it("does not believe a Redis from an older dump because it was told of something
 		await connected.promise;
 		await raise("bob", 1, 3);
 		asked.resolve([2]);
-		// She has spent 200: Postgres has to say it.
+		// The total is 200: it must come from Postgres.
 		assert.equal((await trusted()).cents, undefined);
 	};
 	let isOver = false;

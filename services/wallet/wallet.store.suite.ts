@@ -1,11 +1,11 @@
-// What a balance store promises, whichever it is.
+// The promises of a balance store, run on every implementation.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, it } from "node:test";
 import fc from "fast-check";
 import type { BalanceStore } from "./wallet.store.ts";
 
-/** `open`: a store that vouches for what it holds. */
+/** `open`: a store that has found its data complete. */
 export const balanceStoreSuite = (where: string, open: () => Promise<{ store: BalanceStore; close: () => Promise<void> }>) =>
 	describe(`balances, ${where}`, () => {
 		let store: BalanceStore;
@@ -22,20 +22,20 @@ export const balanceStoreSuite = (where: string, open: () => Promise<{ store: Ba
 		const confirm = async (...triples: Triple[]) => store.confirm(entriesOf(triples), (await store.read([])).generation!);
 		const totalOf = async (user: string) => (await store.read([user])).totalsCents[0];
 
-		it("knows nothing of a user nobody told it of", async () => {
+		it("returns undefined for an unknown user", async () => {
 			const { totalsCents, generation } = await store.read([randomUUID(), randomUUID()]);
 			assert.deepEqual(totalsCents, [undefined, undefined]);
 			assert.ok(generation);
 		});
 
-		it("answers many users at once, in the order asked, also one twice", async () => {
+		it("returns many users in the order of the request, also one twice", async () => {
 			const [ann, bob] = [randomUUID(), randomUUID()];
 			await confirm([ann, 1, 4999], [bob, 7, 10]);
 			const { totalsCents } = await store.read([bob, randomUUID(), ann, bob]);
 			assert.deepEqual(totalsCents, [10, undefined, 4999, 10]);
 		});
 
-		it("takes a newer total and says which it had and has, and leaves an equal or an older one", async () => {
+		it("applies a newer total and returns the versions before and after, and ignores an equal or older one", async () => {
 			const user = randomUUID();
 			await confirm([user, 2, 200]);
 			for (const [seq, total_cents, before] of [
@@ -49,14 +49,14 @@ export const balanceStoreSuite = (where: string, open: () => Promise<{ store: Ba
 			assert.equal(await totalOf(user), 300);
 		});
 
-		it("takes a total that skips versions", async () => {
+		it("applies a total that skips versions", async () => {
 			const user = randomUUID();
 			await confirm([user, 1, 100]);
 			await raise([user, 9, 900]);
 			assert.equal(await totalOf(user), 900);
 		});
 
-		it("answers for nobody who was not confirmed: what it was told may be an old record that comes again", async () => {
+		it("does not return an unconfirmed total: it may come from an old record that is redelivered", async () => {
 			const user = randomUUID();
 			assert.deepEqual(await raise([user, 3, 300]), [
 				{ before: undefined, newest: { seq: 3, total_cents: 300 }, isConfirmed: false }
@@ -67,7 +67,7 @@ export const balanceStoreSuite = (where: string, open: () => Promise<{ store: Ba
 			assert.equal(await totalOf(user), 400);
 		});
 
-		it("is not confirmed by what was true before it was told something newer", async () => {
+		it("does not confirm a total that is older than the one it holds", async () => {
 			const [ann, bob] = [randomUUID(), randomUUID()];
 			const { generation } = await store.read([ann, bob]);
 			await raise([ann, 6, 600]);
@@ -83,7 +83,7 @@ export const balanceStoreSuite = (where: string, open: () => Promise<{ store: Ba
 			assert.equal(await totalOf(ann), 600);
 		});
 
-		it("keeps a confirmed user's newer total when an older one is confirmed late", async () => {
+		it("keeps a confirmed newer total when an older one is confirmed late", async () => {
 			const user = randomUUID();
 			await confirm([user, 5, 500]);
 			await raise([user, 6, 600]);
@@ -91,7 +91,7 @@ export const balanceStoreSuite = (where: string, open: () => Promise<{ store: Ba
 			assert.equal(await totalOf(user), 600);
 		});
 
-		it("ends with the newest total, in whatever order and however often they come, and never goes back on the way", async () => {
+		it("ends with the newest total in any order and with duplicates, and never goes back", async () => {
 			const deliveries = fc.array(fc.array(fc.integer({ min: 1, max: 12 }), { minLength: 1, maxLength: 6 }), {
 				minLength: 1,
 				maxLength: 12
@@ -111,7 +111,7 @@ export const balanceStoreSuite = (where: string, open: () => Promise<{ store: Ba
 			);
 		});
 
-		it("keeps sums exact to the largest there are", async () => {
+		it("keeps the largest sums exact", async () => {
 			const user = randomUUID();
 			const largest = Number.MAX_SAFE_INTEGER;
 			await confirm([user, largest - 1, largest - 1]);
@@ -121,7 +121,7 @@ export const balanceStoreSuite = (where: string, open: () => Promise<{ store: Ba
 			assert.equal(await totalOf(user), largest);
 		});
 
-		it("tells users apart whatever they are called", async () => {
+		it("distinguishes user ids of any text", async () => {
 			const base = randomUUID();
 			const names = ["generation", "applied", `${base}:a`, `${base} a`, `${base}🙂`, `${base}*`, "__proto__", "constructor"];
 			await confirm(...names.map((name, index): Triple => [name, 1, index]));

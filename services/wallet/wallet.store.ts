@@ -1,5 +1,5 @@
-// The port between the wallet and whatever keeps the totals at hand: Redis, or this process's memory.
-// One suite (wallet.store.suite.ts) holds both to what stands here. Postgres has the last word; a store may forget, but not be wrong.
+// The interface of the balance stores: Redis, or the memory of this process. wallet.store.suite.ts tests both.
+// Postgres is the source of truth; a store may lose totals, but must not return wrong ones.
 import type { PurchaseTotal } from "../purchase/purchase.contract.ts";
 
 /** A user's total and its version. */
@@ -8,34 +8,34 @@ export interface UserTotal extends PurchaseTotal {
 }
 
 export interface Reading {
-	/** In the order asked; undefined for a user whose total has not been confirmed. */
+	/** In the order of the users; undefined for a user whose total is not confirmed. */
 	totalsCents: (number | undefined)[];
-	/** What `confirm` needs to know; undefined while the store itself cannot be believed. */
+	/** Pass it to `confirm`; undefined while the store does not know whether it has lost data. */
 	generation: string | undefined;
 }
 
 export interface Raised {
-	/** The version it had before; undefined if it had none. */
+	/** The version before; undefined if there was none. */
 	before: number | undefined;
-	/** What it holds now: what it was told, or what is newer. */
+	/** The total now: the given one, or a newer one. */
 	newest: PurchaseTotal;
-	/** Whether it will answer for this user. */
+	/** Whether `read` returns this user's total. */
 	isConfirmed: boolean;
 }
 
-/** A store answers for a user once Postgres has confirmed the user's total, and from then on for as long as it forgets nothing. */
+/** A store returns a user's total once it was confirmed from Postgres, until the store loses data. */
 export interface BalanceStore {
-	/** Rejects when the store is away. */
+	/** Rejects with `UNAVAILABLE` if the store is unavailable. */
 	read(users: string[]): Promise<Reading>;
 	/**
-	 * Sets totals to newer versions; one that is not newer changes nothing. What the store has forgotten may be newer still, when records come
-	 * again, so that a user who was not confirmed is not thereby. `nextOffset`: all of the partition before it is in the store once this
-	 * resolves; left out by who may not have the partition any more. Rejects when the store is away.
+	 * Sets totals to newer versions; an older or equal version changes nothing. This does not confirm a user: when records are redelivered, the store
+	 * may have lost a version that is newer than they are. `nextOffset`: all records of the partition before it are in the store when this
+	 * resolves; omit `applied` if the partition may have another owner. Rejects with `UNAVAILABLE` if the store is unavailable.
 	 */
 	raise(entries: UserTotal[], applied?: { partition: number; nextOffset: number }): Promise<Raised[]>;
 	/**
-	 * Confirms users with what Postgres said after `read`: it takes what is newer, and answers for them from now on. Not for one of whom it
-	 * has been told something newer meanwhile, and for nobody if it has lost something since.
+	 * Confirms users with totals that were read from Postgres after `read` returned this generation. Skips users with a newer version in the store,
+	 * and does nothing if the store has lost data since.
 	 */
 	confirm(entries: UserTotal[], generation: string): Promise<void>;
 }

@@ -21,18 +21,18 @@ import { wallet } from "./wallet.ts";
 
 balanceStoreSuite("in memory", async () => ({ store: memoryBalances(), close: async () => {} }));
 
-describe("balances in a memory that is full", () => {
+describe("the memory store when it is full", () => {
 	const confirm = async (store: BalanceStore, user_id: string, generation?: string) =>
 		store.confirm([{ user_id, seq: 1, total_cents: 1 }], generation ?? (await store.read([])).generation!);
 
-	it("are those of whoever was seen last", async () => {
+	it("keeps the users that were used last", async () => {
 		const store = memoryBalances({ maxUsers: 2 });
 		for (const user of ["ann", "bob", "ann", "cid"]) await confirm(store, user);
 		const { totalsCents } = await store.read(["ann", "bob", "cid"]);
 		assert.deepEqual(totalsCents, [1, undefined, 1]);
 	});
 
-	it("are not confirmed by what was true before something newer was told and forgotten", async () => {
+	it("does not confirm a total that is older than one it has evicted", async () => {
 		const store = memoryBalances({ maxUsers: 2 });
 		const { generation } = await store.read(["ann"]);
 		await store.raise([{ user_id: "ann", seq: 2, total_cents: 2 }], { partition: 0, nextOffset: 1 });
@@ -45,16 +45,16 @@ describe("balances in a memory that is full", () => {
 describe("the wallet", () => {
 	const broker = new ServiceBroker({ logger: false, metrics: true, validator: new ContractValidator(actions) });
 	const call = broker.call.bind(broker) as Caller["call"];
-	/** What Postgres knows. */
+	/** The totals in Postgres. */
 	const bought = new Map<string, PurchaseTotal>();
 	const recorded: { id: string; user_id: string; amount: number }[] = [];
 	const published: { message: WalletBalance; options: PublishOptions }[] = [];
 	let away: { store: boolean; purchases: boolean; topics: boolean };
 	let lookups: number;
 	let storeReads: number;
-	/** What comes to pass between a total's being raised and its being published. */
+	/** Runs between raising a total and publishing it. */
 	let meanwhile: (() => Promise<void>) | undefined;
-	/** Whether the partition is still this process's. */
+	/** Whether this process still owns the partition. */
 	let isCurrent: boolean;
 
 	const memory = memoryBalances();
@@ -123,12 +123,12 @@ describe("the wallet", () => {
 		requestID: `request-${offset}`,
 		ctx: { call }
 	});
-	/** The record of a purchase of ours: by the time that it is on the topic Postgres knows of it. */
+	/** The record of our own purchase: it is in Postgres before it is on the topic. */
 	const purchase = (user_id: string, seq: number, total_cents: number) => {
 		if (seq > (bought.get(user_id)?.seq ?? 0)) bought.set(user_id, { seq, total_cents });
 		return received({ user_id, amount: 1 }, { seq: String(seq), total_cents: String(total_cents) });
 	};
-	/** Hands a batch over as the topics mixin does. */
+	/** Calls the handler with a batch, as the topics mixin does. */
 	const deliver = (...batch: Received<unknown>[]): Promise<{ duplicates: number }> => {
 		const { user_purchase } = (
 			service.schema as unknown as { topics: { user_purchase: { batch: (batch: object) => Promise<never> } } }
@@ -143,11 +143,11 @@ describe("the wallet", () => {
 		});
 	};
 	const totalOf = async (user_id: string) => (await call("wallet.getBalance", { user_id })).balances.total;
-	/** Waits until the store answers for a user by itself. */
+	/** Waits until the store has confirmed a user. */
 	const confirmed = (user_id: string) =>
 		eventually(async () => assert.ok((await memory.read([user_id])).totalsCents[0]), "the store to answer for the user");
 
-	it("answers 0 for who never bought, by both names, and keeps nothing of them", async () => {
+	it("returns 0 for a user without purchases, by both action names, and stores nothing", async () => {
 		const user_id = randomUUID();
 		assert.deepEqual(await call("wallet.getBalance", { user_id }), { balances: { total: 0 } });
 		assert.deepEqual(await call("wallet.getTotalSpent", { user_id }), { balances: { total: 0 } });
@@ -155,7 +155,7 @@ describe("the wallet", () => {
 		assert.deepEqual((await memory.read([user_id])).totalsCents, [undefined]);
 	});
 
-	it("looks up whom the store does not know, and tells the store", async () => {
+	it("reads a user that the store does not know from Postgres, and confirms it in the store", async () => {
 		const user_id = randomUUID();
 		bought.set(user_id, { seq: 3, total_cents: 4999 });
 		assert.equal(await totalOf(user_id), 49.99);
@@ -164,7 +164,7 @@ describe("the wallet", () => {
 		assert.equal(await totalOf(user_id), 49.99);
 	});
 
-	it("answers from Postgres while the store is away, and from the store again when it is back", async () => {
+	it("reads from Postgres while the store is unavailable, and from the store afterwards", async () => {
 		const user_id = randomUUID();
 		await deliver(purchase(user_id, 1, 100));
 		await confirmed(user_id);
@@ -175,7 +175,7 @@ describe("the wallet", () => {
 		assert.equal(await totalOf(user_id), 1);
 	});
 
-	it("answers UNAVAILABLE and never 0 when nobody can say", async () => {
+	it("rejects with UNAVAILABLE, and never returns 0, when neither is available", async () => {
 		const user_id = randomUUID();
 		away.purchases = true;
 		await assert.rejects(totalOf(user_id), { type: "UNAVAILABLE", code: 503 });
@@ -183,12 +183,12 @@ describe("the wallet", () => {
 		await assert.rejects(totalOf(user_id), { type: "UNAVAILABLE", code: 503 });
 	});
 
-	it("shares one read of the store among those who ask at the same moment", async () => {
+	it("shares one read of the store between concurrent calls", async () => {
 		await Promise.all(Array.from({ length: 100 }, () => totalOf(randomUUID())));
 		assert.ok(storeReads <= 2, `${storeReads} reads`);
 	});
 
-	it("shows the newest total of each user once a batch, with its version and the request that set it off", async () => {
+	it("publishes the newest total of each user once for each batch, with its version and request id", async () => {
 		const [ann, bob] = [randomUUID(), randomUUID()];
 		const batch = [purchase(ann, 1, 4999), purchase(bob, 8, 10), purchase(ann, 2, 9998)];
 		assert.deepEqual(await deliver(...batch), { duplicates: 0 });
@@ -202,7 +202,7 @@ describe("the wallet", () => {
 		await Promise.all([confirmed(ann), confirmed(bob)]);
 	});
 
-	it("answers for who has bought without asking Postgres, and without ever having been asked before", async () => {
+	it("returns a consumed total without reading Postgres, also at the first read", async () => {
 		const user_id = randomUUID();
 		await deliver(purchase(user_id, 1, 4999));
 		await confirmed(user_id);
@@ -213,14 +213,14 @@ describe("the wallet", () => {
 		assert.equal(lookups, 1);
 	});
 
-	it("does not answer with an old total when its record comes again after a restart", async () => {
+	it("does not return an old total when its record is redelivered after a restart", async () => {
 		const user_id = randomUUID();
 		const [first] = [purchase(user_id, 1, 100), purchase(user_id, 2, 200)];
 		await deliver(first!);
 		assert.equal(await totalOf(user_id), 2);
 	});
 
-	it("counts nothing twice when a batch comes again, and shows it again", async () => {
+	it("counts nothing twice when a batch is redelivered, and publishes again", async () => {
 		const user_id = randomUUID();
 		const batch = [purchase(user_id, 1, 100), purchase(user_id, 2, 200)];
 		await deliver(...batch);
@@ -233,7 +233,7 @@ describe("the wallet", () => {
 		);
 	});
 
-	it("tells what others have told meanwhile last, if it was held up until the partition was theirs", async () => {
+	it("publishes the newest total last, also when the partition was revoked while it published", async () => {
 		const user_id = randomUUID();
 		const [old, newer] = [purchase(user_id, 1, 100), purchase(user_id, 2, 200)];
 		meanwhile = async () => {
@@ -252,7 +252,7 @@ describe("the wallet", () => {
 		);
 	});
 
-	it("counts what it has missed", async () => {
+	it("counts missed versions", async () => {
 		const user_id = randomUUID();
 		const missed = () =>
 			(broker.metrics.getMetric("plaza.wallet.missed") as unknown as { get(): { value: number } | null }).get()?.value ?? 0;
@@ -263,7 +263,7 @@ describe("the wallet", () => {
 		assert.equal(await totalOf(user_id), 5);
 	});
 
-	it("does not count as handled what the store, or the topic of balances, has not taken", async () => {
+	it("fails the batch when the store or the topic of balances rejects it", async () => {
 		for (const what of ["store", "topics"] as const) {
 			away[what] = true;
 			await assert.rejects(deliver(purchase(randomUUID(), 1, 100)), { type: "UNAVAILABLE" });
@@ -271,7 +271,7 @@ describe("the wallet", () => {
 		}
 	});
 
-	it("has a purchase from elsewhere recorded, and counts it when it comes back with its total", async () => {
+	it("records a foreign purchase, and counts it when it returns with its total", async () => {
 		const user_id = randomUUID();
 		const nameless = received({ user_id, amount: 1 });
 		const moved = received(
@@ -293,13 +293,13 @@ describe("the wallet", () => {
 		assert.equal(recorded.length, 3);
 	});
 
-	it("refuses a purchase from elsewhere that contradicts what was recorded", async () => {
+	it("rejects a foreign purchase that contradicts a recorded one", async () => {
 		const user_id = randomUUID();
 		await deliver(received({ id: "once", user_id, amount: 1 }));
 		await assert.rejects(deliver(received({ id: "once", user_id, amount: 2 })), { type: "CONFLICT", code: 409 });
 	});
 
-	it("answers the same over gRPC, and refuses ids that are none as INVALID_ARGUMENT", async t => {
+	it("returns the same over gRPC, and rejects invalid ids with INVALID_ARGUMENT", async t => {
 		const { port } = (service as unknown as { grpc: { port: number } }).grpc;
 		const client = grpcClient(`127.0.0.1:${port}`);
 		t.after(() => client.close());

@@ -7,9 +7,9 @@ import type { BalanceStore, Raised } from "./wallet.store.ts";
 
 const MISSED = "plaza.wallet.missed";
 
-/** What everybody has spent, kept at hand: brought up to date by the topic of purchases, answered over gRPC and the broker. */
+/** The total that each user has spent: consumes the topic of purchases, keeps the totals in a balance store, and answers reads from it. */
 export const wallet = (store: BalanceStore, mixins: Partial<ServiceSchema>[] = []) => {
-	// Reads that arrive in one turn, or while so many batches are under way that the store is busy, share a batch.
+	// Reads of one event loop turn share a batch; while `concurrency` batches are running, further reads wait and share the next batch.
 	const read = microBatch(
 		async (users: string[]) => {
 			const { totalsCents, generation } = await store.read(users);
@@ -24,27 +24,27 @@ export const wallet = (store: BalanceStore, mixins: Partial<ServiceSchema>[] = [
 		mixins,
 
 		methods: {
-			/** From the store; what it does not answer for is looked up where purchases are, and the store is told. */
+			/** The total in cents, from the store; totals that the store has not confirmed are read from purchase (Postgres) and confirmed in the store. */
 			async centsOf(user_id: string, ctx: Caller): Promise<number> {
 				const { cents, generation } = await read(user_id).catch((error: Error) => {
 					if (!isStoreUnavailable)
-						this.logger.warn(`the balance store does not answer (${error.message}): balances come from Postgres`);
+						this.logger.warn(`the balance store is unavailable (${error.message}); reading balances from Postgres`);
 					isStoreUnavailable = true;
 					return { cents: undefined, generation: undefined };
 				});
 				if (isStoreUnavailable && generation !== undefined) {
 					isStoreUnavailable = false;
-					this.logger.info("balances come from the balance store again");
+					this.logger.info("the balance store is available again");
 				}
 				if (cents !== undefined) return cents;
 
 				const total = await ctx.call("purchase.total", { user_id }).catch(unavailableAs("the wallet's store"));
-				// Of those who never bought nothing is kept, or anybody could fill the store by asking. What fails here is made good by the next read.
+				// Users without purchases are not stored, or reads of invented ids could fill the store. If this write fails, the next read repeats it.
 				if (total.seq > 0 && generation !== undefined) store.confirm([{ user_id, ...total }], generation).catch(() => {});
 				return total.total_cents;
 			},
 
-			/** What the store holds of those concerned. */
+			/** Publishes the totals that the store holds now for the users of these changes. */
 			async publishTotals(changes: Change<Received<unknown>>[], raised: Raised[]) {
 				await Promise.all(
 					changes.map(({ entry: { user_id }, newest: { requestID } }, index) => {
@@ -73,15 +73,15 @@ export const wallet = (store: BalanceStore, mixins: Partial<ServiceSchema>[] = [
 			user_purchase: {
 				async batch({ received, partition, isCurrent }) {
 					const ours = [];
-					const elsewhere = [];
+					const foreign = [];
 					for (const source of received) {
 						const total = totalOf(source.record.headers);
 						if (total) ours.push({ user_id: source.message.user_id, total, source });
-						else elsewhere.push(source);
+						else foreign.push(source);
 					}
-					// It comes back with a total once it is recorded, and counts then.
+					// Recording publishes the purchase again, with a total in its headers: only that message raises the total.
 					const answers = await Promise.all(
-						elsewhere.map(({ message, record, ctx }) =>
+						foreign.map(({ message, record, ctx }) =>
 							ctx.call("purchase.record", { ...message, id: purchaseIDOf(message.id, record) })
 						)
 					);
@@ -98,16 +98,16 @@ export const wallet = (store: BalanceStore, mixins: Partial<ServiceSchema>[] = [
 						this.logger.debug("total updated", { ...entry, before, requestID: newest.requestID });
 						if (missed > 0) this.broker.metrics.increment(MISSED, {}, missed);
 						if (missed > 0) this.logger.debug("versions missed", { ...entry, before, missed });
-						// Not waited for: if it cannot be had now, whoever reads next has it looked up.
+						// Not awaited: if confirming fails now, the next read does it.
 						if (!isConfirmed) this.centsOf(entry.user_id, newest.ctx).catch(() => {});
 					}
-					// Also for what was known already: a screen may have missed it.
+					// Also after a redelivery: the process may have died before it published.
 					await this.publishTotals(changes, raised);
-					// Held up until the partition was another's, we may have told an older total after it told a newer one: what is told last must be the newest.
+					// The partition was revoked while we published: re-read and republish until ours is the newest.
 					while (!isCurrent()) {
-						const told = raised;
+						const published = raised;
 						raised = await store.raise(entries);
-						if (raised.every(({ newest }, index) => newest.seq === told[index]!.newest.seq)) break;
+						if (raised.every(({ newest }, index) => newest.seq === published[index]!.newest.seq)) break;
 						await this.publishTotals(changes, raised);
 					}
 					return { duplicates };

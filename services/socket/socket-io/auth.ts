@@ -58,7 +58,7 @@ export function socketIoAuth({ guests, isTrusted }: SocketIoAuthOptions) {
 		if (!peer) throw tooManySockets();
 		if (token === undefined || token === null) {
 			if (guests) return undefined;
-			throw unauthorized("Guests are not let in here: sign in, and send your token");
+			throw unauthorized("Guests are not allowed here: sign in and send your token");
 		}
 		if (typeof token !== "string") throw unauthorized("This token is not valid");
 		const identity = await caller.call("users.authenticate", { token });
