@@ -84,14 +84,14 @@ describe("a log line", () => {
 		const error = Object.assign(new Error(`Bearer ${jwt}`, { cause }), { code: 7, authorization: "Basic x" });
 		const [line] = lines(error);
 		for (const hidden of ["ann@", "t0ken", "eyJ", "Basic x"]) assert.ok(!line!.includes(hidden), line);
-		for (const shown of [
+		for (const printed of [
 			"Error: Bearer [secret]",
 			"redact.test.ts",
 			"code: 7",
 			"TypeError: [e-mail] is taken",
 			"token: '[secret]'"
 		])
-			assert.ok(line!.includes(shown), line);
+			assert.ok(line!.includes(printed), line);
 	});
 
 	it("handles circular references and calls no getter", () => {

@@ -26,7 +26,7 @@ for (const name of Object.keys(process.env))
 		delete process.env[name];
 
 const root = (path: string) => join(import.meta.dirname, "..", path);
-// config.ts has refused names that no service has.
+// runtime/config.ts has rejected unknown names.
 const services = withDependencies(config.services as ServiceName[]).map(name => root(`services/${name}`));
 await new Runner().start([
 	...process.argv.slice(0, 2),

@@ -45,8 +45,8 @@ describe("npm run deadletters", () => {
 		});
 
 	it("says in one line that Kafka is unavailable, at which address and what to do, and exits with 1", async () => {
-		const [nobody] = await freePorts(1);
-		const where = `127.0.0.1:${nobody}`;
+		const [unusedPort] = await freePorts(1);
+		const where = `127.0.0.1:${unusedPort}`;
 		const { code, out, err } = await runCommand(COMMAND, ["list"], { PROFILE: "cluster", KAFKA_BROKERS: where });
 		assert.deepEqual([code, out], [1, ""]);
 		assert.match(err, new RegExp(`^Kafka at ${where} .*KAFKA_BROKERS\n$`));
@@ -93,8 +93,8 @@ describe("npm run deadletters", () => {
 		await system!.stop();
 
 		assert.match((await command("replay", "user_purchase")).out, /replayed 1 of 3 dead letters/);
-		const shown = JSON.parse((await command("show", "user_purchase", "--json")).out);
-		assert.deepEqual(shown.map(({ isReplayed }: { isReplayed: boolean }) => isReplayed).toSorted(), [false, true, true]);
+		const letters = JSON.parse((await command("show", "user_purchase", "--json")).out);
+		assert.deepEqual(letters.map(({ isReplayed }: { isReplayed: boolean }) => isReplayed).toSorted(), [false, true, true]);
 		await start();
 		await eventually(async () => assert.equal(await total(other), 1.5), "the other purchase to count");
 		assert.equal(await total(user_id), 49.99);

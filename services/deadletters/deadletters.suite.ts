@@ -113,9 +113,9 @@ export const deadlettersSuite = (name: string, open: () => Promise<{ log: TopicL
 			assert.deepEqual([after.letters, after.replayed], [0, 250]);
 			await updateMetrics(broker);
 			for (const one of [faulty, "other"]) {
-				const value = (figure: string) =>
+				const value = (metric: string) =>
 					(
-						broker.metrics.getMetric(`topics.${figure}`)!.snapshot() as unknown as {
+						broker.metrics.getMetric(`topics.${metric}`)!.snapshot() as unknown as {
 							value: number;
 							labels: { group: string };
 						}[]

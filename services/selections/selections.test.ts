@@ -113,9 +113,9 @@ describe("the selections service", () => {
 		const picks = ["d", "a", "d", "d"].map(name => ({ name, id: randomUUID(), user_id }));
 		await put(...picks, { name: "d", id: randomUUID(), user_id: other });
 		await published(other, 1);
-		const told = (await published(user_id, 2)).map(({ message }) => message);
-		assert.deepEqual(told.map(({ name }) => name).sort(), ["a", "d"]);
-		assert.equal(told.find(({ name }) => name === "d")?.count, before + 4);
+		const messages = (await published(user_id, 2)).map(({ message }) => message);
+		assert.deepEqual(messages.map(({ name }) => name).sort(), ["a", "d"]);
+		assert.equal(messages.find(({ name }) => name === "d")?.count, before + 4);
 	});
 
 	it("counts a pick whose name is no longer configured", async () => {
@@ -132,7 +132,7 @@ describe("the selections service", () => {
 			async () => assert.deepEqual(await sqlSelections(scratch.db.knex).counts(["a"]), [{ name: "a", count: before + 1 }]),
 			"the pick to be stored"
 		);
-		assert.equal((await published(user_id, 0)).length, 0, "told before the read side knows");
+		assert.equal((await published(user_id, 0)).length, 0, "published before the summary is raised");
 		broker.createService(summary);
 		assert.equal((await published(user_id, 1))[0]?.message.count, before + 1);
 		assert.equal(await countOf("a"), before + 2);

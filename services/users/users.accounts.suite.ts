@@ -4,7 +4,7 @@ import { after, before, describe, it } from "node:test";
 import { isAccountID } from "../../contract/id.ts";
 import type { Scratch } from "../../test/scratch.ts";
 import { signInLimits } from "./users.limits.ts";
-import { freshEmail, type Nodes, openNodes, PASSWORD, REFUSED } from "./users.nodes.fixture.ts";
+import { freshEmail, type Nodes, openNodes, PASSWORD, UNAUTHORIZED } from "./users.nodes.fixture.ts";
 
 const CONFLICT = { code: 409, type: "CONFLICT" };
 
@@ -31,7 +31,7 @@ export const accountsSuite = (where: string, open: () => Promise<Scratch>) =>
 						createdAt: ""
 					}
 				);
-				const { id, role, expiresAtMs } = await nodes.other.whoHas(token);
+				const { id, role, expiresAtMs } = await nodes.other.identityOf(token);
 				assert.deepEqual([id, role, new Date(expiresAtMs).toISOString()], [user.id, "user", expiresAt]);
 			});
 
@@ -85,29 +85,29 @@ export const accountsSuite = (where: string, open: () => Promise<Scratch>) =>
 				for (const text of [email, email.toUpperCase(), ` ${email}`])
 					assert.equal((await nodes.other.login(text)).user.id, user.id);
 				for (const password of [PASSWORD.toUpperCase(), ` ${PASSWORD}`, `${PASSWORD} `, `${PASSWORD}\u0000`, "", "\ud800"])
-					await assert.rejects(nodes.one.login(email, password), REFUSED);
+					await assert.rejects(nodes.one.login(email, password), UNAUTHORIZED);
 			});
 
 			it("is rejected with the same message for a wrong address and a wrong password", async () => {
 				const { email } = await nodes.registered();
-				const refusal = async (text: string) => {
+				const errorOf = async (text: string) => {
 					const error: Error = await nodes.one.login(text, "a wrong password").then(
-						() => assert.fail("let in"),
-						refused => refused
+						() => assert.fail("signed in"),
+						error => error
 					);
 					return { ...error, message: error.message, stack: "" };
 				};
-				const known = await refusal(email);
+				const known = await errorOf(email);
 				assert.ok("type" in known && known.type === "UNAUTHORIZED");
 				for (const text of [freshEmail(), "no address", "", "a\u0000b@example.org", "\udc00@example.org"])
-					assert.deepEqual(await refusal(text), known, text);
+					assert.deepEqual(await errorOf(text), known, text);
 			});
 
 			it("hashes the password whether or not there is an account, so that both take as long", async () => {
 				const { email } = await nodes.registered();
 				const takes = async (text: string) => {
 					const startedAtMs = performance.now();
-					await assert.rejects(nodes.one.login(text, "a wrong password"), REFUSED);
+					await assert.rejects(nodes.one.login(text, "a wrong password"), UNAUTHORIZED);
 					return performance.now() - startedAtMs;
 				};
 				const [known, unknown]: [number[], number[]] = [[], []];
@@ -123,7 +123,7 @@ export const accountsSuite = (where: string, open: () => Promise<Scratch>) =>
 			it("opens a new session each time", async () => {
 				const { email, token } = await nodes.registered();
 				const again = await nodes.one.login(email);
-				assert.notEqual((await nodes.one.whoHas(token)).session, (await nodes.one.whoHas(again.token)).session);
+				assert.notEqual((await nodes.one.identityOf(token)).session, (await nodes.one.identityOf(again.token)).session);
 			});
 
 			it("is rejected with the time to wait after twenty failures, also with the right password, but not from another address", async () => {
@@ -132,7 +132,7 @@ export const accountsSuite = (where: string, open: () => Promise<Scratch>) =>
 				const ends = await Promise.allSettled(
 					Array.from({ length: 40 }, (_, n) => (n % 2 ? nodes.one : nodes.other).login(email, "a wrong password", stranger))
 				);
-				const types = ends.map(end => (end.status === "rejected" ? end.reason.type : "let in"));
+				const types = ends.map(end => (end.status === "rejected" ? end.reason.type : "signed in"));
 				assert.equal(types.filter(type => type === "UNAUTHORIZED").length, 20);
 				assert.equal(types.filter(type => type === "TOO_MANY_REQUESTS").length, 20);
 				await assert.rejects(
@@ -142,7 +142,7 @@ export const accountsSuite = (where: string, open: () => Promise<Scratch>) =>
 				assert.ok((await nodes.one.login(email)).token);
 			});
 
-			it("stays possible for the owner from an earlier address, whatever is guessed from other addresses", async () => {
+			it("stays possible for the owner from an earlier address, whatever passwords are tried from other addresses", async () => {
 				const { email } = await nodes.registered();
 				const { takeSignIn: signIn } = signInLimits(nodes.limits);
 				for (let n = 0; n < 200; n++)
@@ -163,7 +163,7 @@ export const accountsSuite = (where: string, open: () => Promise<Scratch>) =>
 				const { user } = await nodes.one.call("users.create", { email, password: PASSWORD, role: "admin" });
 				assert.deepEqual([user.role, user.name], ["admin", email.split("@")[0]]);
 				const { token } = await nodes.other.login(email);
-				assert.equal((await nodes.other.whoHas(token)).role, "admin");
+				assert.equal((await nodes.other.identityOf(token)).role, "admin");
 			});
 
 			it("finds an account by its address in any case", async () => {

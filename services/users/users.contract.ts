@@ -7,7 +7,7 @@ const CONTROL = /\p{Cc}/u;
 
 /**
  * Rejects what is not an e-mail address; only a message to it could prove that it exists. The ASCII characters of a domain are letters, digits, -
- * and dots only: others that the host of a URL may have (`%41`, `/`, `:80`) would be normalised away, so that two texts became one address.
+ * and dots only: others that the host of a URL may have (`%41`, `/`, `:80`) would be normalised, so that two texts became one address.
  */
 const EMAIL = /^[^\s@"\p{Cc}]{1,64}@(?:[^\s\p{Cc}!-,./:-@[-`{-~]+\.)+[^\s\p{Cc}!-@[-`{-~][^\s\p{Cc}!-,./:-@[-`{-~]+$/u;
 

@@ -16,9 +16,9 @@ describe("npm run user:create on the cluster", () => {
 	});
 
 	it("needs only Postgres, and creates missing tables", async () => {
-		const [nobody] = await freePorts(1);
-		const away = { KAFKA_BROKERS: `127.0.0.1:${nobody}`, REDIS_URL: `redis://127.0.0.1:${nobody}` };
-		const env = { PROFILE: "cluster", DATABASE_URL: opened.url as string, ...away };
+		const [unusedPort] = await freePorts(1);
+		const unreachable = { KAFKA_BROKERS: `127.0.0.1:${unusedPort}`, REDIS_URL: `redis://127.0.0.1:${unusedPort}` };
+		const env = { PROFILE: "cluster", DATABASE_URL: opened.url as string, ...unreachable };
 		const email = `${fresh("ann")}@example.org`;
 		const create = () => userCreate(env, ["--email", email, "--admin"], "correct horse battery\n");
 		const { code, out, err } = await create();

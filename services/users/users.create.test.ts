@@ -93,9 +93,9 @@ describe("npm run user:create", () => {
 			stdio: "pipe"
 		});
 		t.after(() => terminal.kill("SIGKILL"));
-		let shown = "";
+		let output = "";
 		terminal.stdout.setEncoding("utf8").on("data", part => {
-			shown += part;
+			output += part;
 		});
 		const failed = new Promise<Error>(resolve => terminal.once("error", resolve));
 		const ended = new Promise<number | null>(resolve => terminal.once("close", resolve));
@@ -104,12 +104,12 @@ describe("npm run user:create", () => {
 			new Promise<true>(resolve => terminal.once("spawn", () => resolve(true)))
 		]);
 		if (!isThere) return t.skip("script is not installed");
-		await eventually(() => assert.match(shown, /Password: $/), "the first prompt");
+		await eventually(() => assert.match(output, /Password: $/), "the first prompt");
 		terminal.stdin.write(`${PASSWORD}x\u007f\r`);
-		await eventually(() => assert.match(shown, /Repeat the password: $/), "the second prompt");
+		await eventually(() => assert.match(output, /Repeat the password: $/), "the second prompt");
 		terminal.stdin.write(`${PASSWORD}\r`);
-		assert.equal(await ended, 0, shown);
-		assert.match(shown, new RegExp(`${email} .*acct_`));
-		assert.ok(!shown.includes(PASSWORD));
+		assert.equal(await ended, 0, output);
+		assert.match(output, new RegExp(`${email} .*acct_`));
+		assert.ok(!output.includes(PASSWORD));
 	});
 });

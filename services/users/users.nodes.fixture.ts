@@ -14,7 +14,7 @@ import { sqlUsers, type UserStore } from "./users.store.ts";
 import { users } from "./users.ts";
 
 export const PASSWORD = "correct horse battery";
-export const REFUSED = { code: 401, type: "UNAUTHORIZED" };
+export const UNAUTHORIZED = { code: 401, type: "UNAUTHORIZED" };
 
 /** The meta that the gateway sets on a call. */
 interface CallMeta {
@@ -31,7 +31,7 @@ const client = (broker: ServiceBroker) => {
 		login: (email: string, password = PASSWORD, from: CallMeta = {}) => call("users.login", { email, password }, meta(from)),
 		refresh: (refreshToken?: string) => call("users.refresh", { refreshToken }),
 		logout: (refreshToken?: string, from: CallMeta = {}) => call("users.logout", { refreshToken }, meta(from)),
-		whoHas: (token: string) => call("users.authenticate", { token })
+		identityOf: (token: string) => call("users.authenticate", { token })
 	};
 };
 

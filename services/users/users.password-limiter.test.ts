@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { passwordLimiter } from "./users.password-limiter.ts";
 
-const AWAY = { code: 503, type: "UNAVAILABLE" };
+const UNAVAILABLE = { code: 503, type: "UNAVAILABLE" };
 const held = () => {
 	const { promise, resolve } = Promise.withResolvers<void>();
 	return { work: () => promise, finish: resolve };
@@ -10,7 +10,7 @@ const held = () => {
 
 describe("the password limiter", () => {
 	it("bounds the concurrency, and runs work in the order of the calls", async () => {
-		const inTurn = passwordLimiter({ concurrency: 2, maxWaiting: 100, maxWaitMs: 60_000 });
+		const limit = passwordLimiter({ concurrency: 2, maxWaiting: 100, maxWaitMs: 60_000 });
 		let [underWay, most] = [0, 0];
 		const order: number[] = [];
 		const work = async (n: number) => {
@@ -19,7 +19,7 @@ describe("the password limiter", () => {
 			await new Promise(setImmediate);
 			underWay--;
 		};
-		await Promise.all(Array.from({ length: 20 }, (_, n) => inTurn(() => work(n))));
+		await Promise.all(Array.from({ length: 20 }, (_, n) => limit(() => work(n))));
 		assert.equal(most, 2);
 		assert.deepEqual(
 			order,
@@ -28,33 +28,33 @@ describe("the password limiter", () => {
 	});
 
 	it("continues after work that failed", async () => {
-		const inTurn = passwordLimiter({ concurrency: 1, maxWaiting: 100, maxWaitMs: 60_000 });
-		const fail = () => inTurn(() => Promise.reject(new Error("no")));
-		await Promise.all([assert.rejects(fail()), assert.rejects(fail()), inTurn(async () => {})]);
+		const limit = passwordLimiter({ concurrency: 1, maxWaiting: 100, maxWaitMs: 60_000 });
+		const fail = () => limit(() => Promise.reject(new Error("no")));
+		await Promise.all([assert.rejects(fail()), assert.rejects(fail()), limit(async () => {})]);
 	});
 
 	it("rejects when the queue is full", async () => {
-		const inTurn = passwordLimiter({ concurrency: 1, maxWaiting: 1, maxWaitMs: 60_000 });
+		const limit = passwordLimiter({ concurrency: 1, maxWaiting: 1, maxWaitMs: 60_000 });
 		const { work, finish } = held();
-		const taken = [inTurn(work), inTurn(work)];
-		await assert.rejects(inTurn(work), AWAY);
+		const taken = [limit(work), limit(work)];
+		await assert.rejects(limit(work), UNAVAILABLE);
 		finish();
 		await Promise.all(taken);
-		await inTurn(work);
+		await limit(work);
 	});
 
 	it("rejects after the longest wait, without running the work", async () => {
-		const inTurn = passwordLimiter({ concurrency: 1, maxWaiting: 10, maxWaitMs: 1 });
+		const limit = passwordLimiter({ concurrency: 1, maxWaiting: 10, maxWaitMs: 1 });
 		const { work, finish } = held();
-		const first = inTurn(work);
+		const first = limit(work);
 		let isDone = false;
-		const late = inTurn(async () => {
+		const late = limit(async () => {
 			isDone = true;
 		});
-		await assert.rejects(late, AWAY);
+		await assert.rejects(late, UNAVAILABLE);
 		finish();
 		await first;
-		await inTurn(async () => {});
+		await limit(async () => {});
 		assert.equal(isDone, false);
 	});
 });

@@ -5,7 +5,7 @@ import { eventually } from "../../test/client.ts";
 import type { Scratch } from "../../test/scratch.ts";
 import type { SignedIn } from "./users.contract.ts";
 import { forgedTokens } from "./users.forged.fixture.ts";
-import { freshEmail, type Nodes, openNodes, REFUSED } from "./users.nodes.fixture.ts";
+import { freshEmail, type Nodes, openNodes, UNAUTHORIZED } from "./users.nodes.fixture.ts";
 import { tokens } from "./users.tokens.ts";
 
 export const sessionsSuite = (where: string, open: () => Promise<Scratch>) =>
@@ -23,7 +23,7 @@ export const sessionsSuite = (where: string, open: () => Promise<Scratch>) =>
 				for (let n = 0; n < 3; n++) {
 					const next = await (n % 2 ? nodes.one : nodes.other).refresh(refreshToken);
 					assert.equal(next.user.id, user.id);
-					assert.equal((await nodes.one.whoHas(next.token)).id, user.id);
+					assert.equal((await nodes.one.identityOf(next.token)).id, user.id);
 					assert.notEqual(next.refreshToken, refreshToken);
 					refreshToken = next.refreshToken as string;
 				}
@@ -33,15 +33,15 @@ export const sessionsSuite = (where: string, open: () => Promise<Scratch>) =>
 				const [stolen, bystander] = [await nodes.registered(), await nodes.registered()];
 				const elsewhere = await nodes.one.login(stolen.email);
 				const next = await nodes.one.refresh(stolen.refreshToken);
-				await nodes.other.whoHas(next.token);
-				await assert.rejects(nodes.one.refresh(stolen.refreshToken), REFUSED);
-				for (const token of [stolen.token, next.token]) await assert.rejects(nodes.one.whoHas(token), REFUSED);
+				await nodes.other.identityOf(next.token);
+				await assert.rejects(nodes.one.refresh(stolen.refreshToken), UNAUTHORIZED);
+				for (const token of [stolen.token, next.token]) await assert.rejects(nodes.one.identityOf(token), UNAUTHORIZED);
 				await eventually(
-					() => Promise.all([stolen.token, next.token].map(token => assert.rejects(nodes.other.whoHas(token), REFUSED))),
+					() => Promise.all([stolen.token, next.token].map(token => assert.rejects(nodes.other.identityOf(token), UNAUTHORIZED))),
 					"the other node to know"
 				);
-				await assert.rejects(nodes.other.refresh(next.refreshToken), REFUSED);
-				for (const { token } of [bystander, elsewhere]) await nodes.other.whoHas(token);
+				await assert.rejects(nodes.other.refresh(next.refreshToken), UNAUTHORIZED);
+				for (const { token } of [bystander, elsewhere]) await nodes.other.identityOf(token);
 				await nodes.other.refresh(bystander.refreshToken);
 			});
 
@@ -53,11 +53,13 @@ export const sessionsSuite = (where: string, open: () => Promise<Scratch>) =>
 				const won = ends.filter(end => end.status === "fulfilled");
 				assert.equal(won.length, 1);
 				for (const end of ends) if (end.status === "rejected") assert.equal(end.reason.type, "UNAUTHORIZED");
-				await assert.rejects(nodes.one.refresh(won[0]?.value.refreshToken), REFUSED);
+				await assert.rejects(nodes.one.refresh(won[0]?.value.refreshToken), UNAUTHORIZED);
 				await eventually(
 					() =>
 						Promise.all(
-							[nodes.one, nodes.other].map(({ whoHas }) => assert.rejects(whoHas(won[0]?.value.token as string), REFUSED))
+							[nodes.one, nodes.other].map(({ identityOf }) =>
+								assert.rejects(identityOf(won[0]?.value.token as string), UNAUTHORIZED)
+							)
 						),
 					"both nodes to know"
 				);
@@ -65,17 +67,17 @@ export const sessionsSuite = (where: string, open: () => Promise<Scratch>) =>
 
 			it("is invalid after its session has expired, and ends no other session", async () => {
 				const { refreshToken, token } = await nodes.registered();
-				const { session } = await nodes.one.whoHas(token);
+				const { session } = await nodes.one.identityOf(token);
 				await nodes
 					.knex("sessions")
 					.where({ id: session })
 					.update({ expires_at: nodes.knex.raw("now() - interval '1 ms'") });
-				await assert.rejects(nodes.one.refresh(refreshToken), REFUSED);
+				await assert.rejects(nodes.one.refresh(refreshToken), UNAUTHORIZED);
 			});
 
 			it("must be given and valid", async () => {
 				for (const token of [undefined, "", "x", (await nodes.registered()).token])
-					await assert.rejects(nodes.one.refresh(token), REFUSED);
+					await assert.rejects(nodes.one.refresh(token), UNAUTHORIZED);
 			});
 		});
 
@@ -84,30 +86,30 @@ export const sessionsSuite = (where: string, open: () => Promise<Scratch>) =>
 				const { email, token, refreshToken } = await nodes.registered();
 				const elsewhere = await nodes.one.login(email);
 				assert.deepEqual(await nodes.one.logout(refreshToken), { ended: true });
-				await assert.rejects(nodes.one.whoHas(token), REFUSED);
-				await eventually(() => assert.rejects(nodes.other.whoHas(token), REFUSED), "the other node to know");
-				await assert.rejects(nodes.one.refresh(refreshToken), REFUSED);
-				await nodes.other.whoHas(elsewhere.token);
+				await assert.rejects(nodes.one.identityOf(token), UNAUTHORIZED);
+				await eventually(() => assert.rejects(nodes.other.identityOf(token), UNAUTHORIZED), "the other node to know");
+				await assert.rejects(nodes.one.refresh(refreshToken), UNAUTHORIZED);
+				await nodes.other.identityOf(elsewhere.token);
 				assert.deepEqual(await nodes.one.logout(refreshToken), { ended: false });
 			});
 
 			it("with only the access token, or with an invalid refresh token, ends the caller's session", async () => {
 				for (const refreshToken of [undefined, "nonsense"]) {
 					const { token } = await nodes.registered();
-					const caller = await nodes.one.whoHas(token);
+					const caller = await nodes.one.identityOf(token);
 					assert.deepEqual(await nodes.one.logout(refreshToken, { caller }), { ended: true });
-					await assert.rejects(nodes.one.whoHas(token), REFUSED);
+					await assert.rejects(nodes.one.identityOf(token), UNAUTHORIZED);
 				}
 			});
 
 			it("is rejected without either token", async () => {
 				for (const token of [undefined, "nonsense", (await nodes.registered()).token])
-					await assert.rejects(nodes.one.logout(token), REFUSED);
+					await assert.rejects(nodes.one.logout(token), UNAUTHORIZED);
 			});
 
 			it("makes users.revoked return the session", async () => {
 				const [gone, stays] = [await nodes.registered(), await nodes.registered()];
-				const sessions = await Promise.all([gone, stays].map(async ({ token }) => (await nodes.one.whoHas(token)).session));
+				const sessions = await Promise.all([gone, stays].map(async ({ token }) => (await nodes.one.identityOf(token)).session));
 				await nodes.one.logout(gone.refreshToken);
 				assert.deepEqual(await nodes.one.call("users.revoked", { sessions }), [sessions[0]]);
 				await eventually(
@@ -120,39 +122,39 @@ export const sessionsSuite = (where: string, open: () => Promise<Scratch>) =>
 		describe("a token", () => {
 			it("returns its account", async () => {
 				const { user, token } = await nodes.registered();
-				const caller = await nodes.other.whoHas(token);
+				const caller = await nodes.other.identityOf(token);
 				assert.deepEqual(await nodes.other.call("users.me", {}, { meta: { caller } }), { user });
-				await assert.rejects(nodes.one.call("users.me", {}), REFUSED);
+				await assert.rejects(nodes.one.call("users.me", {}), UNAUTHORIZED);
 			});
 
 			it("of a deleted account is rejected", async () => {
 				const { user, token, refreshToken } = await nodes.registered();
-				const caller = await nodes.one.whoHas(token);
+				const caller = await nodes.one.identityOf(token);
 				await nodes.knex("users").where({ id: user.id }).delete();
-				await assert.rejects(nodes.one.call("users.me", {}, { meta: { caller } }), REFUSED);
-				await assert.rejects(nodes.one.refresh(refreshToken), REFUSED);
+				await assert.rejects(nodes.one.call("users.me", {}, { meta: { caller } }), UNAUTHORIZED);
+				await assert.rejects(nodes.one.refresh(refreshToken), UNAUTHORIZED);
 			});
 
 			it("is rejected when forged", async () => {
 				const { token, refreshToken, user } = await nodes.registered();
 				const secret = await nodes.secret();
 				for (const [wrong, forged] of Object.entries(forgedTokens({ token, refreshToken, secret, account: user.id })))
-					await assert.rejects(nodes.one.whoHas(forged), REFUSED, wrong);
-				await nodes.one.whoHas(token);
+					await assert.rejects(nodes.one.identityOf(forged), UNAUTHORIZED, wrong);
+				await nodes.one.identityOf(token);
 			});
 
 			it("is accepted while the store is unavailable, unless its session was revoked before", async () => {
 				const [stays, gone] = [await nodes.registered(), await nodes.registered()];
 				await nodes.one.logout(gone.refreshToken);
-				await eventually(() => assert.rejects(nodes.other.whoHas(gone.token), REFUSED), "the other node to know");
+				await eventually(() => assert.rejects(nodes.other.identityOf(gone.token), UNAUTHORIZED), "the other node to know");
 				await nodes.whileStoreUnavailable(async () => {
-					await nodes.one.whoHas(stays.token);
-					await assert.rejects(nodes.other.whoHas(gone.token), REFUSED);
-					const refused = { code: 503, type: "UNAVAILABLE" };
-					await assert.rejects(nodes.one.login(stays.email), refused);
-					await assert.rejects(nodes.one.register(freshEmail()), refused);
-					await assert.rejects(nodes.one.refresh(stays.refreshToken), refused);
-					await assert.rejects(nodes.one.logout(stays.refreshToken), refused);
+					await nodes.one.identityOf(stays.token);
+					await assert.rejects(nodes.other.identityOf(gone.token), UNAUTHORIZED);
+					const unavailable = { code: 503, type: "UNAVAILABLE" };
+					await assert.rejects(nodes.one.login(stays.email), unavailable);
+					await assert.rejects(nodes.one.register(freshEmail()), unavailable);
+					await assert.rejects(nodes.one.refresh(stays.refreshToken), unavailable);
+					await assert.rejects(nodes.one.logout(stays.refreshToken), unavailable);
 				});
 				await nodes.one.refresh(stays.refreshToken);
 			});
@@ -167,12 +169,12 @@ export const sessionsSuite = (where: string, open: () => Promise<Scratch>) =>
 		it("rejects a token that is signed with another secret", async () => {
 			const identity = { id: (await nodes.registered()).user.id, role: "user", session: "s" } as const;
 			const { token } = await tokens("another secret that is long enough").signAccess(identity);
-			await assert.rejects(nodes.one.whoHas(token), REFUSED);
+			await assert.rejects(nodes.one.identityOf(token), UNAUTHORIZED);
 		});
 
 		it("deletes expired sessions in batches, and keeps the others", async () => {
 			const [ended, alsoEnded, lives] = await Promise.all([nodes.registered(), nodes.registered(), nodes.registered()]);
-			const sessionOf = async ({ token }: SignedIn) => (await nodes.one.whoHas(token)).session;
+			const sessionOf = async ({ token }: SignedIn) => (await nodes.one.identityOf(token)).session;
 			const ids = await Promise.all([ended, alsoEnded].map(sessionOf));
 			const { knex } = nodes;
 			await nodes.store.deleteExpired(1_000);

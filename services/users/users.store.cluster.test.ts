@@ -20,10 +20,10 @@ describe("the account store, while Postgres is too slow", () => {
 		const account = { id: newAccount(), email: freshEmail(), name: "Ann", role: "user", passwordHash: "a hash" } as const;
 		const error: Error = await nodes.store.add(account).then(
 			() => assert.fail("stored"),
-			refused => refused
+			thrown => thrown
 		);
 		assert.equal(error.name, "KnexTimeoutError");
-		const shown = inspect(error, { depth: null });
-		assert.ok(!shown.includes(account.email) && !shown.includes(account.passwordHash), shown);
+		const printed = inspect(error, { depth: null });
+		assert.ok(!printed.includes(account.email) && !printed.includes(account.passwordHash), printed);
 	});
 });

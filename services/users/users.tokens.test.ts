@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { forgedTokens } from "./users.forged.fixture.ts";
 import { tokens } from "./users.tokens.ts";
 
-const REFUSED = { code: 401, type: "UNAUTHORIZED" };
+const UNAUTHORIZED = { code: 401, type: "UNAUTHORIZED" };
 const secret = "a secret of thirty-two bytes or more";
 const account = `acct_${"ab".repeat(16)}`;
 const identity = { id: account, role: "user", session: "session" } as const;
@@ -36,7 +36,7 @@ describe("an access token", () => {
 
 	for (const [wrong, token] of Object.entries(forged))
 		it(`is rejected with the same error when forged: ${wrong}`, () =>
-			assert.rejects(ours.verifyAccess(token), { ...REFUSED, message: "This token is not valid" }));
+			assert.rejects(ours.verifyAccess(token), { ...UNAUTHORIZED, message: "This token is not valid" }));
 
 	it("is rejected when any character is changed", async () => {
 		const { token } = genuine;
@@ -44,7 +44,7 @@ describe("an access token", () => {
 		await fc.assert(
 			fc.asyncProperty(changed, async ({ at, by }) => {
 				const other = token.slice(0, at) + by + token.slice(at + 1);
-				if (other !== token) await assert.rejects(ours.verifyAccess(other), REFUSED);
+				if (other !== token) await assert.rejects(ours.verifyAccess(other), UNAUTHORIZED);
 			}),
 			{ numRuns: 2_000, seed: 1 }
 		);
@@ -61,7 +61,7 @@ describe("an access token", () => {
 			fc.array(part, { maxLength: 6 }).map(parts => parts.join("."))
 		);
 		await fc.assert(
-			fc.asyncProperty(anything, token => assert.rejects(ours.verifyAccess(token), REFUSED)),
+			fc.asyncProperty(anything, token => assert.rejects(ours.verifyAccess(token), UNAUTHORIZED)),
 			{ numRuns: 2_000, seed: 1 }
 		);
 	});
@@ -73,8 +73,8 @@ describe("a refresh token", () => {
 	});
 
 	it("is not accepted as an access token, nor the reverse", async () => {
-		await assert.rejects(ours.verifyAccess(genuine.refreshToken), REFUSED);
-		await assert.rejects(ours.verifyRefresh(genuine.token), REFUSED);
+		await assert.rejects(ours.verifyAccess(genuine.refreshToken), UNAUTHORIZED);
+		await assert.rejects(ours.verifyRefresh(genuine.token), UNAUTHORIZED);
 	});
 
 	it("is rejected when forged in any of the ways for access tokens", async () => {
@@ -84,11 +84,11 @@ describe("a refresh token", () => {
 			([what]) => !/typ of a refresh|audience of refresh|nobody's|guest's|capitals|no role|role that|two roles/.test(what)
 		);
 		assert.ok(wrong.length > 30);
-		for (const [what, text] of wrong) await assert.rejects(ours.verifyRefresh(text), REFUSED, what);
+		for (const [what, text] of wrong) await assert.rejects(ours.verifyRefresh(text), UNAUTHORIZED, what);
 	});
 
 	for (const generation of [-1, 0.5, 2 ** 31])
 		it(`is rejected when the store could not hold its generation: ${generation}`, async () => {
-			await assert.rejects(ours.verifyRefresh(await ours.signRefresh({ session: "s", generation })), REFUSED);
+			await assert.rejects(ours.verifyRefresh(await ours.signRefresh({ session: "s", generation })), UNAUTHORIZED);
 		});
 });

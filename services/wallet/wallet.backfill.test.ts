@@ -54,7 +54,7 @@ it("backfills all users of a page, also when the store accepts some of them only
 		await eventually(async () => {
 			const { totalsCents } = await memory.read(users);
 			assert.deepEqual(totalsCents, [3, 3, 2]);
-		}, "everybody to be back");
+		}, "all users to be backfilled");
 	} finally {
 		await broker.stop();
 	}

@@ -67,13 +67,13 @@ describe("a wallet in Redis", () => {
 		return user_id;
 	}
 	const totalOf = async (user_id: string) => (await call("wallet.getBalance", { user_id })).balances.total;
-	const shown = (user_id: string) => redis.client.hget(`wallet:${user_id}`, "total_cents");
+	const totalInRedis = (user_id: string) => redis.client.hget(`wallet:${user_id}`, "total_cents");
 
 	it("starts without Redis and reads from Postgres, then fills Redis when it is available, and reads from Redis", async () => {
 		const user = buy(randomUUID(), 3);
 		assert.equal(await totalOf(user), 3);
 		server.start();
-		await eventually(async () => assert.equal(await shown(user), "300"), "Redis to show the total");
+		await eventually(async () => assert.equal(await totalInRedis(user), "300"), "the total in Redis");
 		isPostgresAway = true;
 		await eventually(async () => assert.equal(await totalOf(user), 3), "the total to come from Redis");
 		isPostgresAway = false;
@@ -84,15 +84,15 @@ describe("a wallet in Redis", () => {
 		await redis.client.flushall();
 		for (const user of users.slice(0, 20)) assert.equal(await totalOf(user), bought.get(user)!.total_cents / 100);
 		await eventually(async () => {
-			for (const user of users) assert.equal(await shown(user), String(bought.get(user)!.total_cents));
-		}, "everybody to be back in Redis");
+			for (const user of users) assert.equal(await totalInRedis(user), String(bought.get(user)!.total_cents));
+		}, "all users to be backfilled in Redis");
 	});
 
 	it("skips a key that is no user id", async () => {
 		for (const key of ["x".repeat(65), "line\nbreak", "", null]) put(key, 1);
 		const user = buy(randomUUID());
 		await redis.client.flushall();
-		await eventually(async () => assert.equal(await shown(user), "100"), "the user to be back in Redis");
+		await eventually(async () => assert.equal(await totalInRedis(user), "100"), "the user to be back in Redis");
 	});
 
 	it("reads from Postgres while Redis is down, rejects with UNAVAILABLE while both are, and reads from Redis when it is back", async () => {
@@ -104,7 +104,7 @@ describe("a wallet in Redis", () => {
 		await assert.rejects(totalOf(user), { type: "UNAVAILABLE", code: 503 });
 		isPostgresAway = false;
 		server.start();
-		await eventually(async () => assert.equal(await shown(user), "100"), "the user to be back in Redis");
+		await eventually(async () => assert.equal(await totalInRedis(user), "100"), "the user to be back in Redis");
 		isPostgresAway = true;
 		await eventually(async () => assert.equal(await totalOf(user), 1), "the total to come from Redis");
 		isPostgresAway = false;

@@ -158,15 +158,15 @@ describe("totals in a Redis that may have lost data", () => {
 	});
 
 	it("uses nothing while the committed offsets are unknown, and retries the check", async () => {
-		let away = true;
+		let isLogUnavailable = true;
 		const connection = open();
 		const doubtful = redisBalances(connection, async () => {
-			if (away) throw new Error("no log");
+			if (isLogUnavailable) throw new Error("no log");
 			return committed;
 		});
 		await eventually(() => connection.check(), "Redis to answer");
 		assert.equal((await doubtful.read([])).generation, undefined);
-		away = false;
+		isLogUnavailable = false;
 		await vouches(doubtful);
 	});
 

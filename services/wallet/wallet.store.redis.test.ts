@@ -42,14 +42,14 @@ it("does not use a Redis with an older dump even if a newer total was written be
 		assert.equal((await trusted()).cents, undefined);
 	};
 	let isOver = false;
-	const told = story().finally(() => {
+	const storyDone = story().finally(() => {
 		isOver = true;
 	});
-	told.catch(() => {});
+	storyDone.catch(() => {});
 	await scheduler.run(
 		() => isOver,
 		() => {},
 		1_000
 	);
-	await told;
+	await storyDone;
 });

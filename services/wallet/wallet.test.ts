@@ -49,7 +49,7 @@ describe("the wallet", () => {
 	const bought = new Map<string, PurchaseTotal>();
 	const recorded: { id: string; user_id: string; amount: number }[] = [];
 	const published: { message: WalletBalance; options: PublishOptions }[] = [];
-	let away: { store: boolean; purchases: boolean; topics: boolean };
+	let failing: { store: boolean; purchases: boolean; topics: boolean };
 	let lookups: number;
 	let storeReads: number;
 	/** Runs between raising a total and publishing it. */
@@ -58,14 +58,15 @@ describe("the wallet", () => {
 	let isCurrent: boolean;
 
 	const memory = memoryBalances();
-	const orAway = <T>(isAway: boolean, what: string, answer: () => T) => (isAway ? Promise.reject(unavailable(what)) : answer());
+	const orUnavailable = <T>(isFailing: boolean, what: string, answer: () => T) =>
+		isFailing ? Promise.reject(unavailable(what)) : answer();
 	const store: BalanceStore = {
 		read(users) {
 			storeReads++;
-			return orAway(away.store, "the store", () => memory.read(users));
+			return orUnavailable(failing.store, "the store", () => memory.read(users));
 		},
-		raise: (entries, applied) => orAway(away.store, "the store", () => memory.raise(entries, applied)),
-		confirm: (entries, generation) => orAway(away.store, "the store", () => memory.confirm(entries, generation))
+		raise: (entries, applied) => orUnavailable(failing.store, "the store", () => memory.raise(entries, applied)),
+		confirm: (entries, generation) => orUnavailable(failing.store, "the store", () => memory.confirm(entries, generation))
 	};
 	const service = broker.createService(
 		wallet(store, [
@@ -74,7 +75,7 @@ describe("the wallet", () => {
 				methods: {
 					async publish(_topic: string, message: WalletBalance, options: PublishOptions) {
 						await meanwhile?.();
-						return orAway(away.topics, "the log", async () => void published.push({ message, options }));
+						return orUnavailable(failing.topics, "the log", async () => void published.push({ message, options }));
 					}
 				}
 			}
@@ -85,7 +86,7 @@ describe("the wallet", () => {
 		actions: {
 			total(ctx: Context<{ user_id: string }>) {
 				lookups++;
-				if (away.purchases) throw new Errors.RequestTimeoutError({ action: "purchase.total", nodeID: "node-7" });
+				if (failing.purchases) throw new Errors.RequestTimeoutError({ action: "purchase.total", nodeID: "node-7" });
 				return bought.get(ctx.params.user_id) ?? { seq: 0, total_cents: 0 };
 			},
 			async record(ctx: Context<(typeof recorded)[number]>) {
@@ -100,7 +101,7 @@ describe("the wallet", () => {
 	before(() => broker.start());
 	after(() => broker.stop());
 	beforeEach(() => {
-		away = { store: false, purchases: false, topics: false };
+		failing = { store: false, purchases: false, topics: false };
 		isCurrent = true;
 		lookups = storeReads = published.length = recorded.length = 0;
 	});
@@ -160,7 +161,7 @@ describe("the wallet", () => {
 		bought.set(user_id, { seq: 3, total_cents: 4999 });
 		assert.equal(await totalOf(user_id), 49.99);
 		await confirmed(user_id);
-		away.purchases = true;
+		failing.purchases = true;
 		assert.equal(await totalOf(user_id), 49.99);
 	});
 
@@ -169,17 +170,17 @@ describe("the wallet", () => {
 		await deliver(purchase(user_id, 1, 100));
 		await confirmed(user_id);
 		bought.set(user_id, { seq: 2, total_cents: 250 });
-		away.store = true;
+		failing.store = true;
 		assert.equal(await totalOf(user_id), 2.5);
-		away.store = false;
+		failing.store = false;
 		assert.equal(await totalOf(user_id), 1);
 	});
 
 	it("rejects with UNAVAILABLE, and never returns 0, when neither is available", async () => {
 		const user_id = randomUUID();
-		away.purchases = true;
+		failing.purchases = true;
 		await assert.rejects(totalOf(user_id), { type: "UNAVAILABLE", code: 503 });
-		away.store = true;
+		failing.store = true;
 		await assert.rejects(totalOf(user_id), { type: "UNAVAILABLE", code: 503 });
 	});
 
@@ -206,7 +207,7 @@ describe("the wallet", () => {
 		const user_id = randomUUID();
 		await deliver(purchase(user_id, 1, 4999));
 		await confirmed(user_id);
-		away.purchases = true;
+		failing.purchases = true;
 		assert.equal(await totalOf(user_id), 49.99);
 		await deliver(purchase(user_id, 2, 9998));
 		assert.equal(await totalOf(user_id), 99.98);
@@ -265,9 +266,9 @@ describe("the wallet", () => {
 
 	it("fails the batch when the store or the topic of balances rejects it", async () => {
 		for (const what of ["store", "topics"] as const) {
-			away[what] = true;
+			failing[what] = true;
 			await assert.rejects(deliver(purchase(randomUUID(), 1, 100)), { type: "UNAVAILABLE" });
-			away[what] = false;
+			failing[what] = false;
 		}
 	});
 
@@ -312,7 +313,7 @@ describe("the wallet", () => {
 			await assert.rejects(client.getBalance(bad), { code: status.INVALID_ARGUMENT }, JSON.stringify(bad));
 			await assert.rejects(client.getTotalSpent(bad), { code: status.INVALID_ARGUMENT }, JSON.stringify(bad));
 		}
-		away.store = away.purchases = true;
+		failing.store = failing.purchases = true;
 		await assert.rejects(client.getBalance(user_id), { code: status.UNAVAILABLE });
 		assert.deepEqual(await client.check("wallet.WalletService"), { status: "SERVING" });
 	});

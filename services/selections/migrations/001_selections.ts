@@ -1,7 +1,7 @@
 import type { Knex } from "knex";
 
 export async function up(db: Knex) {
-	// A column called offset would have to be quoted wherever it is named.
+	// `offset` is a reserved word of SQL, hence first_offset and applied_offset.
 	await db.raw(`
 		create table selections (
 			id text primary key,
@@ -11,7 +11,7 @@ export async function up(db: Knex) {
 			partition int not null,
 			first_offset bigint not null
 		)`);
-	// Updated by every batch, so room is left on each page for the next version of its rows.
+	// Every batch updates these rows: a low fillfactor leaves space on each page for HOT updates.
 	await db.raw(`
 		create table selection_totals (
 			name text,

@@ -10,7 +10,7 @@ export async function up(knex: Knex) {
 			password_hash text not null,
 			created_at timestamptz not null default date_trunc('milliseconds', now())
 		)`);
-	// One row a sign-in. Its refresh tokens are numbered; the one that counts is the newest.
+	// One row for each sign-in. Its refresh tokens are numbered; only the newest is valid.
 	await knex.raw(`
 		create table sessions (
 			id text primary key,
@@ -24,7 +24,7 @@ export async function up(knex: Knex) {
 	await knex.raw("create index sessions_of_user on sessions (user_id)");
 	await knex.raw("create index sessions_revoked on sessions (revoked_at) where revoked_at is not null");
 	await knex.raw("create index sessions_expired on sessions (expires_at)");
-	// What all nodes must share and nobody is asked for.
+	// Generated secrets that all nodes share.
 	await knex.raw("create table secrets (name text primary key, value text not null)");
 }
 

@@ -1,7 +1,7 @@
 import type { Knex } from "knex";
 
 export async function up(knex: Knex) {
-	// Whoever has signed in from somewhere before is not kept out by what strangers try elsewhere.
+	// The limit for failed sign-ins exempts client addresses from which the owner has signed in before.
 	await knex.raw("alter table sessions add column address text");
 	await knex.raw("create index sessions_of_user_here on sessions (user_id, address, created_at)");
 	await knex.raw("drop index sessions_of_user");
