@@ -4,7 +4,8 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { parse } from "yaml";
 import { layout } from "../runtime/cluster.ts";
-import { readConfig, variables } from "../runtime/config.ts";
+import { readConfig } from "../runtime/config.ts";
+import { variables } from "../runtime/variables.ts";
 import { serviceNames } from "../services/contract.ts";
 
 interface Container {
