@@ -1,16 +1,16 @@
-import { randomBytes, randomUUID } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import type { ServiceSchema } from "moleculer";
 import type { Identity } from "../../contract/action.ts";
-import { conflict, invalid, notFound, unauthorized, unavailableAs } from "../../mixins/errors.ts";
+import { notFound, unauthorized, unavailableAs } from "../../mixins/errors.ts";
 import type { Limits } from "../../mixins/limits/limits.ts";
 import { periodicTask } from "../../mixins/periodic-task.ts";
 import { defineService } from "../define-service.ts";
-import type { Role, User } from "./users.contract.ts";
+import { createAccount, limitPasswords } from "./users.accounts.ts";
+import type { User } from "./users.contract.ts";
 import { signInLimits } from "./users.limits.ts";
-import { passwordLimiter } from "./users.password-limiter.ts";
-import { hashPassword, verifyPassword } from "./users.passwords.ts";
+import { verifyPassword } from "./users.passwords.ts";
 import { revocationList } from "./users.revocation-list.ts";
-import { normaliseEmail, passwordError } from "./users.rules.ts";
+import { normaliseEmail } from "./users.rules.ts";
 import type { UserStore } from "./users.store.ts";
 import { ACCESS_TTL_MS, REFRESH_TTL_MS, type RefreshToken, type Tokens, tokens } from "./users.tokens.ts";
 
@@ -33,26 +33,10 @@ export interface UsersOptions {
 	sweeps?: boolean;
 }
 
-/** One for the process: it bounds the threads that hash passwords. */
-const limitPasswords = passwordLimiter();
-
 /** Accounts, sessions and tokens. */
 export function users(store: UserStore, { secret, limits, mixins = [], sweeps = false }: UsersOptions) {
 	const revocations = revocationList(() => store.sessionsRevokedWithin(REVOKED_FOR_MS));
 	const signIns = signInLimits(limits);
-	const newUserID = () => `acct_${randomUUID().replaceAll("-", "")}`;
-
-	const create = async (account: { email: string; password: string; name: string; role: Role }) => {
-		const { name, role, password } = account;
-		const email = normaliseEmail(account.email);
-		if (!email) throw invalid([{ field: "email", message: "must be an e-mail address" }]);
-		const error = passwordError(password, { name, email });
-		if (error) throw invalid([error]);
-		const passwordHash = await limitPasswords(() => hashPassword(password));
-		const user = await orUnavailable(store.add({ id: newUserID(), email, name, role, passwordHash }));
-		if (!user) throw conflict("This address has an account already", { field: "email" });
-		return user;
-	};
 
 	// Set when the service starts.
 	let signer: Tokens;
@@ -89,7 +73,7 @@ export function users(store: UserStore, { secret, limits, mixins = [], sweeps = 
 			async register(ctx) {
 				const { address = NO_ADDRESS } = ctx.meta;
 				await signIns.takeHash(address);
-				const user = await create({ ...ctx.params, role: "user" });
+				const user = await createAccount(store, { ...ctx.params, role: "user" });
 				this.logger.info("registered", { user: user.id, requestID: ctx.requestID });
 				return startSession(user, address);
 			},
@@ -157,7 +141,7 @@ export function users(store: UserStore, { secret, limits, mixins = [], sweeps = 
 
 			async create(ctx) {
 				const { email, name = email.slice(0, email.lastIndexOf("@")) } = ctx.params;
-				return { user: await create({ ...ctx.params, name }) };
+				return { user: await createAccount(store, { ...ctx.params, name }) };
 			}
 		},
 
