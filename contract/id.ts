@@ -8,7 +8,7 @@ export const NO_CONTROL = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$";
 /** An opaque text id: 1 to 64 UTF-16 units, no control characters, no lone surrogates (stores replace them all by U+FFFD, so two ids could become one). */
 export const Id = z
 	.string()
-	// Counted in UTF-16 units, as JavaScript and Java do. The error texts of zod's own min and max differ.
+	// Counted in UTF-16 units, as JavaScript and Java do; zod's own max counts code points.
 	.refine(text => text.length > 0, "must not be empty")
 	.refine(text => text.length <= 64, "must be at most 64 characters long")
 	.refine(text => text.isWellFormed(), "must be well-formed Unicode")

@@ -67,7 +67,7 @@ export const topicLog = lazy(
 		embedded ? embeddedLog(postgres().knex, { where: config.dataDir }) : kafkaLog({ ...kafka, clientId: config.nodeID })
 );
 
-/** Ends the process: with the wrong number of partitions, keys would move to other partitions and lose their order. */
+/** Ends the process: if the topics are not as configured, the node can neither publish nor consume correctly. */
 const onFatal = ({ message, type, data }: Error & { type?: string; data?: { has: number } }) =>
 	exitWithError(type === "TOPIC_PARTITIONS" ? `${message}: set TOPIC_PARTITIONS=${data?.has}` : message);
 

@@ -7,8 +7,8 @@ export interface SlowReaders {
 }
 
 /**
- * Closes connections whose client does not read its response: Node has no such timeout, it restarts with every byte that is read. A connection
- * with unsent bytes for longer than `responseMs` is destroyed. All connections are checked periodically, which costs requests nothing.
+ * Closes connections whose client does not read its response. Node's socket timeout does not: it restarts with every byte that is read. A connection
+ * with unsent bytes for longer than `responseMs` is destroyed. All connections are checked periodically, so that requests need no timers.
  */
 export function closeSlowReaders(
 	server: Server,
