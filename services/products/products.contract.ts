@@ -1,4 +1,4 @@
-// All that the rest of the system may know about products: what is sold, and for how much. How many there are is inventory's.
+// Contract of products: names, prices, categories. The stock comes from inventory.
 import { z } from "zod";
 import { action } from "../../contract/action.ts";
 import { Id } from "../../contract/id.ts";
@@ -22,7 +22,6 @@ const details = { name: text(200), description: text(5_000), price: Amount, cate
 
 export const Product = z.strictObject({ productId: Id, ...details, sku: Sku, stock: Stock, createdAt: z.iso.datetime() });
 
-/** What others are told of a product. */
 export const ProductMessage = z.looseObject({
 	productId: Id,
 	name: z.string(),
@@ -46,7 +45,7 @@ const { productId: _, createdAt: __, ...exampleRequest } = example;
 
 export const actions = {
 	"products.create": action({
-		summary: "Puts a product up for sale, with its first stock",
+		summary: "Creates a product, with its first stock",
 		params: z.strictObject({ ...details, category: details.category.default("general"), sku: Sku, stock: Stock }),
 		result: Product,
 		errors: ["CONFLICT"],
@@ -56,7 +55,7 @@ export const actions = {
 		status: 201
 	}),
 	"products.list": action({
-		summary: "Lists products in the order in which they were made, with their stock",
+		summary: "Lists products in the order of creation, with their stock",
 		params: Page,
 		result: z.array(Product),
 		example: { params: {}, result: [example] },
@@ -64,7 +63,7 @@ export const actions = {
 		rest: "GET /api/products"
 	}),
 	"products.get": action({
-		summary: "Answers one product, with its stock",
+		summary: "Returns one product, with its stock",
 		params: z.strictObject({ id: Id }),
 		result: Product,
 		errors: ["NOT_FOUND"],
@@ -73,7 +72,7 @@ export const actions = {
 		rest: "GET /api/products/:id"
 	}),
 	"products.update": action({
-		summary: "Changes what a product is called, what it costs or where it belongs",
+		summary: "Changes the name, description, price or category of a product",
 		params: z
 			.strictObject({ id: Id, ...z.object(details).partial().shape })
 			.refine(
@@ -86,7 +85,7 @@ export const actions = {
 		who: "admin",
 		rest: "PATCH /api/products/:id"
 	}),
-	/** What an order needs to know of these products; those that do not exist are left out. Errors: `UNAVAILABLE`. */
+	/** The fields of these products that an order needs; unknown ids are left out. Errors: `UNAVAILABLE`. */
 	"products.pick": action({
 		params: z.strictObject({ ids: z.array(Id).max(100) }),
 		result: z.array(z.strictObject({ productId: Id, sku: Sku, name: z.string(), price: z.number() }))

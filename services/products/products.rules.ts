@@ -1,10 +1,9 @@
-// What is decided about products, without a store.
-
+// Decisions about products, without I/O.
 import type { Entry } from "../../mixins/outbox/outbox.ts";
 import type { Message } from "../define-service.ts";
 import type { Product } from "./products.contract.ts";
 
-/** What may be changed of a product. */
+/** The fields of a product that can be changed. */
 export interface Details {
 	name: string;
 	description: string;
@@ -12,11 +11,8 @@ export interface Details {
 	category: string;
 }
 
-/** A product without what inventory knows of it. */
-export type Listed = Omit<Product, "stock">;
-
-/** A product as it is stored; its first version is 1, and every change makes one more. */
-export interface StoredProduct extends Listed {
+/** A product as it is stored: without its stock, which inventory has. Its first version is 1, and every change adds 1. */
+export interface StoredProduct extends Omit<Product, "stock"> {
 	version: number;
 }
 
@@ -27,7 +23,7 @@ export function applyChanges(product: StoredProduct, changes: Partial<Details>):
 	return fields.some(field => next[field] !== product[field]) ? next : undefined;
 }
 
-/** The message that tells of a product's newest version. */
+/** The message of a product's newest version. */
 export function toMessage({ version, ...product }: StoredProduct, stock: number, requestID?: string): Entry {
 	const { productId, name, sku, price, category } = product;
 	const message: Message<"product.created"> = { productId, name, sku, price, stock, category };

@@ -1,4 +1,4 @@
-// Products in Postgres: every change commits together with the message that tells of it.
+// Products in Postgres: every change commits together with its message.
 import type { Knex } from "knex";
 import { fromCents, toCents } from "../../contract/money.ts";
 import type { Page } from "../../contract/page.ts";
@@ -6,17 +6,17 @@ import type { Outbox } from "../../mixins/outbox/outbox.ts";
 import { applyChanges, type Details, type StoredProduct, toMessage } from "./products.rules.ts";
 
 export interface ProductStore {
-	/** Undefined if the sku is taken. `stock`: what is told of it; it is not kept here. */
+	/** Returns undefined if the sku is taken. `stock` is for the message only. */
 	add(
 		product: Omit<StoredProduct, "version" | "createdAt">,
 		stock: number,
 		requestID?: string
 	): Promise<StoredProduct | undefined>;
-	/** These products, in the order in which they were made; those that do not exist are left out. */
+	/** In the order of creation; unknown ids are left out. */
 	find(ids: string[]): Promise<StoredProduct[]>;
-	/** A page in the order in which they were made; undefined if `after` is no product. */
+	/** In the order of creation; undefined if `after` is not a product. */
 	list(page: Page): Promise<StoredProduct[] | undefined>;
-	/** Undefined if there is no such product. What changes nothing is told to nobody. */
+	/** Returns undefined if there is no such product. Changes that change nothing publish nothing. */
 	update(id: string, changes: Partial<Details>, stock: number, requestID?: string): Promise<StoredProduct | undefined>;
 }
 
@@ -42,7 +42,7 @@ const toProduct = ({ product_id, sku, name, description, price_cents, category, 
 	createdAt: created_at.toISOString()
 });
 
-/** The outbox must know the topics `product.created` and `product.updated`. */
+/** The outbox's contracts must have the topics `product.created` and `product.updated`. */
 export function sqlProducts(knex: Knex, outbox: Outbox): ProductStore {
 	return {
 		add: ({ productId, price, ...texts }, stock, requestID) =>
@@ -60,9 +60,9 @@ export function sqlProducts(knex: Knex, outbox: Outbox): ProductStore {
 		},
 
 		async list({ limit, after }) {
-			const from = after === undefined ? { n: 0 } : await knex("products").where({ product_id: after }).first("n");
-			if (!from) return undefined;
-			const rows: Row[] = await knex("products").where("n", ">", from.n).orderBy("n").limit(limit);
+			const cursor = after === undefined ? { n: 0 } : await knex("products").where({ product_id: after }).first("n");
+			if (!cursor) return undefined;
+			const rows: Row[] = await knex("products").where("n", ">", cursor.n).orderBy("n").limit(limit);
 			return rows.map(toProduct);
 		},
 

@@ -1,4 +1,4 @@
-// What the products service promises, on whichever Postgres stands behind it.
+// The promises of the products service, on any Postgres.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, it } from "node:test";
@@ -16,21 +16,21 @@ export const productsSuite = (where: string, open: () => Promise<Scratch>) =>
 	describe(`products, ${where}`, () => {
 		const broker = new ServiceBroker({ logger: false, validator: new ContractValidator(actions) });
 		const call = broker.call.bind(broker) as Caller["call"];
-		/** Stands for the service that knows how many there are. */
-		const shelves = new Map<string, number>();
-		let isInventoryAway = false;
+		/** The stock of each product, for a fake inventory service. */
+		const stocks = new Map<string, number>();
+		let isInventoryUnavailable = false;
 		let levelCalls = 0;
 		const inventory = {
 			name: "inventory",
 			actions: {
 				open(ctx: Context<{ productId: string; stock: number }>) {
-					if (isInventoryAway) throw new Errors.ServiceNotAvailableError({ action: "inventory.open", nodeID: "" });
-					shelves.set(ctx.params.productId, ctx.params.stock);
+					if (isInventoryUnavailable) throw new Errors.ServiceNotAvailableError({ action: "inventory.open", nodeID: "" });
+					stocks.set(ctx.params.productId, ctx.params.stock);
 					return null;
 				},
 				levels(ctx: Context<{ ids: string[] }>) {
 					levelCalls++;
-					return ctx.params.ids.map(productId => ({ productId, stock: shelves.get(productId) ?? 0, reserved: 0 }));
+					return ctx.params.ids.map(productId => ({ productId, stock: stocks.get(productId) ?? 0, reserved: 0 }));
 				}
 			}
 		};
@@ -50,48 +50,48 @@ export const productsSuite = (where: string, open: () => Promise<Scratch>) =>
 			await scratch?.remove();
 		});
 
-		const asked = () => ({ name: "Olive oil", description: "One litre", price: 12.5, sku: randomUUID(), stock: 12 });
-		/** What will be on the topics for a product, in order. */
-		const told = async (productId: string) => {
+		const newRequest = () => ({ name: "Olive oil", description: "One litre", price: 12.5, sku: randomUUID(), stock: 12 });
+		/** The messages of a product in the outbox, in order. */
+		const published = async (productId: string) => {
 			const rows = await scratch.db.knex("products_outbox").where({ key: productId }).orderBy("id");
 			return rows.map(({ topic, value, headers }) => [topic, JSON.parse(value), headers]);
 		};
 
-		it("puts a product up for sale under an id of its own, tells of it, and can be ordered at once", async () => {
-			const wanted = asked();
+		it("creates a product with its own id, publishes it, and adds its stock at once", async () => {
+			const wanted = newRequest();
 			const product = await call("products.create", wanted, { requestID: "request-1" });
 			const { productId, createdAt } = product;
 			assert.deepEqual(product, { ...wanted, category: "general", productId, createdAt });
 			assert.match(createdAt, /^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
-			assert.equal(shelves.get(productId), 12);
+			assert.equal(stocks.get(productId), 12);
 			const { name, sku, price, stock } = wanted;
 			const message = { productId, name, sku, price, stock, category: "general" };
-			assert.deepEqual(await told(productId), [["product.created", message, { version: "1", "request-id": "request-1" }]]);
+			assert.deepEqual(await published(productId), [["product.created", message, { version: "1", "request-id": "request-1" }]]);
 			assert.deepEqual(await call("products.get", { id: productId }), product);
 		});
 
-		it("refuses a sku that is taken, and makes nothing, also when two ask at once", async () => {
-			const wanted = asked();
+		it("refuses a sku that is taken, also under concurrent requests, and creates nothing", async () => {
+			const wanted = newRequest();
 			const answers = await Promise.allSettled([call("products.create", wanted), call("products.create", wanted)]);
 			const refused = answers.flatMap(answer => (answer.status === "rejected" ? [answer.reason] : []));
 			assert.deepEqual(
 				refused.map(({ code, type, data }) => [code, type, data]),
 				[[409, "CONFLICT", { field: "sku" }]]
 			);
-			await assert.rejects(call("products.create", { ...asked(), sku: wanted.sku }), { type: "CONFLICT" });
+			await assert.rejects(call("products.create", { ...newRequest(), sku: wanted.sku }), { type: "CONFLICT" });
 			assert.equal((await scratch.db.knex("products").where({ sku: wanted.sku })).length, 1);
 		});
 
-		it("makes a product also while inventory does not answer, which hears of it from its topic", async () => {
-			isInventoryAway = true;
-			const { productId } = await call("products.create", asked()).finally(() => {
-				isInventoryAway = false;
+		it("creates a product also while inventory is unavailable; inventory adds it from its message", async () => {
+			isInventoryUnavailable = true;
+			const { productId } = await call("products.create", newRequest()).finally(() => {
+				isInventoryUnavailable = false;
 			});
-			assert.equal((await told(productId)).length, 1);
+			assert.equal((await published(productId)).length, 1);
 			assert.equal((await call("products.get", { id: productId })).stock, 0);
 		});
 
-		it("refuses what can be no product, and says which field", async () => {
+		it("refuses an invalid product, with the field's name", async () => {
 			const wrong = {
 				name: ["", " ", "x".repeat(201), "a\u0000b", "\ud800"],
 				description: ["", "x".repeat(5_001)],
@@ -104,29 +104,29 @@ export const productsSuite = (where: string, open: () => Promise<Scratch>) =>
 			for (const [field, values] of Object.entries(wrong))
 				for (const value of values)
 					await assert.rejects(
-						call("products.create", { ...asked(), [field]: value } as never),
+						call("products.create", { ...newRequest(), [field]: value } as never),
 						(error: { code?: number; type?: string; data?: { field: string }[] }) => {
 							assert.deepEqual([error.code, error.type], [422, "VALIDATION_ERROR"]);
-							assert.ok(field === "colour" || error.data?.some(fault => fault.field === field), `${field}: ${value}`);
+							assert.ok(field === "colour" || error.data?.some(one => one.field === field), `${field}: ${value}`);
 							return true;
 						}
 					);
 		});
 
-		it("lists products in the order in which they were made, page by page, with their stock by one call a page", async () => {
+		it("lists products in the order of creation, page by page, with one call for the stock of a page", async () => {
 			const before = await call("products.list", { limit: 200 });
-			const made = [];
-			for (let n = 0; n < 5; n++) made.push(await call("products.create", { ...asked(), stock: n }));
+			const created = [];
+			for (let n = 0; n < 5; n++) created.push(await call("products.create", { ...newRequest(), stock: n }));
 			const callsBefore = levelCalls;
 			const first = await call("products.list", { after: before.at(-1)?.productId, limit: "2" });
 			const rest = await call("products.list", { after: first.at(-1)!.productId, limit: "200" });
-			assert.deepEqual([...first, ...rest], made);
+			assert.deepEqual([...first, ...rest], created);
 			assert.equal(first.length, 2);
 			assert.equal(levelCalls, callsBefore + 2);
-			assert.deepEqual(await call("products.list", { after: made.at(-1)!.productId }), []);
+			assert.deepEqual(await call("products.list", { after: created.at(-1)!.productId }), []);
 		});
 
-		it("refuses a page that is too large, or comes after no product", async () => {
+		it("refuses an invalid limit, and an `after` that is not a product", async () => {
 			for (const limit of ["0", "201", "-1", "1.5", "x"])
 				await assert.rejects(call("products.list", { limit }), { code: 422, type: "VALIDATION_ERROR" }, limit);
 			await assert.rejects(call("products.list", { after: randomUUID() }), {
@@ -135,17 +135,17 @@ export const productsSuite = (where: string, open: () => Promise<Scratch>) =>
 			});
 		});
 
-		it("changes what may be changed and tells of it with the present stock; what changes nothing is told to nobody", async () => {
-			const product = await call("products.create", asked());
+		it("changes a product and publishes it with the present stock; an update without a change publishes nothing", async () => {
+			const product = await call("products.create", newRequest());
 			const { productId, sku } = product;
-			shelves.set(productId, 9);
+			stocks.set(productId, 9);
 			const changes = { name: "Oil", price: 11, category: "food" };
 			const updated = await call("products.update", { id: productId, ...changes });
 			assert.deepEqual(updated, { ...product, ...changes, stock: 9 });
 			assert.deepEqual(await call("products.update", { id: productId, ...changes }), updated);
 			await call("products.update", { id: productId, description: "Two litres" });
 			const message = { productId, ...changes, sku, stock: 9 };
-			const updates = (await told(productId)).slice(1).map(([topic, value, { version }]) => [topic, value, version]);
+			const updates = (await published(productId)).slice(1).map(([topic, value, { version }]) => [topic, value, version]);
 			assert.deepEqual(updates, [
 				["product.updated", message, "2"],
 				["product.updated", message, "3"]
@@ -153,8 +153,8 @@ export const productsSuite = (where: string, open: () => Promise<Scratch>) =>
 			assert.equal((await call("products.get", { id: productId })).description, "Two litres");
 		});
 
-		it("refuses to change nothing, what cannot be changed, or what there is not", async () => {
-			const { productId: id } = await call("products.create", asked());
+		it("refuses an empty update, a field that cannot be changed, and an unknown product", async () => {
+			const { productId: id } = await call("products.create", newRequest());
 			for (const changes of [{}, { sku: "other" }, { stock: 3 }, { price: 0.001 }, { name: "" }])
 				await assert.rejects(call("products.update", { id, ...changes } as never), { code: 422, type: "VALIDATION_ERROR" });
 			const gone = { code: 404, type: "NOT_FOUND" };
@@ -162,8 +162,8 @@ export const productsSuite = (where: string, open: () => Promise<Scratch>) =>
 			await assert.rejects(call("products.get", { id: randomUUID() }), gone);
 		});
 
-		it("picks what an order needs to know, without those that do not exist", async () => {
-			const { productId, sku, name, price } = await call("products.create", asked());
+		it("picks the fields that an order needs, without unknown products", async () => {
+			const { productId, sku, name, price } = await call("products.create", newRequest());
 			assert.deepEqual(await call("products.pick", { ids: [randomUUID(), productId, productId] }), [
 				{ productId, sku, name, price }
 			]);

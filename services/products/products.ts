@@ -6,7 +6,7 @@ import { type Ctx, defineService } from "../define-service.ts";
 import { type StoredProduct, toResponse } from "./products.rules.ts";
 import type { ProductStore } from "./products.store.ts";
 
-/** A caller is answered within 5 s, whatever has become of those whom it takes. */
+/** Below the 5 s after which a client must have an answer. */
 const TIMEOUT_MS = 4_500;
 
 const within = <T>(deadline: Deadline, work: Promise<T>): Promise<T> =>
@@ -14,9 +14,9 @@ const within = <T>(deadline: Deadline, work: Promise<T>): Promise<T> =>
 
 const noSuchProduct = (productId: string) => notFound("There is no such product", { productId });
 
-/** Knows what is sold, and for how much. How many there are it asks of inventory. */
+/** Keeps the products and their prices. Their stock comes from inventory. */
 export function products(store: ProductStore, { mixins = [] }: { mixins?: Partial<ServiceSchema>[] } = {}) {
-	/** What lies on the shelf of each of these, by one call. */
+	/** The stock of each product, by one call. */
 	const stocksOf = async (ctx: Ctx<unknown>, ids: string[], deadline: Deadline): Promise<number[]> => {
 		if (ids.length === 0) return [];
 		const levels = await ctx.call("inventory.levels", { ids }, { timeout: deadline.leftMs() });
@@ -40,9 +40,12 @@ export function products(store: ProductStore, { mixins = [] }: { mixins?: Partia
 				const added = await within(deadline, store.add({ ...product, productId: randomUUID() }, stock, requestID));
 				if (!added) throw conflict("This sku is taken", { field: "sku" });
 				const { productId, sku } = added;
-				// So that it can be ordered at once. If it fails, inventory will hear of the product from its topic.
+				// So that it can be ordered at once. If the call fails, inventory adds the product when it consumes `product.created`.
 				await ctx.call("inventory.open", { productId, sku, stock }, { timeout: deadline.leftMs() }).catch(error => {
-					this.logger.warn(`a new product has no shelf yet (${error.message})`, { product: productId, requestID });
+					this.logger.warn(`inventory.open failed (${error.message}); inventory adds the product from product.created`, {
+						product: productId,
+						requestID
+					});
 				});
 				return toResponse(added, stock);
 			},
