@@ -2,28 +2,28 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { adaptiveCache } from "./inventory.adaptive-cache.ts";
 
-test("a work of long is done once for all who ask meanwhile and soon after, and again later", async t => {
+test("runs slow work once for concurrent calls and for calls shortly after, and again later", async t => {
 	let nowMs = 0;
 	t.mock.method(performance, "now", () => nowMs);
-	let done = 0;
-	const ask = adaptiveCache(async () => {
+	let runs = 0;
+	const read = adaptiveCache(async () => {
 		nowMs += 100;
-		return ++done;
+		return ++runs;
 	});
-	assert.deepEqual(await Promise.all([ask(), ask()]), [1, 1]);
+	assert.deepEqual(await Promise.all([read(), read()]), [1, 1]);
 	nowMs += 899;
-	assert.equal(await ask(), 1);
+	assert.equal(await read(), 1);
 	nowMs += 2;
-	assert.equal(await ask(), 2);
+	assert.equal(await read(), 2);
 });
 
-test("a work that failed is done again for who asks next", async () => {
-	let isAway = true;
-	const ask = adaptiveCache(async () => {
-		if (isAway) throw new Error("away");
-		return "there";
+test("runs failed work again at the next call", async () => {
+	let isUnavailable = true;
+	const read = adaptiveCache(async () => {
+		if (isUnavailable) throw new Error("unavailable");
+		return "available";
 	});
-	await assert.rejects(ask());
-	isAway = false;
-	assert.equal(await ask(), "there");
+	await assert.rejects(read());
+	isUnavailable = false;
+	assert.equal(await read(), "available");
 });

@@ -1,21 +1,21 @@
 /**
- * A work that may take long and that many ask for, done for a share of the time only: for as long as it took, times `pauses`, who asks is told the
- * last answer, and who asks while it is being done shares the next. What fails is tried again by whoever asks next.
+ * Shares the answers of expensive work among callers, so that the work runs for a bounded part of the time only. A call during the work gets
+ * that run's answer; after it, the answer is cached for as long as the work took, times `factor`. A failure is not cached: the next call runs the work again.
  */
-export function adaptiveCache<Answer>(work: () => Promise<Answer>, pauses = 9): () => Promise<Answer> {
-	let last: { answer: Promise<Answer>; untilMs: number } | undefined;
+export function adaptiveCache<Answer>(work: () => Promise<Answer>, factor = 9): () => Promise<Answer> {
+	let cached: { answer: Promise<Answer>; untilMs: number } | undefined;
 	return () => {
-		if (last && performance.now() < last.untilMs) return last.answer;
+		if (cached && performance.now() < cached.untilMs) return cached.answer;
 		const startMs = performance.now();
-		const doing = { answer: work(), untilMs: Number.POSITIVE_INFINITY };
-		last = doing;
-		const over = () => {
-			doing.untilMs = performance.now() + pauses * (performance.now() - startMs);
+		const entry = { answer: work(), untilMs: Number.POSITIVE_INFINITY };
+		cached = entry;
+		const keep = () => {
+			entry.untilMs = performance.now() + factor * (performance.now() - startMs);
 		};
-		const failed = () => {
-			last = undefined;
+		const drop = () => {
+			cached = undefined;
 		};
-		doing.answer.then(over, failed);
-		return doing.answer;
+		entry.answer.then(keep, drop);
+		return entry.answer;
 	};
 }

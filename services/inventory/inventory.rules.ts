@@ -1,9 +1,8 @@
-// What is decided about stock beside the reservations themselves: what is told of it, and what is said to who is refused.
+// Decisions of inventory without I/O: its requests to the reservations, its messages and its refusals.
 import type { Entry } from "../../mixins/outbox/outbox.ts";
 import type { Level, Movement, Request, Reserved } from "../../mixins/reservation/reservation.rules.ts";
 import type { Line, Refusal, StockLevel } from "./inventory.contract.ts";
 
-/** An order's reservation. */
 export const toRequest = ({ orderId, lines }: { orderId: string; lines: Line[] }): Request => ({
 	holder: orderId,
 	lines: lines.map(({ productId, quantity }) => ({ item: productId, quantity }))
@@ -16,7 +15,7 @@ export const toResponse = ({ item, label, stock, reserved }: Level): StockLevel 
 	reserved
 });
 
-/** A message for each change of what lies on a shelf; how much of it is reserved is nobody else's business, and a product's first stock is told with the product. */
+/** One message for each change of `stock`. A changed `reserved` is not published, and a product's first stock is in `product.created`. */
 export const toMessages = (movements: Movement[], requestIDs: ReadonlyMap<string, string | undefined>): Entry[] =>
 	movements
 		.filter(({ kind, stock, previousStock }) => kind !== "open" && stock !== previousStock)
@@ -27,7 +26,7 @@ export const toMessages = (movements: Movement[], requestIDs: ReadonlyMap<string
 			requestID: requestIDs.get(holder)
 		}));
 
-/** Why nothing was reserved, if nothing was. */
+/** The refusal that an answer holds; null if the lines are reserved. */
 export function toRefusal(answer: Reserved): Refusal | null {
 	if ("done" in answer) return null;
 	if (answer.refused !== "OUT_OF_STOCK") return { type: "CONFLICT" };

@@ -1,5 +1,5 @@
 import { database } from "../../mixins/database/database.ts";
-import { embedded, postgres, runsService, withOutbox, withTopics } from "../../runtime/drivers.ts";
+import { embedded, postgres, withOutbox, withTopics } from "../../runtime/drivers.ts";
 import { sqlInventory } from "./inventory.store.ts";
 import { inventory } from "./inventory.ts";
 
@@ -8,6 +8,5 @@ const { outbox, relay } = withOutbox("inventory");
 export default inventory(sqlInventory(postgres().knex, outbox), {
 	mixins: [relay, withTopics(), database(postgres(), new URL("./migrations/", import.meta.url))],
 	// The embedded Postgres has one session, so it runs one transaction at a time.
-	batches: embedded ? 1 : 2,
-	orphans: runsService("inventory") ? {} : undefined
+	batches: embedded ? 1 : 2
 });

@@ -1,26 +1,28 @@
-// Stock in Postgres: every change of a shelf commits together with the message that tells of it.
+// Stock in Postgres: every change of a product's stock commits together with its message.
 import type { Knex } from "knex";
 import type { Outbox } from "../../mixins/outbox/outbox.ts";
 import type { Changed, Deducted, GivenBack, Request, Reserved } from "../../mixins/reservation/reservation.rules.ts";
 import { type OnMoved, type Reservations, reservations } from "../../mixins/reservation/reservation.store.ts";
 import { toMessages } from "./inventory.rules.ts";
 
-/** An order whose reservation is to be taken further, and the request that set it off. */
+/** An order whose reservation changes, and the request that caused the change. */
 export interface OrderRef {
 	orderId: string;
 	requestID?: string;
 }
 
-export interface InventoryStore extends Pick<Reservations, "levels" | "equation" | "waiting"> {
-	/** Takes products in; those that are there already stay as they are. */
+export interface InventoryStore extends Pick<Reservations, "levels" | "equation"> {
+	/** Adds products with their first stock; existing products stay unchanged. */
 	open(products: { productId: string; sku: string; stock: number }[]): Promise<void>;
 	set(change: { id: string; productId: string; stock: number; requestID?: string }): Promise<Changed>;
 	reserve(requests: Request[]): Promise<Reserved[]>;
-	deduct(orders: OrderRef[]): Promise<Deducted[]>;
-	giveBack(orders: OrderRef[]): Promise<GivenBack[]>;
+	confirm(orders: OrderRef[]): Promise<Deducted[]>;
+	release(orders: OrderRef[]): Promise<GivenBack[]>;
+	/** The orders whose reservation is older than this, and neither confirmed nor released: the oldest, at most `limit`. */
+	listPending(olderThanMs: number, limit: number): Promise<string[]>;
 }
 
-/** The outbox must know the topic `inventory.updated`. */
+/** The outbox's contracts must have the topic `inventory.updated`. */
 export function sqlInventory(knex: Knex, outbox: Outbox): InventoryStore {
 	const stock = reservations(knex, "stock");
 	const publishMovements =
@@ -32,18 +34,18 @@ export function sqlInventory(knex: Knex, outbox: Outbox): InventoryStore {
 	return {
 		levels: stock.levels,
 		equation: stock.equation,
-		waiting: stock.waiting,
+		listPending: stock.waiting,
 		reserve: requests => stock.reserve(requests),
-		deduct: orders => stock.deduct(idsOf(orders), publishMovements(orders)),
-		giveBack: orders => stock.giveBack(idsOf(orders), publishMovements(orders)),
+		confirm: orders => stock.deduct(idsOf(orders), publishMovements(orders)),
+		release: orders => stock.giveBack(idsOf(orders), publishMovements(orders)),
 
 		async open(products) {
 			await stock.open(products.map(({ productId, sku, stock }) => ({ item: productId, label: sku, stock })));
 		},
 
-		async set({ id, productId, stock: pieces, requestID }) {
+		async set({ id, productId, stock: quantity, requestID }) {
 			const [answer] = await stock.set(
-				[{ holder: id, item: productId, stock: pieces }],
+				[{ holder: id, item: productId, stock: quantity }],
 				publishMovements([{ orderId: id, requestID }])
 			);
 			return answer!;

@@ -1,8 +1,8 @@
-// What inventory promises, from a call or a message to what it tells others, on whichever Postgres stands behind it.
+// The promises of inventory, from a call or a message to its own messages, on any Postgres.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, it } from "node:test";
-import { type Context, type Logger, ServiceBroker } from "moleculer";
+import { ServiceBroker } from "moleculer";
 import { ContractValidator } from "../../contract/validator.ts";
 import { migrate } from "../../mixins/database/database.ts";
 import { outbox } from "../../mixins/outbox/outbox.ts";
@@ -14,22 +14,14 @@ import type { Scratch } from "../../test/scratch.ts";
 import { actions, topics } from "../contract.ts";
 import type { Caller } from "../define-service.ts";
 import type { Line } from "./inventory.contract.ts";
-import { settleOrphans, startSettling } from "./inventory.orphaned-reservations.ts";
-import { type InventoryStore, sqlInventory } from "./inventory.store.ts";
+import { sqlInventory } from "./inventory.store.ts";
 import { inventory } from "./inventory.ts";
 
 export const inventorySuite = (where: string, open: () => Promise<Scratch>) =>
 	describe(`inventory, ${where}`, () => {
 		const broker = new ServiceBroker({ logger: false, validator: new ContractValidator(actions) });
 		const call = broker.call.bind(broker) as Caller["call"];
-		/** Orders that exist, to who asks. */
-		const exist = new Set<string>();
-		const orders = {
-			name: "orders",
-			actions: { settle: (ctx: Context<{ ids: string[] }>) => ctx.params.ids.filter(one => exist.has(one)) }
-		};
 		let scratch: Scratch;
-		let store: InventoryStore;
 		let log: ReturnType<typeof embeddedLog>;
 
 		before(async () => {
@@ -38,13 +30,11 @@ export const inventorySuite = (where: string, open: () => Promise<Scratch>) =>
 			const { knex } = scratch.db;
 			log = embeddedLog(knex);
 			const box = outbox(knex, { contracts: topics, table: "inventory_outbox" });
-			store = sqlInventory(knex, box);
-			// One partition: what is published after another thing shows that the other has been dealt with.
+			// One partition, so that a message shows that all earlier ones are published.
 			const mixins = [relay(box, log), topicsMixin(log, { contracts: topics, partitions: 1 })];
-			broker.createService(inventory(store, { mixins, orphans: { everyMs: 20, olderMs: 3_600_000 } }));
-			broker.createService(orders);
+			broker.createService(inventory(sqlInventory(knex, box), { mixins }));
 			await broker.start();
-			await eventually(() => log.ends("inventory.updated"), "the topics to be made");
+			await eventually(() => log.ends("inventory.updated"), "the topics to exist");
 		});
 		after(async () => {
 			await broker?.stop();
@@ -73,31 +63,31 @@ export const inventorySuite = (where: string, open: () => Promise<Scratch>) =>
 		const created = (orderId: string, headers?: Record<string, string>, items: object[] = []) =>
 			put("order.created", orderId, { orderId, buyerId: "b", items, total: 1, status: "pending", createdAt: "" }, headers);
 		const cancelled = (orderId: string) => put("order.cancelled", orderId, { orderId, buyerId: "b", cancelledAt: "" });
-		/** What has been told of a product, once there is so much of it. */
-		const told = (productId: string, length: number) =>
+		/** The messages of a product, once there are at least `length`. */
+		const published = (productId: string, length: number) =>
 			eventually(async () => {
 				const records = await log.read("inventory.updated", 0, 0, 10_000);
 				const own = records.filter(({ key }) => String(key) === productId);
 				assert.ok(own.length >= length, `${own.length} of ${length}`);
 				return own.map(({ value, headers }) => ({ ...JSON.parse(String(value)), version: headers.version }));
-			}, `what is told of ${productId}`);
-		/** Waits until everything that lies on both topics has been dealt with. */
-		const quiet = () =>
+			}, `the messages of ${productId}`);
+		/** Waits until inventory has consumed its topics to their ends. */
+		const idle = () =>
 			eventually(async () => {
 				for (const topic of ["order.created", "order.cancelled", "product.created"]) {
 					const [end] = await log.ends(topic);
 					if (end! > 0) assert.deepEqual(await log.committed("inventory", topic), [end], topic);
 				}
-			}, "inventory to have read its topics");
+			}, "inventory to have consumed its topics");
 
-		it("answers what lies on the shelf and how much of it is reserved, and 404 for what it does not know", async () => {
+		it("answers a product's stock and how much of it is reserved, and 404 for an unknown product", async () => {
 			const productId = await product(12);
 			await reserve(productId, 3);
 			assert.deepEqual(await call("inventory.get", { productId }), { productId, sku, stock: 12, reserved: 3 });
 			await assert.rejects(call("inventory.get", { productId: randomUUID() }), { code: 404, type: "NOT_FOUND" });
 		});
 
-		it("answers the levels of many in the order in which they were asked for, and none for those it does not know", async () => {
+		it("answers the levels of several products in the requested order, and 0 for unknown ones", async () => {
 			const [one, two, unknown] = [await product(1), await product(2), randomUUID()];
 			assert.deepEqual(
 				(await call("inventory.levels", { ids: [two, unknown, one] })).map(({ productId, stock }) => [productId, stock]),
@@ -109,7 +99,7 @@ export const inventorySuite = (where: string, open: () => Promise<Scratch>) =>
 			);
 		});
 
-		it("sets what lies on the shelf and tells of it, never below what is reserved, and not for what it does not know", async () => {
+		it("sets the stock and publishes it, never below what is reserved, and not of an unknown product", async () => {
 			const productId = await product(12);
 			await reserve(productId, 3);
 			await assert.rejects(call("inventory.set", { productId, stock: 2 }), {
@@ -120,14 +110,14 @@ export const inventorySuite = (where: string, open: () => Promise<Scratch>) =>
 			assert.deepEqual(await call("inventory.set", { productId, stock: 20 }), { productId, sku, stock: 20, reserved: 3 });
 			await call("inventory.set", { productId, stock: 20 });
 			await call("inventory.set", { productId, stock: 3 });
-			assert.deepEqual(await told(productId, 2), [
+			assert.deepEqual(await published(productId, 2), [
 				{ productId, stock: 20, previousStock: 12, sku, version: "1" },
 				{ productId, stock: 3, previousStock: 20, sku, version: "2" }
 			]);
 			await assert.rejects(call("inventory.set", { productId: randomUUID(), stock: 2 }), { code: 404, type: "NOT_FOUND" });
 		});
 
-		it("refuses an order for more than there is, with all its lines added up, and reserves nothing of it", async () => {
+		it("refuses an order that exceeds the stock, its lines added up, and reserves nothing of it", async () => {
 			const [plenty, scarce, orderId] = [await product(100), await product(5), randomUUID()];
 			const lines = [
 				{ productId: plenty, quantity: 1 },
@@ -161,18 +151,18 @@ export const inventorySuite = (where: string, open: () => Promise<Scratch>) =>
 			assert.deepEqual(await level(productId), [5, 5]);
 		});
 
-		it("refuses an order that has reserved something else, or was given back", async () => {
+		it("refuses an order that has reserved other lines, or whose reservation was released", async () => {
 			const productId = await product(12);
 			const orderId = await reserve(productId, 3);
 			await reserve(productId, 3, orderId);
 			assert.deepEqual(await refusalOf(orderId, [{ productId, quantity: 4 }]), { type: "CONFLICT" });
-			await call("inventory.release", { orderId });
-			await call("inventory.release", { orderId });
+			assert.deepEqual(await call("inventory.release", { orderIds: [orderId] }), [orderId]);
+			assert.deepEqual(await call("inventory.release", { orderIds: [orderId] }), []);
 			assert.deepEqual(await refusalOf(orderId, [{ productId, quantity: 3 }]), { type: "CONFLICT" });
 			assert.deepEqual(await level(productId), [12, 0]);
 		});
 
-		it("refuses what can be no order, line by line", async () => {
+		it("refuses invalid quantities, lines and stock", async () => {
 			const productId = await product(12);
 			for (const quantity of [0, -1, 1.5, 10_001])
 				await assert.rejects(reserve(productId, quantity), { code: 422, type: "VALIDATION_ERROR" }, String(quantity));
@@ -185,104 +175,104 @@ export const inventorySuite = (where: string, open: () => Promise<Scratch>) =>
 			assert.deepEqual(await level(productId), [12, 0]);
 		});
 
-		it("deducts an order once and tells of it once, under its request id, however often its message comes", async () => {
+		it("deducts an order once and publishes it once, with its request id, for repeated messages", async () => {
 			const productId = await product(12);
 			const orderId = await reserve(productId, 3);
 			for (let n = 0; n < 3; n++) await created(orderId, { "request-id": "request-1" });
-			await quiet();
+			await idle();
 			assert.deepEqual(await level(productId), [9, 0]);
-			assert.deepEqual(await told(productId, 1), [{ productId, stock: 9, previousStock: 12, sku, version: "1" }]);
+			assert.deepEqual(await published(productId, 1), [{ productId, stock: 9, previousStock: 12, sku, version: "1" }]);
 			const record = (await log.read("inventory.updated", 0, 0, 10_000)).find(({ key }) => String(key) === productId);
 			assert.equal(record?.headers["request-id"], "request-1");
 		});
 
-		it("gives back once what a cancelled order had been given, and tells of it once", async () => {
+		it("returns the stock of a cancelled order once, and publishes it once", async () => {
 			const productId = await product(12);
 			const orderId = await reserve(productId, 3);
 			await created(orderId);
-			await told(productId, 1);
+			await published(productId, 1);
 			for (let n = 0; n < 2; n++) await cancelled(orderId);
 			await created(orderId);
-			await quiet();
+			await idle();
 			assert.deepEqual(await level(productId), [12, 0]);
-			assert.deepEqual(await told(productId, 2), [
+			assert.deepEqual(await published(productId, 2), [
 				{ productId, stock: 9, previousStock: 12, sku, version: "1" },
 				{ productId, stock: 12, previousStock: 9, sku, version: "2" }
 			]);
 		});
 
-		it("moves nothing on the shelf for an order whose cancellation comes first", async () => {
+		it("changes no stock for an order whose cancellation comes first", async () => {
 			const productId = await product(12);
 			const orderId = await reserve(productId, 3);
 			await cancelled(orderId);
-			await eventually(async () => assert.deepEqual(await level(productId), [12, 0]), "the reservation to be given back");
+			await eventually(async () => assert.deepEqual(await level(productId), [12, 0]), "the reservation to be released");
 			await created(orderId);
-			await quiet();
+			await idle();
 			assert.deepEqual(await level(productId), [12, 0]);
 			const unseen = randomUUID();
 			await cancelled(unseen);
-			await quiet();
+			await idle();
 			assert.deepEqual(await refusalOf(unseen, [{ productId, quantity: 1 }]), { type: "CONFLICT" });
 			await call("inventory.set", { productId, stock: 1 });
 			assert.deepEqual(
-				(await told(productId, 1)).map(({ stock }) => stock),
+				(await published(productId, 1)).map(({ stock }) => stock),
 				[1]
 			);
 		});
 
-		it("takes nothing for an order that reserved nothing, whatever its message says", async () => {
+		it("deducts nothing for an order without a reservation, whatever its message says", async () => {
 			const productId = await product(12);
 			await created(randomUUID(), {}, [{ productId, quantity: 3, sku, name: "n", price: 1 }]);
-			await quiet();
+			await idle();
 			assert.deepEqual(await level(productId), [12, 0]);
 		});
 
-		it("takes in a product that it hears of, once, without a word", async () => {
+		it("adds a product from its message, once, and publishes nothing", async () => {
 			const productId = randomUUID();
 			const message = { productId, name: "n", sku, price: 1, stock: 7, category: "c" };
 			await put("product.created", productId, message);
 			await put("product.created", productId, { ...message, stock: 8 });
-			await quiet();
+			await idle();
 			assert.deepEqual(await level(productId), [7, 0]);
 			await call("inventory.set", { productId, stock: 6 });
-			assert.deepEqual(await told(productId, 1), [{ productId, stock: 6, previousStock: 7, sku, version: "1" }]);
+			assert.deepEqual(await published(productId, 1), [{ productId, stock: 6, previousStock: 7, sku, version: "1" }]);
 		});
 
-		it("gives back what was reserved for orders that never came to be, and deducts for those that did", async () => {
+		it("lists reservations as pending from the given age on, until they are confirmed or released", async () => {
 			const productId = await product(12);
-			const [orphan, order] = [await reserve(productId, 3), await reserve(productId, 2)];
-			exist.add(order);
-			const settle = (ids: string[]) => call("orders.settle", { ids });
-			assert.deepEqual(await settleOrphans(store, settle, 3_600_000), { deducted: 0, givenBack: [] }, "it is too early to ask");
-			const said: object[] = [];
-			const logger = { info: (_: string, what: object) => void said.push(what), warn: () => {} } as unknown as Logger;
-			const nodes = [1, 2].map(() => startSettling(store, settle, logger, { everyMs: 10, olderMs: 0 }));
-			await eventually(async () => assert.deepEqual(await level(productId), [10, 0]), "both to be settled");
-			await Promise.all(nodes.map(node => node.stop()));
-			assert.equal(said.filter(what => (what as { order?: string })?.order === orphan).length, 1, "by one of two nodes");
+			const [confirmed, released] = [await reserve(productId, 3), await reserve(productId, 2)];
+			const pending = async (olderThanMs: number) =>
+				(await call("inventory.listPending", { olderThanMs, limit: 500 })).filter(id => [confirmed, released].includes(id));
+			assert.deepEqual(await pending(3_600_000), []);
+			assert.deepEqual((await pending(0)).toSorted(), [confirmed, released].toSorted());
+			await call("inventory.confirm", { orderIds: [confirmed] });
+			assert.deepEqual(await pending(0), [released]);
+			await call("inventory.release", { orderIds: [released] });
+			assert.deepEqual(await pending(0), []);
+		});
+
+		it("confirms a reservation once by call or message, and never one that was released or is unknown", async () => {
+			const productId = await product(12);
+			const [order, cancelledOrder] = [await reserve(productId, 2), await reserve(productId, 3)];
+			await call("inventory.release", { orderIds: [cancelledOrder] });
+			const orderIds = [order, cancelledOrder, randomUUID()];
+			assert.deepEqual(await call("inventory.confirm", { orderIds }), [order]);
+			assert.deepEqual(await call("inventory.confirm", { orderIds }), []);
 			await created(order);
-			await created(orphan);
-			await quiet();
+			await created(cancelledOrder);
+			await idle();
 			assert.deepEqual(await level(productId), [10, 0]);
-			assert.equal((await told(productId, 1)).length, 1);
+			assert.equal((await published(productId, 1)).length, 1);
 		});
 
-		it("leaves reservations as they are while nobody can say what became of their orders", async () => {
-			const productId = await product(12);
-			await reserve(productId, 3);
-			const away = () => Promise.reject(new Error("away"));
-			await assert.rejects(settleOrphans(store, away, 0), /away/);
-			assert.deepEqual(await level(productId), [12, 3]);
-		});
-
-		it("sells 12 and no more when 200 ask for them at once, and the equation holds", async () => {
+		it("sells 12 of 12 under 200 concurrent orders, and the ledger adds up", async () => {
 			const productId = await product(12);
 			const ids = Array.from({ length: 200 }, () => randomUUID());
 			const answers = await Promise.all(ids.map(orderId => refusalOf(orderId, [{ productId, quantity: 1 }])));
 			const won = ids.filter((_, n) => answers[n] === null);
 			assert.deepEqual([won.length, new Set(answers.map(answer => answer?.type))], [12, new Set([undefined, "OUT_OF_STOCK"])]);
 			await Promise.all(won.map(orderId => created(orderId)));
-			const messages = await told(productId, 12);
+			const messages = await published(productId, 12);
 			assert.deepEqual(
 				messages.map(({ stock, previousStock, version }) => [stock, previousStock, version]),
 				Array.from({ length: 12 }, (_, n) => [11 - n, 12 - n, String(n + 1)])

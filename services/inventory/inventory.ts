@@ -4,50 +4,45 @@ import { deadlineIn, skipExpired } from "../../mixins/deadline.ts";
 import { conflict, notFound, unavailableAs } from "../../mixins/errors.ts";
 import { microBatch } from "../../mixins/micro-batch.ts";
 import type { Deducted, GivenBack, Request } from "../../mixins/reservation/reservation.rules.ts";
-import { type Caller, defineService } from "../define-service.ts";
+import { defineService } from "../define-service.ts";
 import { adaptiveCache } from "./inventory.adaptive-cache.ts";
-import { startSettling } from "./inventory.orphaned-reservations.ts";
 import { toRefusal, toRequest, toResponse } from "./inventory.rules.ts";
 import type { InventoryStore, OrderRef } from "./inventory.store.ts";
 
 export interface InventoryOptions {
 	mixins?: Partial<ServiceSchema>[];
-	/** Transactions of each kind under way at once; more than one pays only where the store has a connection for each. */
+	/** Concurrent transactions of each kind. More than one helps only if the store has a connection for each. */
 	batches?: number;
-	/** How often this node looks for what was reserved by orders that were never stored, and how long ago; without it it does not. */
-	orphans?: { everyMs?: number; olderMs?: number };
 }
 
 const BATCH = { maxItems: 500, maxWaiting: 20_000, name: "Postgres" };
-/** Each reserves for up to 128 orders. */
+/** Each call reserves for up to 128 orders. */
 const MAX_CALLS = 10;
-/** A caller is answered within 5 s, whatever has become of Postgres. */
+/** Below the 5 s after which a client must have an answer. */
 const TIMEOUT_MS = 4_500;
 
 const inTime = <T>(work: Promise<T>): Promise<T> =>
 	deadlineIn(TIMEOUT_MS).bound(work, "Postgres").catch(unavailableAs("Postgres"));
 
-/** Knows how much of everything there is, and promises nothing twice. What arrives together shares a transaction. */
-export function inventory(store: InventoryStore, { mixins = [], batches = 1, orphans }: InventoryOptions = {}) {
-	const together = { ...BATCH, concurrency: batches };
-	// What is reserved for those who have had their answer already they would leave to nobody.
+/** Keeps the stock of every product, and never reserves the same piece twice. Concurrent requests share a transaction. */
+export function inventory(store: InventoryStore, { mixins = [], batches = 1 }: InventoryOptions = {}) {
+	const options = { ...BATCH, concurrency: batches };
+	// A call that has timed out is skipped: its caller has gone on, and nobody would release what it reserved.
 	const reserve = microBatch(
 		skipExpired(async (calls: Request[][]) => {
 			const answers = (await inTime(store.reserve(calls.flat()))).values();
 			return calls.map(requests => requests.map(() => toRefusal(answers.next().value!)));
 		}, "Postgres"),
-		{ ...together, maxItems: MAX_CALLS }
+		{ ...options, maxItems: MAX_CALLS }
 	);
-	// The partitions of a topic share them too: a batch of each would stand in line for the same shelves.
-	const deduct = microBatch<OrderRef, Deducted>(orders => store.deduct(orders), together);
-	const giveBack = microBatch<OrderRef, GivenBack>(orders => store.giveBack(orders), together);
-	// Adding up reads the whole ledger.
+	// All partitions of a topic share these batches: separate batches would wait for the same row locks.
+	const confirm = microBatch<OrderRef, Deducted>(orders => store.confirm(orders), options);
+	const release = microBatch<OrderRef, GivenBack>(orders => store.release(orders), options);
+	// Cached, because the sum reads the whole ledger.
 	const equation = adaptiveCache(async () => {
 		const { items: products, ...sums } = await store.equation();
 		return { products, ...sums };
 	});
-
-	let settling: ReturnType<typeof startSettling> | undefined;
 
 	return defineService({
 		name: "inventory",
@@ -81,7 +76,7 @@ export function inventory(store: InventoryStore, { mixins = [], batches = 1, orp
 				if ("done" in answer) return toResponse(answer.level);
 				if (answer.refused === "UNKNOWN") throw notFound("There is no such product", { productId });
 				const { reserved } = answer.level;
-				throw conflict(`${reserved} of these are reserved: there cannot be fewer`, { field: "stock", productId, reserved });
+				throw conflict(`${reserved} are reserved: the stock cannot be less`, { field: "stock", productId, reserved });
 			},
 
 			equation: () => inTime(equation()),
@@ -91,27 +86,38 @@ export function inventory(store: InventoryStore, { mixins = [], batches = 1, orp
 				return deadline.bound(reserve({ item: ctx.params.orders.map(toRequest), deadline }), "Postgres");
 			},
 
+			listPending: ctx => inTime(store.listPending(ctx.params.olderThanMs, ctx.params.limit)),
+
+			async confirm(ctx) {
+				const requestID = ctx.requestID ?? undefined;
+				const { orderIds } = ctx.params;
+				const answers = await inTime(Promise.all(orderIds.map(orderId => confirm({ orderId, requestID }))));
+				return orderIds.filter((_, n) => answers[n] === "deducted");
+			},
+
 			async release(ctx) {
-				await inTime(giveBack({ ...ctx.params, requestID: ctx.requestID ?? undefined }));
-				return null;
+				const requestID = ctx.requestID ?? undefined;
+				const { orderIds } = ctx.params;
+				const answers = await inTime(Promise.all(orderIds.map(orderId => release({ orderId, requestID }))));
+				return orderIds.filter((_, n) => answers[n] === "given back");
 			}
 		},
 
 		topics: {
-			// For products from elsewhere, and for one whose maker died before it could call.
+			// For products of foreign producers, and for a product whose `inventory.open` call failed.
 			"product.created": {
 				batch: ({ received }) => store.open(received.map(({ message }) => message))
 			},
 
-			// Of what was reserved, not of what the message says: others can write to the topic too.
+			// Deducts what is reserved, not what the message says: foreign producers can write to the topic too.
 			"order.created": {
 				async batch({ received }) {
 					const answers = await Promise.all(
-						received.map(({ message: { orderId }, requestID }) => deduct({ orderId, requestID }))
+						received.map(({ message: { orderId }, requestID }) => confirm({ orderId, requestID }))
 					);
 					for (const [n, answer] of answers.entries())
 						if (answer === "unknown")
-							this.logger.warn("nothing was reserved for an order", { order: received[n]!.message.orderId });
+							this.logger.warn("an order has no reservation; nothing is deducted", { order: received[n]!.message.orderId });
 					return { duplicates: answers.filter(answer => answer !== "deducted").length };
 				}
 			},
@@ -119,20 +125,11 @@ export function inventory(store: InventoryStore, { mixins = [], batches = 1, orp
 			"order.cancelled": {
 				async batch({ received }) {
 					const answers = await Promise.all(
-						received.map(({ message: { orderId }, requestID }) => giveBack({ orderId, requestID }))
+						received.map(({ message: { orderId }, requestID }) => release({ orderId, requestID }))
 					);
 					return { duplicates: answers.filter(answer => answer === "again").length };
 				}
 			}
-		},
-
-		started() {
-			const call = this.broker.call.bind(this.broker) as Caller["call"];
-			if (orphans) settling = startSettling(store, ids => call("orders.settle", { ids }), this.logger, orphans);
-		},
-
-		async stopped() {
-			await settling?.stop();
 		}
 	});
 }

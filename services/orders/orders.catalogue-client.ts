@@ -1,4 +1,4 @@
-// The catalogue and the stock, as placing an order needs them. Orders that come together share a call, which is a message each way where another node answers it.
+// Calls products and inventory for placing an order. Concurrent orders share a call, because a call to another node costs a message each way.
 import { Errors } from "moleculer";
 import { type Deadline, skipExpired } from "../../mixins/deadline.ts";
 import { conflict, unavailableAs } from "../../mixins/errors.ts";
@@ -7,61 +7,61 @@ import type { Caller } from "../define-service.ts";
 import type { Line, Refusal } from "../inventory/inventory.contract.ts";
 import type { CatalogueProduct } from "./orders.rules.ts";
 
-/** Every function rejects with `UNAVAILABLE` when its answer does not come in time. */
+/** Every function rejects with `UNAVAILABLE` if there is no answer before the deadline. */
 export interface CatalogueClient {
-	/** What the catalogue says of these products; those that it does not know are left out. */
+	/** Leaves out products that do not exist. */
 	findProducts(productIds: string[], deadline: Deadline): Promise<CatalogueProduct[]>;
 	/** Reserves all lines of an order or none. Rejects with 409 `OUT_OF_STOCK` (`data.productId`) and 409 `CONFLICT`. */
 	reserve(orderId: string, lines: Line[], deadline: Deadline): Promise<void>;
-	/** Gives back what is reserved for an order, and will be. */
+	/** Releases what is reserved for an order; from then on the order can reserve nothing. */
 	release(orderId: string, deadline: Deadline): Promise<void>;
 }
 
-/** The most that `inventory.reserve` takes; so many of the longest are well below the largest message. */
+/** The most orders that `inventory.reserve` accepts; that many of the longest stay well below the largest message. */
 const MAX_ORDERS = 128;
-/** The most that `products.pick` takes. */
+/** The most products that `products.pick` accepts. */
 const MAX_PRODUCTS = 100;
 const MAX_WAITING = 20_000;
 
-function errorOf({ type, ...data }: Refusal, orderId: string): Error {
-	// Only an id that follows from a key comes twice.
-	if (type === "CONFLICT") return conflict("This idempotency key stands for another order", { orderId });
+function toError({ type, ...data }: Refusal, orderId: string): Error {
+	// Only an id that was derived from an idempotency key is used twice.
+	if (type === "CONFLICT") return conflict("This idempotency key belongs to another order", { orderId });
 	return new Errors.MoleculerClientError("There is not enough of this product", 409, type, data);
 }
 
-/** `calls`: under way at once, of each kind. */
+/** `calls`: concurrent calls of each kind. */
 export function catalogueClient(caller: Caller, { calls, timeoutMs }: { calls: number; timeoutMs: number }): CatalogueClient {
-	const together = { maxItems: MAX_ORDERS, maxWaiting: MAX_WAITING, concurrency: calls };
+	const batch = { maxItems: MAX_ORDERS, maxWaiting: MAX_WAITING, concurrency: calls };
 	const within = { timeout: timeoutMs };
 
-	// Nothing is remembered: each order costs what the catalogue says after it was asked for.
-	const offers = microBatch(
-		async (wanted: string[][]) => {
-			const ids = [...new Set(wanted.flat())];
-			const asked: Promise<CatalogueProduct[]>[] = [];
+	// Not cached: an order costs what the catalogue says after it was requested.
+	const findProducts = microBatch(
+		async (requests: string[][]) => {
+			const ids = [...new Set(requests.flat())];
+			const pages: Promise<CatalogueProduct[]>[] = [];
 			for (let n = 0; n < ids.length; n += MAX_PRODUCTS)
-				asked.push(caller.call("products.pick", { ids: ids.slice(n, n + MAX_PRODUCTS) }, within));
-			const found = (await Promise.all(asked).catch(unavailableAs("the catalogue"))).flat();
-			const known = new Map(found.map(offer => [offer.productId, offer]));
-			return wanted.map(ids => ids.flatMap(id => known.get(id) ?? []));
+				pages.push(caller.call("products.pick", { ids: ids.slice(n, n + MAX_PRODUCTS) }, within));
+			const found = (await Promise.all(pages).catch(unavailableAs("the catalogue"))).flat();
+			const products = new Map(found.map(product => [product.productId, product]));
+			return requests.map(ids => ids.flatMap(id => products.get(id) ?? []));
 		},
-		{ ...together, name: "the catalogue" }
+		{ ...batch, name: "the catalogue" }
 	);
 	const reserve = microBatch(
 		skipExpired(async (orders: { orderId: string; lines: Line[] }[]) => {
 			const refusals = await caller.call("inventory.reserve", { orders }, within).catch(unavailableAs("the stock"));
-			return refusals.map((refusal, n) => refusal && errorOf(refusal, orders[n]!.orderId));
+			return refusals.map((refusal, n) => refusal && toError(refusal, orders[n]!.orderId));
 		}, "the stock"),
-		{ ...together, name: "the stock" }
+		{ ...batch, name: "the stock" }
 	);
 
 	return {
-		findProducts: (productIds, deadline) => deadline.bound(offers(productIds), "the catalogue"),
+		findProducts: (productIds, deadline) => deadline.bound(findProducts(productIds), "the catalogue"),
 		async reserve(orderId, lines, deadline) {
 			await deadline.bound(reserve({ item: { orderId, lines }, deadline }), "the stock");
 		},
 		async release(orderId, deadline) {
-			await caller.call("inventory.release", { orderId }, { timeout: deadline.leftMs() });
+			await caller.call("inventory.release", { orderIds: [orderId] }, { timeout: deadline.leftMs() });
 		}
 	};
 }

@@ -1,4 +1,4 @@
-// All that the rest of the system may know about orders.
+// Contract of orders.
 import { z } from "zod";
 import { action } from "../../contract/action.ts";
 import { Id } from "../../contract/id.ts";
@@ -22,7 +22,7 @@ const short = z
 	.max(200, "must be at most 200 characters long")
 	.refine(text => text.isWellFormed() && !text.includes("\0"), "must be well-formed Unicode without U+0000");
 
-/** 1 to 10 short strings, under names of the client's own. */
+/** 1 to 10 short strings, under names that the client chooses. */
 export const ShippingAddress = z
 	.record(short.min(1).max(64), short.min(1, "must not be empty"))
 	.refine(address => Object.keys(address).length >= 1, "must have at least one line")
@@ -40,18 +40,18 @@ export const Order = z.strictObject({
 
 const Count = z.int().nonnegative();
 
-/** What all orders add up to. */
+/** Statistics of all orders. */
 export const Statistics = z.strictObject({
 	statuses: z.strictObject({ pending: Count, processing: Count, shipped: Count, delivered: Count, cancelled: Count }),
 	since: z.iso.datetime(),
-	orders: Count.describe("Made since then, and not cancelled"),
-	revenue: Total.describe("What those add up to"),
+	orders: Count.describe("Created since then, and not cancelled"),
+	revenue: Total.describe("The total of those orders"),
 	minutes: z
 		.array(z.strictObject({ at: z.iso.datetime(), orders: Count }))
-		.describe("Orders made in each of the last 60 minutes, the oldest first")
+		.describe("Orders created in each of the last 60 minutes, the oldest first")
 });
 
-// What a foreign client puts on the topics beside these fields is let through: who is shown a message is shown all of it.
+// Additional fields of foreign producers are kept: they reach the clients with the message.
 const message = <Fields extends z.ZodRawShape>(fields: Fields) => z.looseObject({ orderId: Id, ...fields });
 
 export const OrderCreated = message({
@@ -89,13 +89,13 @@ const exampleRequest = {
 
 export const actions = {
 	/**
-	 * Reserved and committed, with its message for `order.created`, when it answers. With an idempotency key, which is the buyer's own, the same request
-	 * again gets the same answer and orders nothing. Errors: 409 `OUT_OF_STOCK` (`data.productId`), `NOT_FOUND` (a product that does not exist), `CONFLICT` (the key
-	 * stands for another order), `UNAVAILABLE`.
+	 * Answers after the stock is reserved and the order is committed together with its message for `order.created`. With an idempotency key, which
+	 * belongs to the buyer, a repeated request gets the same answer and orders nothing. Errors: 409 `OUT_OF_STOCK` (`data.productId`), `NOT_FOUND` (a
+	 * product does not exist), `CONFLICT` (the key belongs to another order), `UNAVAILABLE`.
 	 */
 	"orders.create": action({
-		summary: "Orders: prices, total and buyer come from the server",
-		// What else a client sends (a price, a total, a buyer) is not its to say, and is not looked at.
+		summary: "Places an order: prices, total and buyer come from the server",
+		// Other fields (a price, a total, a buyer) are ignored: the client does not decide them.
 		params: z.object({
 			items: z.array(z.object(Item.shape)).min(1, "must have at least one line").max(100, "must have at most 100 lines"),
 			shippingAddress: ShippingAddress,
@@ -109,9 +109,9 @@ export const actions = {
 		restHeaders: { "idempotency-key": "idempotencyKey" },
 		status: 201
 	}),
-	/** The same status again changes nothing. Errors: `NOT_FOUND`, 409 `BAD_TRANSITION`, `UNAVAILABLE`. */
+	/** A repeated status changes nothing. Errors: `NOT_FOUND`, 409 `BAD_TRANSITION`, `UNAVAILABLE`. */
 	"orders.setStatus": action({
-		summary: "Moves an order on",
+		summary: "Sets the status of an order",
 		params: z.strictObject({ id: Id, status: Status }),
 		result: Order,
 		errors: ["NOT_FOUND", "CONFLICT"],
@@ -119,9 +119,9 @@ export const actions = {
 		who: "admin",
 		rest: "PATCH /api/orders/:id/status"
 	}),
-	/** A second cancel changes nothing. Errors: `NOT_FOUND` (also for somebody else's), 409 `BAD_TRANSITION`, `UNAVAILABLE`. */
+	/** A second cancel changes nothing. Errors: `NOT_FOUND` (also for another buyer's order), 409 `BAD_TRANSITION`, `UNAVAILABLE`. */
 	"orders.cancel": action({
-		summary: "Cancels an order that has not been shipped: its buyer may, and an admin",
+		summary: "Cancels an order that is not shipped yet; allowed to its buyer and to admins",
 		params: byID,
 		result: Order,
 		errors: ["NOT_FOUND", "CONFLICT"],
@@ -130,7 +130,7 @@ export const actions = {
 		rest: "POST /api/orders/:id/cancel"
 	}),
 	"orders.list": action({
-		summary: "Lists one's own orders, the newest first; an admin sees all, or those of one buyer",
+		summary: "Lists the caller's orders, the newest first; an admin sees all, or those of one buyer",
 		params: Page.extend({ buyerId: Id.optional() }),
 		result: z.array(Order),
 		example: { params: {}, result: [example] },
@@ -138,7 +138,7 @@ export const actions = {
 		rest: "GET /api/orders"
 	}),
 	"orders.get": action({
-		summary: "Answers one's own order; an admin sees all",
+		summary: "Returns an order of the caller; an admin sees all",
 		params: byID,
 		result: Order,
 		errors: ["NOT_FOUND"],
@@ -148,7 +148,7 @@ export const actions = {
 	}),
 	"orders.figures": action({
 		summary:
-			"Adds up all orders: how many stand at each status, and what was ordered since a moment, by default the day's beginning in UTC",
+			"Statistics of all orders: how many are in each status, and what was ordered since a time, by default the start of the day in UTC",
 		params: z.strictObject({ since: z.iso.datetime({ offset: true }).optional() }),
 		result: Statistics,
 		example: {
@@ -162,16 +162,11 @@ export const actions = {
 			}
 		},
 		who: "admin",
-		// Below /api/orders it would be an order's.
+		// Not below /api/orders: there the last part is an order's id.
 		rest: "GET /api/order-figures"
 	}),
-	/** Whose order it is. For who shows a record that does not say. Errors: `NOT_FOUND`, `UNAVAILABLE`. */
-	"orders.buyer": action({ params: z.strictObject({ orderId: Id }), result: z.strictObject({ buyerId: Id }) }),
-	/**
-	 * Of these ids those that are orders; the others are so no more: an order that comes to be stored under one of them from now on is refused.
-	 * For who has reserved something and heard no more of it. Errors: `UNAVAILABLE`.
-	 */
-	"orders.settle": action({ params: z.strictObject({ ids: z.array(Id).max(1000) }), result: z.array(Id) })
+	/** The buyer of an order, for messages of foreign producers that lack it. Errors: `NOT_FOUND`, `UNAVAILABLE`. */
+	"orders.buyer": action({ params: z.strictObject({ orderId: Id }), result: z.strictObject({ buyerId: Id }) })
 };
 
 /** The order's buyer; a foreign record may lack it. */

@@ -1,4 +1,4 @@
-// What becomes of orders, and who may see it.
+// The promises about an order's status, its visibility, statistics and payment.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, it } from "node:test";
@@ -7,16 +7,16 @@ import { startExpiry } from "./orders.expiry.ts";
 import { ADDRESS, type OrdersNode } from "./orders.suite.ts";
 import { deliver, newIdentity, newProduct } from "./orders.testing.ts";
 
-export const lifeSuite = ({ market, store, service, db, as, told, ordered }: OrdersNode) => {
+export const lifeSuite = ({ stock, store, service, db, as, published, newOrder }: OrdersNode) => {
 	const admin = newIdentity("admin");
 	const asAdmin = () => as(admin);
 	const move = (id: string, status: "pending" | "processing" | "shipped" | "delivered" | "cancelled") =>
 		asAdmin()("orders.setStatus", { id, status });
-	const topicsOf = async (orderId: string) => (await told(orderId)).map(({ topic, seq }) => `${seq} ${topic}`);
+	const topicsOf = async (orderId: string) => (await published(orderId)).map(({ topic, seq }) => `${seq} ${topic}`);
 
 	describe("a status", () => {
-		it("is told at every step, each message with the next number, and once where it is set twice", async () => {
-			const { orderId, buyer } = await ordered();
+		it("is published at every transition, each message with the next number, and once if it is set twice", async () => {
+			const { orderId, buyer } = await newOrder();
 			for (const status of ["processing", "shipped", "delivered"] as const) {
 				assert.equal((await move(orderId, status)).status, status);
 				assert.equal((await move(orderId, status)).status, status);
@@ -29,24 +29,24 @@ export const lifeSuite = ({ market, store, service, db, as, told, ordered }: Ord
 				"5 order.updated",
 				"6 order.delivered"
 			]);
-			const { message } = (await told(orderId))[2]!;
+			const { message } = (await published(orderId))[2]!;
 			const { updatedAt, ...rest } = message;
 			assert.deepEqual(rest, { orderId, status: "shipped", previousStatus: "processing", buyerId: buyer.id });
 			assert.equal(new Date(updatedAt as string).toISOString(), updatedAt);
 		});
 
-		it("takes no step that there is not: 409 says from where to where, and nothing is told", async () => {
-			const { orderId } = await ordered();
+		it("refuses an unknown transition: 409 names both statuses, and nothing is published", async () => {
+			const { orderId } = await newOrder();
 			const data = { from: "pending", to: "delivered" };
 			await assert.rejects(move(orderId, "delivered"), { code: 409, type: "BAD_TRANSITION", data });
 			await move(orderId, "processing");
 			await move(orderId, "shipped");
 			await assert.rejects(move(orderId, "cancelled"), { type: "BAD_TRANSITION", data: { from: "shipped", to: "cancelled" } });
-			assert.equal((await told(orderId)).length, 4);
+			assert.equal((await published(orderId)).length, 4);
 		});
 
-		it("changes once, however many want to change it at once", async () => {
-			const { orderId, call } = await ordered();
+		it("changes once under concurrent requests", async () => {
+			const { orderId, call } = await newOrder();
 			await move(orderId, "processing");
 			const answers = await Promise.allSettled([
 				...Array.from({ length: 10 }, () => call("orders.cancel", { id: orderId })),
@@ -60,32 +60,32 @@ export const lifeSuite = ({ market, store, service, db, as, told, ordered }: Ord
 			assert.deepEqual((await topicsOf(orderId)).slice(2), end);
 		});
 
-		it("is of no order that does not exist", async () => {
-			for (const asked of [move(randomUUID(), "shipped"), asAdmin()("orders.cancel", { id: randomUUID() })])
-				await assert.rejects(asked, { code: 404, type: "NOT_FOUND" });
+		it("of an unknown order is 404", async () => {
+			for (const request of [move(randomUUID(), "shipped"), asAdmin()("orders.cancel", { id: randomUUID() })])
+				await assert.rejects(request, { code: 404, type: "NOT_FOUND" });
 		});
 	});
 
 	describe("a cancellation", () => {
-		it("is told once, by its own topic alone, however often it is asked for", async () => {
-			const { orderId, buyer, call } = await ordered();
+		it("is published once, on its own topic only, however often it is requested", async () => {
+			const { orderId, buyer, call } = await newOrder();
 			const answers = await Promise.all(Array.from({ length: 5 }, () => call("orders.cancel", { id: orderId })));
 			answers.push(await call("orders.cancel", { id: orderId }));
 			for (const answer of answers) assert.deepEqual([answer.orderId, answer.status], [orderId, "cancelled"]);
 			assert.deepEqual(await topicsOf(orderId), ["1 order.created", "2 order.cancelled"]);
-			const { cancelledAt, ...rest } = (await told(orderId))[1]!.message;
+			const { cancelledAt, ...rest } = (await published(orderId))[1]!.message;
 			assert.deepEqual(rest, { orderId, buyerId: buyer.id });
 			assert.equal(new Date(cancelledAt as string).toISOString(), cancelledAt);
 		});
 
 		it("is the same when an admin sets the status", async () => {
-			const { orderId } = await ordered();
+			const { orderId } = await newOrder();
 			await move(orderId, "cancelled");
 			assert.deepEqual(await topicsOf(orderId), ["1 order.created", "2 order.cancelled"]);
 		});
 
-		it("is its buyer's and an admin's; to anybody else there is no such order", async () => {
-			const [one, other] = [await ordered(), await ordered()];
+		it("is allowed to the buyer and to admins; for others the order does not exist", async () => {
+			const [one, other] = [await newOrder(), await newOrder()];
 			await assert.rejects(as(newIdentity())("orders.cancel", { id: one.orderId }), { code: 404, type: "NOT_FOUND" });
 			await assert.rejects(as()("orders.cancel", { id: one.orderId }), { type: "UNAUTHORIZED" });
 			assert.equal((await one.call("orders.get", { id: one.orderId })).status, "pending");
@@ -93,15 +93,15 @@ export const lifeSuite = ({ market, store, service, db, as, told, ordered }: Ord
 		});
 	});
 
-	describe("the figures", () => {
-		const figures = async (since?: string) => asAdmin()("orders.figures", { since });
+	describe("the statistics", () => {
+		const statistics = async (since?: string) => asAdmin()("orders.figures", { since });
 
-		it("count every order at its status, and those that were not cancelled since a moment", async () => {
-			const beginning = await figures();
-			const [first, second, third] = [await ordered(), await ordered(), await ordered()];
+		it("count every order by status, and those that were created since a time and not cancelled", async () => {
+			const beginning = await statistics();
+			const [first, second, third] = [await newOrder(), await newOrder(), await newOrder()];
 			await move(first.orderId, "processing");
 			await third.call("orders.cancel", { id: third.orderId });
-			const now = await figures();
+			const now = await statistics();
 			const more = Object.entries(now.statuses).map(([status, count]) => [
 				status,
 				count - beginning.statuses[status as "pending"]
@@ -110,15 +110,15 @@ export const lifeSuite = ({ market, store, service, db, as, told, ordered }: Ord
 			assert.deepEqual([now.orders - beginning.orders, now.revenue - beginning.revenue], [2, 25]);
 
 			const { createdAt } = await second.call("orders.get", { id: second.orderId });
-			const since = await figures(createdAt);
+			const since = await statistics(createdAt);
 			assert.deepEqual([since.since, since.orders, since.revenue], [createdAt, 1, 12.5]);
 		});
 
-		it("have an entry for each of the last 60 minutes, and leave out ids under which nothing is to be stored", async () => {
-			await ordered();
-			const before = await figures();
+		it("have an entry for each of the last 60 minutes, and do not count void ids", async () => {
+			await newOrder();
+			const before = await statistics();
 			await store().voidUnknown([randomUUID()]);
-			const after = await figures();
+			const after = await statistics();
 			assert.deepEqual(after.statuses, before.statuses);
 			const times = after.minutes.map(({ at }) => Date.parse(at));
 			assert.equal(times.length, 60);
@@ -129,16 +129,16 @@ export const lifeSuite = ({ market, store, service, db, as, told, ordered }: Ord
 	});
 
 	describe("a list", () => {
-		const page = async (call: ReturnType<typeof as>, asked: { limit?: number; after?: string; buyerId?: string } = {}) =>
-			(await call("orders.list", asked)).map(({ orderId }) => orderId);
+		const page = async (call: ReturnType<typeof as>, request: { limit?: number; after?: string; buyerId?: string } = {}) =>
+			(await call("orders.list", request)).map(({ orderId }) => orderId);
 
-		it("is one's own, the newest first, page by page, and says the same as the order itself", async () => {
-			const [buyer, { productId }] = [newIdentity(), market.add(newProduct())];
+		it("holds the caller's orders, the newest first, page by page, equal to orders.get", async () => {
+			const [buyer, { productId }] = [newIdentity(), stock.add(newProduct())];
 			const call = as(buyer);
 			const ids: string[] = [];
 			for (let n = 0; n < 5; n++) {
 				ids.unshift((await call("orders.create", { items: [{ productId, quantity: 1 }], shippingAddress: ADDRESS })).orderId);
-				await ordered();
+				await newOrder();
 			}
 			assert.deepEqual(await page(call), ids);
 			assert.deepEqual(await page(call, { limit: 2 }), ids.slice(0, 2));
@@ -148,27 +148,27 @@ export const lifeSuite = ({ market, store, service, db, as, told, ordered }: Ord
 			assert.deepEqual(await page(as(newIdentity())), []);
 		});
 
-		it("is everybody's to an admin, and goes on where another page ended", async () => {
-			const [first, second] = [await ordered(), await ordered()];
+		it("holds all orders for an admin, and continues after the previous page", async () => {
+			const [first, second] = [await newOrder(), await newOrder()];
 			assert.deepEqual(await page(asAdmin(), { limit: 2 }), [second.orderId, first.orderId]);
 			assert.deepEqual(await page(asAdmin(), { limit: 1, after: second.orderId }), [first.orderId]);
 		});
 
-		it("is one buyer's where an admin asks for that, and one's own whomever one asks for", async () => {
-			const [mine, theirs] = [await ordered(), await ordered()];
+		it("is filtered by buyer for an admin; other callers always get their own", async () => {
+			const [mine, theirs] = [await newOrder(), await newOrder()];
 			const of = (call: ReturnType<typeof as>) => page(call, { buyerId: theirs.buyer.id });
 			assert.deepEqual(await of(asAdmin()), [theirs.orderId]);
 			assert.deepEqual(await of(mine.call), [mine.orderId]);
 		});
 
-		it("does not begin after an order that one cannot see", async () => {
-			const [mine, theirs] = [await ordered(), await ordered()];
+		it("refuses to continue after an order that the caller cannot see", async () => {
+			const [mine, theirs] = [await newOrder(), await newOrder()];
 			for (const after of [randomUUID(), theirs.orderId])
 				await assert.rejects(page(mine.call, { after }), { code: 422, type: "VALIDATION_ERROR" });
 		});
 
-		it("and a single order, are for who is signed in; somebody else's is not there", async () => {
-			const { orderId, buyer, call } = await ordered();
+		it("and a single order require a token; another buyer's order is 404", async () => {
+			const { orderId, buyer, call } = await newOrder();
 			await assert.rejects(page(as()), { type: "UNAUTHORIZED" });
 			await assert.rejects(as(newIdentity())("orders.get", { id: orderId }), { code: 404, type: "NOT_FOUND" });
 			assert.deepEqual(await asAdmin()("orders.get", { id: orderId }), await call("orders.get", { id: orderId }));
@@ -183,31 +183,31 @@ export const lifeSuite = ({ market, store, service, db, as, told, ordered }: Ord
 			amount: 1
 		});
 
-		it("that has failed cancels its order, once", async () => {
-			const order = await ordered();
+		it("that failed cancels its order, once", async () => {
+			const order = await newOrder();
 			assert.deepEqual(await deliver(service(), "payment.failed", paymentFor(order), paymentFor(order)), { duplicates: 1 });
 			assert.equal((await order.call("orders.get", { id: order.orderId })).status, "cancelled");
 			assert.deepEqual(await topicsOf(order.orderId), ["1 order.created", "2 order.cancelled"]);
 		});
 
-		it("that has failed is refused where it comes too late to cancel, or for no order: a person has to look at it", async () => {
-			const order = await ordered();
+		it("that failed is refused if the order can no longer be cancelled or does not exist: it goes to the dead letters", async () => {
+			const order = await newOrder();
 			for (const status of ["processing", "shipped"] as const) await move(order.orderId, status);
 			await assert.rejects(deliver(service(), "payment.failed", paymentFor(order)), { type: "BAD_TRANSITION" });
 			const unknown = { orderId: randomUUID(), buyer: newIdentity() };
 			await assert.rejects(deliver(service(), "payment.failed", paymentFor(unknown)), { type: "NOT_FOUND" });
 		});
 
-		it("that has succeeded is remembered, once, and tells nothing", async () => {
-			const [one, other] = [await ordered(), await ordered()];
+		it("that succeeded is stored once, and publishes nothing", async () => {
+			const [one, other] = [await newOrder(), await newOrder()];
 			const messages = [one, other, one].map(paymentFor);
 			assert.deepEqual(await deliver(service(), "payment.succeeded", ...messages), { duplicates: 1 });
 			assert.deepEqual(await deliver(service(), "payment.succeeded", ...messages), { duplicates: 3 });
-			assert.equal((await told(one.orderId)).length, 1);
+			assert.equal((await published(one.orderId)).length, 1);
 		});
 
-		it("that is not made in time cancels its order, once over all nodes; not one that is paid, under way, or younger", async () => {
-			const [pending, processing, shipped, paid, young] = await Promise.all(Array.from({ length: 5 }, ordered));
+		it("that is overdue cancels its order, once over all nodes; not an order that is paid, shipped, or younger", async () => {
+			const [pending, processing, shipped, paid, young] = await Promise.all(Array.from({ length: 5 }, newOrder));
 			const all = [pending, processing, shipped, paid].map(order => order!.orderId);
 			await move(processing!.orderId, "processing");
 			for (const status of ["processing", "shipped"] as const) await move(shipped!.orderId, status);

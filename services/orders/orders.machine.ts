@@ -1,9 +1,9 @@
-// The life of an order, as data: which steps there are, who may take them, and what the world is told of each.
+// The state machine of an order, as data: its transitions, who may cause each, and the messages that each publishes.
 import { Errors } from "moleculer";
 import { forbidden } from "../../mixins/errors.ts";
 import type { Status, topics } from "./orders.contract.ts";
 
-/** `system`: a payment that failed, or a time that has passed. */
+/** `system`: a failed payment or an expired order. */
 export type Actor = "buyer" | "admin" | "system";
 export type OrderTopic = keyof typeof topics;
 
@@ -14,7 +14,7 @@ export interface Transition {
 	publishes: readonly OrderTopic[];
 }
 
-/** How an order begins. */
+/** The status of a new order, and the messages of its creation. */
 export const INITIAL = { status: "pending", publishes: ["order.created"] } as const satisfies {
 	status: Status;
 	publishes: OrderTopic[];
@@ -30,15 +30,15 @@ export const TRANSITIONS: readonly Transition[] = [
 	{ from: "processing", to: "cancelled", by: anyone, publishes: ["order.cancelled"] }
 ];
 
-/** What becomes of an order that is asked to be `to`: a step, nothing where it is that already, or a refusal: 409 `BAD_TRANSITION`, 403 `FORBIDDEN`. */
-export function decideTransition(from: Status, to: Status, asker: Actor): Transition | "nothing" | Error {
-	if (from === to) return "nothing";
-	const step = TRANSITIONS.find(one => one.from === from && one.to === to);
-	if (!step)
+/** The transition from one status to another; `unchanged` if both are the same; or a refusal: 409 `BAD_TRANSITION`, 403 `FORBIDDEN`. */
+export function decideTransition(from: Status, to: Status, actor: Actor): Transition | "unchanged" | Error {
+	if (from === to) return "unchanged";
+	const transition = TRANSITIONS.find(one => one.from === from && one.to === to);
+	if (!transition)
 		return new Errors.MoleculerClientError(`An order that is ${from} cannot become ${to}`, 409, "BAD_TRANSITION", { from, to });
-	return step.by.includes(asker) ? step : forbidden("This step is not yours to take");
+	return transition.by.includes(actor) ? transition : forbidden("You may not set this status");
 }
 
-/** From where this asker may take an order there. */
-export const transitionsTo = (to: Status, asker: Actor): Transition[] =>
-	TRANSITIONS.filter(step => step.to === to && step.by.includes(asker));
+/** The transitions to a status that this actor may cause. */
+export const transitionsTo = (to: Status, actor: Actor): Transition[] =>
+	TRANSITIONS.filter(transition => transition.to === to && transition.by.includes(actor));

@@ -1,18 +1,18 @@
-// Placing an order: what it costs, what it takes from the shelf, and only then the order itself. A crash in between leaves at most a reservation, which
-// its owner finds and asks about (orders.settle).
+// Places an order: prices its lines, reserves their stock, and only then stores the order. A crash in between leaves a reservation without an order,
+// which the sweep releases (orders.orphaned-reservations.ts).
 import type { Deadline } from "../../mixins/deadline.ts";
 import { conflict, isUnavailable, notFound, unavailable } from "../../mixins/errors.ts";
 import type { CatalogueClient } from "./orders.catalogue-client.ts";
 import { isRetryOf, type NewOrder, type OrderRequest, orderIdOf, priceItems, type StoredOrder, toLines } from "./orders.rules.ts";
 import type { FoundOrder } from "./orders.store.ts";
 
-/** What placing needs of the store; both may share round trips with others. */
+/** The part of the store that placing needs, one order at a time: `find` and `create` share round trips with concurrent requests. */
 export interface OrderRepository {
 	find(id: string, deadline: Deadline): Promise<FoundOrder>;
-	/** What stands under the order's id then. */
+	/** Returns what is stored under the order's id afterwards. */
 	create(order: NewOrder, deadline: Deadline): Promise<StoredOrder | "void">;
-	/** True if it is an order; else none will be stored under this id any more. */
-	settle(id: string, deadline: Deadline): Promise<boolean>;
+	/** Voids the id unless an order is stored under it. Returns whether the id is void. */
+	voidUnlessStored(id: string, deadline: Deadline): Promise<boolean>;
 }
 
 export interface PlaceOrderRequest extends OrderRequest {
@@ -22,55 +22,55 @@ export interface PlaceOrderRequest extends OrderRequest {
 }
 
 /**
- * Places an order, or answers the one that the same key has placed. Errors: 404 `NOT_FOUND` and 409 `OUT_OF_STOCK` (`data.productId`), 409 `CONFLICT` (the key
- * stands for another order), 422, 503 `UNAVAILABLE`: then it may have been placed all the same, and with a key the same request will say so.
+ * Places an order, or returns the one that the same idempotency key has placed. Errors: 404 `NOT_FOUND` and 409 `OUT_OF_STOCK` (`data.productId`),
+ * 409 `CONFLICT` (the key belongs to another order), 422, 503 `UNAVAILABLE`: then the order may still have been placed, and a retry with the key finds it.
  */
 export async function placeOrder(
-	placing: PlaceOrderRequest,
-	market: CatalogueClient,
-	orders: OrderRepository,
+	request: PlaceOrderRequest,
+	catalogue: CatalogueClient,
+	repository: OrderRepository,
 	deadline: Deadline
 ): Promise<StoredOrder> {
-	const { buyerId, idempotencyKey, items, shippingAddress, requestID } = placing;
+	const { buyerId, idempotencyKey, items, shippingAddress, requestID } = request;
 
-	const retried = (order: StoredOrder) => {
-		if (isRetryOf(order, placing)) return order;
-		throw conflict("This idempotency key stands for another order", { orderId: order.orderId });
+	const checkRetry = (order: StoredOrder) => {
+		if (isRetryOf(order, request)) return order;
+		throw conflict("This idempotency key belongs to another order", { orderId: order.orderId });
 	};
 
-	/** What it costs, and the lines reserved for it. */
-	const prepare = async (orderId: string): Promise<NewOrder> => {
-		const offers = await market.findProducts([...new Set(items.map(({ productId }) => productId))], deadline);
-		const answer = priceItems(items, offers);
-		if ("unknown" in answer) throw notFound("There is no such product", { productId: answer.unknown });
-		await market.reserve(orderId, toLines(items), deadline);
-		return { orderId, buyerId, shippingAddress, requestID, ...answer };
+	const priceAndReserve = async (orderId: string): Promise<NewOrder> => {
+		const products = await catalogue.findProducts([...new Set(items.map(({ productId }) => productId))], deadline);
+		const priced = priceItems(items, products);
+		if ("unknown" in priced) throw notFound("There is no such product", { productId: priced.unknown });
+		await catalogue.reserve(orderId, toLines(items), deadline);
+		return { orderId, buyerId, shippingAddress, requestID, ...priced };
 	};
 
-	/** Nothing is to be stored under this id, and what is reserved for it goes back to the shelf. If this fails, the shelf's owner will ask. */
-	const giveUp = async (orderId: string) => {
-		if (!(await orders.settle(orderId, deadline))) await market.release(orderId, deadline);
+	/** Releases the reservation only after the id is void: no order can be stored without its stock. If this fails, the sweep does it. */
+	const abandon = async (orderId: string) => {
+		if (await repository.voidUnlessStored(orderId, deadline)) await catalogue.release(orderId, deadline);
 	};
 
 	const store = async (order: NewOrder): Promise<StoredOrder | "void"> => {
-		const stored = await orders.create(order, deadline).catch(async error => {
-			if (!isUnavailable(error)) await giveUp(order.orderId).catch(() => {});
+		const stored = await repository.create(order, deadline).catch(async error => {
+			// After `UNAVAILABLE` the order may be stored all the same.
+			if (!isUnavailable(error)) await abandon(order.orderId).catch(() => {});
 			throw error;
 		});
-		if (stored === "void") await giveUp(order.orderId).catch(() => {});
+		if (stored === "void") await abandon(order.orderId).catch(() => {});
 		return stored;
 	};
 
 	for (let attempt = 0; !deadline.isOver(); attempt++) {
 		const orderId = orderIdOf(buyerId, idempotencyKey, attempt);
-		// A retry goes the same way as an order that is new, and finds its lines reserved and itself stored. Whether it is one is asked only where
-		// something stands in its way: it has been cancelled since, a product or the stock is gone.
-		const stands = await prepare(orderId).then(store, async error => {
-			const found = idempotencyKey === undefined ? undefined : await orders.find(orderId, deadline);
-			if (!found) throw error;
-			return found;
+		// A retry takes the same path as a new order: its lines are already reserved and it is already stored. Only if that path fails (the order was
+		// cancelled meanwhile, a product or its stock is gone) is the stored order read.
+		const found = await priceAndReserve(orderId).then(store, async error => {
+			const earlier = idempotencyKey === undefined ? undefined : await repository.find(orderId, deadline);
+			if (!earlier) throw error;
+			return earlier;
 		});
-		if (stands !== "void") return retried(stands);
+		if (found !== "void") return checkRetry(found);
 	}
 	throw unavailable("the stock");
 }

@@ -20,18 +20,18 @@ const order: StoredOrder = {
 	updatedAt: NOW
 };
 
-describe("the life of an order", () => {
-	const steps = (asker: Actor) =>
+describe("the state machine of an order", () => {
+	const transitions = (actor: Actor) =>
 		Status.options.flatMap(from =>
 			Status.options.flatMap(to => {
-				const decision = decideTransition(from, to, asker);
+				const decision = decideTransition(from, to, actor);
 				return typeof decision === "object" && !(decision instanceof Error) ? [`${from} > ${to}`] : [];
 			})
 		);
 
-	it("goes forward one step at a time by an admin, and ends early while nothing has been shipped", () => {
+	it("lets an admin go forward one status at a time, and cancel before shipping", () => {
 		assert.equal(INITIAL.status, "pending");
-		assert.deepEqual(steps("admin"), [
+		assert.deepEqual(transitions("admin"), [
 			"pending > processing",
 			"pending > cancelled",
 			"processing > shipped",
@@ -40,23 +40,23 @@ describe("the life of an order", () => {
 		]);
 	});
 
-	it("can only be ended by its buyer, and by nobody at all", () => {
-		const ends = ["pending > cancelled", "processing > cancelled"];
-		assert.deepEqual([steps("buyer"), steps("system")], [ends, ends]);
+	it("lets a buyer and the system only cancel", () => {
+		const cancellations = ["pending > cancelled", "processing > cancelled"];
+		assert.deepEqual([transitions("buyer"), transitions("system")], [cancellations, cancellations]);
 	});
 
-	it("stays as it is when it is to be what it is, whoever asks", () => {
-		for (const asker of ["buyer", "admin", "system"] as const)
-			for (const status of Status.options) assert.equal(decideTransition(status, status, asker), "nothing");
+	it("changes nothing for the present status, for every actor", () => {
+		for (const actor of ["buyer", "admin", "system"] as const)
+			for (const status of Status.options) assert.equal(decideTransition(status, status, actor), "unchanged");
 	});
 
-	it("has no other steps: 409 says from where to where, 403 that it is somebody else's", () => {
+	it("has no other transitions: 409 names both statuses, 403 a missing permission", () => {
 		const refused = decideTransition("shipped", "cancelled", "buyer") as Error & { code: number; type: string; data: object };
 		assert.deepEqual([refused.code, refused.type, refused.data], [409, "BAD_TRANSITION", { from: "shipped", to: "cancelled" }]);
 		assert.equal((decideTransition("pending", "processing", "buyer") as { type?: string }).type, "FORBIDDEN");
 	});
 
-	it("tells each change by order.updated, except a cancellation; shipping and delivery besides", () => {
+	it("publishes order.updated for each change except a cancellation, and one more message for shipping and delivery", () => {
 		for (const { to, publishes } of TRANSITIONS) {
 			const expected = { processing: ["order.updated"], cancelled: ["order.cancelled"] } as Record<string, string[]>;
 			assert.deepEqual(publishes, expected[to] ?? ["order.updated", `order.${to}`]);
@@ -64,8 +64,8 @@ describe("the life of an order", () => {
 	});
 });
 
-describe("what is told of an order", () => {
-	it("is numbered message by message, up to the order's own number, and says how long after the one before", () => {
+describe("a message of an order", () => {
+	it("is numbered, up to the order's own number, and has the time since the previous change", () => {
 		const before = { status: "processing", seq: 2, updatedAt: new Date(NOW.getTime() - 250) } as const;
 		assert.deepEqual(toMessages(["order.updated", "order.shipped"], order, before, "request-1"), [
 			{
@@ -89,7 +89,7 @@ describe("what is told of an order", () => {
 		]);
 	});
 
-	it("has the lines as they were asked for, with decimal prices, and no more of the order than is anybody's business", () => {
+	it("has the requested lines with decimal prices, and not the address", () => {
 		const [created] = toMessages(["order.created"], { ...order, status: "pending", seq: 1 });
 		const { shippingAddress, ...rest } = toResponse({ ...order, status: "pending" });
 		assert.deepEqual(created?.message, rest);
@@ -99,18 +99,16 @@ describe("what is told of an order", () => {
 });
 
 describe("an order's id", () => {
-	it("is the same for the same buyer, key and attempt, another for any other, and a UUID", () => {
+	it("is equal for the same buyer, key and attempt, different for any other, and a UUID", () => {
 		const ids = [orderIdOf("ann", "k", 0), orderIdOf("ann", "k", 1), orderIdOf("ann", "l", 0), orderIdOf("bob", "k", 0)];
 		assert.equal(new Set(ids).size, 4);
 		assert.equal(orderIdOf("ann", "k", 0), ids[0]);
 		for (const id of ids) assert.match(id, /^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
 	});
 
-	it("does not depend on where the buyer's id ends and the key begins", () =>
-		assert.notEqual(orderIdOf("ab", "c", 0), orderIdOf("a", "bc", 0)));
+	it("separates the buyer's id from the key", () => assert.notEqual(orderIdOf("ab", "c", 0), orderIdOf("a", "bc", 0)));
 
-	it("is a new one each time without a key", () =>
-		assert.notEqual(orderIdOf("ann", undefined, 0), orderIdOf("ann", undefined, 0)));
+	it("is random without a key", () => assert.notEqual(orderIdOf("ann", undefined, 0), orderIdOf("ann", undefined, 0)));
 });
 
 describe("a request", () => {
@@ -124,12 +122,12 @@ describe("a request", () => {
 		});
 	});
 
-	it("is refused with the first product that the catalogue does not know", () => {
+	it("is refused with the first product that the catalogue does not have", () => {
 		const lines = ["p1", "p2", "p3"].map(productId => ({ productId, quantity: 1 }));
 		assert.deepEqual(priceItems(lines, catalogue), { unknown: "p2" });
 	});
 
-	it("is a retry if it asks for the same lines in the same order to the same address, whatever they cost by now", () => {
+	it("is a retry if it has the same lines in the same order and the same address, whatever they cost now", () => {
 		const request = {
 			items: order.items.map(({ productId, quantity }) => ({ quantity, productId })),
 			shippingAddress: order.shippingAddress

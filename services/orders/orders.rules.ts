@@ -1,4 +1,4 @@
-// What is decided about orders, without a store or a clock.
+// Decisions about orders, without I/O or a clock.
 import { hash, randomUUID } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import { fromCents, toCents } from "../../contract/money.ts";
@@ -9,7 +9,7 @@ import type { Order, Statistics, Status } from "./orders.contract.ts";
 import type { OrderTopic } from "./orders.machine.ts";
 import type { OrderStatistics } from "./orders.statistics.ts";
 
-/** What the catalogue says of a product. */
+/** A product as the catalogue describes it. */
 export interface CatalogueProduct {
 	productId: string;
 	sku: string;
@@ -23,13 +23,13 @@ export interface Item extends Line {
 	priceCents: number;
 }
 
-/** What a buyer wants, in their own words. */
+/** What a buyer orders, as the request says it. */
 export interface OrderRequest {
 	items: Line[];
 	shippingAddress: Record<string, string>;
 }
 
-/** An order on its way to be stored. */
+/** An order that is not stored yet. */
 export interface NewOrder {
 	orderId: string;
 	buyerId: string;
@@ -41,15 +41,15 @@ export interface NewOrder {
 
 export interface StoredOrder extends Omit<NewOrder, "requestID"> {
 	status: Status;
-	/** How many messages have told of it: each has a number of its own, without gaps. */
+	/** The number of messages published for this order: they are numbered from 1 on, without gaps. */
 	seq: number;
 	createdAt: Date;
 	updatedAt: Date;
 }
 
 /**
- * The id of a buyer's order. Without an idempotency key it is random; with one it follows from the key, so that all retries, however many at once,
- * are one order before anything is stored. `attempt`: how many before came to nothing. A UUID of version 8 (RFC 9562, 5.8) from SHA-256.
+ * The id of a buyer's order: random without an idempotency key. With one it is derived from the key, so that all retries, also concurrent ones, are
+ * one order before anything is stored. `attempt`: how many earlier ids of this key are void. A UUID of version 8 (RFC 9562, 5.8) from SHA-256.
  */
 export function orderIdOf(buyerId: string, key: string | undefined, attempt: number): string {
 	if (key === undefined) return randomUUID();
@@ -58,10 +58,10 @@ export function orderIdOf(buyerId: string, key: string | undefined, attempt: num
 	return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 }
 
-/** What is wanted, line by line: how many of one product that makes is added up where the stock is. */
+/** The lines to reserve; inventory adds up several lines of one product. */
 export const toLines = (items: Line[]): Line[] => items.map(({ productId, quantity }) => ({ productId, quantity }));
 
-/** The lines as they were asked for, with what the catalogue says of each; or the id of a product that it does not know. */
+/** The requested lines with the catalogue's names and prices; or the id of the first product that the catalogue does not have. */
 export function priceItems(
 	items: Line[],
 	catalogue: CatalogueProduct[]
@@ -81,13 +81,12 @@ const comparable = ({ items, shippingAddress }: OrderRequest): OrderRequest => (
 	shippingAddress
 });
 
-/** Whether a request asks for what an order is: then it is a retry. What it costs by now does not matter. */
+/** Whether a request has the lines and the address of an order: then it is a retry. A changed price does not matter. */
 export const isRetryOf = (order: OrderRequest, request: OrderRequest) =>
 	isDeepStrictEqual(comparable(order), comparable(request));
 
 const toResponseItems = (items: Item[]) => items.map(({ priceCents, ...item }) => ({ ...item, price: fromCents(priceCents) }));
 
-/** An order as its buyer sees it. */
 export const toResponse = ({ orderId, buyerId, items, totalCents, status, shippingAddress, createdAt }: StoredOrder): Order => ({
 	orderId,
 	buyerId,
@@ -100,7 +99,6 @@ export const toResponse = ({ orderId, buyerId, items, totalCents, status, shippi
 
 const NONE = { pending: 0, processing: 0, shipped: 0, delivered: 0, cancelled: 0 } satisfies Record<Status, number>;
 
-/** The figures as admins see them. */
 export const toStatisticsResponse = ({ statuses, since, orders, totalCents, minutes }: OrderStatistics): Statistics => ({
 	statuses: { ...NONE, ...statuses },
 	since: since.toISOString(),
@@ -109,7 +107,7 @@ export const toStatisticsResponse = ({ statuses, since, orders, totalCents, minu
 	minutes: minutes.map(({ at, orders }) => ({ at: at.toISOString(), orders }))
 });
 
-/** What an order was before a change of it. */
+/** The state of an order before its newest change. */
 export type PreviousState = Pick<StoredOrder, "status" | "seq" | "updatedAt">;
 type MessageBuilders = { [T in OrderTopic]: (order: StoredOrder, at: string, before: PreviousState | undefined) => Message<T> };
 
@@ -135,8 +133,8 @@ const MESSAGES: MessageBuilders = {
 };
 
 /**
- * The messages that tell of an order's newest change, the last of them with the order's own number. Headers: `seq`, and `after_ms`, how long after the
- * message before it was made, where that is any time.
+ * The messages of an order's newest change; the last of them has the order's own `seq`. Headers: `seq`, and in the first message `after_ms`, the time
+ * since the previous change, if it is above 0.
  */
 export function toMessages(
 	publishes: readonly OrderTopic[],

@@ -10,5 +10,6 @@ export default orders(sqlOrders(postgres().knex, outbox), {
 	mixins: [relay, withTopics(), database(postgres(), new URL("./migrations/", import.meta.url))],
 	// The embedded Postgres has one session, so it runs one transaction at a time.
 	batches: embedded ? 1 : 2,
-	unpaidMs: runsService("orders") ? config.orderTimeoutMinutes * 60_000 : undefined
+	unpaidMs: runsService("orders") ? config.orderTimeoutMinutes * 60_000 : undefined,
+	orphanSweep: runsService("orders") ? {} : undefined
 });

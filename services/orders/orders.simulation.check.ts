@@ -1,42 +1,42 @@
-// What must be true of orders, money and stock when a history has ended.
+// The promises about orders, payments and stock, checked at the end of a simulated history.
 import assert from "node:assert/strict";
 import type { Knex } from "knex";
 import type { Headers } from "../../mixins/topics/topic-log.ts";
-import type { bank } from "../payment/payment.testing.ts";
+import type { fakeProvider } from "../payment/payment.testing.ts";
 import type { Order, Status } from "./orders.contract.ts";
 import { TRANSITIONS } from "./orders.machine.ts";
 import type { FakeStock } from "./orders.testing.ts";
 
 interface Logged {
-	/** Of the outbox's row: the same for one that was sent twice. */
+	/** The id of the outbox row: equal for a message that was sent twice. */
 	id: string;
 	// biome-ignore lint/suspicious/noExplicitAny: every topic has its own
 	message: any;
 	headers: Headers;
 }
 
-/** What outsiders have seen of a history. */
+/** What clients and consumers have seen of a history. */
 export interface Recorded {
 	log: Map<string, Logged[]>;
-	/** `key` 0: none was sent. */
-	answers: { buyer: number; key: number; answer: Order; asked: { productId: string; quantity: number }[] }[];
-	/** Orders of which somebody was told that they are cancelled. */
+	/** `key` 0: without an idempotency key. */
+	answers: { buyer: number; key: number; answer: Order; items: { productId: string; quantity: number }[] }[];
+	/** Orders whose cancellation was answered with success. */
 	cancelled: Set<string>;
-	/** Orders whose failed payment came too late. */
-	dead: string[];
+	/** Orders whose `payment.failed` came too late and was dead-lettered. */
+	deadLettered: string[];
 }
 
 interface End {
 	knex: Knex;
-	goods: FakeStock;
-	money: ReturnType<typeof bank>;
-	/** What was on the shelf. */
+	stock: FakeStock;
+	provider: ReturnType<typeof fakeProvider>;
+	/** The stock of each product at the start. */
 	initial: (readonly [string, number])[];
 }
 
 const ORDER_TOPICS = ["order.created", "order.updated", "order.shipped", "order.delivered", "order.cancelled"];
 
-/** Every message of an order once, by its number; fails where a number is missing or told twice. */
+/** The messages of an order without duplicates, in the order of their numbers; fails if a number is missing or used twice. */
 function messagesOf(orderId: string, log: Recorded["log"]) {
 	const all = ORDER_TOPICS.flatMap(topic => (log.get(topic) ?? []).map(logged => ({ topic, ...logged })));
 	const own = new Map(all.filter(({ message }) => message.orderId === orderId).map(logged => [logged.id, logged]));
@@ -49,45 +49,45 @@ function messagesOf(orderId: string, log: Recorded["log"]) {
 	return sorted;
 }
 
-/** Where the messages of an order lead, step by step. */
-function statusTold(orderId: string, log: Recorded["log"]): Status {
+/** The status that results from an order's messages; fails if they contain an unknown transition. */
+function publishedStatus(orderId: string, log: Recorded["log"]): Status {
 	const [created, ...rest] = messagesOf(orderId, log);
 	assert.equal(created?.topic, "order.created");
 	let status: Status = created.message.status;
-	for (let left = rest; left.length > 0; ) {
-		const first = left[0]!;
+	for (let remaining = rest; remaining.length > 0; ) {
+		const first = remaining[0]!;
 		const to = first.topic === "order.cancelled" ? "cancelled" : first.message.status;
-		const step = TRANSITIONS.find(one => one.from === status && one.to === to);
-		assert.ok(step, `${orderId}: told of a step from ${status} to ${to}`);
+		const transition = TRANSITIONS.find(one => one.from === status && one.to === to);
+		assert.ok(transition, `${orderId}: published a transition from ${status} to ${to}`);
 		assert.deepEqual(
-			left.slice(0, step.publishes.length).map(({ topic }) => topic),
-			step.publishes
+			remaining.slice(0, transition.publishes.length).map(({ topic }) => topic),
+			transition.publishes
 		);
 		if (first.topic === "order.updated") assert.equal(first.message.previousStatus, status);
 		status = to;
-		left = left.slice(step.publishes.length);
+		remaining = remaining.slice(transition.publishes.length);
 	}
 	return status;
 }
 
 function checkAnswers({ answers }: Recorded, stored: Set<string>) {
 	const orderOf = new Map<string, Order>();
-	for (const { buyer, key, answer, asked } of answers) {
-		assert.ok(stored.has(answer.orderId), "an order was answered that is not there");
+	for (const { buyer, key, answer, items } of answers) {
+		assert.ok(stored.has(answer.orderId), "an order was answered that is not stored");
 		assert.deepEqual(
 			answer.items.map(({ productId, quantity }) => ({ productId, quantity })),
-			asked
+			items
 		);
-		const name = key === 0 ? answer.orderId : `${buyer} ${key}`;
-		assert.deepEqual(answer, orderOf.get(name) ?? answer, "one key, two orders");
-		orderOf.set(name, answer);
+		const placement = key === 0 ? answer.orderId : `${buyer} ${key}`;
+		assert.deepEqual(answer, orderOf.get(placement) ?? answer, "one idempotency key, two orders");
+		orderOf.set(placement, answer);
 	}
 	const ids = [...orderOf.values()].map(({ orderId }) => orderId);
-	assert.equal(new Set(ids).size, ids.length, "two keys, one order");
+	assert.equal(new Set(ids).size, ids.length, "two idempotency keys, one order");
 }
 
-/** Fails where a promise is broken. */
-export async function checkEnd(recorded: Recorded, { knex, goods, money, initial }: End) {
+/** Fails if a promise is broken. */
+export async function checkEnd(recorded: Recorded, { knex, stock, provider, initial }: End) {
 	const rows = await knex("orders").whereNot("status", "void");
 	const payments = new Map((await knex("payments")).map(row => [row.order_id, row]));
 	const stored = new Set<string>(rows.map(({ id }) => id));
@@ -95,37 +95,39 @@ export async function checkEnd(recorded: Recorded, { knex, goods, money, initial
 
 	const outcomes = ["payment.succeeded", "payment.failed"].flatMap(topic => recorded.log.get(topic)!);
 	for (const { id, status, paid_at, seq } of rows) {
-		assert.equal(statusTold(id, recorded.log), status, `${id} is not what was told of it`);
+		assert.equal(publishedStatus(id, recorded.log), status, `${id} is not what was published of it`);
 		assert.equal(messagesOf(id, recorded.log).length, Number(seq));
-		if (recorded.cancelled.has(id)) assert.equal(status, "cancelled", "whoever cancelled was told so");
+		if (recorded.cancelled.has(id)) assert.equal(status, "cancelled", "a cancellation was answered with success");
 
 		const { state } = payments.get(id)!;
-		const [charge, refund] = [money.charges.get(id), money.refunds.get(id)];
-		const told = new Set(outcomes.filter(({ message }) => message.orderId === id).map(one => one.id));
-		assert.equal(told.size, state === "cancelled" ? 0 : 1, `${id}: ${state} was told ${told.size} times`);
+		const [charge, refund] = [provider.charges.get(id), provider.refunds.get(id)];
+		const published = new Set(outcomes.filter(({ message }) => message.orderId === id).map(one => one.id));
+		assert.equal(published.size, state === "cancelled" ? 0 : 1, `${id}: ${state} was published ${published.size} times`);
 		if (status === "cancelled") {
-			assert.equal(charge, refund, `${id}: a cancelled order was charged ${charge} and given back ${refund}`);
+			assert.equal(charge, refund, `${id}: a cancelled order was charged ${charge} and refunded ${refund}`);
 			assert.ok(["failed", "refunded", "cancelled"].includes(state), state);
 		} else if (state === "failed") {
 			assert.equal(charge, undefined);
-			assert.ok(recorded.dead.includes(id), `${id} is ${status}, and nobody was told that it is not paid`);
+			assert.ok(recorded.deadLettered.includes(id), `${id} is ${status} and unpaid, and no dead letter says so`);
 		} else {
 			assert.deepEqual([state, typeof charge, refund], ["succeeded", "number", undefined]);
-			assert.ok(paid_at, `${id} is not known to be paid`);
+			assert.ok(paid_at, `${id} is not marked as paid`);
 		}
-		if (state === "cancelled") assert.ok(!money.asked.some(({ orderId }) => orderId === id), "asked for a cancelled order");
-		const amounts = new Set(money.asked.filter(({ orderId }) => orderId === id).map(({ amountCents }) => amountCents));
-		assert.ok(amounts.size <= 1, "asked for two amounts");
-		assert.equal(goods.holds.get(id)?.state, status === "cancelled" ? "over" : "sold", `${id} is ${status}`);
+		if (state === "cancelled")
+			assert.ok(!provider.requests.some(({ orderId }) => orderId === id), "the provider got a request for a cancelled order");
+		const amounts = new Set(provider.requests.filter(({ orderId }) => orderId === id).map(({ amountCents }) => amountCents));
+		assert.ok(amounts.size <= 1, "the provider got two amounts");
+		assert.equal(stock.reservations.get(id)?.state, status === "cancelled" ? "released" : "sold", `${id} is ${status}`);
 	}
-	for (const id of money.charges.keys()) assert.ok(stored.has(id), "charged for no order");
-	for (const [id, { state }] of goods.holds) assert.ok(stored.has(id) || state === "over", `${id} is no order, and ${state}`);
+	for (const id of provider.charges.keys()) assert.ok(stored.has(id), "charged an unknown order");
+	for (const [id, { state }] of stock.reservations)
+		assert.ok(stored.has(id) || state === "released", `${id} is no order, and ${state}`);
 	for (const [productId, before] of initial) {
-		const { stock, reserved } = goods.shelf.get(productId)!;
-		const sold = [...goods.holds.values()].reduce(
+		const { stock: left, reserved } = stock.products.get(productId)!;
+		const sold = [...stock.reservations.values()].reduce(
 			(sum, { lines, state }) => sum + (state === "sold" ? (lines.get(productId) ?? 0) : 0),
 			0
 		);
-		assert.deepEqual([stock + sold, reserved], [before, 0]);
+		assert.deepEqual([left + sold, reserved], [before, 0]);
 	}
 }

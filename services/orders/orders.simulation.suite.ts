@@ -4,9 +4,9 @@ import { migrate } from "../../mixins/database/database.ts";
 import type { Scratch } from "../../test/scratch.ts";
 import { commands, run } from "./orders.simulation.ts";
 
-/** `runs`: how many histories. */
+/** `runs`: the number of histories. */
 export const simulationSuite = (where: string, open: () => Promise<Scratch>, runs: number) =>
-	describe(`orders and payments on ${where}, whatever happens`, () => {
+	describe(`orders and payments on ${where}, in random histories`, () => {
 		let scratch: Scratch;
 		before(async () => {
 			scratch = await open();
@@ -17,7 +17,7 @@ export const simulationSuite = (where: string, open: () => Promise<Scratch>, run
 			await scratch?.remove();
 		});
 
-		it("end in one state, tell every change once, charge and give back once, and lose no stock", () =>
+		it("end in one state, publish every change once, charge and refund once, and lose no stock", () =>
 			fc.assert(
 				fc.asyncProperty(commands, history => run(history, scratch.db.knex)),
 				{ numRuns: runs }

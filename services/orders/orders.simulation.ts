@@ -1,8 +1,7 @@
-// A made-up history of orders and their payments: requests, consumers and a provider, whose every step waits for its turn, which may come late or be the
-// one at which somebody dies. The services, their stores and their outboxes are the real ones; the topics are in memory, and tell things twice and late.
-
+// A random history of orders and their payments: requests, consumers and a payment provider. Every step waits until the history lets it run: it may run
+// late, fail, or lose its answer. Services, stores and outboxes are the real ones; the topics are in memory, and deliver late and more than once.
 import assert from "node:assert/strict";
-import { setImmediate as turn } from "node:timers/promises";
+import { setImmediate as tick } from "node:timers/promises";
 import fc from "fast-check";
 import type { Knex } from "knex";
 import { type Service, ServiceBroker } from "moleculer";
@@ -13,37 +12,39 @@ import { topics } from "../contract.ts";
 import type { Caller } from "../define-service.ts";
 import { createCollector } from "../payment/payment.collector.ts";
 import { sqlPayments } from "../payment/payment.store.ts";
-import { bank } from "../payment/payment.testing.ts";
+import { fakeProvider } from "../payment/payment.testing.ts";
 import { payment } from "../payment/payment.ts";
 import type { Status } from "./orders.contract.ts";
+import { sweepOrphanedReservations } from "./orders.orphaned-reservations.ts";
 import { checkEnd, type Recorded } from "./orders.simulation.check.ts";
 import { sqlOrders } from "./orders.store.ts";
 import { callAs, deliver, fakeStock, newIdentity, newProduct } from "./orders.testing.ts";
 import { orders } from "./orders.ts";
 
-type Fate = "answered" | "lost on the way" | "done, but the answer is lost";
+type Fate = "answered" | "request lost" | "answer lost";
 export type Command =
-	| { type: "create"; buyer: number; key: number; dear: boolean; quantity: number }
+	| { type: "create"; buyer: number; key: number; expensive: boolean; quantity: number }
 	| { type: "cancel"; order: number; byAdmin: boolean }
 	| { type: "move"; order: number; to: Status }
-	/** What an outbox holds leaves; a relay that dies before it has removed it sends it again. */
-	| { type: "relay"; box: number; dies: boolean }
-	/** One of two owners of a consumer's partition is handed so many records, from so far behind what was committed. */
+	/** A relay publishes messages of an outbox. One that crashes before it deletes them publishes them again. */
+	| { type: "relay"; box: number; crashes: boolean }
+	/** One of two owners of a consumer's partition gets `records` records, starting `back` records before the committed offset. */
 	| { type: "deliver"; consumer: number; owner: number; back: number; records: number }
-	| { type: "look" | "reconcile" | "time passes" }
-	/** One of the steps that wait has its turn. */
-	| { type: "turn"; which: number; fate: Fate };
+	/** The payment collector polls; orders sweeps orphaned reservations; orders cancels unpaid orders. */
+	| { type: "collect" | "sweep" | "expire" }
+	/** One of the waiting steps runs. */
+	| { type: "step"; which: number; fate: Fate };
 
 const BUYERS = 2;
-/** Of those that there are by then. */
+/** An index into the orders that exist by then. */
 const anOrder = fc.nat(5);
 const fate = fc.oneof(
 	{ weight: 8, arbitrary: fc.constant<Fate>("answered") },
-	{ weight: 1, arbitrary: fc.constant<Fate>("lost on the way") },
-	{ weight: 1, arbitrary: fc.constant<Fate>("done, but the answer is lost") }
+	{ weight: 1, arbitrary: fc.constant<Fate>("request lost") },
+	{ weight: 1, arbitrary: fc.constant<Fate>("answer lost") }
 );
 const kind = <T extends string>(type: T) => ({ type: fc.constant(type) });
-/** Forward more often than not, or nothing would ever be delivered. */
+/** Forward transitions more often, or no order would ever be delivered. */
 const to = fc.constantFrom<Status>("processing", "processing", "shipped", "shipped", "delivered", "cancelled", "pending");
 const quantity = fc.integer({ min: 1, max: 2 });
 const consumer = fc.nat(5);
@@ -56,13 +57,13 @@ export const commands: fc.Arbitrary<Command[]> = fc.array(
 				...kind("create"),
 				buyer: fc.nat(BUYERS - 1),
 				key: fc.nat(3),
-				dear: fc.constantFrom(false, false, false, true),
+				expensive: fc.constantFrom(false, false, false, true),
 				quantity
 			})
 		},
 		{ weight: 1, arbitrary: fc.record({ ...kind("cancel"), order: anOrder, byAdmin: fc.boolean() }) },
 		{ weight: 6, arbitrary: fc.record({ ...kind("move"), order: anOrder, to }) },
-		{ weight: 3, arbitrary: fc.record({ ...kind("relay"), box: fc.nat(1), dies: fc.boolean() }) },
+		{ weight: 3, arbitrary: fc.record({ ...kind("relay"), box: fc.nat(1), crashes: fc.boolean() }) },
 		{
 			weight: 4,
 			arbitrary: fc.record({
@@ -73,29 +74,29 @@ export const commands: fc.Arbitrary<Command[]> = fc.array(
 				records: fc.integer({ min: 1, max: 5 })
 			})
 		},
-		{ weight: 2, arbitrary: fc.record(kind("look")) },
-		{ weight: 1, arbitrary: fc.record({ type: fc.constantFrom("reconcile" as const, "time passes" as const) }) },
-		{ weight: 20, arbitrary: fc.record({ ...kind("turn"), which: fc.nat(20), fate }) }
+		{ weight: 2, arbitrary: fc.record(kind("collect")) },
+		{ weight: 1, arbitrary: fc.record({ type: fc.constantFrom("sweep" as const, "expire" as const) }) },
+		{ weight: 20, arbitrary: fc.record({ ...kind("step"), which: fc.nat(20), fate }) }
 	),
 	{ minLength: 30, maxLength: 200, size: "max" }
 );
 
-/** Lets everybody who can go on, go on. */
-const settle = async () => {
-	for (let n = 0; n < 8; n++) await turn();
+/** Waits until no promise can continue without the next step. */
+const settled = async () => {
+	for (let n = 0; n < 8; n++) await tick();
 };
 
-/** The steps that wait for their turn. */
+/** The steps that wait until the history lets them run. */
 function gate() {
 	const waiting: ((fate: Fate) => Promise<void>)[] = [];
 	const pass = <T>(step: () => Promise<T>) =>
 		new Promise<T>((resolve, reject) => {
 			waiting.push(async fate => {
-				if (fate === "lost on the way") return reject(unavailable("the other side"));
+				if (fate === "request lost") return reject(unavailable("the dependency"));
 				try {
 					const answer = await step();
 					if (fate === "answered") resolve(answer);
-					else reject(unavailable("the other side"));
+					else reject(unavailable("the dependency"));
 				} catch (error) {
 					reject(error);
 				}
@@ -104,7 +105,7 @@ function gate() {
 	const next = async (which: number, fate: Fate) => {
 		const [one] = waiting.splice(which % Math.max(waiting.length, 1), 1);
 		await one?.(fate);
-		await settle();
+		await settled();
 	};
 	const gated = <S extends object>(target: S): S =>
 		new Proxy(target, {
@@ -126,60 +127,62 @@ const CONSUMERS = [
 ] as const;
 const quiet = { debug() {}, info() {}, warn() {} };
 
-/** Goes through a history and then lets it end well; fails where a promise is broken. The tables of both services are there, and nobody else's. */
+/** Runs a history, then lets everything complete, and fails if a promise is broken. The tables of both services exist and are used by this run alone. */
 export async function run(history: Command[], knex: Knex) {
 	for (const table of ["orders", "payments", "orders_outbox", "payment_outbox"]) await knex(table).delete();
 	const boxes = ["orders_outbox", "payment_outbox"].map(table => outbox(knex, { contracts: topics, table })) as [Outbox, Outbox];
 	const { pass, gated, next, isIdle } = gate();
-	const [cheap, dear] = [newProduct(10, 1_000), newProduct(2_000, 1_000)];
-	const goods = fakeStock([cheap, dear]);
-	goods.whenPicked = () => pass(async () => {});
-	goods.whenReserved = () => pass(async () => {});
-	const money = bank({ limitCents: 100_000 });
+	const [cheap, expensive] = [newProduct(10, 1_000), newProduct(2_000, 1_000)];
+	const stock = fakeStock([cheap, expensive]);
+	stock.whenPicked = () => pass(async () => {});
+	stock.whenReserved = () => pass(async () => {});
+	const provider = fakeProvider({ limitCents: 100_000 });
 	const orderStore = gated(sqlOrders(knex, boxes[0]));
 	const realPayments = sqlPayments(knex, boxes[1]);
-	// No question is one node's alone for any time: the worst that a lease can do.
+	// A lease that ends at once: every provider request may be sent by several nodes.
 	const paymentStore = gated({ ...realPayments, take: (limit: number) => realPayments.claimDue(limit, 0) });
 
 	const broker = new ServiceBroker({ logger: false });
-	goods.createServices(broker);
+	stock.createServices(broker);
 	broker.createService(orders(orderStore, { timeoutMs: 600_000, mixins: [noTopics] }));
-	broker.createService(payment(paymentStore, money.provider, { collects: false, mixins: [noTopics] }));
+	broker.createService(payment(paymentStore, provider.port, { collects: false, mixins: [noTopics] }));
 	await broker.start();
-	const { look } = createCollector(paymentStore, gated(money.provider), quiet, () => {}, { pauseMs: { first: 0, longest: 0 } });
+	const { poll } = createCollector(paymentStore, gated(provider.port), quiet, () => {}, {
+		backoff: { firstMs: 0, longestMs: 0 }
+	});
 
 	const [buyers, admin] = [Array.from({ length: BUYERS }, () => newIdentity()), newIdentity("admin")];
 	const recorded: Recorded = {
 		log: new Map(CONSUMERS.map(([, topic]) => [topic, []])),
 		answers: [],
 		cancelled: new Set(),
-		dead: []
+		deadLettered: []
 	};
 	const committed = CONSUMERS.map(() => 0);
 	const busy = new Set<string>();
-	const under: Promise<unknown>[] = [];
-	/** Whoever asked is told what they may be told, and nothing else. */
-	const ask = <T>(asked: Promise<T>, then: (answer: T) => void = () => {}) => {
-		under.push(
-			asked.then(then, (error: { type?: string; stack?: string }) =>
+	const pending: Promise<unknown>[] = [];
+	/** A request may fail only with the errors that its contract allows. */
+	const ask = <T>(request: Promise<T>, then: (answer: T) => void = () => {}) => {
+		pending.push(
+			request.then(then, (error: { type?: string; stack?: string }) =>
 				assert.ok(["UNAVAILABLE", "BAD_TRANSITION", "CONFLICT", "OUT_OF_STOCK"].includes(error.type ?? ""), error.stack)
 			)
 		);
 	};
 
-	const relay = async (box: number, dies: boolean) => {
+	const relay = async (box: number, crashes: boolean) => {
 		const oldest = await boxes[box]!.next(5);
 		for (const { id, record } of oldest) {
 			const entry = { id: `${box}-${id}`, message: JSON.parse(String(record.value)), headers: record.headers ?? {} };
 			if (!recorded.log.has(record.topic)) recorded.log.set(record.topic, []);
 			recorded.log.get(record.topic)!.push(entry);
 		}
-		const left = oldest.map(({ id }) => id);
-		if (!dies) await boxes[box]!.next(0, left);
+		const sent = oldest.map(({ id }) => id);
+		if (!crashes) await boxes[box]!.next(0, sent);
 		return oldest.length;
 	};
 
-	const handOver = async (index: number, owner: number, from: number, to: number) => {
+	const deliverRecords = async (index: number, owner: number, from: number, to: number) => {
 		const [group, topic] = CONSUMERS[index]!;
 		const messages = recorded.log
 			.get(topic)!
@@ -190,14 +193,14 @@ export async function run(history: Command[], knex: Knex) {
 		busy.add(place);
 		try {
 			if (group !== "inventory") await deliver(broker.getLocalService(group) as Service, topic, ...messages);
-			else for (const { orderId } of messages) (topic === "order.created" ? goods.created : goods.end)(orderId);
+			else for (const { orderId } of messages) (topic === "order.created" ? stock.confirm : stock.release)(orderId);
 		} catch (error) {
 			const { type } = error as { type?: string };
 			if (type === "UNAVAILABLE") return;
-			// What is refused for good lies in the dead letters: of one at a time.
+			// A refused message goes to the dead letters; a refused batch is delivered again one by one.
 			assert.equal(type, "BAD_TRANSITION", (error as Error).stack);
 			if (messages.length > 1) return;
-			recorded.dead.push(messages[0].orderId);
+			recorded.deadLettered.push(messages[0].orderId);
 		} finally {
 			busy.delete(place);
 		}
@@ -208,17 +211,17 @@ export async function run(history: Command[], knex: Knex) {
 		const ids = await knex("orders").whereNot("status", "void").orderBy("number").pluck("id");
 		return ids.length === 0 ? undefined : (ids[n % ids.length] as string);
 	};
-	const call = callAs(broker);
+	const sweep = () => sweepOrphanedReservations(stock.sweepable, ids => orderStore.voidUnknown(ids), 0);
 
-	const obey = async (command: Command) => {
+	const execute = async (command: Command) => {
 		switch (command.type) {
 			case "create": {
 				const { buyer, key, quantity } = command;
-				const items = [{ productId: (command.dear ? dear : cheap).productId, quantity }];
-				// Key 0 is none.
-				const asked = { items, shippingAddress: { street: "1" }, idempotencyKey: key === 0 ? undefined : `key-${key}` };
+				const items = [{ productId: (command.expensive ? expensive : cheap).productId, quantity }];
+				// Key 0: without an idempotency key.
+				const request = { items, shippingAddress: { street: "1" }, idempotencyKey: key === 0 ? undefined : `key-${key}` };
 				const create: Caller["call"] = callAs(broker, buyers[buyer]);
-				ask(create("orders.create", asked), answer => recorded.answers.push({ buyer, key, answer, asked: items }));
+				ask(create("orders.create", request), answer => recorded.answers.push({ buyer, key, answer, items }));
 				break;
 			}
 			case "cancel": {
@@ -234,53 +237,58 @@ export async function run(history: Command[], knex: Knex) {
 				break;
 			}
 			case "relay":
-				await relay(command.box, command.dies);
+				await relay(command.box, command.crashes);
 				break;
 			case "deliver": {
 				const from = Math.max(0, committed[command.consumer]! - command.back);
-				under.push(handOver(command.consumer, command.owner, from, from + command.records));
+				pending.push(deliverRecords(command.consumer, command.owner, from, from + command.records));
 				break;
 			}
-			case "look":
-				ask(look());
+			case "collect":
+				ask(poll());
 				break;
-			case "reconcile":
-				ask(goods.reconcile(call));
+			case "sweep":
+				ask(sweep());
 				break;
-			case "time passes":
+			case "expire":
 				ask(orderStore.cancelUnpaid(0, 2));
 				break;
-			case "turn":
+			case "step":
 				await next(command.which, command.fate);
 		}
-		await settle();
+		await settled();
 	};
 
 	const drain = async () => {
 		for (let step = 0; !isIdle(); step++) await next(step * 7, "answered");
 	};
-	const isOver = async () => {
+	const isDone = async () => {
 		const waiting = await Promise.all(boxes.map(box => box.next(1)));
 		const read = CONSUMERS.every(([, topic], index) => committed[index] === recorded.log.get(topic)!.length);
 		const open = await knex("payments").whereIn("state", ["pending", "charging", "stopping", "refunding"]).first();
 		return isIdle() && read && !open && waiting.flat().length === 0;
 	};
 
-	for (const command of history) await obey(command);
+	for (const command of history) await execute(command);
 	await drain();
-	for (let round = 0; !(await isOver()); round++) {
-		assert.ok(round < 200, "it does not end");
+	for (let round = 0; !(await isDone()); round++) {
+		assert.ok(round < 200, "the history does not end");
 		for (const box of [0, 1]) await relay(box, false);
-		for (const [index, from] of committed.entries()) under.push(handOver(index, 2, from, from + 1));
-		ask(look());
-		await settle();
+		for (const [index, from] of committed.entries()) pending.push(deliverRecords(index, 2, from, from + 1));
+		ask(poll());
+		await settled();
 		await drain();
 	}
-	ask(goods.reconcile(call));
-	await settle();
+	ask(sweep());
+	await settled();
 	await drain();
-	await Promise.all(under);
+	await Promise.all(pending);
 	await broker.stop();
 
-	await checkEnd(recorded, { knex, goods, money, initial: [cheap, dear].map(({ productId }) => [productId, 1_000] as const) });
+	await checkEnd(recorded, {
+		knex,
+		stock,
+		provider,
+		initial: [cheap, expensive].map(({ productId }) => [productId, 1_000] as const)
+	});
 }

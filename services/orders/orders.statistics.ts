@@ -1,23 +1,23 @@
-// What all orders add up to, in Postgres.
+// Statistics of all orders, from Postgres.
 import type { Knex } from "knex";
 import type { Status } from "./orders.contract.ts";
 
 export interface OrderStatistics {
-	/** How many stand at each status; those at which none stands may be left out. */
+	/** The number of orders in each status; a status without orders may be missing. */
 	statuses: Partial<Record<Status, number>>;
 	since: Date;
-	/** Made since then, and not cancelled. */
+	/** Created since then, and not cancelled. */
 	orders: number;
 	totalCents: number;
-	/** Made in each of the last 60 minutes, the oldest first; the last one is not over yet. */
+	/** Orders created in each of the last 60 minutes, the oldest first; the last minute is the current one. */
 	minutes: { at: Date; orders: number }[];
 }
 
-/** One statement sees one moment. By the database's clock, as the times of orders are. */
+/** One statement, so that all numbers are of the same moment; by the database's clock, like the times of orders. */
 const STATISTICS = `
 	with chosen as (select coalesce(?::timestamptz, date_trunc('day', now(), 'UTC')) as since),
 	counted as (select status, count(*) as orders from orders where status <> 'void' group by status),
-	made as (
+	created as (
 		select count(*) as orders, coalesce(sum(total_cents), 0) as total_cents
 		from orders, chosen where status not in ('void', 'cancelled') and created_at >= since
 	),
@@ -30,9 +30,9 @@ const STATISTICS = `
 	select since, orders, total_cents,
 		(select coalesce(json_object_agg(status, counted.orders), '{}') from counted) as statuses,
 		(select json_agg(json_build_object('at', at, 'orders', minutes.orders) order by at) from minutes) as minutes
-	from made, chosen`;
+	from created, chosen`;
 
-/** `since`: by default the beginning of the day, UTC. */
+/** `since`: by default the start of the day, UTC. */
 export async function loadStatistics(knex: Knex, since?: Date): Promise<OrderStatistics> {
 	const [row] = (await knex.raw(STATISTICS, [since ?? null] as Knex.Value[])).rows;
 	return {

@@ -1,5 +1,4 @@
-// What the orders service promises, on whichever Postgres stands behind it.
-
+// The promises of the orders service, on any Postgres.
 import assert from "node:assert/strict";
 import { after, before, describe } from "node:test";
 import type { Knex } from "knex";
@@ -19,35 +18,35 @@ import { type OrderStore, sqlOrders } from "./orders.store.ts";
 import { callAs, type FakeStock, fakeStock, newIdentity, newProduct } from "./orders.testing.ts";
 import { orders } from "./orders.ts";
 
-interface Told {
+interface Published {
 	topic: string;
 	message: Record<string, unknown>;
 	seq: number;
 	requestID: string | undefined;
 }
 
-/** One node of the service, its market, and what the tests look at. */
+/** One node of the service, the stock that it reserves from, and what the tests inspect. */
 export interface OrdersNode {
-	market: FakeStock;
-	/** What the service keeps its orders in; tests may put something in its way. */
+	stock: FakeStock;
+	/** The service's store; a test may replace its functions. */
 	store: () => OrderStore;
 	service: () => Service;
 	db: () => Knex;
 	as: (caller?: Identity) => Caller["call"];
-	/** What will be on the topics of an order, in the order in which it was made. */
-	told: (orderId: string) => Promise<Told[]>;
-	/** An order of a fresh buyer for one fresh product. */
-	ordered: () => Promise<{ orderId: string; buyer: Identity; call: Caller["call"]; productId: string }>;
+	/** The messages of an order in the outbox, in order. */
+	published: (orderId: string) => Promise<Published[]>;
+	/** Places an order of a new buyer for one piece of a new product. */
+	newOrder: () => Promise<{ orderId: string; buyer: Identity; call: Caller["call"]; productId: string }>;
 }
 
-/** A machine that is busy with other things is no fault of the service. */
+/** Long enough for a busy machine. */
 export const PATIENT_MS = 60_000;
 export const ADDRESS = { street: "1 Main Street", city: "Athens" };
 
 export const ordersSuite = (where: string, open: () => Promise<Scratch>) =>
 	describe(`orders on ${where}`, () => {
 		const broker = new ServiceBroker({ logger: false, validator: new ContractValidator(actions) });
-		const goods = fakeStock();
+		const stock = fakeStock();
 		let scratch: Scratch;
 		let store: OrderStore;
 
@@ -56,7 +55,7 @@ export const ordersSuite = (where: string, open: () => Promise<Scratch>) =>
 			await waitUntilReachable(scratch.db, broker.logger, () => false);
 			await migrate(scratch.db, new URL("./migrations/", import.meta.url));
 			store = sqlOrders(scratch.db.knex, outbox(scratch.db.knex, { contracts: topics, table: "orders_outbox" }));
-			goods.createServices(broker);
+			stock.createServices(broker);
 			broker.createService(orders(store, { batches: 2, timeoutMs: PATIENT_MS, mixins: [noTopics] }));
 			await broker.start();
 		});
@@ -67,20 +66,20 @@ export const ordersSuite = (where: string, open: () => Promise<Scratch>) =>
 		});
 
 		const node: OrdersNode = {
-			market: goods,
+			stock,
 			store: () => store,
 			service: () => broker.getLocalService("orders") as Service,
 			db: () => scratch.db.knex,
 			as: caller => callAs(broker, caller),
-			async told(orderId) {
+			async published(orderId) {
 				const rows = await scratch.db.knex("orders_outbox").where({ key: orderId }).orderBy("id");
 				return rows.map(({ topic, value, headers }) => {
 					assert.match(headers.after_ms ?? "1", /^[1-9]\d*$/);
 					return { topic, message: JSON.parse(value), seq: Number(headers.seq), requestID: headers["request-id"] };
 				});
 			},
-			async ordered() {
-				const [buyer, { productId }] = [newIdentity(), goods.add(newProduct())];
+			async newOrder() {
+				const [buyer, { productId }] = [newIdentity(), stock.add(newProduct())];
 				const call = callAs(broker, buyer);
 				const { orderId } = await call("orders.create", { items: [{ productId, quantity: 1 }], shippingAddress: ADDRESS });
 				return { orderId, buyer, call, productId };

@@ -1,11 +1,11 @@
-// What the tests of orders and payments have in common: a market that behaves as products and inventory promise, in memory, and a way to hand a service
-// what its topics would.
+// What the tests of orders and payments share: products and inventory in memory, as their contracts promise, and delivery of messages to a handler.
 import { randomUUID } from "node:crypto";
 import type { Context, Service, ServiceBroker } from "moleculer";
 import type { Identity } from "../../contract/action.ts";
 import type { Handled } from "../../mixins/topics/handler-types.ts";
 import type { Caller, Message, Topics } from "../define-service.ts";
 import type { Line, Refusal } from "../inventory/inventory.contract.ts";
+import type { Reservations } from "./orders.orphaned-reservations.ts";
 
 export interface FakeProduct {
 	productId: string;
@@ -18,7 +18,7 @@ export interface FakeProduct {
 
 interface FakeReservation {
 	lines: Map<string, number>;
-	state: "reserved" | "sold" | "over";
+	state: "reserved" | "sold" | "released";
 }
 
 export const newProduct = (price = 12.5, stock = 1_000_000): FakeProduct => {
@@ -34,86 +34,96 @@ const sumByProduct = (lines: Line[]) => {
 const sameLines = (one: Map<string, number>, other: Map<string, number>) =>
 	one.size === other.size && [...one].every(([id, quantity]) => other.get(id) === quantity);
 
-/** The goods of a test, and services `products` and `inventory` to be made in its broker. */
-export function fakeStock(goods: FakeProduct[] = []) {
-	const shelf = new Map(goods.map(good => [good.productId, good]));
-	const holds = new Map<string, FakeReservation>();
-	const move = ({ lines }: FakeReservation, by: (good: FakeProduct, quantity: number) => void) => {
-		for (const [id, quantity] of lines) by(shelf.get(id)!, quantity);
+/** Products and their reservations, and the services `products` and `inventory` that answer from them. */
+export function fakeStock(initial: FakeProduct[] = []) {
+	const products = new Map(initial.map(product => [product.productId, product]));
+	const reservations = new Map<string, FakeReservation>();
+	const move = ({ lines }: FakeReservation, by: (product: FakeProduct, quantity: number) => void) => {
+		for (const [id, quantity] of lines) {
+			const product = products.get(id);
+			// A test may have deleted it.
+			if (product) by(product, quantity);
+		}
 	};
-	const end = (orderId: string) => {
-		const hold = holds.get(orderId);
-		if (hold?.state === "reserved")
-			move(hold, (good, quantity) => {
-				good.reserved -= quantity;
+
+	/** Returns whether this changed something, as the consumer of `order.created` and `inventory.confirm` do. */
+	const confirm = (orderId: string): boolean => {
+		const reservation = reservations.get(orderId);
+		if (reservation?.state !== "reserved") return false;
+		reservation.state = "sold";
+		move(reservation, (product, quantity) => {
+			product.reserved -= quantity;
+			product.stock -= quantity;
+		});
+		return true;
+	};
+
+	/** Returns whether this changed something, as the consumer of `order.cancelled` and `inventory.release` do. */
+	const release = (orderId: string): boolean => {
+		const reservation = reservations.get(orderId);
+		if (reservation?.state === "reserved")
+			move(reservation, (product, quantity) => {
+				product.reserved -= quantity;
 			});
-		if (hold?.state === "sold")
-			move(hold, (good, quantity) => {
-				good.stock += quantity;
+		if (reservation?.state === "sold")
+			move(reservation, (product, quantity) => {
+				product.stock += quantity;
 			});
-		holds.set(orderId, { lines: hold?.lines ?? new Map(), state: "over" });
+		reservations.set(orderId, { lines: reservation?.lines ?? new Map(), state: "released" });
+		return reservation !== undefined && reservation.state !== "released";
+	};
+
+	/** What the sweep calls; every reservation is old enough for it. */
+	const sweepable: Reservations = {
+		listPending: async (_olderThanMs, limit) =>
+			[...reservations].flatMap(([id, { state }]) => (state === "reserved" ? [id] : [])).slice(0, limit),
+		confirm: async orderIds => orderIds.filter(confirm),
+		release: async orderIds => orderIds.filter(release)
 	};
 
 	return {
-		shelf,
-		holds,
-		/** Called before an answer of `products.pick`, and of `inventory.reserve` once it is done: for what may happen in between. */
+		products,
+		reservations,
+		confirm,
+		release,
+		sweepable,
+		/** Called before `products.pick` answers, and after `inventory.reserve` has reserved: a test can delay the answer or act in between. */
 		whenPicked: async () => {},
 		whenReserved: async (_orderId: string) => {},
 
-		add(good: FakeProduct) {
-			shelf.set(good.productId, good);
-			return good;
+		add(product: FakeProduct) {
+			products.set(product.productId, product);
+			return product;
 		},
 
 		reserve(orderId: string, lines: Line[]): Refusal | null {
 			const wanted = sumByProduct(lines);
-			const hold = holds.get(orderId);
-			if (hold) return hold.state !== "over" && sameLines(hold.lines, wanted) ? null : { type: "CONFLICT" };
+			const reservation = reservations.get(orderId);
+			if (reservation)
+				return reservation.state !== "released" && sameLines(reservation.lines, wanted) ? null : { type: "CONFLICT" };
 			for (const [productId, requested] of wanted) {
-				const { stock, reserved } = shelf.get(productId)!;
+				const { stock, reserved } = products.get(productId)!;
 				const available = stock - reserved;
 				if (available < requested) return { type: "OUT_OF_STOCK", productId, requested, available };
 			}
 			const made: FakeReservation = { lines: wanted, state: "reserved" };
-			holds.set(orderId, made);
-			move(made, (good, quantity) => {
-				good.reserved += quantity;
+			reservations.set(orderId, made);
+			move(made, (product, quantity) => {
+				product.reserved += quantity;
 			});
 			return null;
 		},
 
-		/** As the consumer of `order.created`. */
-		created(orderId: string) {
-			const hold = holds.get(orderId);
-			if (hold?.state !== "reserved") return;
-			hold.state = "sold";
-			move(hold, (good, quantity) => {
-				good.reserved -= quantity;
-				good.stock -= quantity;
-			});
-		},
-
-		/** As the consumer of `order.cancelled`, and as `inventory.release`. */
-		end,
-
-		/** Gives back what is reserved for orders that will never be. */
-		async reconcile(call: Caller["call"]) {
-			const ids = [...holds].filter(([, { state }]) => state === "reserved").map(([id]) => id);
-			const stored = new Set(await call("orders.settle", { ids }));
-			for (const id of ids) if (!stored.has(id)) end(id);
-		},
-
 		createServices(broker: ServiceBroker) {
-			const market = this;
+			const stock = this;
 			broker.createService({
 				name: "products",
 				actions: {
 					async pick(ctx: Context<{ ids: string[] }>) {
-						await market.whenPicked();
+						await stock.whenPicked();
 						return ctx.params.ids.flatMap(id => {
-							const good = shelf.get(id);
-							return good ? [{ productId: id, sku: good.sku, name: good.name, price: good.price }] : [];
+							const product = products.get(id);
+							return product ? [{ productId: id, sku: product.sku, name: product.name, price: product.price }] : [];
 						});
 					}
 				}
@@ -124,15 +134,15 @@ export function fakeStock(goods: FakeProduct[] = []) {
 					reserve: (ctx: Context<{ orders: { orderId: string; lines: Line[] }[] }>) =>
 						Promise.all(
 							ctx.params.orders.map(async ({ orderId, lines }) => {
-								const refusal = market.reserve(orderId, lines);
-								if (!refusal) await market.whenReserved(orderId);
+								const refusal = stock.reserve(orderId, lines);
+								if (!refusal) await stock.whenReserved(orderId);
 								return refusal;
 							})
 						),
-					async release(ctx: Context<{ orderId: string }>) {
-						end(ctx.params.orderId);
-						return null;
-					}
+					listPending: (ctx: Context<{ olderThanMs: number; limit: number }>) =>
+						sweepable.listPending(ctx.params.olderThanMs, ctx.params.limit),
+					confirm: (ctx: Context<{ orderIds: string[] }>) => sweepable.confirm(ctx.params.orderIds),
+					release: (ctx: Context<{ orderIds: string[] }>) => sweepable.release(ctx.params.orderIds)
 				}
 			});
 		}
@@ -148,13 +158,13 @@ export const newIdentity = (role: Identity["role"] = "user"): Identity => ({
 	expiresAtMs: Date.now() + 900_000
 });
 
-/** Calls as somebody, or as nobody. */
+/** Calls as this caller; without one, unauthenticated. */
 export const callAs =
 	(broker: ServiceBroker, caller?: Identity): Caller["call"] =>
 	(name, params, options) =>
 		broker.call(name, params, { ...options, meta: { caller } }) as never;
 
-/** Hands messages to a service's handler of a topic, as its subscription does: together where it takes them together. */
+/** Calls a service's handler of a topic with messages, as its subscription does: in one batch if the handler takes batches. */
 export async function deliver<T extends keyof Topics & string>(service: Service, topic: T, ...messages: Message<T>[]) {
 	const received = messages.map((message, offset) => ({
 		message,

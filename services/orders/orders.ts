@@ -7,73 +7,79 @@ import { type CatalogueClient, catalogueClient } from "./orders.catalogue-client
 import type { Status } from "./orders.contract.ts";
 import { startExpiry } from "./orders.expiry.ts";
 import { type Actor, decideTransition, INITIAL } from "./orders.machine.ts";
+import { inventoryReservations, type SweepOptions, startOrphanSweep } from "./orders.orphaned-reservations.ts";
 import { type OrderRepository, placeOrder } from "./orders.place.ts";
 import { type NewOrder, type StoredOrder, toResponse, toStatisticsResponse } from "./orders.rules.ts";
 import type { FoundOrder, OrderStore } from "./orders.store.ts";
 
 export interface OrdersOptions {
 	mixins?: Partial<ServiceSchema>[];
-	/** Batches of orders under way at once, at each step; more than one pays only where the store has a connection for each. */
+	/** Concurrent batches of each step. More than one helps only if the store has a connection for each. */
 	batches?: number;
-	/** Who asks is answered within so long, whatever has become of those whom it takes. Default 4.5 s: a client waits 5. */
+	/** The time within which a caller has an answer. Default 4.5 s, below a client's 5 s. */
 	timeoutMs?: number;
-	/** An order that is unpaid for so long is cancelled by this node; without it by none. */
+	/** This node cancels orders that stay unpaid for this time. Without it, it cancels none. */
 	unpaidMs?: number;
+	/** This node releases reservations whose order was never stored. Without it, it does not. */
+	orphanSweep?: SweepOptions;
 }
 
 const BATCH = { maxItems: 500, maxWaiting: 20_000, name: "Postgres" };
 
 interface Access {
-	asker: Actor;
-	/** Whose orders they may see; everybody's without. */
+	actor: Actor;
+	/** The caller sees only this buyer's orders; without it, all. */
 	buyerId?: string;
 }
 
-/** As whom somebody asks: an admin, or a person at the prompt, sees everything; everybody else what is theirs. */
-function actorOf({ caller, $repl }: Meta): Access {
-	if (caller?.role === "admin" || (!caller && $repl)) return { asker: "admin" };
+/** An admin, and the operator at the REPL, sees all orders; any other caller only their own. */
+function accessOf({ caller, $repl }: Meta): Access {
+	if (caller?.role === "admin" || (!caller && $repl)) return { actor: "admin" };
 	if (!caller) throw unauthorized("Sign in, and send your token");
-	return { asker: "buyer", buyerId: caller.id };
+	return { actor: "buyer", buyerId: caller.id };
 }
 
-/** Takes orders, and takes them through their life. */
-export function orders(store: OrderStore, { mixins = [], batches = 1, timeoutMs = 4_500, unpaidMs }: OrdersOptions = {}) {
-	const createTogether = microBatch(
+/** Places orders, changes their status, cancels unpaid ones and releases reservations without an order. */
+export function orders(
+	store: OrderStore,
+	{ mixins = [], batches = 1, timeoutMs = 4_500, unpaidMs, orphanSweep }: OrdersOptions = {}
+) {
+	const createBatch = microBatch(
 		skipExpired((items: NewOrder[]) => deadlineIn(timeoutMs).bound(store.create(items), "Postgres"), "Postgres"),
 		{ ...BATCH, concurrency: batches }
 	);
-	const findTogether = microBatch<string, FoundOrder>(ids => deadlineIn(timeoutMs).bound(store.find(ids), "Postgres"), BATCH);
-	const find = (id: string, deadline: Deadline) => deadline.bound(findTogether(id), "Postgres");
+	const findBatch = microBatch<string, FoundOrder>(ids => deadlineIn(timeoutMs).bound(store.find(ids), "Postgres"), BATCH);
+	const find = (id: string, deadline: Deadline) => deadline.bound(findBatch(id), "Postgres");
 	const repository: OrderRepository = {
 		find,
-		create: (order: NewOrder, deadline: Deadline) => deadline.bound(createTogether({ item: order, deadline }), "Postgres"),
-		settle: async (id: string, deadline: Deadline) => (await deadline.bound(store.voidUnknown([id]), "Postgres")).includes(id)
+		create: (order, deadline) => deadline.bound(createBatch({ item: order, deadline }), "Postgres"),
+		voidUnlessStored: async (id, deadline) => !(await deadline.bound(store.voidUnknown([id]), "Postgres")).includes(id)
 	};
 
-	/** The order, if this asker may see it. */
-	const findVisible = async (id: string, { buyerId }: Omit<Access, "asker">, deadline: Deadline): Promise<StoredOrder> => {
+	/** The order, if the caller may see it; else 404. */
+	const findVisible = async (id: string, { buyerId }: Pick<Access, "buyerId">, deadline: Deadline): Promise<StoredOrder> => {
 		const order = await find(id, deadline);
 		if (!order || order === "void" || (buyerId !== undefined && order.buyerId !== buyerId))
 			throw notFound("There is no such order");
 		return order;
 	};
 
-	/** Takes the order there, unless it is there already; whoever changes it meanwhile goes first, and it is decided anew. */
-	const transitionTo = async (id: string, to: Status, by: Access, requestID: string | undefined) => {
+	/** Changes the status, unless it is the same already. If the order changes concurrently, the transition is decided again on its new state. */
+	const transitionTo = async (id: string, to: Status, access: Access, requestID: string | undefined) => {
 		const deadline = deadlineIn(timeoutMs);
 		while (!deadline.isOver()) {
-			const order = await findVisible(id, by, deadline);
-			const step = decideTransition(order.status, to, by.asker);
-			if (step instanceof Error) throw step;
-			if (step === "nothing") return { order, isNews: false };
-			const changed = await deadline.bound(store.applyTransition(step, order, requestID), "Postgres");
-			if (changed) return { order: changed, isNews: true };
+			const order = await findVisible(id, access, deadline);
+			const transition = decideTransition(order.status, to, access.actor);
+			if (transition instanceof Error) throw transition;
+			if (transition === "unchanged") return { order, isChanged: false };
+			const changed = await deadline.bound(store.applyTransition(transition, order, requestID), "Postgres");
+			if (changed) return { order: changed, isChanged: true };
 		}
 		throw unavailable("Postgres");
 	};
 
-	let market: CatalogueClient;
-	let expiry: ReturnType<typeof startExpiry> | undefined;
+	let catalogue: CatalogueClient;
+	const tasks: { stop(): Promise<void> }[] = [];
 
 	return defineService({
 		name: "orders",
@@ -84,70 +90,71 @@ export function orders(store: OrderStore, { mixins = [], batches = 1, timeoutMs 
 				const { caller } = ctx.meta;
 				if (!caller) throw unauthorized("Sign in, and send your token");
 				const requestID = ctx.requestID ?? undefined;
-				const placing = { ...ctx.params, buyerId: caller.id, requestID };
-				const order = await placeOrder(placing, market, repository, deadlineIn(timeoutMs));
+				const request = { ...ctx.params, buyerId: caller.id, requestID };
+				const order = await placeOrder(request, catalogue, repository, deadlineIn(timeoutMs));
 				this.logger.debug("stored", { order: order.orderId, buyer: caller.id, requestID });
-				// A retry has the answer of the first time, whatever has become of the order.
+				// A retry gets the first answer, also if the order has changed since.
 				return toResponse({ ...order, status: INITIAL.status });
 			},
 
 			async setStatus(ctx) {
-				const { order } = await transitionTo(ctx.params.id, ctx.params.status, actorOf(ctx.meta), ctx.requestID ?? undefined);
+				const { id, status } = ctx.params;
+				const { order } = await transitionTo(id, status, accessOf(ctx.meta), ctx.requestID ?? undefined);
 				return toResponse(order);
 			},
 
 			async cancel(ctx) {
-				const { order } = await transitionTo(ctx.params.id, "cancelled", actorOf(ctx.meta), ctx.requestID ?? undefined);
+				const { order } = await transitionTo(ctx.params.id, "cancelled", accessOf(ctx.meta), ctx.requestID ?? undefined);
 				return toResponse(order);
 			},
 
 			async list(ctx) {
-				const { buyerId = ctx.params.buyerId } = actorOf(ctx.meta);
+				const { buyerId = ctx.params.buyerId } = accessOf(ctx.meta);
 				const page = await deadlineIn(timeoutMs).bound(store.list({ ...ctx.params, buyerId }), "Postgres");
 				return page.map(toResponse);
 			},
 
 			async figures({ params: { since } }) {
-				const found = await deadlineIn(timeoutMs).bound(store.statistics(since ? new Date(since) : undefined), "Postgres");
-				return toStatisticsResponse(found);
+				const statistics = store.statistics(since ? new Date(since) : undefined);
+				return toStatisticsResponse(await deadlineIn(timeoutMs).bound(statistics, "Postgres"));
 			},
 
-			get: async ctx => toResponse(await findVisible(ctx.params.id, actorOf(ctx.meta), deadlineIn(timeoutMs))),
+			get: async ctx => toResponse(await findVisible(ctx.params.id, accessOf(ctx.meta), deadlineIn(timeoutMs))),
 
 			async buyer(ctx) {
 				const { buyerId } = await findVisible(ctx.params.orderId, {}, deadlineIn(timeoutMs));
 				return { buyerId };
-			},
-
-			settle: ctx => deadlineIn(timeoutMs).bound(store.voidUnknown(ctx.params.ids), "Postgres")
+			}
 		},
 
 		topics: {
 			async "payment.failed"({ message, requestID }) {
-				// One that comes too late, after an admin has shipped the order, is refused: in the dead letters a person finds it.
-				const { isNews } = await transitionTo(message.orderId, "cancelled", { asker: "system" }, requestID);
-				return { duplicates: isNews ? 0 : 1 };
+				// After the order was shipped this is refused: an operator must find the unpaid order in the dead letters.
+				const { isChanged } = await transitionTo(message.orderId, "cancelled", { actor: "system" }, requestID);
+				return { duplicates: isChanged ? 0 : 1 };
 			},
 
 			"payment.succeeded": {
 				async batch({ received }) {
-					const news = await store.markPaid(received.map(({ message }) => message.orderId));
-					return { duplicates: received.length - news };
+					const changed = await store.markPaid(received.map(({ message }) => message.orderId));
+					return { duplicates: received.length - changed };
 				}
 			}
 		},
 
 		created() {
 			const call = this.broker.call.bind(this.broker) as Caller["call"];
-			market = catalogueClient({ call }, { calls: batches, timeoutMs });
+			catalogue = catalogueClient({ call }, { calls: batches, timeoutMs });
 		},
 
 		started() {
-			if (unpaidMs !== undefined) expiry = startExpiry(store, unpaidMs, this.logger);
+			const call = this.broker.call.bind(this.broker) as Caller["call"];
+			if (unpaidMs !== undefined) tasks.push(startExpiry(store, unpaidMs, this.logger));
+			if (orphanSweep) tasks.push(startOrphanSweep(inventoryReservations({ call }), store.voidUnknown, this.logger, orphanSweep));
 		},
 
 		async stopped() {
-			await expiry?.stop();
+			await Promise.all(tasks.map(task => task.stop()));
 		}
 	});
 }

@@ -1,7 +1,8 @@
-// Asks the provider what has to be asked, for as long as it takes: what is asked is written down before and answered after, so a node that dies in between
-// only asks again, and the provider knows the order by its id.
+// Sends open requests to the payment provider until each is answered. A request is stored before it is sent, and its answer after it is received: a node
+// that crashes in between only sends it again, and the provider knows the order by its id.
 import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "moleculer";
+import { type BackoffOptions, backoffMs } from "../../mixins/backoff.ts";
 import { deadlineIn } from "../../mixins/deadline.ts";
 import { microBatch } from "../../mixins/micro-batch.ts";
 import type { PaymentProvider, Verdict } from "./payment.provider.ts";
@@ -9,29 +10,29 @@ import type { PaymentEvent } from "./payment.rules.ts";
 import type { PaymentStore, ProviderRequest } from "./payment.store.ts";
 
 export interface CollectorOptions {
-	/** An answer that takes longer is none. */
-	answerMs?: number;
-	/** The pause before a question is asked again: doubled each time, from the first to the longest. */
-	pauseMs?: { first: number; longest: number };
-	/** How often it looks for what other nodes have left, or has been postponed. */
+	/** The provider's time to answer; after it the request has failed. */
+	timeoutMs?: number;
+	/** The pause before a failed request is repeated. */
+	backoff?: BackoffOptions;
+	/** How often it looks for requests that other nodes left or that were postponed. */
 	pollMs?: number;
 }
 
-/** So many questions are out at once. */
-const MAX_ASKING = 100;
-/** A node that lives answers, or postpones, well within this. */
-const MARGIN_MS = 5_000;
+/** The most concurrent requests. */
+const MAX_REQUESTS = 100;
+/** The lease of a request outlasts the provider's timeout by this, so that a live node answers or postpones it in time. */
+const LEASE_MARGIN_MS = 5_000;
 const STOP_MS = 3_000;
 
-/** Answers `look`, which begins to ask what is due and as much as may be out at once, and what is out. `whenAnswered`: there is room again. */
+/** `poll` sends the requests that are due, as many as may be in flight. `onAnswer`: one more may be sent. */
 export function createCollector(
 	store: PaymentStore,
 	provider: PaymentProvider,
 	logger: Pick<Logger, "debug" | "info" | "warn">,
-	whenAnswered: () => void,
-	{ answerMs = 10_000, pauseMs = { first: 200, longest: 60_000 } }: CollectorOptions = {}
+	onAnswer: () => void,
+	{ timeoutMs = 10_000, backoff = { firstMs: 200, longestMs: 60_000 } }: CollectorOptions = {}
 ) {
-	const asking = new Set<Promise<void>>();
+	const inFlight = new Set<Promise<void>>();
 	let isFailing = false;
 
 	const record = microBatch<PaymentEvent, null>(
@@ -39,51 +40,51 @@ export function createCollector(
 			await store.applyEvents(events);
 			return events.map(() => null);
 		},
-		{ maxItems: MAX_ASKING, maxWaiting: MAX_ASKING, name: "Postgres" }
+		{ maxItems: MAX_REQUESTS, maxWaiting: MAX_REQUESTS, name: "Postgres" }
 	);
 
-	const answerTo = async ({ ask, orderId, amountCents }: ProviderRequest): Promise<Verdict | "refunded"> => {
-		const { bound } = deadlineIn(answerMs);
-		if (ask === "charge") return bound(provider.charge(orderId, amountCents), "its answer");
-		await bound(provider.refund(orderId, amountCents), "its answer");
+	const callProvider = async ({ kind, orderId, amountCents }: ProviderRequest): Promise<Verdict | "refunded"> => {
+		const { bound } = deadlineIn(timeoutMs);
+		if (kind === "charge") return bound(provider.charge(orderId, amountCents), "the payment provider");
+		await bound(provider.refund(orderId, amountCents), "the payment provider");
 		return "refunded";
 	};
 
-	const ask = async (question: ProviderRequest) => {
-		const { orderId, asked } = question;
+	const send = async (request: ProviderRequest) => {
+		const { kind, orderId, attempts } = request;
 		try {
-			const happening = await answerTo(question);
-			await record({ orderId, happening });
-			logger.debug(`${question.ask} answered`, { order: orderId, happening });
-			if (isFailing) logger.info(`payment provider ${provider.name} answers`);
+			const type = await callProvider(request);
+			await record({ orderId, type });
+			logger.debug(`${kind} answered`, { order: orderId, result: type });
+			if (isFailing) logger.info(`payment provider ${provider.name} answers again`);
 			isFailing = false;
 		} catch (error) {
 			if (!isFailing)
-				logger.warn(`payment provider ${provider.name}: ${(error as Error).message}; asking again until it answers`);
+				logger.warn(`payment provider ${provider.name} failed: ${(error as Error).message}; retrying until it answers`);
 			isFailing = true;
-			// If even that fails, the question is due again when its lease ends.
-			await store.postpone(orderId, Math.min(pauseMs.first * 2 ** asked, pauseMs.longest)).catch(() => {});
+			// If this fails too, the request is due again when its lease expires.
+			await store.postpone(orderId, backoffMs(attempts, backoff)).catch(() => {});
 		}
 	};
 
-	const begin = (question: ProviderRequest) => {
-		const asked = ask(question).finally(() => {
-			asking.delete(asked);
-			whenAnswered();
+	const start = (request: ProviderRequest) => {
+		const sending = send(request).finally(() => {
+			inFlight.delete(sending);
+			onAnswer();
 		});
-		asking.add(asked);
+		inFlight.add(sending);
 	};
 
 	return {
-		async look() {
-			const free = MAX_ASKING - asking.size;
-			if (free > 0) for (const question of await store.claimDue(free, answerMs + MARGIN_MS)) begin(question);
+		async poll() {
+			const free = MAX_REQUESTS - inFlight.size;
+			if (free > 0) for (const request of await store.claimDue(free, timeoutMs + LEASE_MARGIN_MS)) start(request);
 		},
-		out: () => Promise.all(asking)
+		allAnswered: () => Promise.all(inFlight)
 	};
 }
 
-/** Goes on asking. `wake`: there is something new; `stop` waits a moment for what is out, and leaves the rest to whoever asks next. */
+/** Polls until it is stopped. `wake` polls at once; `stop` waits briefly for requests in flight, and leaves the rest to the next node that polls. */
 export function startCollector(
 	store: PaymentStore,
 	provider: PaymentProvider,
@@ -91,31 +92,31 @@ export function startCollector(
 	options: CollectorOptions = {}
 ) {
 	const { pollMs = 1_000 } = options;
-	let stopping = false;
-	let woken = false;
-	let rouse = () => {};
+	let isStopping = false;
+	let isWoken = false;
+	let endSleep = () => {};
 
 	const wake = () => {
-		woken = true;
-		rouse();
+		isWoken = true;
+		endSleep();
 	};
-	const { look, out } = createCollector(store, provider, logger, wake, options);
+	const { poll, allAnswered } = createCollector(store, provider, logger, wake, options);
 
 	const sleep = () =>
 		new Promise<void>(resolve => {
 			const timer = setTimeout(resolve, pollMs);
-			rouse = () => {
+			endSleep = () => {
 				clearTimeout(timer);
 				resolve();
 			};
 		});
 
 	const run = async () => {
-		while (!stopping) {
-			woken = false;
-			// While the store is away there is nothing to ask; health says so.
-			await look().catch(() => {});
-			if (!woken && !stopping) await sleep();
+		while (!isStopping) {
+			isWoken = false;
+			// Postgres is unavailable then, and the health check reports that.
+			await poll().catch(() => {});
+			if (!isWoken && !isStopping) await sleep();
 		}
 	};
 
@@ -123,10 +124,10 @@ export function startCollector(
 	return {
 		wake,
 		async stop() {
-			stopping = true;
-			rouse();
+			isStopping = true;
+			endSleep();
 			await running;
-			await Promise.race([out(), delay(STOP_MS, undefined, { ref: false })]);
+			await Promise.race([allAnswered(), delay(STOP_MS, undefined, { ref: false })]);
 		}
 	};
 }

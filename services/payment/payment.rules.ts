@@ -1,23 +1,22 @@
-// What is decided about payments, without a store, a provider or a clock: their life as data, and what the world is told.
-
+// The state machine of a payment, as data, and the messages that it publishes. Without I/O or a clock.
 import { fromCents } from "../../contract/money.ts";
 import type { Entry } from "../../mixins/outbox/outbox.ts";
 import type { Message } from "../define-service.ts";
 import type { Payment } from "./payment.contract.ts";
 
 /**
- * `charging`: the provider has been asked, or is about to be; what it has done is not known. `stopping`: the same, of an order that was cancelled meanwhile.
- * `refunding`: it has to give back, and may have done so. `cancelled`: nothing is charged any more.
+ * `charging`: a charge was requested, its result is unknown. `stopping`: the same, and the order was cancelled meanwhile. `refunding`: a refund was
+ * requested, its result is unknown. `cancelled`: nothing was charged, and nothing will be.
  */
 export type State = "pending" | "charging" | "succeeded" | "failed" | "stopping" | "refunding" | "refunded" | "cancelled";
 
-/** What happens to a payment: its order is made or cancelled; the provider is asked, and answers. */
-export type EventType = "ordered" | "cancelled" | "asked" | "approved" | "declined" | "refunded";
+/** The order is created or cancelled; a request is sent to the provider; the provider answers. */
+export type EventType = "ordered" | "cancelled" | "requested" | "approved" | "declined" | "refunded";
 
-/** What is not here changes nothing: it has happened before, or comes too late to matter. */
+/** An event that is missing here changes nothing: it is a repetition, or too late to matter. */
 const TRANSITIONS: Record<State | "unknown", Partial<Record<EventType, State>>> = {
 	unknown: { ordered: "pending", cancelled: "cancelled" },
-	pending: { asked: "charging", cancelled: "cancelled" },
+	pending: { requested: "charging", cancelled: "cancelled" },
 	charging: { approved: "succeeded", declined: "failed", cancelled: "stopping" },
 	stopping: { approved: "refunding", declined: "failed" },
 	succeeded: { cancelled: "refunding" },
@@ -27,7 +26,7 @@ const TRANSITIONS: Record<State | "unknown", Partial<Record<EventType, State>>> 
 	cancelled: {}
 };
 
-/** Where the provider has to be asked, and for what. */
+/** The states in which a request to the provider is open, and its kind. */
 export const PROVIDER_REQUESTS: Partial<Record<State, "charge" | "refund">> = {
 	pending: "charge",
 	charging: "charge",
@@ -40,7 +39,7 @@ const PUBLIC_STATUS: Record<State, Payment["status"]> = {
 	charging: "pending",
 	stopping: "pending",
 	succeeded: "succeeded",
-	// Until it is given back it is paid.
+	// Until the refund is confirmed, the order is paid.
 	refunding: "succeeded",
 	failed: "failed",
 	refunded: "refunded",
@@ -49,68 +48,67 @@ const PUBLIC_STATUS: Record<State, Payment["status"]> = {
 
 export interface StoredPayment {
 	orderId: string;
-	/** Unknown for an order of which only the cancellation has been heard. */
+	/** Unknown as long as only the order's cancellation was consumed. */
 	buyerId?: string;
 	amountCents?: number;
-	/** The request that has set off the order: what is told of its payment belongs to it. */
+	/** The id of the request that created the order: the payment's messages carry it. */
 	requestID?: string;
 	state: State;
 }
 
-/** Something that happened to a payment, as it is brought to the store. */
 export interface PaymentEvent {
 	orderId: string;
-	happening: EventType;
+	type: EventType;
 	buyerId?: string;
 	amountCents?: number;
 	requestID?: string;
 }
 
-/** A payment as its buyer sees it; undefined while nobody knows how much it would be. */
+/** Undefined while the amount is unknown. */
 export const toResponse = ({ orderId, amountCents, state }: StoredPayment): Payment | undefined =>
 	amountCents === undefined ? undefined : { orderId, amount: fromCents(amountCents), status: PUBLIC_STATUS[state] };
 
-/** Every answer of the provider is told once, whatever becomes of the order. */
+/** The provider's answer is published once, also if the order is cancelled meanwhile. */
 const TOPICS = { approved: "payment.succeeded", declined: "payment.failed" } as const satisfies Partial<
 	Record<EventType, string>
 >;
 
-const told = ({ orderId, buyerId, amountCents, requestID }: StoredPayment, { happening }: PaymentEvent): Entry[] => {
-	const topic = TOPICS[happening as keyof typeof TOPICS];
+const toMessages = ({ orderId, buyerId, amountCents, requestID }: StoredPayment, { type }: PaymentEvent): Entry[] => {
+	const topic = TOPICS[type as keyof typeof TOPICS];
 	if (!topic || buyerId === undefined || amountCents === undefined) return [];
 	const message: Message<typeof topic> = { orderId, buyerId, amount: fromCents(amountCents) };
 	return [{ topic, message, requestID }];
 };
 
 export interface Outcome {
-	/** As they are now, each once. */
+	/** The changed payments in their new state, each once. */
 	changed: StoredPayment[];
-	told: Entry[];
-	/** How many of the events changed nothing. */
+	messages: Entry[];
+	/** How many events changed nothing. */
 	duplicates: number;
 }
 
-/** What events make of payments that stand as given, one after the other. */
+/** Applies events to payments, one after the other. */
 export function applyEvents(payments: StoredPayment[], events: PaymentEvent[]): Outcome {
-	const now = new Map(payments.map(payment => [payment.orderId, payment]));
+	const current = new Map(payments.map(payment => [payment.orderId, payment]));
 	const changed = new Set<string>();
-	const entries: Entry[] = [];
+	const messages: Entry[] = [];
 	let duplicates = 0;
 	for (const event of events) {
-		const { orderId, happening } = event;
-		const before = now.get(orderId);
-		const state = TRANSITIONS[before?.state ?? "unknown"][happening];
-		// A cancellation that came first knows neither buyer nor amount: the order still brings them.
-		const isNamed = happening === "ordered" && before !== undefined && before.amountCents === undefined;
-		if (state === undefined && !isNamed) {
+		const { orderId, type } = event;
+		const before = current.get(orderId);
+		const state = TRANSITIONS[before?.state ?? "unknown"][type];
+		// A cancellation that came first has neither buyer nor amount: the order still adds them.
+		const addsDetails = type === "ordered" && before !== undefined && before.amountCents === undefined;
+		if (state === undefined && !addsDetails) {
 			duplicates++;
 			continue;
 		}
-		const { buyerId, amountCents, requestID } = happening === "ordered" ? event : (before ?? event);
+		const { buyerId, amountCents, requestID } = type === "ordered" ? event : (before ?? event);
 		const after: StoredPayment = { orderId, buyerId, amountCents, requestID, state: state ?? before!.state };
-		now.set(orderId, after);
+		current.set(orderId, after);
 		changed.add(orderId);
-		entries.push(...told(after, event));
+		messages.push(...toMessages(after, event));
 	}
-	return { changed: [...changed].map(id => now.get(id)!), told: entries, duplicates };
+	return { changed: [...changed].map(id => current.get(id)!), messages, duplicates };
 }

@@ -1,5 +1,4 @@
-// What the payment service promises, on whichever Postgres stands behind it.
-
+// The promises of the payment service, on any Postgres.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, beforeEach, describe, it } from "node:test";
@@ -18,17 +17,17 @@ import type { Message } from "../define-service.ts";
 import { callAs, deliver, newIdentity } from "../orders/orders.testing.ts";
 import { startCollector } from "./payment.collector.ts";
 import { type PaymentStore, sqlPayments } from "./payment.store.ts";
-import { bank } from "./payment.testing.ts";
+import { fakeProvider } from "./payment.testing.ts";
 import { payment } from "./payment.ts";
 
 const LIMIT_CENTS = 100_000;
 
 export const paymentSuite = (where: string, open: () => Promise<Scratch>) =>
 	describe(`payment on ${where}`, () => {
-		/** What orders knows, and payment may not have heard of yet. */
+		/** The totals of orders that `orders.get` answers. */
 		const totals = new Map<string, number>();
 		const broker = new ServiceBroker({ logger: false, validator: new ContractValidator(actions) });
-		const money = bank({ limitCents: LIMIT_CENTS });
+		const provider = fakeProvider({ limitCents: LIMIT_CENTS });
 		let scratch: Scratch;
 		let store: PaymentStore;
 		const service = () => broker.getLocalService("payment") as Service;
@@ -38,7 +37,7 @@ export const paymentSuite = (where: string, open: () => Promise<Scratch>) =>
 			await waitUntilReachable(scratch.db, broker.logger, () => false);
 			await migrate(scratch.db, new URL("./migrations/", import.meta.url));
 			store = sqlPayments(scratch.db.knex, outbox(scratch.db.knex, { contracts: topics, table: "payment_outbox" }));
-			const collector = { pauseMs: { first: 5, longest: 50 }, pollMs: 20, answerMs: 60_000 };
+			const collector = { backoff: { firstMs: 5, longestMs: 50 }, pollMs: 20, timeoutMs: 60_000 };
 			broker.createService({
 				name: "orders",
 				actions: {
@@ -49,7 +48,7 @@ export const paymentSuite = (where: string, open: () => Promise<Scratch>) =>
 					}
 				}
 			});
-			broker.createService(payment(store, money.provider, { collector, mixins: [noTopics] }));
+			broker.createService(payment(store, provider.port, { collector, mixins: [noTopics] }));
 			await broker.start();
 		});
 		after(async () => {
@@ -58,8 +57,8 @@ export const paymentSuite = (where: string, open: () => Promise<Scratch>) =>
 			await scratch?.remove();
 		});
 		beforeEach(() => {
-			money.before = async () => {};
-			money.after = async () => {};
+			provider.before = async () => {};
+			provider.after = async () => {};
 		});
 
 		const order = (total = 37.5, buyer = newIdentity()) => {
@@ -77,12 +76,12 @@ export const paymentSuite = (where: string, open: () => Promise<Scratch>) =>
 				async () => assert.equal((await get(orderId, newIdentity("admin"))).status, status),
 				`the payment for ${orderId} to be ${status}`
 			);
-		const told = async (orderId: string) => {
+		const published = async (orderId: string) => {
 			const rows = await scratch.db.knex("payment_outbox").where({ key: orderId }).orderBy("id");
 			return rows.map(({ topic, value, headers }) => ({ topic, message: JSON.parse(value), requestID: headers["request-id"] }));
 		};
-		const moved = (orderId: string) => [money.charges.get(orderId), money.refunds.get(orderId)];
-		const askedFor = (orderId: string) => money.asked.filter(one => one.orderId === orderId).map(({ ask }) => ask);
+		const moved = (orderId: string) => [provider.charges.get(orderId), provider.refunds.get(orderId)];
+		const requestsFor = (orderId: string) => provider.requests.filter(one => one.orderId === orderId).map(({ kind }) => kind);
 		const gate = () => {
 			let open = () => {};
 			const opened = new Promise<void>(resolve => {
@@ -91,34 +90,34 @@ export const paymentSuite = (where: string, open: () => Promise<Scratch>) =>
 			return { opened, open };
 		};
 
-		it("charges an order, and tells of it once, with the order's request", async () => {
+		it("charges an order, and publishes it once, with the order's request id", async () => {
 			const one = order(49.99);
 			await create(one);
 			await becomes(one.orderId, "succeeded");
 			assert.deepEqual(moved(one.orderId), [4999, undefined]);
 			const message = { orderId: one.orderId, buyerId: one.buyer.id, amount: 49.99 };
-			assert.deepEqual(await told(one.orderId), [{ topic: "payment.succeeded", message, requestID: "request-0" }]);
+			assert.deepEqual(await published(one.orderId), [{ topic: "payment.succeeded", message, requestID: "request-0" }]);
 		});
 
-		it("charges an order once, however often it is told of it, together or later", async () => {
+		it("charges an order once for repeated messages, in one batch or later", async () => {
 			const one = order();
 			assert.deepEqual(await create(one, one), { duplicates: 1 });
 			await becomes(one.orderId, "succeeded");
 			assert.deepEqual(await create(one), { duplicates: 1 });
-			assert.deepEqual([askedFor(one.orderId), (await told(one.orderId)).length], [["charge"], 1]);
+			assert.deepEqual([requestsFor(one.orderId), (await published(one.orderId)).length], [["charge"], 1]);
 		});
 
-		it("tells that a payment has failed when the provider declines it", async () => {
+		it("publishes payment.failed when the provider declines", async () => {
 			const one = order(1000.01);
 			await create(one);
 			await becomes(one.orderId, "failed");
-			assert.deepEqual((await told(one.orderId))[0]?.topic, "payment.failed");
+			assert.deepEqual((await published(one.orderId))[0]?.topic, "payment.failed");
 			await cancel(one);
 			await becomes(one.orderId, "failed");
-			assert.deepEqual([moved(one.orderId), (await told(one.orderId)).length], [[undefined, undefined], 1]);
+			assert.deepEqual([moved(one.orderId), (await published(one.orderId)).length], [[undefined, undefined], 1]);
 		});
 
-		it("gives the money of a cancelled order back, once, however often it is told of it", async () => {
+		it("refunds a cancelled order once for repeated messages", async () => {
 			const one = order();
 			await create(one);
 			await becomes(one.orderId, "succeeded");
@@ -126,7 +125,7 @@ export const paymentSuite = (where: string, open: () => Promise<Scratch>) =>
 			await becomes(one.orderId, "refunded");
 			assert.deepEqual(await cancel(one), { duplicates: 1 });
 			assert.deepEqual(
-				[moved(one.orderId), askedFor(one.orderId)],
+				[moved(one.orderId), requestsFor(one.orderId)],
 				[
 					[3750, 3750],
 					["charge", "refund"]
@@ -134,7 +133,7 @@ export const paymentSuite = (where: string, open: () => Promise<Scratch>) =>
 			);
 		});
 
-		it("charges nothing for an order of which the cancellation came first", async () => {
+		it("charges nothing for an order whose cancellation comes first", async () => {
 			const one = order();
 			await cancel(one);
 			await assert.rejects(get(one.orderId, newIdentity("admin")), { type: "NOT_FOUND" });
@@ -143,50 +142,50 @@ export const paymentSuite = (where: string, open: () => Promise<Scratch>) =>
 			await create(after);
 			await becomes(after.orderId, "succeeded");
 			await becomes(one.orderId, "cancelled");
-			assert.deepEqual([askedFor(one.orderId), await told(one.orderId)], [[], []]);
+			assert.deepEqual([requestsFor(one.orderId), await published(one.orderId)], [[], []]);
 		});
 
-		it("gives a charge back whose success comes after the cancellation", async () => {
+		it("refunds a charge whose success comes after the cancellation", async () => {
 			const [one, late] = [order(), gate()];
-			money.after = (_ask, orderId) => (orderId === one.orderId ? late.opened : Promise.resolve());
+			provider.after = (_kind, orderId) => (orderId === one.orderId ? late.opened : Promise.resolve());
 			await create(one);
-			await eventually(() => assert.ok(money.charges.has(one.orderId)), "the charge to be made");
+			await eventually(() => assert.ok(provider.charges.has(one.orderId)), "the charge to be made");
 			await cancel(one);
 			assert.equal((await get(one.orderId, one.buyer)).status, "pending");
 			late.open();
 			await becomes(one.orderId, "refunded");
-			assert.deepEqual([moved(one.orderId), (await told(one.orderId)).length], [[3750, 3750], 1]);
+			assert.deepEqual([moved(one.orderId), (await published(one.orderId)).length], [[3750, 3750], 1]);
 		});
 
-		it("asks again under the same order until it is answered, and charges once", async () => {
+		it("repeats a request under the same order id until it is answered, and charges once", async () => {
 			const one = order();
 			let fails = 3;
-			money.after = async (_ask, orderId) => {
+			provider.after = async (_kind, orderId) => {
 				if (orderId === one.orderId && fails-- > 0) throw new Error("no answer");
 			};
 			await create(one);
 			await becomes(one.orderId, "succeeded");
-			const charges = money.asked.filter(({ orderId }) => orderId === one.orderId);
-			assert.deepEqual(charges, Array(4).fill({ ask: "charge", orderId: one.orderId, amountCents: 3750 }));
-			assert.equal((await told(one.orderId)).length, 1);
+			const charges = provider.requests.filter(({ orderId }) => orderId === one.orderId);
+			assert.deepEqual(charges, Array(4).fill({ kind: "charge", orderId: one.orderId, amountCents: 3750 }));
+			assert.equal((await published(one.orderId)).length, 1);
 		});
 
-		it("asks again for what a node that died has left, and no sooner than its time is over", async () => {
-			const [left, other] = [order(), order()];
+		it("repeats the request of a crashed node, not before its lease expires", async () => {
+			const [abandoned, other] = [order(), order()];
 			const payments = () => scratch.db.knex("payments");
-			const row = { order_id: left.orderId, buyer_id: left.buyer.id, amount_cents: 3750, state: "charging", asked: 1 };
+			const row = { order_id: abandoned.orderId, buyer_id: abandoned.buyer.id, amount_cents: 3750, state: "charging", asked: 1 };
 			await payments().insert({ ...row, ask_at: new Date(Date.now() + 3_600_000) });
 			await create(other);
 			await becomes(other.orderId, "succeeded");
-			assert.deepEqual(askedFor(left.orderId), []);
-			await payments().where({ order_id: left.orderId }).update({ ask_at: new Date() });
-			await becomes(left.orderId, "succeeded");
-			assert.deepEqual([askedFor(left.orderId), (await told(left.orderId)).length], [["charge"], 1]);
+			assert.deepEqual(requestsFor(abandoned.orderId), []);
+			await payments().where({ order_id: abandoned.orderId }).update({ ask_at: new Date() });
+			await becomes(abandoned.orderId, "succeeded");
+			assert.deepEqual([requestsFor(abandoned.orderId), (await published(abandoned.orderId)).length], [["charge"], 1]);
 		});
 
-		it("is not held up by a provider that does not answer for another order", async () => {
+		it("is not delayed by a provider that does not answer for another order", async () => {
 			const [slow, quick, late] = [order(), order(), gate()];
-			money.before = (_ask, orderId) => (orderId === slow.orderId ? late.opened : Promise.resolve());
+			provider.before = (_kind, orderId) => (orderId === slow.orderId ? late.opened : Promise.resolve());
 			await create(slow);
 			await create(quick);
 			await becomes(quick.orderId, "succeeded");
@@ -195,8 +194,8 @@ export const paymentSuite = (where: string, open: () => Promise<Scratch>) =>
 			await becomes(slow.orderId, "succeeded");
 		});
 
-		it("charges each of many orders once when two nodes are at it", async () => {
-			const other = startCollector(store, money.provider, broker.logger, { pollMs: 1 });
+		it("charges each of many orders once when two nodes collect", async () => {
+			const other = startCollector(store, provider.port, broker.logger, { pollMs: 1 });
 			const orders = Array.from({ length: 250 }, () => order());
 			await Promise.all([
 				create(...orders.slice(0, 150)),
@@ -210,27 +209,27 @@ export const paymentSuite = (where: string, open: () => Promise<Scratch>) =>
 					orders.slice(200).map(({ orderId }) => orderId)
 				);
 				for (const { state } of rows) assert.ok(["refunded", "cancelled"].includes(state), state);
-			}, "the cancelled ones to be settled");
+			}, "the cancelled payments to be final");
 			await other.stop();
 			for (const [n, { orderId }] of orders.entries()) {
 				const [charge, refund] = moved(orderId);
-				if (n < 200) assert.deepEqual([charge, refund, askedFor(orderId)], [3750, undefined, ["charge"]]);
+				if (n < 200) assert.deepEqual([charge, refund, requestsFor(orderId)], [3750, undefined, ["charge"]]);
 				else assert.equal(charge, refund);
 			}
 		});
 
-		it("refuses an order whose total is no amount: nobody could charge it", async () => {
+		it("refuses an order whose total is no valid amount", async () => {
 			for (const total of [-1, 0.001, 1e300])
 				await assert.rejects(create(order(total)), { code: 422, type: "VALIDATION_ERROR" }, String(total));
 		});
 
-		it("says what is to be paid from the moment of the order on, whether it has heard of it or not", async () => {
+		it("answers the amount from the moment of the order on, also before order.created is consumed", async () => {
 			const one = order();
 			totals.set(one.orderId, 37.5);
 			assert.deepEqual(await get(one.orderId, one.buyer), { orderId: one.orderId, amount: 37.5, status: "pending" });
 		});
 
-		it("shows a payment to its buyer and to admins; to anybody else there is none", async () => {
+		it("shows a payment to its buyer and to admins; for others it does not exist", async () => {
 			const one = order();
 			await create(one);
 			await becomes(one.orderId, "succeeded");

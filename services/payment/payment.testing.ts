@@ -1,41 +1,41 @@
-// A bank for tests: it moves money as providers promise to, at most once each way for an order, and answers as badly as a test wants.
+// A payment provider for tests. It moves the money of an order at most once each way, as providers promise, and answers as badly as a test wants.
 import type { PaymentProvider, Verdict } from "./payment.provider.ts";
 
-export function bank({ limitCents = 10_000_000 } = {}) {
-	/** What was moved, by order. */
+export function fakeProvider({ limitCents = 10_000_000 } = {}) {
+	/** The amounts that were charged and refunded, by order. */
 	const charges = new Map<string, number>();
 	const refunds = new Map<string, number>();
 	const verdicts = new Map<string, Verdict>();
-	/** Everything it was asked. */
-	const asked: { ask: "charge" | "refund"; orderId: string; amountCents: number }[] = [];
+	/** Every request that it got. */
+	const requests: { kind: "charge" | "refund"; orderId: string; amountCents: number }[] = [];
 
-	const bank = {
+	const fake = {
 		charges,
 		refunds,
-		asked,
-		/** What may happen before it does something, and before it answers. */
-		before: async (_ask: "charge" | "refund", _orderId: string) => {},
-		after: async (_ask: "charge" | "refund", _orderId: string) => {},
+		requests,
+		/** Called before it moves money, and before it answers: a test can delay or fail here. */
+		before: async (_kind: "charge" | "refund", _orderId: string) => {},
+		after: async (_kind: "charge" | "refund", _orderId: string) => {},
 
-		provider: {
-			name: "bank",
+		port: {
+			name: "fake",
 			async charge(orderId, amountCents) {
-				asked.push({ ask: "charge", orderId, amountCents });
-				await bank.before("charge", orderId);
+				requests.push({ kind: "charge", orderId, amountCents });
+				await fake.before("charge", orderId);
 				const verdict = verdicts.get(orderId) ?? (amountCents > limitCents ? "declined" : "approved");
 				if (!verdicts.has(orderId) && verdict === "approved") charges.set(orderId, amountCents);
 				verdicts.set(orderId, verdict);
-				await bank.after("charge", orderId);
+				await fake.after("charge", orderId);
 				return verdict;
 			},
 			async refund(orderId, amountCents) {
-				asked.push({ ask: "refund", orderId, amountCents });
-				await bank.before("refund", orderId);
+				requests.push({ kind: "refund", orderId, amountCents });
+				await fake.before("refund", orderId);
 				if (!charges.has(orderId)) throw new Error("nothing was charged");
 				refunds.set(orderId, amountCents);
-				await bank.after("refund", orderId);
+				await fake.after("refund", orderId);
 			}
 		} satisfies PaymentProvider
 	};
-	return bank;
+	return fake;
 }

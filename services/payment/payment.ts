@@ -10,29 +10,29 @@ import type { PaymentStore } from "./payment.store.ts";
 
 export interface PaymentOptions {
 	mixins?: Partial<ServiceSchema>[];
-	/** Whether this node asks the provider. */
+	/** Whether this node sends requests to the provider. */
 	collects?: boolean;
 	collector?: CollectorOptions;
 }
 
-/** A caller is answered within 5 s, whatever has become of the server. */
+/** Below the 5 s after which a client must have an answer. */
 const TIMEOUT_MS = 4_500;
 
-/** Whether somebody may see what is this buyer's: an admin may, and a person at the prompt. */
+/** An admin, and the operator at the REPL, sees every payment; any other caller only those of their own orders. */
 function maySee(buyerId: string | undefined, { caller, $repl }: Meta) {
 	if (!caller && !$repl) throw unauthorized("Sign in, and send your token");
 	return !caller || caller.role === "admin" || caller.id === buyerId;
 }
 
-const orderedIn = ({ orderId, buyerId, total }: Message<"order.created">, requestID: string): PaymentEvent => {
+const toOrderedEvent = ({ orderId, buyerId, total }: Message<"order.created">, requestID: string): PaymentEvent => {
 	const amountCents = toCents(total);
-	// A foreign record may say anything.
+	// Foreign producers can write any total.
 	if (!Total.safeParse(total).success || !Number.isSafeInteger(amountCents))
 		throw invalid([{ field: "total", message: "is no amount that can be charged" }]);
-	return { orderId, happening: "ordered", buyerId, amountCents, requestID };
+	return { orderId, type: "ordered", buyerId, amountCents, requestID };
 };
 
-/** Has orders paid: at most one charge and one refund each, whatever comes twice, late or in another order. */
+/** Charges and refunds orders: at most one charge and one refund an order, for repeated, late and reordered messages. */
 export function payment(
 	store: PaymentStore,
 	provider: PaymentProvider,
@@ -40,7 +40,7 @@ export function payment(
 ) {
 	let collecting: ReturnType<typeof startCollector> | undefined;
 
-	const happened = async (events: PaymentEvent[]) => {
+	const apply = async (events: PaymentEvent[]) => {
 		const duplicates = await store.applyEvents(events);
 		collecting?.wake();
 		return { duplicates };
@@ -48,7 +48,7 @@ export function payment(
 
 	return defineService({
 		name: "payment",
-		// The action's name is the payments'.
+		// The action is `payments.get`, not `payment.get`.
 		settings: { $noServiceNamePrefix: true },
 		mixins,
 
@@ -58,7 +58,7 @@ export function payment(
 				const answer = found && toResponse(found);
 				if (answer && maySee(found.buyerId, ctx.meta)) return answer;
 				if (answer) throw notFound("There is no payment for such an order");
-				// Nothing has been heard of it yet: the order itself says what is to be paid, and who may know.
+				// `order.created` is not consumed yet: the order has the amount, and decides who may see it.
 				const { total, status } = await ctx.call("orders.get", { id: ctx.params.orderId });
 				return { orderId: ctx.params.orderId, amount: total, status: status === "cancelled" ? "cancelled" : "pending" };
 			}
@@ -66,17 +66,17 @@ export function payment(
 
 		topics: {
 			"order.created": {
-				batch: ({ received }) => happened(received.map(({ message, requestID }) => orderedIn(message, requestID)))
+				batch: ({ received }) => apply(received.map(({ message, requestID }) => toOrderedEvent(message, requestID)))
 			},
 			"order.cancelled": {
 				batch: ({ received }) =>
-					happened(received.map(({ message: { orderId }, requestID }) => ({ orderId, happening: "cancelled", requestID })))
+					apply(received.map(({ message: { orderId }, requestID }) => ({ orderId, type: "cancelled", requestID })))
 			}
 		},
 
 		started() {
 			if (!collects) return;
-			this.logger.info(`payments are made by provider ${provider.name}`);
+			this.logger.info(`payments use provider ${provider.name}`);
 			collecting = startCollector(store, provider, this.logger, collector);
 		},
 

@@ -204,7 +204,7 @@ export const mutants: Mutant[] = [
 		name: "retry of a create ignores the voided id",
 		world: "orders",
 		file: "services/orders/orders.store.ts",
-		find: "await orAway(rows(VOID, [ids]));",
+		find: "await withRefusals(query(knex, VOID, [ids]));",
 		replace: ""
 	}
 ];

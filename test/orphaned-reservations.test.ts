@@ -1,0 +1,4 @@
+import { orphanedReservationsSuite } from "./orphaned-reservations.suite.ts";
+import { scratchEmbedded } from "./scratch.ts";
+
+orphanedReservationsSuite("embedded", scratchEmbedded);
