@@ -1,18 +1,18 @@
-// What the service's actions promise.
+// The promises of the service's actions.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, it } from "node:test";
 import type { PurchaseNodes } from "./purchase.suite.ts";
 
-export const actionSuite = ({ db, call, told }: PurchaseNodes) => {
+export const actionSuite = ({ db, call, published }: PurchaseNodes) => {
 	describe("purchase.create", () => {
-		it("answers with an id of its own when none is given, and that purchase is the user's total and the topic's message", async () => {
+		it("makes an id if none is given, and the purchase is in the user's total and in its message", async () => {
 			const user_id = randomUUID();
 			const answer = await call("purchase.create", { user_id, amount: 49.99 }, { requestID: "request-1" });
 			assert.match(answer.id, /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
 			assert.deepEqual(answer, { id: answer.id, user_id, amount: 49.99 });
 			assert.deepEqual(await call("purchase.total", { user_id }), { seq: 1, total_cents: 4999 });
-			const [message, ...more] = await told(user_id);
+			const [message, ...more] = await published(user_id);
 			assert.deepEqual(more, []);
 			assert.deepEqual(message, {
 				id: answer.id,
@@ -26,15 +26,15 @@ export const actionSuite = ({ db, call, told }: PurchaseNodes) => {
 			assert.deepEqual([row.id, row.amount_cents, row.created_at.toISOString()], [answer.id, "4999", message?.createdAt]);
 		});
 
-		it("gives the same answer and buys nothing when the same id comes again", async () => {
+		it("gives the same answer and buys nothing for a repeated id", async () => {
 			const request = { id: randomUUID(), user_id: randomUUID(), amount: 12.34 };
 			const answers = [await call("purchase.create", request), await call("purchase.create", request)];
 			assert.deepEqual(answers, [request, request]);
-			assert.equal((await told(request.user_id)).length, 1);
+			assert.equal((await published(request.user_id)).length, 1);
 			assert.deepEqual(await call("purchase.total", { user_id: request.user_id }), { seq: 1, total_cents: 1234 });
 		});
 
-		it("refuses an id that comes again with another amount, and keeps the first", async () => {
+		it("refuses a repeated id with another amount, and keeps the first", async () => {
 			const request = { id: randomUUID(), user_id: randomUUID(), amount: 5 };
 			await call("purchase.create", request);
 			await assert.rejects(call("purchase.create", { ...request, amount: 6 }), { type: "CONFLICT", code: 409 });
@@ -59,7 +59,7 @@ export const actionSuite = ({ db, call, told }: PurchaseNodes) => {
 			}
 		});
 
-		it("refuses what would take a total out of the exact range, and only that", async () => {
+		it("refuses a purchase that would take a total out of the exact range, and only that one", async () => {
 			const [full, other] = [randomUUID(), randomUUID()];
 			await db("purchase_totals").insert({ user_id: full, seq: 7, total_cents: Number.MAX_SAFE_INTEGER - 100 });
 			const [tooMuch, ok, fits] = await Promise.allSettled([
@@ -74,11 +74,11 @@ export const actionSuite = ({ db, call, told }: PurchaseNodes) => {
 	});
 
 	describe("purchase.record", () => {
-		it("counts a purchase from elsewhere once, with the time at which it was bought", async () => {
+		it("counts a purchase from elsewhere once, with its own time", async () => {
 			const bought = { id: randomUUID(), user_id: randomUUID(), amount: 3.5, created_at: "2020-02-29T12:00:00+02:00" };
 			assert.deepEqual(await call("purchase.record", bought), { recorded: true });
 			assert.deepEqual(await call("purchase.record", bought), { recorded: false });
-			const messages = await told(bought.user_id);
+			const messages = await published(bought.user_id);
 			assert.deepEqual(
 				messages.map(({ id, createdAt, seq, totalCents }) => [id, createdAt, seq, totalCents]),
 				[[bought.id, "2020-02-29T10:00:00.000Z", 1, 350]]
@@ -91,22 +91,22 @@ export const actionSuite = ({ db, call, told }: PurchaseNodes) => {
 			await assert.rejects(call("purchase.record", { ...bought, amount: 4 }), { type: "CONFLICT" });
 		});
 
-		it("gives a purchase the time of its recording when it says none that can be read", async () => {
+		it("gives a purchase the time of its recording if it has no valid time", async () => {
 			for (const created_at of [undefined, "yesterday", "2020-02-30T00:00:00Z", "0000-01-01T00:00:00Z"]) {
 				const user_id = randomUUID();
 				await call("purchase.record", { id: randomUUID(), user_id, amount: 1, created_at });
-				const [message] = await told(user_id);
+				const [message] = await published(user_id);
 				assert.ok(Math.abs(Date.parse(message?.createdAt ?? "") - Date.now()) < 60_000, message?.createdAt);
 			}
 		});
 	});
 
 	describe("purchase.total", () => {
-		it("is nothing for a user who never bought", async () => {
+		it("is 0 for a user without purchases", async () => {
 			assert.deepEqual(await call("purchase.total", { user_id: randomUUID() }), { seq: 0, total_cents: 0 });
 		});
 
-		it("gives each his own when many are asked for at once", async () => {
+		it("is each user's own for concurrent requests", async () => {
 			const users = Array.from({ length: 20 }, () => randomUUID());
 			await Promise.all(users.map((user_id, n) => call("purchase.create", { user_id, amount: n + 1 })));
 			const totals = await Promise.all([...users, ...users].map(user_id => call("purchase.total", { user_id })));

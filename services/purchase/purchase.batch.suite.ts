@@ -1,4 +1,4 @@
-// What the store promises of purchases that come together, at one node or two.
+// The promises of the store about concurrent purchases, at one node or two.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, it } from "node:test";
@@ -9,9 +9,9 @@ const isOutcome = (answer: Outcome | Error): answer is Outcome => !(answer insta
 const attempt = (more: Partial<Attempt> = {}): Attempt => ({ id: randomUUID(), userID: randomUUID(), amountCents: 100, ...more });
 const typeOf = (answer: unknown) => (answer as { type?: string }).type;
 
-export const batchSuite = ({ buy, buyAndLose, totals, told }: PurchaseNodes) => {
+export const batchSuite = ({ buy, buyAndDisconnect, totals, published }: PurchaseNodes) => {
 	describe("one batch", () => {
-		it("numbers a user's purchases in the order in which they came, and a repeated id once", async () => {
+		it("numbers a user's purchases in the order of arrival, and a repeated id once", async () => {
 			const [userID, other] = [randomUUID(), randomUUID()];
 			const [first, second] = [attempt({ userID, amountCents: 3 }), attempt({ userID, amountCents: 1 })];
 			const batch = [first, attempt({ userID: other }), second, first, attempt({ userID, amountCents: 2 })];
@@ -20,7 +20,7 @@ export const batchSuite = ({ buy, buyAndLose, totals, told }: PurchaseNodes) => 
 				answers.map(answer => isOutcome(answer) && answer.isNew),
 				[true, true, true, false, true]
 			);
-			const messages = await told(userID);
+			const messages = await published(userID);
 			assert.deepEqual(
 				messages.map(({ seq, totalCents }) => [seq, totalCents]),
 				[
@@ -32,22 +32,22 @@ export const batchSuite = ({ buy, buyAndLose, totals, told }: PurchaseNodes) => 
 			assert.deepEqual([messages[0]?.id, messages[1]?.id], [first.id, second.id]);
 		});
 
-		it("refuses the second of two amounts under one id, and nobody else", async () => {
+		it("refuses the second of two amounts under one id, and no other purchase", async () => {
 			const one = attempt({ amountCents: 5 });
 			const [won, lost, other] = await buy[0]([one, { ...one, amountCents: 6 }, attempt()]);
 			assert.deepEqual([isOutcome(won!), typeOf(lost), isOutcome(other!)], [true, "CONFLICT", true]);
 			assert.deepEqual(await totals([one.userID]), [{ seq: 1, total_cents: 5 }]);
 		});
 
-		it("is told what it has bought also when nobody can say what others had bought before", async () => {
-			const [before, now] = [attempt(), attempt()];
-			await buy[0]([before]);
-			const [again, bought] = await buyAndLose([before, now]);
+		it("answers the new purchases also if the lookup of earlier ones fails", async () => {
+			const [earlier, fresh] = [attempt(), attempt()];
+			await buy[0]([earlier]);
+			const [again, bought] = await buyAndDisconnect([earlier, fresh]);
 			assert.deepEqual([typeOf(again), isOutcome(bought!) && bought.isNew], ["UNAVAILABLE", true]);
-			assert.equal((await told(now.userID)).length, 1);
+			assert.equal((await published(fresh.userID)).length, 1);
 		});
 
-		it("fails alone when Postgres cannot take a text of it", async () => {
+		it("refuses only the attempts whose strings Postgres cannot store", async () => {
 			const batch = Array.from({ length: 50 }, () => attempt());
 			batch[7] = attempt({ id: "a\u0000b" });
 			batch[31] = attempt({ userID: "a\u0000b" });
@@ -58,11 +58,11 @@ export const batchSuite = ({ buy, buyAndLose, totals, told }: PurchaseNodes) => 
 			);
 			assert.deepEqual([typeOf(answers[7]), typeOf(answers[31])], ["VALIDATION_ERROR", "VALIDATION_ERROR"]);
 			for (const [index, { userID }] of batch.entries())
-				if (index !== 7 && index !== 31) assert.equal((await told(userID)).length, 1);
+				if (index !== 7 && index !== 31) assert.equal((await published(userID)).length, 1);
 		});
 	});
 
-	it("buys each purchase once and numbers each user's without a gap when two nodes get a thousand with repeated ids at once", async () => {
+	it("buys each purchase once and numbers them without gaps when two nodes get a thousand attempts with repeated ids", async () => {
 		const users = Array.from({ length: 5 }, () => randomUUID());
 		const wanted = Array.from({ length: 500 }, (_, n) =>
 			attempt({ userID: users[n % users.length], amountCents: 1 + (n % 997) })
@@ -79,7 +79,7 @@ export const batchSuite = ({ buy, buyAndLose, totals, told }: PurchaseNodes) => 
 		assert.equal(answers.filter(answer => isOutcome(answer) && answer.isNew).length, wanted.length);
 		for (const userID of users) {
 			const own = wanted.filter(one => one.userID === userID);
-			const messages = await told(userID);
+			const messages = await published(userID);
 			assert.deepEqual(messages.map(({ id }) => id).sort(), own.map(({ id }) => id).sort());
 			let totalCents = 0;
 			for (const [n, message] of messages.entries()) {

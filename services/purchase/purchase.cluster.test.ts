@@ -13,7 +13,7 @@ import { sqlPurchases } from "./purchase.store.ts";
 import { purchaseSuite } from "./purchase.suite.ts";
 import { purchase } from "./purchase.ts";
 
-/** A database of its own on the server, and how to be rid of it. */
+/** A new database on the server, and how to drop it. */
 async function freshDatabase() {
 	const name = `purchase_${randomUUID().replaceAll("-", "")}`;
 	const server = openPostgres(config.databaseUrl);
@@ -37,24 +37,24 @@ purchaseSuite("on a Postgres server", async () => {
 	return { databases: [one, two], close };
 });
 
-describe("purchases, with a Postgres server that falls silent", () => {
-	let silent = false;
+describe("purchases, with a Postgres server that stops answering", () => {
+	let isSilent = false;
 	const sockets = new Set<Socket>();
-	/** Stands between: while silent it takes what it is sent and passes nothing on, as a server does that is frozen or out of reach. */
-	const between = createServer(client => {
+	/** A proxy to the server. While silent it accepts bytes and forwards none, like a server that is frozen or unreachable. */
+	const proxy = createServer(client => {
 		const server = connect(Number(url.port || 5432), url.hostname);
 		for (const [from, to] of [
 			[client, server],
 			[server, client]
 		] as const) {
 			sockets.add(from);
-			from.on("data", bytes => (silent ? held.push(() => to.write(bytes)) : to.write(bytes)));
+			from.on("data", bytes => (isSilent ? held.push(() => to.write(bytes)) : to.write(bytes)));
 			from.on("close", () => to.destroy()).on("error", () => {});
 		}
 	});
 	const held: (() => void)[] = [];
-	const speak = () => {
-		silent = false;
+	const resume = () => {
+		isSilent = false;
 		for (const pass of held.splice(0)) pass();
 	};
 
@@ -66,9 +66,9 @@ describe("purchases, with a Postgres server that falls silent", () => {
 
 	before(async () => {
 		({ url, drop } = await freshDatabase());
-		await once(between.listen(0, "127.0.0.1"), "listening");
+		await once(proxy.listen(0, "127.0.0.1"), "listening");
 		const through = new URL(url);
-		through.host = `127.0.0.1:${(between.address() as AddressInfo).port}`;
+		through.host = `127.0.0.1:${(proxy.address() as AddressInfo).port}`;
 		database = openPostgres(through.href);
 		await migrate(database, new URL("./migrations/", import.meta.url));
 		broker = new ServiceBroker({ logger: false });
@@ -77,28 +77,28 @@ describe("purchases, with a Postgres server that falls silent", () => {
 		await broker.start();
 	});
 	after(async () => {
-		speak();
+		resume();
 		await broker?.stop();
 		await database?.close();
 		for (const socket of sockets) socket.destroy();
-		between.close();
+		proxy.close();
 		await drop?.();
 	});
 
-	it("tells who asks that Postgres is away, and a retry buys once when it is back", async () => {
+	it("answers UNAVAILABLE while Postgres does not answer, and a retry buys once when it does", async () => {
 		const user_id = randomUUID();
 		const requests = Array.from({ length: 20 }, () => ({ id: randomUUID(), user_id, amount: 1 }));
 		const [first, ...rest] = requests;
 		await call("purchase.create", first!);
 
-		silent = true;
+		isSilent = true;
 		const refused = await Promise.allSettled([
 			...rest.map(request => call("purchase.create", request)),
 			call("purchase.total", { user_id })
 		]);
 		for (const answer of refused) assert.equal((answer as PromiseRejectedResult).reason?.type, "UNAVAILABLE");
 
-		speak();
+		resume();
 		assert.deepEqual(await Promise.all(requests.map(request => call("purchase.create", request))), requests);
 		assert.deepEqual(await call("purchase.total", { user_id }), { seq: 20, total_cents: 2000 });
 	});

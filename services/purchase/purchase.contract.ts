@@ -1,4 +1,4 @@
-// All that the rest of the system may know about purchases.
+// Contract of purchases.
 import { z } from "zod";
 import { action } from "../../contract/action.ts";
 import { Id } from "../../contract/id.ts";
@@ -14,7 +14,7 @@ export const Purchase = z.strictObject({ id: Id, user_id: Id, amount: Amount }).
 export const UserPurchase = z.object({ id: Id.optional(), user_id: Id, amount: Amount, created_at: z.string().optional() });
 
 export const PurchaseTotal = z.strictObject({
-	/** How many purchases the user has made: the version of the total. */
+	/** The number of the user's purchases: the version of the total. */
 	seq: z.int().nonnegative(),
 	total_cents: z.int().nonnegative()
 });
@@ -22,9 +22,9 @@ export const PurchaseTotal = z.strictObject({
 const example = { id: "5b4a9ab4-7e0c-4f31-9a2c-0b7f0d2e8d5e", user_id: "123", amount: 49.99 };
 
 export const actions = {
-	/** With its message for `user_purchase`. `CONFLICT`: the same id with another amount. */
+	/** Commits the purchase together with its message for `user_purchase`. `CONFLICT`: the same id with another amount. */
 	"purchase.create": action({
-		summary: "Buys: committed in Postgres when it answers, and once only where it comes again under the same id",
+		summary: "Buys: the purchase is committed in Postgres before the answer, and a retry with the same id buys nothing",
 		params: PurchaseRequest,
 		result: Purchase,
 		errors: ["CONFLICT"],
@@ -37,20 +37,20 @@ export const actions = {
 		actor: request => request.user_id
 	}),
 	/**
-	 * Takes a purchase that was bought elsewhere, as if it had been bought here; `created_at` stands if it is an ISO 8601 time.
-	 * `recorded` is false for one that is known already. Errors: `VALIDATION_ERROR`, `CONFLICT` (same id, other amount), `UNAVAILABLE`.
+	 * Records a purchase that was made elsewhere like one that was made here; `created_at` is kept if it is an ISO 8601 time.
+	 * `recorded` is false if it is known already. Errors: `VALIDATION_ERROR`, `CONFLICT` (same id, other amount), `UNAVAILABLE`.
 	 */
 	"purchase.record": action({
 		params: z.strictObject({ id: Id, user_id: Id, amount: Amount, created_at: z.string().optional() }),
 		result: z.strictObject({ recorded: z.boolean() })
 	}),
-	/** What Postgres knows of a user's purchases; seq 0 for a user who never bought. Errors: `UNAVAILABLE`. */
+	/** The total of a user's purchases in Postgres; seq 0 for a user without purchases. Errors: `UNAVAILABLE`. */
 	"purchase.total": action({ params: z.strictObject({ user_id: Id }), result: PurchaseTotal })
 };
 
 export const topics = {
-	// Keyed by user: a user's purchases arrive in the order of their sequence numbers. Those, the running total and so the
-	// proof that we recorded it are in the headers `seq` and `total_cents`.
+	// Keyed by user: a user's purchases arrive in the order of their sequence numbers. The headers `seq` and `total_cents` (the running total) are on
+	// every purchase that this service recorded.
 	user_purchase: topic({ message: UserPurchase, key: purchase => purchase.user_id })
 };
 

@@ -1,66 +1,66 @@
-// What is decided about purchases, without a store or a clock.
+// Decisions about purchases, without I/O or a clock.
 import { z } from "zod";
 import { conflict } from "../../mixins/errors.ts";
 import type { Purchase } from "./purchase.contract.ts";
 
-/** Somebody wants to buy: perhaps again what they have bought already. */
+/** A request to buy; perhaps a retry. */
 export interface Attempt {
 	id: string;
 	userID: string;
 	amountCents: number;
-	/** ISO 8601, when it was bought elsewhere and long ago; else it is bought now. */
+	/** ISO 8601, for a purchase that was made elsewhere. Without it, the purchase is made now. */
 	createdAt?: string;
 	requestID?: string;
 }
 
-/** What an attempt came to: the purchase under its id, and whether this attempt made it. */
+/** The purchase under an attempt's id, and whether this attempt made it. */
 export interface Outcome {
 	purchase: Purchase;
 	isNew: boolean;
 }
 
-/** An id is one user's own. No two pairs have one key, whatever their texts hold. */
+/** Purchase ids are unique per user. The length keeps pairs apart, whatever their strings contain. */
 const keyOf = ({ userID, id }: Attempt) => `${userID.length} ${userID}${id}`;
 
-/** Of several attempts at one purchase the first to arrive stands for all: those, and for each attempt the index of the one that stands for it. */
-export function deduplicate(attempts: Attempt[]): { wanted: Attempt[]; places: number[] } {
-	const wanted: Attempt[] = [];
+/** The first attempt of each purchase, and for every attempt the index of its purchase's first one. */
+export function deduplicate(attempts: Attempt[]): { distinct: Attempt[]; indexes: number[] } {
+	const distinct: Attempt[] = [];
 	const known = new Map<string, number>();
-	const places = attempts.map(attempt => {
+	const indexes = attempts.map(attempt => {
 		const key = keyOf(attempt);
-		const place = known.get(key) ?? wanted.push(attempt) - 1;
-		known.set(key, place);
-		return place;
+		const index = known.get(key) ?? distinct.push(attempt) - 1;
+		known.set(key, index);
+		return index;
 	});
-	return { wanted, places };
+	return { distinct, indexes };
 }
 
 /**
- * What to answer to each attempt, in order: by its place, the amount that stands there, and the places where something was bought just now.
- * `unknown`: why nobody could say what stands at the places without an amount.
+ * The outcome of each attempt, in order. `indexes`: as from `deduplicate`. `amountsCents`: the stored amount of each distinct purchase; undefined if it is
+ * unknown, and then the outcome is the error `unknown`. `bought`: the indexes of the purchases that were made just now.
  */
 export function outcomes(
 	attempts: Attempt[],
-	places: number[],
+	indexes: number[],
 	amountsCents: (number | undefined)[],
 	bought: ReadonlySet<number>,
 	unknown?: Error
 ): (Outcome | Error)[] {
-	const left = new Set(bought);
-	return attempts.map(({ id, userID, amountCents }, index) => {
-		const place = places[index]!;
-		const stands = amountsCents[place];
-		if (stands === undefined) return unknown ?? new Error(`purchase ${id} of ${userID} was neither made nor found`);
-		const isNew = left.delete(place);
-		if (stands !== amountCents)
-			return conflict("this id has bought something for another amount", { id, user_id: userID, amount: stands / 100 });
-		return { purchase: { id, user_id: userID, amount: stands / 100 }, isNew };
+	const unanswered = new Set(bought);
+	return attempts.map(({ id, userID, amountCents }, n) => {
+		const index = indexes[n]!;
+		const storedCents = amountsCents[index];
+		if (storedCents === undefined) return unknown ?? new Error(`purchase ${id} of ${userID} was neither made nor found`);
+		const isNew = unanswered.delete(index);
+		if (storedCents !== amountCents)
+			return conflict("this id belongs to a purchase with another amount", { id, user_id: userID, amount: storedCents / 100 });
+		return { purchase: { id, user_id: userID, amount: storedCents / 100 }, isNew };
 	});
 }
 
 const IsoTime = z.iso.datetime({ offset: true });
 
-/** A time from elsewhere as ISO 8601 UTC, if it is one. The year 0 is none to Postgres. */
+/** A foreign producer's time as ISO 8601 UTC; undefined if it is not one, or not one that Postgres can store (the year 0). */
 export const isoTime = (text: string | undefined): string | undefined => {
 	if (!IsoTime.safeParse(text).success) return undefined;
 	const time = new Date(text as string);

@@ -1,4 +1,4 @@
-// What the purchase service promises, on whichever Postgres stands behind it.
+// The promises of the purchase service, on any Postgres.
 import assert from "node:assert/strict";
 import { after, before, describe } from "node:test";
 import type { Knex } from "knex";
@@ -14,7 +14,7 @@ import type { Attempt } from "./purchase.rules.ts";
 import { type PurchaseStore, sqlPurchases } from "./purchase.store.ts";
 import { purchase } from "./purchase.ts";
 
-interface Told {
+interface Published {
 	id: string;
 	amount: number;
 	createdAt: string;
@@ -23,19 +23,19 @@ interface Told {
 	requestID: string | undefined;
 }
 
-/** Two nodes' ways to one database, and what the tests look at. */
+/** The stores of two nodes on one database, and what the tests inspect. */
 export interface PurchaseNodes {
 	db: (table: string) => Knex.QueryBuilder;
 	buy: [PurchaseStore["buy"], PurchaseStore["buy"]];
-	/** As if the server were gone as soon as it has sold. */
-	buyAndLose: PurchaseStore["buy"];
+	/** Buys, and loses the connection to Postgres right after the commit. */
+	buyAndDisconnect: PurchaseStore["buy"];
 	totals: PurchaseStore["totals"];
 	call: Caller["call"];
-	/** What will be on topic `user_purchase` for a user, in its order. */
-	told: (userID: string) => Promise<Told[]>;
+	/** The messages of a user for topic `user_purchase`, in order. */
+	published: (userID: string) => Promise<Published[]>;
 }
 
-/** `open`: two ways to one fresh database, as two nodes have them; the embedded one has only one. */
+/** `open`: the connections of two nodes to one new database; the embedded Postgres has only one. */
 export const purchaseSuite = (
 	profile: string,
 	open: () => Promise<{ databases: [Database, Database]; close: () => Promise<void> }>
@@ -62,7 +62,7 @@ export const purchaseSuite = (
 			await close?.();
 		});
 
-		const told = async (userID: string): Promise<Told[]> => {
+		const published = async (userID: string): Promise<Published[]> => {
 			const rows = await knex("outbox").where({ topic: "user_purchase", key: userID }).orderBy("id");
 			return rows.map(({ value, headers }) => {
 				const { id, user_id, amount, created_at: createdAt } = JSON.parse(value);
@@ -71,18 +71,18 @@ export const purchaseSuite = (
 				return { id, amount, createdAt, seq: Number(seq), totalCents: Number(total_cents), requestID };
 			});
 		};
-		const buyAndLose = (attempts: Attempt[]) => {
-			const lost = { timeout: () => Promise.reject(Object.assign(new Error("gone"), { code: "ECONNRESET" })) };
+		const buyAndDisconnect = (attempts: Attempt[]) => {
+			const lost = { timeout: () => Promise.reject(Object.assign(new Error("connection lost"), { code: "ECONNRESET" })) };
 			const raw = (sql: string, values: Knex.Value[]) => (/^\s*select/.test(sql) ? lost : knex.raw(sql, values));
 			return sqlPurchases({ raw } as unknown as Knex, outbox(knex, { contracts: topics })).buy(attempts);
 		};
 		const nodes: PurchaseNodes = {
-			buyAndLose,
+			buyAndDisconnect,
 			db: table => knex(table),
 			buy: [(attempts: Attempt[]) => stores[0].buy(attempts), (attempts: Attempt[]) => stores[1].buy(attempts)],
 			totals: userIDs => stores[1].totals(userIDs),
 			call: broker.call.bind(broker) as Caller["call"],
-			told
+			published
 		};
 		actionSuite(nodes);
 		batchSuite(nodes);

@@ -9,19 +9,19 @@ import type { PurchaseStore } from "./purchase.store.ts";
 
 export interface PurchaseOptions {
 	mixins?: Partial<ServiceSchema>[];
-	/** Transactions under way at once; more than one pays only where the store has a connection for each. */
+	/** Concurrent transactions. More than one helps only if the store has a connection for each. */
 	batches?: number;
-	/** Makes the id of a purchase that came without one. */
+	/** Makes the id of a purchase that was requested without one. */
 	newID?: () => string;
 }
 
 const BATCH = { maxItems: 500, maxWaiting: 20_000, name: "Postgres" };
-/** A caller is answered within 5 s, whatever has become of the server. */
+/** Below the 5 s after which a client must have an answer. */
 const TIMEOUT_MS = 4_500;
 
 const inTime = <T>(work: Promise<T>): Promise<T> => deadlineIn(TIMEOUT_MS).bound(work, "Postgres");
 
-/** Sells. Who buys with an id of their own may ask as often as they like, and buys once. */
+/** Sells: a repeated request with the same id buys once. */
 export function purchase(store: PurchaseStore, { mixins = [], batches = 1, newID = randomUUID }: PurchaseOptions = {}) {
 	const buyBatch = microBatch(
 		skipExpired((attempts: Attempt[]) => inTime(store.buy(attempts)), "Postgres"),

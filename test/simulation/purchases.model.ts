@@ -28,9 +28,9 @@ export function modelPurchases(
 ): PurchaseStore {
 	const buy: PurchaseStore["buy"] = attempts =>
 		postgres.transaction(async trx => {
-			const { wanted, places } = deduplicate(attempts);
-			for (const key of wanted.map(keyOf).sort()) await trx.lock(`purchase ${key}`);
-			const fresh = wanted.filter(attempt => !purchases.has(keyOf(attempt)));
+			const { distinct, indexes } = deduplicate(attempts);
+			for (const key of distinct.map(keyOf).sort()) await trx.lock(`purchase ${key}`);
+			const fresh = distinct.filter(attempt => !purchases.has(keyOf(attempt)));
 			for (const user of [...new Set(fresh.map(({ userID }) => userID))].sort()) await trx.lock(`total ${user}`);
 			const after = new Map<string, PurchaseTotal>();
 			const records = fresh.map(({ id, userID, amountCents, createdAt, requestID }) => {
@@ -53,9 +53,9 @@ export function modelPurchases(
 					history.set(userID, [...(history.get(userID) ?? []), Number(records[index]!.headers!.total_cents)]);
 				for (const [user, total] of after) totals.set(user, total);
 			};
-			const amounts = wanted.map(attempt => purchases.get(keyOf(attempt)) ?? attempt.amountCents);
-			const bought = new Set(fresh.map(attempt => wanted.indexOf(attempt)));
-			return { answer: outcomes(attempts, places, amounts, bought), commit };
+			const amounts = distinct.map(attempt => purchases.get(keyOf(attempt)) ?? attempt.amountCents);
+			const bought = new Set(fresh.map(attempt => distinct.indexOf(attempt)));
+			return { answer: outcomes(attempts, indexes, amounts, bought), commit };
 		});
 
 	return {
