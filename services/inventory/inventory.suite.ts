@@ -139,8 +139,8 @@ export const inventorySuite = (where: string, open: () => Promise<Scratch>) =>
 		it("decides the orders of one call one after the other, and answers each", async () => {
 			const productId = await product(5);
 			const [first, second] = [randomUUID(), randomUUID()];
-			const asked = [3, 3, 2].map((quantity, n) => ({ orderId: n === 1 ? second : first, lines: [{ productId, quantity }] }));
-			const orders = [...asked, { orderId: randomUUID(), lines: [{ productId, quantity: 2 }] }, asked[0]!];
+			const requests = [3, 3, 2].map((quantity, n) => ({ orderId: n === 1 ? second : first, lines: [{ productId, quantity }] }));
+			const orders = [...requests, { orderId: randomUUID(), lines: [{ productId, quantity: 2 }] }, requests[0]!];
 			assert.deepEqual(await call("inventory.reserve", { orders }), [
 				null,
 				{ type: "OUT_OF_STOCK", productId, requested: 3, available: 2 },

@@ -27,7 +27,7 @@ const inTime = <T>(work: Promise<T>): Promise<T> =>
 /** Keeps the stock of every product, and never reserves the same piece twice. Concurrent requests share a transaction. */
 export function inventory(store: InventoryStore, { mixins = [], batches = 1 }: InventoryOptions = {}) {
 	const options = { ...BATCH, concurrency: batches };
-	// A call that has timed out is skipped: its caller has gone on, and nobody would release what it reserved.
+	// Expired calls are skipped: their callers have an answer already and would not release what is reserved now.
 	const reserve = microBatch(
 		skipExpired(async (calls: Request[][]) => {
 			const answers = (await inTime(store.reserve(calls.flat()))).values();

@@ -64,7 +64,7 @@ export async function placeOrder(
 	for (let attempt = 0; !deadline.isOver(); attempt++) {
 		const orderId = orderIdOf(buyerId, idempotencyKey, attempt);
 		// A retry takes the same path as a new order: its lines are already reserved and it is already stored. Only if that path fails (the order was
-		// cancelled meanwhile, a product or its stock is gone) is the stored order read.
+		// cancelled in the meantime, a product or its stock is gone) is the stored order read.
 		const found = await priceAndReserve(orderId).then(store, async error => {
 			const earlier = idempotencyKey === undefined ? undefined : await repository.find(orderId, deadline);
 			if (!earlier) throw error;

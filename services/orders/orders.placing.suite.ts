@@ -212,22 +212,22 @@ export const placingSuite = ({ stock, store, db, as, published, newOrder }: Orde
 			await assert.rejects(as(buyer)("orders.get", { id: first! }), { type: "NOT_FOUND" });
 		});
 
-		it("uses what its id has become meanwhile if the stock is refused: void, or an order that was cancelled", async () => {
-			const meanwhile = (happens: () => Promise<unknown>) => {
+		it("handles an id that becomes void, or a cancelled order, while its stock is refused", async () => {
+			const beforeReserving = (act: () => Promise<unknown>) => {
 				stock.whenPicked = async () => {
 					stock.whenPicked = async () => {};
-					await happens();
+					await act();
 				};
 			};
 			const [buyer, voided, sold] = [newIdentity(), newRequest(), newRequest()];
-			meanwhile(async () => {
+			beforeReserving(async () => {
 				stock.reserve(orderIdOf(buyer.id, voided.idempotencyKey, 0), voided.items);
 				await sweepOrphanedReservations(stock.sweepable, store().voidUnknown, 0);
 			});
 			const { orderId } = await as(buyer)("orders.create", voided);
 			assert.equal(orderId, orderIdOf(buyer.id, voided.idempotencyKey, 1));
 
-			meanwhile(async () => {
+			beforeReserving(async () => {
 				const { orderId: id } = await as(buyer)("orders.create", sold);
 				await as(buyer)("orders.cancel", { id });
 				stock.release(id);

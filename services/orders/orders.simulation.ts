@@ -36,7 +36,7 @@ export type Command =
 	| { type: "step"; which: number; fate: Fate };
 
 const BUYERS = 2;
-/** An index into the orders that exist by then. */
+/** An index into the orders that exist at that time. */
 const anOrder = fc.nat(5);
 const fate = fc.oneof(
 	{ weight: 8, arbitrary: fc.constant<Fate>("answered") },
@@ -162,7 +162,7 @@ export async function run(history: Command[], knex: Knex) {
 	const busy = new Set<string>();
 	const pending: Promise<unknown>[] = [];
 	/** A request may fail only with the errors that its contract allows. */
-	const ask = <T>(request: Promise<T>, then: (answer: T) => void = () => {}) => {
+	const start = <T>(request: Promise<T>, then: (answer: T) => void = () => {}) => {
 		pending.push(
 			request.then(then, (error: { type?: string; stack?: string }) =>
 				assert.ok(["UNAVAILABLE", "BAD_TRANSITION", "CONFLICT", "OUT_OF_STOCK"].includes(error.type ?? ""), error.stack)
@@ -221,19 +221,19 @@ export async function run(history: Command[], knex: Knex) {
 				// Key 0: without an idempotency key.
 				const request = { items, shippingAddress: { street: "1" }, idempotencyKey: key === 0 ? undefined : `key-${key}` };
 				const create: Caller["call"] = callAs(broker, buyers[buyer]);
-				ask(create("orders.create", request), answer => recorded.answers.push({ buyer, key, answer, items }));
+				start(create("orders.create", request), answer => recorded.answers.push({ buyer, key, answer, items }));
 				break;
 			}
 			case "cancel": {
 				const id = await orderAt(command.order);
 				const { buyer_id } = id ? await knex("orders").where({ id }).first("buyer_id") : {};
 				const by = command.byAdmin ? admin : buyers.find(one => one.id === buyer_id);
-				if (id) ask(callAs(broker, by)("orders.cancel", { id }), () => recorded.cancelled.add(id));
+				if (id) start(callAs(broker, by)("orders.cancel", { id }), () => recorded.cancelled.add(id));
 				break;
 			}
 			case "move": {
 				const id = await orderAt(command.order);
-				if (id) ask(callAs(broker, admin)("orders.setStatus", { id, status: command.to }));
+				if (id) start(callAs(broker, admin)("orders.setStatus", { id, status: command.to }));
 				break;
 			}
 			case "relay":
@@ -245,13 +245,13 @@ export async function run(history: Command[], knex: Knex) {
 				break;
 			}
 			case "collect":
-				ask(poll());
+				start(poll());
 				break;
 			case "sweep":
-				ask(sweep());
+				start(sweep());
 				break;
 			case "expire":
-				ask(orderStore.cancelUnpaid(0, 2));
+				start(orderStore.cancelUnpaid(0, 2));
 				break;
 			case "step":
 				await next(command.which, command.fate);
@@ -275,11 +275,11 @@ export async function run(history: Command[], knex: Knex) {
 		assert.ok(round < 200, "the history does not end");
 		for (const box of [0, 1]) await relay(box, false);
 		for (const [index, from] of committed.entries()) pending.push(deliverRecords(index, 2, from, from + 1));
-		ask(poll());
+		start(poll());
 		await settled();
 		await drain();
 	}
-	ask(sweep());
+	start(sweep());
 	await settled();
 	await drain();
 	await Promise.all(pending);

@@ -14,7 +14,7 @@ export interface CollectorOptions {
 	timeoutMs?: number;
 	/** The pause before a failed request is repeated. */
 	backoff?: BackoffOptions;
-	/** How often it looks for requests that other nodes left or that were postponed. */
+	/** How often it polls for postponed requests and for those that a crashed node left. */
 	pollMs?: number;
 }
 

@@ -5,7 +5,7 @@ import type { Message } from "../define-service.ts";
 import type { Payment } from "./payment.contract.ts";
 
 /**
- * `charging`: a charge was requested, its result is unknown. `stopping`: the same, and the order was cancelled meanwhile. `refunding`: a refund was
+ * `charging`: a charge was requested, its result is unknown. `stopping`: the same, and the order was cancelled since. `refunding`: a refund was
  * requested, its result is unknown. `cancelled`: nothing was charged, and nothing will be.
  */
 export type State = "pending" | "charging" | "succeeded" | "failed" | "stopping" | "refunding" | "refunded" | "cancelled";
@@ -68,7 +68,7 @@ export interface PaymentEvent {
 export const toResponse = ({ orderId, amountCents, state }: StoredPayment): Payment | undefined =>
 	amountCents === undefined ? undefined : { orderId, amount: fromCents(amountCents), status: PUBLIC_STATUS[state] };
 
-/** The provider's answer is published once, also if the order is cancelled meanwhile. */
+/** The provider's answer is published once, also if the order is cancelled by then. */
 const TOPICS = { approved: "payment.succeeded", declined: "payment.failed" } as const satisfies Partial<
 	Record<EventType, string>
 >;

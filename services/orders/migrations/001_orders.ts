@@ -4,9 +4,9 @@ import { createOutbox, dropOutbox } from "../../../mixins/outbox/schema.ts";
 const OUTBOX = "orders_outbox";
 
 export async function up(knex: Knex) {
-	// The lines are a picture of the catalogue at that moment, written once and only ever read whole, with their order: one value and not rows of their
-	// own, so that a batch of orders is one insert. json and not jsonb: what the buyer sent comes back in the order in which they wrote it.
-	// `void` is an id under which no order is to be stored any more; such a row holds nothing else.
+	// The lines copy the catalogue at the time of the order. They are written once and read only as a whole, so they are one value instead of rows:
+	// a batch of orders is one insert. json instead of jsonb keeps the buyer's order of fields.
+	// `void` marks an id under which no order may be stored; all other columns of such a row are empty.
 	await knex.raw(`
 		create table orders (
 			id text primary key,

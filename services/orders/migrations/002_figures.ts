@@ -1,7 +1,7 @@
 import type { Knex } from "knex";
 
 export async function up(knex: Knex) {
-	// All that is added up of orders is in this index: neither their lines nor their addresses are read for it.
+	// Covers the statistics: they read this index only, without lines and addresses.
 	await knex.raw("create index orders_figures on orders (created_at) include (status, total_cents) where status <> 'void'");
 }
 

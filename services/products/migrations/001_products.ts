@@ -4,7 +4,7 @@ import { createOutbox, dropOutbox } from "../../../mixins/outbox/schema.ts";
 export async function up(knex: Knex) {
 	await knex.raw(`
 		create table products (
-			-- The order in which they were made, which is the order in which they are listed.
+			-- The order of creation, in which products are listed.
 			n bigint generated always as identity unique,
 			product_id text primary key,
 			sku text not null constraint products_sku unique,

@@ -10,7 +10,7 @@ export async function up(knex: Knex) {
 			created_at timestamptz not null,
 			primary key (user_id, id)
 		)`);
-	// Updated by every purchase, so room is left on each page for the next version of its rows: no index entry has to be written for them.
+	// Every purchase updates a row: free space on each page keeps the new version there, without new index entries (a HOT update).
 	await knex.raw(`
 		create table purchase_totals (
 			user_id text primary key,
