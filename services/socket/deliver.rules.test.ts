@@ -1,0 +1,162 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { z } from "zod";
+import { action } from "../../contract/action.ts";
+import { lookup, numberIn, type TopicContract, topic, watchedList } from "../../contract/topic.ts";
+import { notFound, unavailable } from "../../mixins/errors.ts";
+import type { Received } from "../define-service.ts";
+import { localDelivery, roomMessagesOf } from "./deliver.ts";
+import { localPresence } from "./presence/presence.ts";
+import { ADMINS, createRooms, EVERYONE, type Member, userRoom, watchersRoom } from "./rooms.ts";
+import { watchedLists } from "./ws/watched-lists.ts";
+
+const actions = {
+	"seats.buyer": action({ params: z.strictObject({ seat: z.string() }), result: z.strictObject({ buyer: z.string() }) }),
+	"seats.list": action({ params: z.strictObject({}), result: z.array(z.string()) })
+};
+const Seat = z.object({ show: z.string(), seat: z.string(), buyer: z.string().optional() });
+type Seat = z.output<typeof Seat>;
+
+const seats = topic({
+	message: Seat,
+	key: ({ show }) => show,
+	change: ({ show }, { version }) => {
+		const seq = numberIn(version);
+		return seq === undefined ? undefined : { key: show, seq, afterMs: 0 };
+	},
+	deliveries: [
+		{ to: { room: ({ show }) => `show:${show}` }, frame: "Seats", event: "seats:updated" },
+		{
+			to: {
+				user: ({ buyer }) => buyer,
+				lookup: lookup(actions, "seats.buyer", { params: ({ seat }: Seat) => ({ seat }), id: ({ buyer }) => buyer })
+			},
+			event: "seat:yours"
+		},
+		{ to: "everyone", event: "seats:count" },
+		{ to: "admins", event: "admin:seats" },
+		{ to: "admins", event: "admin:alert", payload: ({ seat }) => (seat === "A1" ? { text: "front row" } : undefined) },
+		{
+			to: {
+				watchersOf: watchedList("seats", actions, "seats.list", {
+					apply: (list, { seat }: Seat) => [...list, seat],
+					latest: { versions: list => [{ key: "seats", version: list.length }] }
+				})
+			},
+			frame: "SeatList"
+		}
+	]
+});
+const topics = { seats: seats as unknown as TopicContract };
+
+const received = (message: Seat, call = async (): Promise<unknown> => ({ buyer: "looked-up" })) =>
+	({ message, ctx: { call }, record: { headers: {} } }) as unknown as Received<unknown>;
+const roomsOf = async (...all: Received<unknown>[]) =>
+	(await roomMessagesOf("seats", topics.seats, all)).map(({ room, indexes }) => [room, indexes]);
+
+describe("the rooms of a message", () => {
+	it("are those of each recipient, once with all deliveries to it", async () => {
+		assert.deepEqual(await roomsOf(received({ show: "s", seat: "A1", buyer: "ann" })), [
+			["show:s", [0]],
+			[userRoom("ann"), [1]],
+			[EVERYONE, [2]],
+			[ADMINS, [3, 4]],
+			[watchersRoom("seats"), [5]]
+		]);
+	});
+
+	it("have the user that an action looks up where the message names none, and no user where the action answers 404", async () => {
+		const [found] = (await roomsOf(received({ show: "s", seat: "A1" }))).slice(1);
+		assert.deepEqual(found, [userRoom("looked-up"), [1]]);
+		const unknown = received({ show: "s", seat: "A1" }, () => Promise.reject(notFound("no such seat")));
+		assert.deepEqual(
+			(await roomsOf(unknown)).map(([room]) => room),
+			["show:s", EVERYONE, ADMINS, watchersRoom("seats")]
+		);
+	});
+
+	it("are unknown while the lookup is unavailable, so that the message is retried", async () => {
+		await assert.rejects(roomsOf(received({ show: "s", seat: "A1" }, () => Promise.reject(unavailable("seats")))));
+	});
+});
+
+describe("delivery on one node", () => {
+	const setUp = () => {
+		const rooms = createRooms(localPresence("me"));
+		const lists = watchedLists(topics, rooms);
+		const sent: [string, unknown][] = [];
+		const deliver = localDelivery({
+			topics,
+			rooms,
+			lists,
+			emit: (room, event, payload) => sent.push([`${room} ${event}`, payload])
+		});
+		const client = (): Member & { frames: [string, unknown][] } => {
+			const frames: [string, unknown][] = [];
+			return { frames, push: ({ code, data }) => frames.push([code, data]) };
+		};
+		const send = (room: string, indexes: number[], seat: string, version?: number) =>
+			deliver({
+				topic: "seats",
+				room,
+				indexes,
+				message: { show: "s", seat },
+				headers: version === undefined ? {} : { version: String(version) }
+			});
+		return { rooms, lists, sent, client, send };
+	};
+
+	it("sends a room's frame to its /ws members and its event to its Socket.IO clients, and nothing for an empty room", async () => {
+		const { rooms, sent, client, send } = setUp();
+		const [inside, outside] = [client(), client()];
+		send("show:s", [0], "A1");
+		assert.deepEqual(sent, []);
+		await rooms.enter("show:s", inside);
+		await rooms.enter("show:other", outside);
+		// A Socket.IO connection has no method of its own.
+		await rooms.enter("show:s", {});
+		send("show:s", [0], "A2");
+		const message = { show: "s", seat: "A2" };
+		assert.deepEqual([inside.frames, outside.frames, sent], [[["Seats", message]], [], [["show:s seats:updated", message]]]);
+	});
+
+	it("sends the deliveries of one change together, once and in the order of the changes", async () => {
+		const { rooms, sent, send } = setUp();
+		await rooms.enter(ADMINS, {});
+		send(ADMINS, [3, 4], "A1", 1);
+		send(ADMINS, [3, 4], "A3", 3);
+		send(ADMINS, [3, 4], "A2", 2);
+		send(ADMINS, [3, 4], "A2", 2);
+		assert.deepEqual(
+			sent.map(([name, payload]) => [name, (payload as Partial<Seat>).seat]),
+			[
+				[`${ADMINS} admin:seats`, "A1"],
+				[`${ADMINS} admin:alert`, undefined],
+				[`${ADMINS} admin:seats`, "A2"],
+				[`${ADMINS} admin:seats`, "A3"]
+			]
+		);
+	});
+
+	it("sends a record without a number at once", async () => {
+		const { rooms, sent, send } = setUp();
+		await rooms.enter(EVERYONE, {});
+		send(EVERYONE, [2], "A1");
+		send(EVERYONE, [2], "A1");
+		assert.equal(sent.length, 2);
+	});
+
+	it("sends the watchers of a list the list as each message changes it", async () => {
+		const { rooms, lists, client, send } = setUp();
+		const watcher = client();
+		await rooms.enter(watchersRoom("seats"), watcher);
+		lists.send("seats", ["A1"], watcher);
+		send(watchersRoom("seats"), [5], "A2");
+		assert.deepEqual(watcher.frames, [
+			["SeatList", ["A1"]],
+			["SeatList", ["A1", "A2"]]
+		]);
+		rooms.leave(watchersRoom("seats"), watcher);
+		assert.deepEqual([...rooms.names()], []);
+	});
+});
