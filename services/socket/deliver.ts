@@ -28,7 +28,7 @@ async function lookUp({ action, params, id }: Lookup<unknown>, message: unknown,
 	}
 }
 
-/** The rooms that a topic's messages go to. A message whose user nobody knows goes to its other rooms alone. Rejects when a lookup is unavailable. */
+/** The rooms that a topic's messages go to. A message without a known user goes only to its other rooms. Rejects when a lookup is unavailable. */
 export async function roomMessagesOf(
 	topic: string,
 	{ deliveries = [] }: TopicContract,
@@ -50,7 +50,7 @@ export async function roomMessagesOf(
 	return (await Promise.all(perMessage)).flat();
 }
 
-/** Messages for the clients of one room, that are sent together. */
+/** A message for one room, with all deliveries to it that are news: they are sent together. */
 interface News {
 	room: string;
 	message: unknown;

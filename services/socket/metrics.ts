@@ -3,7 +3,7 @@ import type { ServiceBroker } from "moleculer";
 import { addMetric } from "../../mixins/metrics.ts";
 
 const DESCRIPTIONS = {
-	pushed: "frames and events that told a socket something new",
+	pushed: "frames and events sent to sockets with something new",
 	conflated: "frames that a newer one replaced before a slow reader had room for them",
 	slow: "sockets closed for not reading"
 } as const;

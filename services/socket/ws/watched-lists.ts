@@ -14,13 +14,18 @@ export interface WatchedLists {
 	send(name: string, snapshot: unknown, watcher: Member): void;
 }
 
-/** The lists that the topics' contracts declare. */
+/** The lists that the topics' contracts declare. Several topics may change one list; throws if they do not agree on its frame and its snapshot. */
 export function watchedLists(topics: Record<string, TopicContract>, rooms: Rooms): WatchedLists {
 	const lists = new Map<string, LiveList>();
+	const declare = (list: WatchedList<unknown>, frame: string) => {
+		const known = lists.get(list.name);
+		if (!known) lists.set(list.name, liveList(list, frame, rooms));
+		else if (known.frame !== frame || known.snapshot !== list.snapshot)
+			throw new Error(`two topics declare the watched list "${list.name}" with different frames or snapshots`);
+	};
 	for (const { deliveries = [] } of Object.values(topics))
 		for (const { to, frame } of deliveries as readonly Delivery<unknown>[])
-			if (typeof to === "object" && "watchersOf" in to)
-				lists.set(to.watchersOf.name, liveList(to.watchersOf, frame as string, rooms));
+			if (typeof to === "object" && "watchersOf" in to) declare(to.watchersOf, frame as string);
 	const byRoom = new Map([...lists].map(([name, list]) => [watchersRoom(name), list]));
 	rooms.onEmpty(room => byRoom.get(room)?.forget());
 
@@ -37,6 +42,7 @@ export function watchedLists(topics: Record<string, TopicContract>, rooms: Rooms
 type Change = (list: unknown) => unknown;
 
 interface LiveList {
+	frame: string;
 	snapshot: string;
 	change(apply: Change): void;
 	send(snapshot: unknown, watcher: Member): void;
@@ -44,7 +50,7 @@ interface LiveList {
 	forget(): void;
 }
 
-function liveList({ name, snapshot, latest }: WatchedList<unknown>, code: string, rooms: Rooms): LiveList {
+function liveList({ name, snapshot, latest }: WatchedList<unknown>, frame: string, rooms: Rooms): LiveList {
 	const room = watchersRoom(name);
 	let list: unknown;
 	/** Changes that arrive while the first snapshot is still being read. */
@@ -55,8 +61,8 @@ function liveList({ name, snapshot, latest }: WatchedList<unknown>, code: string
 	const sendToAll = () => {
 		timer = undefined;
 		sentAtMs = performance.now();
-		const frame: RoomFrame = { room, code, data: list };
-		for (const member of rooms.members(room)) member.push?.(frame, latest as never);
+		const shared: RoomFrame = { room, code: frame, data: list };
+		for (const member of rooms.members(room)) member.push?.(shared, latest as never);
 	};
 
 	const sendSoon = () => {
@@ -67,6 +73,7 @@ function liveList({ name, snapshot, latest }: WatchedList<unknown>, code: string
 	};
 
 	return {
+		frame,
 		snapshot,
 
 		change(apply) {
@@ -83,7 +90,7 @@ function liveList({ name, snapshot, latest }: WatchedList<unknown>, code: string
 			const raised = latest.raise ? latest.raise(read, key => known.get(key) ?? 0) : read;
 			list = early.reduce((soFar, apply) => apply(soFar), raised);
 			early = [];
-			watcher.push?.({ room, code, data: list }, { ...latest, always: true } as never);
+			watcher.push?.({ room, code: frame, data: list }, { ...latest, always: true } as never);
 		},
 
 		forget() {

@@ -17,6 +17,11 @@ const actions = {
 const Seat = z.object({ show: z.string(), seat: z.string(), buyer: z.string().optional() });
 type Seat = z.output<typeof Seat>;
 
+const seatList = watchedList("seats", actions, "seats.list", {
+	apply: (list, { seat }: Seat) => [...list, seat],
+	latest: { versions: list => [{ key: "seats", version: list.length }] }
+});
+
 const seats = topic({
 	message: Seat,
 	key: ({ show }) => show,
@@ -36,15 +41,8 @@ const seats = topic({
 		{ to: "everyone", event: "seats:count" },
 		{ to: "admins", event: "admin:seats" },
 		{ to: "admins", event: "admin:alert", payload: ({ seat }) => (seat === "A1" ? { text: "front row" } : undefined) },
-		{
-			to: {
-				watchersOf: watchedList("seats", actions, "seats.list", {
-					apply: (list, { seat }: Seat) => [...list, seat],
-					latest: { versions: list => [{ key: "seats", version: list.length }] }
-				})
-			},
-			frame: "SeatList"
-		}
+		{ to: { watchersOf: seatList }, frame: "SeatList" },
+		{ to: "admins", orderOnly: true }
 	]
 });
 const topics = { seats: seats as unknown as TopicContract };
@@ -60,7 +58,7 @@ describe("the rooms of a message", () => {
 			["show:s", [0]],
 			[userRoom("ann"), [1]],
 			[EVERYONE, [2]],
-			[ADMINS, [3, 4]],
+			[ADMINS, [3, 4, 6]],
 			[watchersRoom("seats"), [5]]
 		]);
 	});
@@ -136,6 +134,27 @@ describe("delivery on one node", () => {
 				[`${ADMINS} admin:seats`, "A3"]
 			]
 		);
+	});
+
+	it("sends nothing for a delivery that only takes its number, and does not make later changes wait", async () => {
+		const { rooms, sent, send } = setUp();
+		await rooms.enter(ADMINS, {});
+		for (const [indexes, seat] of [
+			[[6], "B1"],
+			[[3], "B2"]
+		] as const)
+			send(ADMINS, [...indexes], seat, seat === "B1" ? 1 : 2);
+		assert.deepEqual(sent, [[`${ADMINS} admin:seats`, { show: "s", seat: "B2" }]]);
+	});
+
+	it("refuses two topics that declare one list with different frames", () => {
+		const other = topic({
+			message: Seat,
+			key: ({ show }) => show,
+			deliveries: [{ to: { watchersOf: seatList }, frame: "Other" }]
+		});
+		const rooms = createRooms(localPresence("me"));
+		assert.throws(() => watchedLists({ ...topics, other: other as unknown as TopicContract }, rooms), /"seats"/);
 	});
 
 	it("sends a record without a number at once", async () => {
