@@ -34,6 +34,9 @@ test("a delivery that names an unknown action, or lacks its recipient or name, d
 	watchedList("things", actions, "things.list", { apply: () => ["text"], latest });
 
 	topic({ message, key, deliveries: [{ to: { user: ({ owner }) => owner }, frame: "Thing", event: "thing" }] });
+	const unchecked = { action: "things.ownr", params, id: String };
+	// @ts-expect-error only lookup() makes a lookup
+	topic({ message, key, deliveries: [{ to: { user: key, lookup: unchecked }, frame: "Thing" }] });
 	// @ts-expect-error the message has no `buyer`
 	topic({ message, key, deliveries: [{ to: { user: ({ buyer }) => buyer }, frame: "Thing" }] });
 	// @ts-expect-error neither a frame nor an event

@@ -19,8 +19,12 @@ export interface Latest<Data> {
 	always?: true;
 }
 
-/** The action that finds what the message itself does not say. Made by `lookup`, which checks the types. */
+/** Only `lookup` and `watchedList` can make what carries it: they check that the action exists and that the types fit. */
+declare const checked: unique symbol;
+
+/** The action that finds the user that a message does not name. Made by `lookup`. */
 export interface Lookup<Message> {
+	readonly [checked]: true;
 	action: string;
 	params: (message: Message) => object;
 	/** The user's id in the action's result. An action that answers 404 means: no user. */
@@ -29,6 +33,7 @@ export interface Lookup<Message> {
 
 /** A list that sockets watch: each gets it once in full, and again when a message changes it, at most ten times a second. Made by `watchedList`. */
 export interface WatchedList<Message> {
+	readonly [checked]: true;
 	/** The frame `{"code":"watch","data":{"<name>":true}}` starts it. */
 	name: string;
 	/** The action that answers the whole list. It has no parameters. */
@@ -37,7 +42,7 @@ export interface WatchedList<Message> {
 	latest: Latest<unknown>;
 }
 
-/** Every connection of one user; undefined without a lookup means: of no user. */
+/** Every connection of one user. Where the message does not name one, the lookup finds it; without a lookup the message goes to no user. */
 export interface UserRecipient<Message> {
 	user: (message: Message) => string | undefined;
 	lookup?: Lookup<Message>;
@@ -107,7 +112,7 @@ export const lookup = <Actions, Name extends keyof Actions & string, Message>(
 	_actions: Actions,
 	action: Name,
 	{ params, id }: { params: (message: Message) => Params<Actions[Name]> & object; id: (result: Result<Actions[Name]>) => string }
-): Lookup<Message> => ({ action, params, id: id as Lookup<Message>["id"] });
+): Lookup<Message> => ({ action, params, id }) as unknown as Lookup<Message>;
 
 /** A watched list whose snapshot is an action of these contracts; an unknown name, or an action that needs parameters, does not compile. */
 export const watchedList = <Actions, Name extends keyof Actions & string, Message>(
@@ -121,4 +126,4 @@ export const watchedList = <Actions, Name extends keyof Actions & string, Messag
 		apply: (list: Result<Actions[Name]>, message: Message) => Result<Actions[Name]>;
 		latest: Latest<Result<Actions[Name]>>;
 	}
-): WatchedList<Message> => ({ name, snapshot, apply, latest }) as WatchedList<Message>;
+): WatchedList<Message> => ({ name, snapshot, apply, latest }) as unknown as WatchedList<Message>;
