@@ -1,4 +1,4 @@
-// From a topic's message to the clients: which rooms it goes to, and what the connections of this node get of it. The topics' contracts say both.
+// From a topic's message to the clients: which rooms it goes to, and what the connections of this node get. The topics' contracts declare both.
 import type { Delivery, Lookup, TopicContract } from "../../contract/topic.ts";
 import type { Caller, Received } from "../define-service.ts";
 import { reorderBuffer } from "./reorder-buffer.ts";
@@ -8,7 +8,7 @@ import type { WatchedLists } from "./ws/watched-lists.ts";
 
 type Recipients = Delivery<unknown>["to"];
 
-/** Undefined: the message does not say. */
+/** Undefined: the message names no user. */
 function roomIn(to: Recipients, message: unknown): string | undefined {
 	if (to === "everyone") return EVERYONE;
 	if (to === "admins") return ADMINS;
@@ -18,7 +18,7 @@ function roomIn(to: Recipients, message: unknown): string | undefined {
 	return user === undefined ? undefined : userRoom(user);
 }
 
-/** Rejects when the action cannot be answered now. */
+/** Undefined if the action answers 404. Rejects with its other errors, so that the message is retried. */
 async function lookUp({ action, params, id }: Lookup<unknown>, message: unknown, caller: Caller) {
 	try {
 		return userRoom(id(await caller.call(action as never, params(message) as never)));

@@ -20,7 +20,7 @@ export interface ForwardOptions {
 	logger: Logger;
 }
 
-/** Answers a function that forwards messages to all nodes that may have members of their rooms; resolves once each node has them or is not waited for any more. */
+/** Returns a function that forwards messages to all nodes that may have members of their rooms; resolves once each node has them or is not waited for any more. */
 export function forwarder({ nodeID, deliver, presence, caller, logger }: ForwardOptions) {
 	/** Nodes that have missed messages, and how many times: as soon as they answer again, their clients must reconnect. */
 	const missed = new Map<string, number>();

@@ -24,7 +24,7 @@ interface Sequence<Item> {
 }
 
 /**
- * Answers a function that accepts changes repeated and out of order, and calls `pass` for each once, in order. A topic keeps the order of one key
+ * Returns a function that accepts changes repeated and out of order, and calls `pass` for each once, in order. A topic keeps the order of one key
  * among its own messages only; across topics this buffer makes the order, by waiting for the missing numbers. `receivedForMs`: for how long changes
  * have been received here; those made earlier do not arrive.
  */

@@ -33,7 +33,7 @@ if #rooms == tonumber(ARGV[3]) then return 1 end
 redis.call("SREM", KEYS[4], ARGV[1])
 return 0`;
 
-/** Answers a function that removes the rooms of all dead nodes, at most every ten seconds. `isDead`: no other source knows the node as running. */
+/** Returns a function that removes the rooms of all dead nodes, at most every ten seconds. `isDead`: no other source knows the node as running. */
 export function reaper(client: Redis["client"], keys: ReturnType<typeof presenceKeys>, isDead: (node: string) => boolean) {
 	let sweptAtMs = performance.now();
 	let isSweeping = false;
