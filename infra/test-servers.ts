@@ -18,7 +18,7 @@ async function isFree(port: number): Promise<boolean> {
 	}
 }
 
-/** Returns the first of `length` consecutive free ports. The search starts at a position derived from the pid, because other test runs search at the same time. */
+/** Returns the first of `length` consecutive free ports. The search starts at a position derived from the pid: other runs search at the same time. */
 export async function freePortRange(length: number): Promise<number> {
 	const ranges = Math.floor((LAST_PORT - FIRST_PORT) / length);
 	for (let attempt = 0; attempt < ranges; attempt++) {

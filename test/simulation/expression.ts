@@ -1,5 +1,5 @@
 // Interprets the subset of SQL and Lua that the relay's lease and the wallet's scripts use, so that the simulation runs the real statements
-// and not a copy that could stay correct when they are wrong. What it cannot parse fails to compile or gives wrong results: the simulation fails either way.
+// and not a copy that could stay correct when they are wrong. Unsupported syntax fails to compile or gives wrong results: the simulation fails either way.
 
 /** Translates the operators of an expression to JavaScript. Truthiness is the same in both for all values except '' and 0. */
 const toJavaScript = (text: string) =>

@@ -1,5 +1,5 @@
 // Topics without other features: two services that only record the messages that they handle, all kinds of poison, and a dependency that is
-// temporarily unavailable. Unusable records must be dead-lettered, records whose dependency is unavailable must wait, all others must be handled in order per key.
+// temporarily unavailable. Unusable records must be dead-lettered, records whose dependency is unavailable must wait, all others are handled in key order.
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import type { ServiceSchema } from "moleculer";
