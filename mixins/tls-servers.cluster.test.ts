@@ -105,7 +105,7 @@ describe("servers that speak TLS and want a password", { skip: hasOpenssl ? fals
 
 	it("are waited for by a system that does not believe them, which says so in one line", async t => {
 		const { plaza } = await start(t, {});
-		const line = await plaza.printed(/^.*NODE_EXTRA_CA_CERTS.*$/m, START_MS);
+		const line = await plaza.waitForOutput(/^.*NODE_EXTRA_CA_CERTS.*$/m, START_MS);
 		assert.match(line, /kafka at localhost:\d+ has a certificate that is not trusted/);
 		assert.equal(plaza.ended, undefined);
 		assert.equal(plaza.output().trim().split("\n").length, 1, plaza.output());
@@ -113,7 +113,7 @@ describe("servers that speak TLS and want a password", { skip: hasOpenssl ? fals
 
 	it("serve the whole system once its NODE_EXTRA_CA_CERTS names their authority, and it prints no password", async t => {
 		const { plaza, client } = await start(t, { NODE_EXTRA_CA_CERTS: servers.authority, LOG_LEVEL: "debug" });
-		await plaza.printed(/Plaza is ready/, START_MS);
+		await plaza.waitForOutput(/Plaza is ready/, START_MS);
 		const user_id = fresh("buyer");
 		const [pick, purchase] = [fresh("pick"), fresh("purchase")];
 		// With ids of their own they count once, however often a busy machine makes them come.

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { openSocket } from "./client.socket.ts";
 import { type Answer, eventually, fresh, httpClient } from "./client.ts";
-import { isError } from "./http.story.ts";
+import { assertError } from "./http.story.ts";
 import { story } from "./story.ts";
 import type { System } from "./system.ts";
 import { mint, newAccount } from "./tokens.ts";
@@ -56,7 +56,7 @@ export const accountsStory = (plaza: () => System) =>
 				assert.deepEqual([status, json.user], [200, user]);
 			}
 			const refused = [await login(email, "a wrong password"), await login(person().email)];
-			for (const answer of refused) isError(answer, 401, "UNAUTHORIZED");
+			for (const answer of refused) assertError(answer, 401, "UNAUTHORIZED");
 			assert.equal(refused[0]?.text, refused[1]?.text);
 		});
 
@@ -67,7 +67,7 @@ export const accountsStory = (plaza: () => System) =>
 				[http(), otherGateway(), http()].map((one, n) => one.post("/api/auth/register", n ? again : input))
 			);
 			assert.deepEqual(answers.map(({ status }) => status).sort(), [201, 409, 409]);
-			for (const answer of answers.filter(({ status }) => status === 409)) isError(answer, 409, "CONFLICT");
+			for (const answer of answers.filter(({ status }) => status === 409)) assertError(answer, 409, "CONFLICT");
 		});
 
 		it("cannot be created from invalid input: 422 lists each wrong field, and 400 answers invalid JSON", async () => {
@@ -83,11 +83,12 @@ export const accountsStory = (plaza: () => System) =>
 				[{ ...person(), id: newAccount() }, ["id"]]
 			] as [object, string[]][]) {
 				const answer = await http().post("/api/auth/register", body);
-				isError(answer, 422, "VALIDATION_ERROR", JSON.stringify(body));
+				assertError(answer, 422, "VALIDATION_ERROR", JSON.stringify(body));
 				assert.deepEqual(answer.json.data.map(({ field }: { field: string }) => field).sort(), fields);
 				assert.ok(!answer.text.includes(PASSWORD));
 			}
-			for (const path of ["register", "login", "refresh", "logout"]) isError(await http().post(`/api/auth/${path}`, "{"), 400);
+			for (const path of ["register", "login", "refresh", "logout"])
+				assertError(await http().post(`/api/auth/${path}`, "{"), 400);
 		});
 
 		it("get 401 without a token, and with a forged or truncated token", async () => {
@@ -95,10 +96,11 @@ export const accountsStory = (plaza: () => System) =>
 			const [head, body] = token.split(".");
 			const unsigned = `${Buffer.from('{"alg":"none","typ":"at+jwt"}').toString("base64url")}.${body}.`;
 			const forged = await mint(user.id, FORGED);
-			isError(await http().get("/api/auth/me"), 401, "UNAUTHORIZED");
+			assertError(await http().get("/api/auth/me"), 401, "UNAUTHORIZED");
 			for (const wrong of ["", "x", token.slice(0, -1), `${token}=`, `${head}.${body}.`, unsigned, forged, refreshToken])
-				isError(await http().get("/api/auth/me", bearer(wrong)), 401, "UNAUTHORIZED", wrong);
-			for (const scheme of [`Basic ${token}`, token]) isError(await http().get("/api/auth/me", { authorization: scheme }), 401);
+				assertError(await http().get("/api/auth/me", bearer(wrong)), 401, "UNAUTHORIZED", wrong);
+			for (const scheme of [`Basic ${token}`, token])
+				assertError(await http().get("/api/auth/me", { authorization: scheme }), 401);
 		});
 
 		it("are refreshed by the token in the body, once: reuse revokes the whole token family on every gateway", async () => {
@@ -106,12 +108,16 @@ export const accountsStory = (plaza: () => System) =>
 			const second = await otherGateway().post("/api/auth/refresh", { refreshToken: first.refreshToken });
 			assert.deepEqual([second.status, second.json.user], [200, first.user]);
 			assert.equal((await http().get("/api/auth/me", bearer(second.json.token))).status, 200);
-			isError(await http().post("/api/auth/refresh", { refreshToken: first.refreshToken }), 401, "UNAUTHORIZED");
-			isError(await otherGateway().post("/api/auth/refresh", { refreshToken: second.json.refreshToken }), 401, "UNAUTHORIZED");
+			assertError(await http().post("/api/auth/refresh", { refreshToken: first.refreshToken }), 401, "UNAUTHORIZED");
+			assertError(
+				await otherGateway().post("/api/auth/refresh", { refreshToken: second.json.refreshToken }),
+				401,
+				"UNAUTHORIZED"
+			);
 			for (const one of [http(), otherGateway()])
 				for (const { token } of [first, second.json])
 					await eventually(
-						async () => isError(await one.get("/api/auth/me", bearer(token)), 401, "UNAUTHORIZED"),
+						async () => assertError(await one.get("/api/auth/me", bearer(token)), 401, "UNAUTHORIZED"),
 						"the tokens of the family to be revoked"
 					);
 		});
@@ -127,14 +133,14 @@ export const accountsStory = (plaza: () => System) =>
 			assert.deepEqual([refreshed.status, refreshed.json.refreshToken], [200, undefined]);
 			const next = cookieOf(refreshed).value;
 			assert.notEqual(next, value);
-			isError(await http().send("POST", "/api/auth/refresh", browser), 401, "UNAUTHORIZED");
-			isError(
+			assertError(await http().send("POST", "/api/auth/refresh", browser), 401, "UNAUTHORIZED");
+			assertError(
 				await http().send("POST", "/api/auth/refresh", { origin: "https://evil.example", cookie: `plaza_refresh=${next}` }),
 				403
 			);
 			const out = await http().send("POST", "/api/auth/logout", { ...browser, cookie: `plaza_refresh=${next}` });
 			assert.deepEqual([out.status, out.json, cookieOf(out)], [200, { ended: true }, { value: "", maxAgeS: 0 }]);
-			isError(await refresh(`plaza_refresh=${next}`), 401, "UNAUTHORIZED");
+			assertError(await refresh(`plaza_refresh=${next}`), 401, "UNAUTHORIZED");
 		});
 
 		it("are signed out on every gateway by either token, and the user's other sessions stay valid", async () => {
@@ -146,15 +152,15 @@ export const accountsStory = (plaza: () => System) =>
 						? await http().send("POST", "/api/auth/logout", bearer(token))
 						: await http().post("/api/auth/logout", { refreshToken });
 				assert.deepEqual([status, json], [200, { ended: true }]);
-				isError(await http().post("/api/auth/refresh", { refreshToken }), 401, "UNAUTHORIZED");
+				assertError(await http().post("/api/auth/refresh", { refreshToken }), 401, "UNAUTHORIZED");
 				for (const one of [http(), otherGateway()])
 					await eventually(
-						async () => isError(await one.get("/api/auth/me", bearer(token)), 401, "UNAUTHORIZED"),
+						async () => assertError(await one.get("/api/auth/me", bearer(token)), 401, "UNAUTHORIZED"),
 						`sign-out by ${by} to end the session`
 					);
 				assert.equal((await otherGateway().get("/api/auth/me", bearer(other.token))).status, 200);
 			}
-			isError(await http().post("/api/auth/logout", {}), 401, "UNAUTHORIZED");
+			assertError(await http().post("/api/auth/logout", {}), 401, "UNAUTHORIZED");
 		});
 
 		story("can buy only under their own id, and nobody else can use that id", async () => {
@@ -164,16 +170,16 @@ export const accountsStory = (plaza: () => System) =>
 			const buy = (headers: Record<string, string>, body: object = own) => otherGateway().post("/api/purchases", body, headers);
 			const bought = await buy(bearer(ann.token));
 			assert.deepEqual([bought.status, bought.json.user_id, bought.json.amount], [201, ann.user.id, 49.99]);
-			isError(await buy({}), 401, "UNAUTHORIZED");
-			isError(await buy(bearer(tom.token)), 403, "FORBIDDEN");
-			isError(await buy(bearer(await mint(ann.user.id, FORGED))), 401, "UNAUTHORIZED");
+			assertError(await buy({}), 401, "UNAUTHORIZED");
+			assertError(await buy(bearer(tom.token)), 403, "FORBIDDEN");
+			assertError(await buy(bearer(await mint(ann.user.id, FORGED))), 401, "UNAUTHORIZED");
 			// An invalid token is rejected even where guests may act.
-			isError(await buy(bearer("nonsense"), guest), 401, "UNAUTHORIZED");
+			assertError(await buy(bearer("nonsense"), guest), 401, "UNAUTHORIZED");
 			assert.equal((await buy({}, guest)).status, 201);
 
 			const socket = await openSocket(plaza().wsUrl);
 			for (const frame of [own, { code: "connect", data: { user: ann.user.id } }]) {
-				const { code, data } = await socket.ask(frame);
+				const { code, data } = await socket.request(frame);
 				assert.deepEqual([code, data.type], ["error", "UNAUTHORIZED"]);
 			}
 			socket.send({ code: "connect", data: { user: ann.user.id, token: ann.token } });
@@ -190,9 +196,9 @@ export const accountsStory = (plaza: () => System) =>
 
 		it("have ids that no guest can use: an id of this form without an account gets 401", async () => {
 			const id = newAccount();
-			isError(await http().post("/api/purchases", { user_id: id, amount: 1 }), 401, "UNAUTHORIZED");
-			isError(await http().post("/api/selections/synchronization", { user_id: id }), 401, "UNAUTHORIZED");
+			assertError(await http().post("/api/purchases", { user_id: id, amount: 1 }), 401, "UNAUTHORIZED");
+			assertError(await http().post("/api/selections/synchronization", { user_id: id }), 401, "UNAUTHORIZED");
 			const pick = { name: plaza().selectionNames[0], id: fresh("pick"), user_id: id };
-			isError(await http().post("/api/selections/async", pick), 401, "UNAUTHORIZED");
+			assertError(await http().post("/api/selections/async", pick), 401, "UNAUTHORIZED");
 		});
 	});

@@ -34,7 +34,7 @@ export function grpcClient(address: string, token?: string) {
 	const metadata = new Metadata();
 	if (token) metadata.set("authorization", `Bearer ${token}`);
 
-	const ask = (client: typeof wallet, method: string, request: object) =>
+	const call = (client: typeof wallet, method: string, request: object) =>
 		new Promise<unknown>((resolve, reject) => {
 			const call = (client as unknown as Record<string, Unary>)[method] as Unary;
 			call.call(client, request, metadata, { deadline: Date.now() + WAIT_MS }, (error, answer) =>
@@ -42,9 +42,9 @@ export function grpcClient(address: string, token?: string) {
 			);
 		});
 	return {
-		getBalance: (user_id: string) => ask(wallet, "GetBalance", { user_id }),
-		getTotalSpent: (user_id: string) => ask(wallet, "GetTotalSpent", { user_id }),
-		check: (service: string) => ask(health, "Check", { service }),
+		getBalance: (user_id: string) => call(wallet, "GetBalance", { user_id }),
+		getTotalSpent: (user_id: string) => call(wallet, "GetTotalSpent", { user_id }),
+		check: (service: string) => call(health, "Check", { service }),
 		close() {
 			wallet.close();
 			health.close();

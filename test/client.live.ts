@@ -15,7 +15,7 @@ export interface LiveClient {
 	/** The payloads of an event, optionally filtered. */
 	of(event: string, accepts?: (payload: ReceivedEvent["payload"]) => boolean): ReceivedEvent["payload"][];
 	/** Sends an event. Resolves to its acknowledgement. */
-	ask(event: string, ...values: unknown[]): Promise<unknown>;
+	emitWithAck(event: string, ...values: unknown[]): Promise<unknown>;
 	/** Waits until the check passes. */
 	until(check: () => void, what: string): Promise<void>;
 	close(): void;
@@ -32,7 +32,7 @@ export async function openLive(url: string, token?: string): Promise<LiveClient>
 		events,
 		of: (event, accepts = () => true) =>
 			events.filter(one => one.event === event && accepts(one.payload)).map(({ payload }) => payload),
-		ask: (event, ...values) => socket.timeout(WAIT_MS).emitWithAck(event, ...values),
+		emitWithAck: (event, ...values) => socket.timeout(WAIT_MS).emitWithAck(event, ...values),
 		until: (check, what) => eventually(check, `${what}; received: ${JSON.stringify(events.slice(-10))}`),
 		close: () => void socket.disconnect()
 	};

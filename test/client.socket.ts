@@ -18,7 +18,7 @@ export interface Socket {
 	/** Resolves to the first frame from index `from` on that the predicate accepts. */
 	waitFor(accepts: (frame: Frame) => boolean, what: string, options?: { from?: number; timeoutMs?: number }): Promise<Frame>;
 	/** Sends a frame. Resolves to the next frame that arrives. */
-	ask(frame: unknown): Promise<Frame>;
+	request(frame: unknown): Promise<Frame>;
 	/** Resolves to the close code. */
 	closed(timeoutMs?: number): Promise<number>;
 	/** The close reason that the server gave. */
@@ -116,7 +116,7 @@ export async function openSocket(url: string, { origin, token, onFrame }: Socket
 			const last = () => `${what}; the last of ${frames.length} frames: ${JSON.stringify(frames.slice(-5))}`;
 			return within(found, timeoutMs, last).finally(() => stop());
 		},
-		ask(frame) {
+		request(frame) {
 			const from = frames.length;
 			socket.send(frame);
 			return socket.waitFor(() => true, `an answer to ${JSON.stringify(frame).slice(0, 200)}`, { from });

@@ -4,9 +4,19 @@ import { describe, it } from "node:test";
 import type { Page, WebSocketRoute } from "playwright-core";
 import { noBrowser } from "./browser.ts";
 import { eventually, fresh } from "./client.ts";
-import { checkAccessibleNames, checkTouchLayout, consoleErrors, live, openBrowserFor, PHONE } from "./page.ts";
+import { checkAccessibleNames, checkTouchLayout, consoleErrors, openBrowserFor, PHONE, waitUntilLive } from "./page.ts";
 import { submitWith } from "./page-accounts.story.ts";
-import { choose, left, marketHelpers, order, orderOn, type Person, product, status, toastsOf } from "./page-market.ts";
+import {
+	choose,
+	marketHelpers,
+	order,
+	orderOn,
+	type Person,
+	product,
+	toastsOf,
+	waitForStatus,
+	waitForStockText
+} from "./page-market.ts";
 import type { System } from "./system.ts";
 
 export const commercePageStory = (plaza: () => System) =>
@@ -26,14 +36,14 @@ export const commercePageStory = (plaza: () => System) =>
 			return page;
 		};
 		/** Another page of the same browser. */
-		const beside = async (page: Page, path: string) => {
+		const openTab = async (page: Page, path: string) => {
 			const other = await page.context().newPage();
 			await other.goto(new URL(path, page.url()).href);
-			await live(other);
+			await waitUntilLive(other);
 			return other;
 		};
 		const cancel = (page: Page, orderId: string) => order(page, orderId).getByRole("button", { name: /Cancel Order/ });
-		const says = (toasts: () => Promise<string[]>, expected: string[], of = /./) =>
+		const waitForToasts = (toasts: () => Promise<string[]>, expected: string[], of = /./) =>
 			eventually(
 				async () =>
 					assert.deepEqual(
@@ -43,23 +53,23 @@ export const commercePageStory = (plaza: () => System) =>
 				`the toasts to be ${expected.join(", ")}`
 			);
 		/** All pending events have arrived: the page shows a change that was made after them. */
-		const settled = async (page: Page, productId: string, buyer: Person, stock: number) => {
+		const waitForPendingEvents = async (page: Page, productId: string, buyer: Person, stock: number) => {
 			await orderElsewhere(buyer, productId, 1);
-			await left(page, productId, `${stock - 1} left`);
+			await waitForStockText(page, productId, `${stock - 1} left`);
 		};
 
 		it("show orders, shipments and cancellations to the buyer and to the admin, each once and without a reload", async () => {
 			const [{ productId }, buyer] = [await newProduct(50), await newBuyer()];
 			const shop = await open("/products", buyer);
-			const mine = await beside(shop, "/orders");
+			const mine = await openTab(shop, "/orders");
 			const all = await open("/admin/orders", await theAdmin(), plaza().urls.at(-1));
-			const dashboard = await beside(all, "/admin");
+			const dashboard = await openTab(all, "/admin");
 			const [shopToasts, myToasts] = [await toastsOf(shop), await toastsOf(mine)];
 			const [allToasts, dashboardToasts] = [await toastsOf(all), await toastsOf(dashboard)];
 
 			const first = await orderOn(shop, productId, 3);
-			for (const page of [mine, all]) await status(page, first, "pending");
-			for (const page of [shop, dashboard]) await left(page, productId, "47 left");
+			for (const page of [mine, all]) await waitForStatus(page, first, "pending");
+			for (const page of [shop, dashboard]) await waitForStockText(page, productId, "47 left");
 			assert.match((await order(all, first).textContent()) ?? "", /37\.50.*3 × Olive oil/s);
 
 			await order(all, first)
@@ -68,25 +78,25 @@ export const commercePageStory = (plaza: () => System) =>
 			await order(all, first)
 				.getByRole("button", { name: /Mark as shipped/ })
 				.click();
-			await status(mine, first, "shipped");
+			await waitForStatus(mine, first, "shipped");
 			assert.equal(await cancel(mine, first).isVisible(), false);
 
 			const second = await orderOn(shop, productId, 2);
-			await left(shop, productId, "45 left");
+			await waitForStockText(shop, productId, "45 left");
 			await cancel(mine, second).click();
-			for (const page of [mine, all]) await status(page, second, "cancelled");
-			for (const page of [shop, dashboard]) await left(page, productId, "47 left");
+			for (const page of [mine, all]) await waitForStatus(page, second, "cancelled");
+			for (const page of [shop, dashboard]) await waitForStockText(page, productId, "47 left");
 
 			const third = await orderOn(shop, productId, 1);
 			await cancel(all, third).click();
-			await status(mine, third, "cancelled");
-			await settled(shop, productId, await newBuyer(), 47);
+			await waitForStatus(mine, third, "cancelled");
+			await waitForPendingEvents(shop, productId, await newBuyer(), 47);
 
 			const toastTexts = ["Order placed", "Order status: processing", "Order status: shipped", "Order placed", "Order cancelled"];
-			for (const texts of [shopToasts, myToasts]) await says(texts, [...toastTexts, "Order placed", "Order cancelled"]);
+			for (const texts of [shopToasts, myToasts]) await waitForToasts(texts, [...toastTexts, "Order placed", "Order cancelled"]);
 			const byCustomer = `Order #${second} cancelled by customer`;
-			await says(allToasts, [byCustomer, `Order #${third} cancelled`], /cancelled/);
-			await says(dashboardToasts, [byCustomer], new RegExp(second));
+			await waitForToasts(allToasts, [byCustomer, `Order #${third} cancelled`], /cancelled/);
+			await waitForToasts(dashboardToasts, [byCustomer], new RegExp(second));
 			await closeAll();
 		});
 
@@ -97,20 +107,20 @@ export const commercePageStory = (plaza: () => System) =>
 				await open("/products", other, plaza().urls.at(-1)),
 				await at("/products", plaza().urls.at(-1))
 			] as const;
-			for (const page of pages) await left(page, productId, "12 left");
+			for (const page of pages) await waitForStockText(page, productId, "12 left");
 			await orderOn(pages[0], productId, 3);
-			for (const page of pages) await left(page, productId, "9 left");
+			for (const page of pages) await waitForStockText(page, productId, "9 left");
 			await orderOn(pages[1], productId, 10);
 			await pages[1].locator("#order-problem", { hasText: "only 9 can be ordered" }).waitFor();
 			await orderOn(pages[1], productId, 9);
-			for (const page of pages) await left(page, productId, "sold out");
+			for (const page of pages) await waitForStockText(page, productId, "sold out");
 			await closeAll();
 		});
 
 		it("ask a guest who orders to sign in, and keep the chosen quantities", async () => {
 			const { productId } = await newProduct(20);
 			const page = await at("/products");
-			await live(page);
+			await waitUntilLive(page);
 			await choose(page, productId, 2);
 			await page.getByRole("button", { name: "Order", exact: true }).click();
 			const buyer = await newBuyer();
@@ -120,8 +130,8 @@ export const commercePageStory = (plaza: () => System) =>
 			assert.equal(await page.locator("#sum").textContent(), "25.00");
 			const toasts = await toastsOf(page);
 			await page.getByRole("button", { name: "Order", exact: true }).click();
-			await left(page, productId, "18 left");
-			await says(toasts, ["Order placed"]);
+			await waitForStockText(page, productId, "18 left");
+			await waitForToasts(toasts, ["Order placed"]);
 			assert.equal(await product(page, productId).locator(".quantity").inputValue(), "0");
 			await closeAll();
 		});
@@ -150,8 +160,8 @@ export const commercePageStory = (plaza: () => System) =>
 			await page.getByRole("button", { name: "Order", exact: true }).click();
 			await eventually(() => assert.equal(keys.length, 2), "the page to resend the order");
 			assert.equal(keys[0], keys[1]);
-			await left(page, productId, "16 left");
-			await says(toasts, ["Order placed"]);
+			await waitForStockText(page, productId, "16 left");
+			await waitForToasts(toasts, ["Order placed"]);
 			await closeAll();
 		});
 
@@ -171,7 +181,7 @@ export const commercePageStory = (plaza: () => System) =>
 				await page.keyboard.type("somewhere");
 			}
 			await page.keyboard.press("Enter");
-			await left(page, productId, "18 left");
+			await waitForStockText(page, productId, "18 left");
 
 			await page.goto(`${plaza().url}/orders`);
 			await page.locator(".order").waitFor();
@@ -196,7 +206,7 @@ export const commercePageStory = (plaza: () => System) =>
 			});
 			await page.goto(`${plaza().url}/orders`);
 			await signIn(page, buyer);
-			for (const id of [moved, cancelled]) await status(page, id, "pending");
+			for (const id of [moved, cancelled]) await waitForStatus(page, id, "pending");
 			const toasts = await toastsOf(page);
 
 			isOffline = true;
@@ -207,12 +217,12 @@ export const commercePageStory = (plaza: () => System) =>
 			const placed = await orderElsewhere(buyer, productId, 1);
 			isOffline = false;
 
-			await live(page);
-			await status(page, moved, "shipped");
-			await status(page, cancelled, "cancelled");
-			await status(page, placed, "pending");
+			await waitUntilLive(page);
+			await waitForStatus(page, moved, "shipped");
+			await waitForStatus(page, cancelled, "cancelled");
+			await waitForStatus(page, placed, "pending");
 			await moveTo(moved, "delivered");
-			await status(page, moved, "delivered");
+			await waitForStatus(page, moved, "delivered");
 			const expected = [
 				"Order status: processing",
 				"Order status: shipped",
@@ -220,7 +230,7 @@ export const commercePageStory = (plaza: () => System) =>
 				"Order cancelled",
 				"Order placed"
 			].sort();
-			await says(async () => (await toasts()).sort(), expected);
+			await waitForToasts(async () => (await toasts()).sort(), expected);
 			await closeAll();
 		});
 
@@ -230,18 +240,18 @@ export const commercePageStory = (plaza: () => System) =>
 			const all = await open("/admin/orders", await theAdmin());
 			const [shopToasts, allToasts] = [await toastsOf(shop), await toastsOf(all)];
 			const orderId = await orderOn(shop, productId, 5);
-			await status(all, orderId, "pending");
-			await left(shop, productId, "45 left");
+			await waitForStatus(all, orderId, "pending");
+			await waitForStockText(shop, productId, "45 left");
 
 			await plaza().kill9();
 			for (const page of [shop, all]) await page.waitForSelector("#connection[data-state=waiting]");
 			await plaza().restart();
 			await moveTo(orderId, "cancelled");
-			for (const page of [shop, all]) await live(page);
-			await status(all, orderId, "cancelled");
-			await left(shop, productId, "50 left");
-			await says(shopToasts, ["Order placed", "Order cancelled"]);
-			await says(allToasts, [`Order #${orderId} cancelled by customer`], new RegExp(orderId));
+			for (const page of [shop, all]) await waitUntilLive(page);
+			await waitForStatus(all, orderId, "cancelled");
+			await waitForStockText(shop, productId, "50 left");
+			await waitForToasts(shopToasts, ["Order placed", "Order cancelled"]);
+			await waitForToasts(allToasts, [`Order #${orderId} cancelled by customer`], new RegExp(orderId));
 			await closeAll();
 		});
 
@@ -258,28 +268,28 @@ export const commercePageStory = (plaza: () => System) =>
 			const answered = page.waitForResponse("**/api/products");
 			await page.getByRole("button", { name: "Add product" }).click();
 			const { productId } = await (await answered).json();
-			await left(page, productId, "12 left");
-			await says(toasts, ["New product added"], /added/);
+			await waitForStockText(page, productId, "12 left");
+			await waitForToasts(toasts, ["New product added"], /added/);
 			for (const [field, text] of Object.entries(typed)) await page.locator(`#new-${field}`).fill(text);
 			await page.getByRole("button", { name: "Add product" }).click();
 			await page.locator("#new-sku-error", { hasText: "taken" }).waitFor();
 
 			const [pending, revenue] = [await count("pending"), Number(await page.textContent("#revenue"))];
 			await orderElsewhere(await newBuyer(), productId, 3);
-			await left(page, productId, "9 left");
+			await waitForStockText(page, productId, "9 left");
 			await page.locator(`#low [data-product="${productId}"]`, { hasText: "9 left" }).waitFor();
 			await eventually(async () => {
 				assert.equal(await count("pending"), pending + 1);
 				assert.equal(Number(await page.textContent("#revenue")), revenue + 7.5);
 			}, "the statistics to be updated");
-			await says(toasts, [`Low stock alert: ${sku}, 9 left`], new RegExp(sku));
+			await waitForToasts(toasts, [`Low stock alert: ${sku}, 9 left`], new RegExp(sku));
 			assert.match((await page.getAttribute("#chart", "aria-label")) ?? "", /[1-9]\d* in all/);
 
 			const editor = product(page, productId).locator(".editor");
 			await editor.getByLabel("stock").fill("40");
 			await editor.getByLabel("price").fill("3");
 			await editor.getByRole("button").click();
-			await left(page, productId, "40 left");
+			await waitForStockText(page, productId, "40 left");
 			await page.locator(`#products [data-product="${productId}"] .price`, { hasText: "3.00" }).waitFor();
 			await page.locator(`#low [data-product="${productId}"]`).waitFor({ state: "detached" });
 			await page.waitForSelector("#light[data-state=good]");
@@ -304,7 +314,7 @@ export const commercePageStory = (plaza: () => System) =>
 			const theirs = await orderElsewhere(await newBuyer(), productId, 1);
 			const own = await orderElsewhere(admin, productId, 1);
 			const page = await open("/orders", admin);
-			await status(page, own, "pending");
+			await waitForStatus(page, own, "pending");
 			assert.equal(await order(page, theirs).count(), 0);
 			await closeAll();
 		});
@@ -319,7 +329,7 @@ export const commercePageStory = (plaza: () => System) =>
 			await signIn(page, admin);
 			for (const path of ["/products", "/orders", "/admin", "/admin/orders"]) {
 				await page.goto(plaza().url + path);
-				await live(page);
+				await waitUntilLive(page);
 				await page.locator(".rows > li").first().waitFor();
 				await checkTouchLayout(page);
 				assert.ok((await checkAccessibleNames(page)).length > 3);

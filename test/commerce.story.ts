@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type LiveClient, openLive } from "./client.live.ts";
 import { eventually, fresh, httpClient } from "./client.ts";
-import { isError } from "./http.story.ts";
+import { assertError } from "./http.story.ts";
 import type { System } from "./system.ts";
 import { mint, newAccount } from "./tokens.ts";
 
@@ -28,8 +28,8 @@ export const commerceStory = (plaza: () => System) =>
 		type Person = Awaited<ReturnType<typeof as>>;
 
 		const product = async (stock: number, price = 12.5) => {
-			const asked = { name: "Olive oil", description: "Cold pressed", price, sku: fresh("sku"), stock };
-			const { status, json, text } = await (await as("admin")).post("/api/products", asked);
+			const input = { name: "Olive oil", description: "Cold pressed", price, sku: fresh("sku"), stock };
+			const { status, json, text } = await (await as("admin")).post("/api/products", input);
 			assert.equal(status, 201, text);
 			return json as { productId: string; sku: string; price: number };
 		};
@@ -40,7 +40,7 @@ export const commerceStory = (plaza: () => System) =>
 			return json;
 		};
 		const inventoryOf = async (productId: string) => (await httpClient(plaza().url).get(`/api/inventory/${productId}`)).json;
-		const reaches = (productId: string, stock: number) =>
+		const waitForStock = (productId: string, stock: number) =>
 			eventually(async () => {
 				const { stock: now, reserved } = await inventoryOf(productId);
 				assert.deepEqual([now, reserved], [stock, 0]);
@@ -56,9 +56,9 @@ export const commerceStory = (plaza: () => System) =>
 				openLive(last, buyer.token)
 			]);
 			const [dashboard, here, there] = opened as [LiveClient, LiveClient, LiveClient];
-			assert.deepEqual(await dashboard.ask("subscribe:admin"), { ok: true });
-			assert.deepEqual(await here.ask("subscribe:orders", { userId: "another user" }), { ok: true });
-			assert.deepEqual(await there.ask("subscribe:inventory"), { ok: true });
+			assert.deepEqual(await dashboard.emitWithAck("subscribe:admin"), { ok: true });
+			assert.deepEqual(await here.emitWithAck("subscribe:orders", { userId: "another user" }), { ok: true });
+			assert.deepEqual(await there.emitWithAck("subscribe:inventory"), { ok: true });
 			const close = () => {
 				for (const one of opened) one.close();
 			};
@@ -114,7 +114,7 @@ export const commerceStory = (plaza: () => System) =>
 					[200, "cancelled"]
 				]
 			);
-			await reaches(productId, 12);
+			await waitForStock(productId, 12);
 			for (const screen of [here, there]) await receives(screen, orderId, ["order:created", "order:cancelled"]);
 			await receives(dashboard, orderId, ["admin:order:created", "admin:order:cancelled"]);
 			const { cancelledAt, ...cancelled } = here.of("order:cancelled")[0];
@@ -144,14 +144,14 @@ export const commerceStory = (plaza: () => System) =>
 			const { productId } = await product(50);
 			const { orderId } = await order(buyer, productId, 1);
 			const moveTo = (status: string) => admin.patch(`/api/orders/${orderId}/status`, { status });
-			isError(await moveTo("delivered"), 409, "BAD_TRANSITION");
+			assertError(await moveTo("delivered"), 409, "BAD_TRANSITION");
 			for (const status of ["processing", "processing", "shipped", "delivered"]) {
 				const { status: code, json } = await moveTo(status);
 				assert.deepEqual([code, json.status, json.orderId], [200, status, orderId]);
 			}
-			for (const status of ["pending", "processing", "cancelled"]) isError(await moveTo(status), 409, "BAD_TRANSITION");
-			isError(await buyer.post(`/api/orders/${orderId}/cancel`), 409, "BAD_TRANSITION");
-			isError(await moveTo("lost"), 422, "VALIDATION_ERROR");
+			for (const status of ["pending", "processing", "cancelled"]) assertError(await moveTo(status), 409, "BAD_TRANSITION");
+			assertError(await buyer.post(`/api/orders/${orderId}/cancel`), 409, "BAD_TRANSITION");
+			assertError(await moveTo("lost"), 422, "VALIDATION_ERROR");
 
 			const [created, updated] = ["order:created", "order:updated"];
 			for (const screen of [here, there])
@@ -171,11 +171,11 @@ export const commerceStory = (plaza: () => System) =>
 		it("pushes an order only to dashboards and to its buyer", async () => {
 			const [buyer, other] = [await as(), await as()];
 			const stranger = await openLive(plaza().url, other.token);
-			assert.deepEqual(await stranger.ask("subscribe:admin"), { ok: false, error: { type: "FORBIDDEN" } });
-			assert.deepEqual(await stranger.ask("subscribe:orders", buyer.id), { ok: true });
+			assert.deepEqual(await stranger.emitWithAck("subscribe:admin"), { ok: false, error: { type: "FORBIDDEN" } });
+			assert.deepEqual(await stranger.emitWithAck("subscribe:orders", buyer.id), { ok: true });
 			const { productId } = await product(20);
 			const { orderId } = await order(buyer, productId, 1);
-			await reaches(productId, 19);
+			await waitForStock(productId, 19);
 			await stranger.until(
 				() => assert.equal(stranger.of("inventory:updated", ({ productId: id }) => id === productId).length, 1),
 				"the event for everybody"
@@ -187,8 +187,9 @@ export const commerceStory = (plaza: () => System) =>
 				stranger.events.filter(({ event }) => event.startsWith("admin:")),
 				[]
 			);
-			for (const path of [`/api/orders/${orderId}`, `/api/payments/${orderId}`]) isError(await other.get(path), 404, "NOT_FOUND");
-			isError(await other.post(`/api/orders/${orderId}/cancel`), 404, "NOT_FOUND");
+			for (const path of [`/api/orders/${orderId}`, `/api/payments/${orderId}`])
+				assertError(await other.get(path), 404, "NOT_FOUND");
+			assertError(await other.post(`/api/orders/${orderId}/cancel`), 404, "NOT_FOUND");
 			assert.deepEqual(
 				(await other.get("/api/orders")).json.map(({ orderId: id }: { orderId: string }) => id),
 				[own]
@@ -204,8 +205,8 @@ export const commerceStory = (plaza: () => System) =>
 			const answers = await Promise.all(Array.from({ length: 100 }, () => ask()));
 			assert.deepEqual([...new Set(answers.map(({ status, text }) => `${status} ${text}`))].length, 1, answers[0]?.text);
 			assert.equal(answers[0]?.status, 201);
-			isError(await ask(3), 409, "CONFLICT");
-			await reaches(productId, 998);
+			assertError(await ask(3), 409, "CONFLICT");
+			await waitForStock(productId, 998);
 			assert.equal((await buyer.get("/api/orders")).json.length, 1);
 		});
 
@@ -216,10 +217,10 @@ export const commerceStory = (plaza: () => System) =>
 			const refused = answers.filter(({ status }) => status !== 201);
 			assert.equal(answers.length - refused.length, 12);
 			for (const answer of refused) {
-				isError(answer, 409, "OUT_OF_STOCK");
+				assertError(answer, 409, "OUT_OF_STOCK");
 				assert.equal(answer.json.data.productId, productId);
 			}
-			await reaches(productId, 0);
+			await waitForStock(productId, 0);
 			const { json } = await (await as("admin")).get("/api/inventory");
 			assert.deepEqual(json.broken, []);
 		});
@@ -233,7 +234,7 @@ export const commerceStory = (plaza: () => System) =>
 				async () => assert.equal((await buyer.get(`/api/orders/${orderId}`)).json.status, "cancelled"),
 				"the order to be cancelled"
 			);
-			await reaches(productId, 5);
+			await waitForStock(productId, 5);
 			assert.deepEqual((await buyer.get(`/api/payments/${orderId}`)).json, { orderId, amount: 120_000, status: "failed" });
 			await receives(here, orderId, ["order:created", "order:cancelled"]);
 			close();
@@ -258,7 +259,7 @@ export const commerceStory = (plaza: () => System) =>
 			const { productId, sku } = await product(10);
 			const refuses = async (body: object, code: number, type: string, field?: string) => {
 				const answer = await buyer.post("/api/orders", body);
-				isError(answer, code, type, JSON.stringify(body));
+				assertError(answer, code, type, JSON.stringify(body));
 				if (field)
 					assert.ok(
 						answer.json.data.some((error: { field: string }) => error.field.startsWith(field)),
@@ -289,13 +290,13 @@ export const commerceStory = (plaza: () => System) =>
 				[{ name: "" }, "name"]
 			] as const) {
 				const answer = await admin.post("/api/products", { ...validInput, ...change });
-				isError(answer, 422, "VALIDATION_ERROR");
+				assertError(answer, 422, "VALIDATION_ERROR");
 				assert.equal(answer.json.data[0].field, field);
 			}
-			isError(await admin.post("/api/products", { ...validInput, sku }), 409, "CONFLICT");
-			isError(await buyer.post("/api/products", validInput), 403, "FORBIDDEN");
-			isError(await httpClient(plaza().url).post("/api/orders", ordering(productId, 1)), 401, "UNAUTHORIZED");
-			isError(await buyer.patch(`/api/inventory/${productId}`, { stock: 1 }), 403, "FORBIDDEN");
+			assertError(await admin.post("/api/products", { ...validInput, sku }), 409, "CONFLICT");
+			assertError(await buyer.post("/api/products", validInput), 403, "FORBIDDEN");
+			assertError(await httpClient(plaza().url).post("/api/orders", ordering(productId, 1)), 401, "UNAUTHORIZED");
+			assertError(await buyer.patch(`/api/inventory/${productId}`, { stock: 1 }), 403, "FORBIDDEN");
 		});
 
 		it("lists products with their stock in pages, with the latest stock and price", async () => {
@@ -310,6 +311,6 @@ export const commerceStory = (plaza: () => System) =>
 			assert.equal(page.json.length, 1);
 			assert.notEqual(page.json[0].productId, first.productId);
 			assert.equal((await http.get(`/api/products/${second.productId}`)).json.stock, 4);
-			isError(await http.get("/api/products?limit=201"), 422, "VALIDATION_ERROR");
+			assertError(await http.get("/api/products?limit=201"), 422, "VALIDATION_ERROR");
 		});
 	});

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { openSocket } from "./client.socket.ts";
 import { exchange, fresh, httpClient, rawRequest } from "./client.ts";
-import { isError, WRITES } from "./http.story.ts";
+import { assertError, WRITES } from "./http.story.ts";
 import { ownName, type System } from "./system.ts";
 
 /** Paths under which internal actions or files would be reachable if the gateway exposed too much. */
@@ -220,10 +220,10 @@ export const endpointsStory = (plaza: () => System) =>
 						{ "content-type": "application/json" },
 						method === "POST" ? "{}" : undefined
 					);
-					isError(answer, 404, undefined, `${method} ${path}`);
+					assertError(answer, 404, undefined, `${method} ${path}`);
 				}
 			}
-			for (const path of WRITES) isError(await http().get(path), 404, undefined, `GET ${path}`);
+			for (const path of WRITES) assertError(await http().get(path), 404, undefined, `GET ${path}`);
 			for (const method of ["PUT", "PATCH", "DELETE", "POST"]) {
 				const answer = await http().send(
 					method,
@@ -231,7 +231,7 @@ export const endpointsStory = (plaza: () => System) =>
 					{ "content-type": "application/json" },
 					'[{"name":"a","count":1000}]'
 				);
-				isError(answer, 404, undefined, `${method} /selections`);
+				assertError(answer, 404, undefined, `${method} /selections`);
 			}
 		});
 
@@ -269,7 +269,7 @@ export const endpointsStory = (plaza: () => System) =>
 				plaza().url.slice(0, -1)
 			]) {
 				const refused = await pick(origin);
-				isError(refused, 403, undefined, origin);
+				assertError(refused, 403, undefined, origin);
 				assert.equal(refused.headers.get("access-control-allow-origin"), null);
 				const preflight = await http().send("OPTIONS", "/api/selections/async", {
 					origin,

@@ -6,7 +6,7 @@ import { promisify } from "node:util";
 import { grpcClient } from "./client.grpc.ts";
 import { openSocketAs, withReconnect } from "./client.socket.ts";
 import { type Answer, eventually, fresh, httpClient } from "./client.ts";
-import { isError } from "./http.story.ts";
+import { assertError } from "./http.story.ts";
 import { type Ledger, openLedger } from "./ledger.ts";
 import type { System } from "./system.ts";
 
@@ -40,15 +40,15 @@ export function faults(plaza: () => System) {
 	}
 
 	/** Expects 503 with Retry-After within the time limit. */
-	async function refused(request: () => Promise<Answer>) {
+	async function expectRefusal(request: () => Promise<Answer>) {
 		const startMs = Date.now();
 		const answer = await request();
-		isError(answer, 503);
+		assertError(answer, 503);
 		assert.ok(Date.now() - startMs < REFUSAL_MS, `took ${Date.now() - startMs} ms`);
 		assert.ok(Number(answer.headers.get("retry-after")) >= 1, `Retry-After: ${answer.headers.get("retry-after")}`);
 	}
 
-	async function healthNames(what: RegExp) {
+	async function expectUnhealthy(what: RegExp) {
 		await eventually(async () => {
 			const { status, json } = await http().get("/health");
 			assert.equal(status, 503);
@@ -106,5 +106,5 @@ export function faults(plaza: () => System) {
 		await screensUpdate();
 	}
 
-	return { http, pick, sync, buy, balance, refused, healthNames, screensUpdate, allUp, restoreAll, underLoad };
+	return { http, pick, sync, buy, balance, expectRefusal, expectUnhealthy, screensUpdate, allUp, restoreAll, underLoad };
 }

@@ -5,7 +5,7 @@ import { grpcClient } from "./client.grpc.ts";
 import { openSocketAs } from "./client.socket.ts";
 import { eventually, fresh, httpClient } from "./client.ts";
 import { kafkaRecords, psql, putOnKafka } from "./outside.ts";
-import { countOf, settled } from "./selections.story.ts";
+import { countOf, waitUntilCounted } from "./selections.story.ts";
 import { story } from "./story.ts";
 import { ownName, type System } from "./system.ts";
 
@@ -57,7 +57,7 @@ export const foreignRecordsStory = (plaza: () => System) =>
 			for (const key of [ownID, undefined, "one", "two", "three"])
 				await putOnKafka("Selections", JSON.stringify({ name, id: ownID, user_id }), key);
 			await pick(name, theirs, user_id);
-			await settled(plaza());
+			await waitUntilCounted(plaza());
 			assert.equal(await countOf(plaza(), name), before + 2);
 		});
 
@@ -67,7 +67,7 @@ export const foreignRecordsStory = (plaza: () => System) =>
 			const ids = Array.from({ length: 20 }, () => fresh("pick"));
 			const theirs = (id: string) => putOnKafka("Selections", JSON.stringify({ name, id, user_id }), id);
 			await Promise.all(ids.flatMap(id => [pick(name, id, user_id), theirs(id)]));
-			await settled(plaza());
+			await waitUntilCounted(plaza());
 			assert.equal(await countOf(plaza(), name), before + ids.length);
 		});
 

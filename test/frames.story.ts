@@ -46,13 +46,13 @@ export const framesStory = (plaza: () => System) =>
 		story("get one error frame each, and the socket keeps working", async () => {
 			const socket = await openSocket(plaza().wsUrl);
 			for (const [frame, field] of BAD_FRAMES) {
-				const { code, data } = await socket.ask(frame);
+				const { code, data } = await socket.request(frame);
 				assert.deepEqual([code, data.type, typeof data.message], ["error", "VALIDATION_ERROR", "string"], frame);
 				if (field) assert.equal(data.field, field, frame);
 				assert.doesNotMatch(data.message, /at .*\.(ts|js):\d|node_modules/, "the error contains a stack trace");
 			}
 			const user = fresh("user");
-			assert.deepEqual(await socket.ask({ code: "connect", data: { user } }), { code: "connected", data: { user } });
+			assert.deepEqual(await socket.request({ code: "connect", data: { user } }), { code: "connected", data: { user } });
 			assert.equal(socket.frames.length, BAD_FRAMES.length + 1);
 			socket.close();
 		});
@@ -66,7 +66,7 @@ export const framesStory = (plaza: () => System) =>
 					[{ user_id: id, amount: 1 }, "user_id"],
 					[{ user_id: fresh("user"), amount: 1, id }, "id"]
 				] as const) {
-					const { code, data } = await socket.ask(frame);
+					const { code, data } = await socket.request(frame);
 					assert.deepEqual([code, data.type, data.field], ["error", "VALIDATION_ERROR", field], `${field}: ${json}`);
 				}
 			}
@@ -77,7 +77,7 @@ export const framesStory = (plaza: () => System) =>
 		story("do not connect a socket to a user: after a refused purchase it receives no frame of that user", async () => {
 			const user = fresh("user");
 			const [socket, other] = [await openSocket(plaza().wsUrl), await openSocketAs(plaza().wsUrl, user)];
-			await socket.ask({ user_id: user, amount: -1 });
+			await socket.request({ user_id: user, amount: -1 });
 			other.send({ user_id: user, amount: 1 });
 			await other.waitFor(({ code }) => code === "balance", "the balance");
 			assert.deepEqual(
@@ -92,7 +92,7 @@ export const framesStory = (plaza: () => System) =>
 			const user = fresh("user");
 			const frame = JSON.stringify({ code: "connect", data: { user } });
 			const socket = await openSocket(plaza().wsUrl);
-			assert.deepEqual(await socket.ask(frame.padEnd(MAX_BYTES)), { code: "connected", data: { user } });
+			assert.deepEqual(await socket.request(frame.padEnd(MAX_BYTES)), { code: "connected", data: { user } });
 			socket.send(frame.padEnd(MAX_BYTES + 1));
 			assert.equal(await socket.closed(), 1009);
 		});

@@ -56,7 +56,7 @@ async function fuzzer(url: string, name: string, users: FuzzUsers) {
 	const oracle = createOracle(users);
 	const home = users.guests[0]!;
 	const barrier = JSON.stringify({ code: "connect", data: { user: home } });
-	await socket.ask(barrier);
+	await socket.request(barrier);
 	oracle.answerTo(barrier);
 	const owner = trackOwner();
 	owner.connectedAs(home);
@@ -108,7 +108,7 @@ describe(`${RUNS} fuzzed frames on /ws (${REPLAY})`, () => {
 
 	it("are each answered as the contract says, and reveal no frame of another user", { timeout: 3_600_000 }, async () => {
 		const bystander = await openSocket(system.wsUrl);
-		await bystander.ask({ code: "connect", data: { user: fresh("bystander") } });
+		await bystander.request({ code: "connect", data: { user: fresh("bystander") } });
 		const names = Array.from({ length: SOCKETS }, (_, n) => `s${n}`);
 		const usersPerSocket = await Promise.all(names.map(fuzzUsers));
 		const fuzzers = await Promise.all(names.map((name, n) => fuzzer(system.wsUrl, name, usersPerSocket[n]!)));

@@ -47,7 +47,7 @@ async function byWebSocket(
 ): Promise<Outcome> {
 	try {
 		const socket = await openSocket(system.wsUrl, { origin, token });
-		const { code, data } = await socket.ask({ code: "connect", data: { user: account } });
+		const { code, data } = await socket.request({ code: "connect", data: { user: account } });
 		socket.close();
 		if (code === "connected") return "accepted with an account";
 		assert.deepEqual([code, data.type], ["error", "UNAUTHORIZED"]);
@@ -103,7 +103,7 @@ for (const guests of ["on", "off"]) {
 		it(`${guests === "on" ? "accepts" : "refuses"} a guest's connect on /ws`, async () => {
 			const socket = await openSocket(system.wsUrl);
 			const user = fresh("guest");
-			const { code, data } = await socket.ask({ code: "connect", data: { user } });
+			const { code, data } = await socket.request({ code: "connect", data: { user } });
 			assert.deepEqual([code, data.type ?? data.user], guests === "on" ? ["connected", user] : ["error", "UNAUTHORIZED"]);
 			socket.close();
 		});
@@ -114,7 +114,7 @@ for (const guests of ["on", "off"]) {
 			const account = newAccount();
 			const token = await mint(account);
 			const socket = await openSocket(`${system.wsUrl}?token=${token}&access_token=${token}`);
-			const { data } = await socket.ask({ code: "connect", data: { user: account } });
+			const { data } = await socket.request({ code: "connect", data: { user: account } });
 			assert.equal(data.type, "UNAUTHORIZED");
 			socket.close();
 		});

@@ -8,7 +8,7 @@ import type { System } from "./system.ts";
 export const WRITES = ["/api/selections/async", "/api/selections/synchronization", "/api/purchases"];
 
 /** Asserts the common shape of an error, and that it reveals no internals. */
-export function isError(answer: Pick<Answer, "status" | "json" | "text">, status: number, type?: string, about?: string) {
+export function assertError(answer: Pick<Answer, "status" | "json" | "text">, status: number, type?: string, about?: string) {
 	assert.equal(answer.status, status, `${about ?? ""} ${answer.text}`);
 	const keys = new Set([...Object.keys(answer.json), "data"]);
 	assert.deepEqual([...keys].sort(), ["code", "data", "message", "name", "type"], `${about ?? ""} ${answer.text}`);
@@ -24,20 +24,20 @@ export const httpStory = (plaza: () => System) =>
 
 		it("answers 400 if the body is not JSON", async () => {
 			for (const path of WRITES)
-				for (const body of ["{", "{'a':1}", '{"a":NaN}']) isError(await http().post(path, body), 400, undefined, body);
+				for (const body of ["{", "{'a':1}", '{"a":NaN}']) assertError(await http().post(path, body), 400, undefined, body);
 		});
 
 		it("answers 400 if the body is not UTF-8: an id decoded with U+FFFD would be another id", async () => {
 			const bytes = Buffer.concat([Buffer.from('{"user_id":"'), Buffer.from([0xff]), Buffer.from('"}')]);
-			isError(await http().post(WRITES[1] as string, new Uint8Array(bytes)), 400);
+			assertError(await http().post(WRITES[1] as string, new Uint8Array(bytes)), 400);
 		});
 
 		it("answers 400 if the body nests deeper than 32, before it is parsed", async () => {
 			const deep = (levels: number) => `${'{"a":'.repeat(levels)}1${"}".repeat(levels)}`;
 			for (const path of WRITES) {
-				isError(await http().post(path, deep(33)), 400, "UNREADABLE_JSON");
-				isError(await http().post(path, "[".repeat(60_000)), 400, "UNREADABLE_JSON");
-				isError(await http().post(path, deep(32)), 422, "VALIDATION_ERROR");
+				assertError(await http().post(path, deep(33)), 400, "UNREADABLE_JSON");
+				assertError(await http().post(path, "[".repeat(60_000)), 400, "UNREADABLE_JSON");
+				assertError(await http().post(path, deep(32)), 422, "VALIDATION_ERROR");
 			}
 			assert.equal((await http().post(WRITES[1] as string, { user_id: `${"[".repeat(40)}"` })).status, 202);
 		});
@@ -49,11 +49,11 @@ export const httpStory = (plaza: () => System) =>
 				'{"__proto__":{"toString":1},"constructor":1}'
 			]) {
 				const answer = await http().post("/api/purchases", body);
-				isError(answer, 422, "VALIDATION_ERROR", body);
+				assertError(answer, 422, "VALIDATION_ERROR", body);
 				const fields = answer.json.data.map(({ field }: { field: string }) => field);
 				for (const field of ["amount", "user_id"]) assert.ok(fields.includes(field), `${body}: ${fields}`);
 			}
-			isError(await http().post("/api/purchases", {}), 422, "VALIDATION_ERROR");
+			assertError(await http().post("/api/purchases", {}), 422, "VALIDATION_ERROR");
 		});
 
 		it("answers 415 if the content type is not JSON", async () => {
@@ -64,7 +64,7 @@ export const httpStory = (plaza: () => System) =>
 					"multipart/form-data; boundary=x",
 					"application/octet-stream"
 				]) {
-					isError(
+					assertError(
 						await http().post(path, '{"user_id":"u","amount":1,"name":"a","id":"i"}', { "content-type": type }),
 						415,
 						undefined,
@@ -93,7 +93,7 @@ export const httpStory = (plaza: () => System) =>
 
 		it("answers 413 if the body is too large", async () => {
 			for (const path of WRITES)
-				isError(await http().post(path, { user_id: "u", more: "x".repeat(2 * 1024 * 1024) }), 413, undefined, path);
+				assertError(await http().post(path, { user_id: "u", more: "x".repeat(2 * 1024 * 1024) }), 413, undefined, path);
 		});
 
 		it("answers 422 and lists each invalid field", async () => {
@@ -120,7 +120,7 @@ export const httpStory = (plaza: () => System) =>
 			for (const [path, body, fields] of cases) {
 				const about = `${path} ${JSON.stringify(body)}`;
 				const answer = await http().post(path, body as object);
-				isError(answer, 422, "VALIDATION_ERROR", about);
+				assertError(answer, 422, "VALIDATION_ERROR", about);
 				const named = answer.json.data.map(({ field, message }: { field: string; message: string }) => {
 					assert.equal(typeof message, "string");
 					return field;
@@ -135,7 +135,7 @@ export const httpStory = (plaza: () => System) =>
 
 		it("answers 422 for a wallet with an invalid user id", async () => {
 			for (const id of BAD_IDS.filter(id => id !== "" && id.isWellFormed())) {
-				isError(await http().get(`/api/wallet/${encodeURIComponent(id)}`), 422, "VALIDATION_ERROR", JSON.stringify(id));
+				assertError(await http().get(`/api/wallet/${encodeURIComponent(id)}`), 422, "VALIDATION_ERROR", JSON.stringify(id));
 			}
 		});
 

@@ -19,12 +19,12 @@ export interface Memory {
 export async function inspect(one: SystemProcess) {
 	assert.equal(one.env.NODE_OPTIONS, INSPECTED.NODE_OPTIONS, `${one.name} was not started with INSPECTED`);
 	process.kill(one.pid, "SIGUSR1");
-	const line = await one.printed(/Debugger listening on \S+/, LISTENING_MS);
+	const line = await one.waitForOutput(/Debugger listening on \S+/, LISTENING_MS);
 	const ws = new WebSocket(line.split(" ").at(-1) as string, { perMessageDeflate: false });
 	await once(ws, "open");
-	let asked = 0;
-	const ask = async (method: string, params = {}) => {
-		const id = ++asked;
+	let lastID = 0;
+	const send = async (method: string, params = {}) => {
+		const id = ++lastID;
 		ws.send(JSON.stringify({ id, method, params }));
 		for (;;) {
 			const [text] = await once(ws, "message");
@@ -34,8 +34,8 @@ export async function inspect(one: SystemProcess) {
 	};
 	return {
 		async memory(): Promise<Memory> {
-			await ask("HeapProfiler.collectGarbage");
-			const { result } = await ask("Runtime.evaluate", { expression: "process.memoryUsage()", returnByValue: true });
+			await send("HeapProfiler.collectGarbage");
+			const { result } = await send("Runtime.evaluate", { expression: "process.memoryUsage()", returnByValue: true });
 			const { heapUsed, external, rss } = result.value as NodeJS.MemoryUsage;
 			return { usedBytes: heapUsed + external, rssBytes: rss };
 		},

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { grpcClient } from "./client.grpc.ts";
 import { eventually, fresh } from "./client.ts";
 import { createLoadGenerator, type Entry, type LoadOptions } from "./load-generator.ts";
-import { countOf, settled } from "./selections.story.ts";
+import { countOf, waitUntilCounted } from "./selections.story.ts";
 import { ownName, type System } from "./system.ts";
 
 export interface Ledger {
@@ -118,7 +118,7 @@ export async function openLedger(system: System, { workers = 12, users = 5, thin
 		async verify(timeoutMs) {
 			const exact = async () => assert.deepEqual(await readSums(), sums());
 			await eventually(exact, "every entry to count exactly once", timeoutMs);
-			await settled(system);
+			await waitUntilCounted(system);
 			await exact();
 			assert.deepEqual(unexpectedAnswers, []);
 		}

@@ -7,7 +7,7 @@ import { WebSocket } from "ws";
 import { grpcClient } from "./client.grpc.ts";
 import { openSocket, type Socket } from "./client.socket.ts";
 import { eventually, fresh, httpClient, WAIT_MS } from "./client.ts";
-import { isError } from "./http.story.ts";
+import { assertError } from "./http.story.ts";
 import { within } from "./process.ts";
 import { type System, startSystem } from "./system.ts";
 
@@ -42,7 +42,7 @@ describe("a strict system", () => {
 			await http().post("/api/selections/synchronization", { user_id }),
 			await http().post("/api/purchases", { user_id, amount: 1 })
 		]) {
-			isError(answer, 401, "UNAUTHORIZED");
+			assertError(answer, 401, "UNAUTHORIZED");
 			assert.match(answer.json.message, /guests.*sign in/i);
 		}
 		const socket = await openSocket(system.wsUrl);
@@ -50,17 +50,17 @@ describe("a strict system", () => {
 			{ code: "connect", data: { user: user_id } },
 			{ user_id, amount: 1 }
 		]) {
-			const { code, data } = await socket.ask(frame);
+			const { code, data } = await socket.request(frame);
 			assert.deepEqual([code, data.type], ["error", "UNAUTHORIZED"]);
 		}
-		const watched = await socket.ask({ code: "watch", data: { selections: true } });
+		const watched = await socket.request({ code: "watch", data: { selections: true } });
 		assert.ok(watched.data.every(({ count }: { count: number }) => count === 0));
 		await closed(socket);
 	});
 
 	it("checks the request before the caller: unreadable JSON gives 400 and an unknown path 404", async () => {
-		isError(await http().post("/api/purchases", "{"), 400);
-		isError(await http().get("/nothing"), 404);
+		assertError(await http().post("/api/purchases", "{"), 400);
+		assertError(await http().get("/nothing"), 404);
 	});
 
 	it("accepts gRPC calls with the right token only", async () => {
@@ -119,7 +119,7 @@ describe("a strict system", () => {
 		const [flood, calm] = [await openSocket(system.wsUrl), await openSocket(system.wsUrl)];
 		for (let n = 0; n < 200; n++) flood.send({ code: "watch", data: { selections: true } });
 		assert.equal(await flood.closed(), 1008);
-		assert.equal((await calm.ask({ code: "watch", data: { selections: true } })).code, "Selections");
+		assert.equal((await calm.request({ code: "watch", data: { selections: true } })).code, "Selections");
 		await closed(calm);
 	});
 
@@ -140,7 +140,7 @@ describe("a strict system", () => {
 		assert.ok(answers.every(({ status }) => status === 200 || status === 429));
 		assert.ok(refused.length > 0, "no request was refused");
 		const [first] = refused;
-		isError(first as (typeof answers)[number], 429);
+		assertError(first as (typeof answers)[number], 429);
 		for (const { headers } of refused) {
 			const seconds = Number(headers.get("retry-after"));
 			assert.ok(Number.isInteger(seconds) && seconds >= 1, `Retry-After: ${headers.get("retry-after")}`);
@@ -200,7 +200,7 @@ describe("a system behind a proxy that it trusts", () => {
 		const as = (token: string) => () => ({ authorization: `Bearer ${token}`, "x-forwarded-for": newAddress() });
 		const answers = await flood(as(answer.json.token));
 		assert.ok(refused(answers) > 50, `${refused(answers)} were refused`);
-		for (const one of answers.filter(({ status }) => status === 429)) isError(one, 429, "TOO_MANY_REQUESTS");
+		for (const one of answers.filter(({ status }) => status === 429)) assertError(one, 429, "TOO_MANY_REQUESTS");
 		const other = await register({ "x-forwarded-for": newAddress() });
 		assert.equal((await http().get("/api/auth/me", as(other.json.token)())).status, 200);
 	});
@@ -219,7 +219,7 @@ describe("a system behind a proxy that it trusts", () => {
 		const ask = (protocol: string, origin: string) =>
 			http().get("/selections", { "x-forwarded-for": newAddress(), "x-forwarded-proto": protocol, origin });
 		assert.equal((await ask("https", secure)).status, 200);
-		isError(await ask("http", secure), 403, "ORIGIN_NOT_ALLOWED");
-		isError(await ask("https", system.url), 403);
+		assertError(await ask("http", secure), 403, "ORIGIN_NOT_ALLOWED");
+		assertError(await ask("https", system.url), 403);
 	});
 });

@@ -68,7 +68,7 @@ for (const guests of ["on", "off"] as const)
 				return who && value ? casesOf(who, guests).map(one => ({ name, contract, value, ...one })) : [];
 			});
 
-		const onSocket = async (ask: (socket: Socket) => ReturnType<Socket["ask"]>): Promise<Outcome> => {
+		const onSocket = async (ask: (socket: Socket) => ReturnType<Socket["request"]>): Promise<Outcome> => {
 			const socket = await openSocket(system.wsUrl);
 			const { code, data } = await ask(socket).finally(() => socket.close());
 			return code === "error" ? outcomeOf(data.type) : "in";
@@ -98,8 +98,8 @@ for (const guests of ["on", "off"] as const)
 			return tryAll(t, cases, async ({ name, contract, under, caller }) => {
 				const token = await users.tokenOf(caller);
 				return onSocket(async socket => {
-					if (token) await socket.ask({ code: "connect", data: { user: users.accountOf(caller), token } });
-					return socket.ask(paramsOf(name, contract, users.idOf(under)));
+					if (token) await socket.request({ code: "connect", data: { user: users.accountOf(caller), token } });
+					return socket.request(paramsOf(name, contract, users.idOf(under)));
 				});
 			});
 		});
@@ -107,15 +107,15 @@ for (const guests of ["on", "off"] as const)
 		it("answers connect as the table says", t =>
 			tryAll(t, casesOf("owner", guests), async ({ under, caller }) => {
 				const token = await users.tokenOf(caller);
-				return onSocket(socket => socket.ask({ code: "connect", data: { user: users.idOf(under), token } }));
+				return onSocket(socket => socket.request({ code: "connect", data: { user: users.idOf(under), token } }));
 			}));
 
 		it("lets every socket watch, even if its connect was refused", t =>
 			tryAll(t, casesOf("anyone", guests), async ({ caller }) => {
 				const token = await users.tokenOf(caller);
 				return onSocket(async socket => {
-					await socket.ask({ code: "connect", data: { user: users.accountOf(caller), token } });
-					return socket.ask({ code: "watch", data: { selections: true } });
+					await socket.request({ code: "connect", data: { user: users.accountOf(caller), token } });
+					return socket.request({ code: "watch", data: { selections: true } });
 				});
 			}));
 
@@ -168,7 +168,7 @@ for (const guests of ["on", "off"] as const)
 				inner.map(code => ({ code, expected: "VALIDATION_ERROR" })),
 				async ({ code }) => {
 					const socket = await openSocket(system.wsUrl, { token: await users.tokenOf("admin") });
-					const { data } = await socket.ask({ code, data: {} }).finally(() => socket.close());
+					const { data } = await socket.request({ code, data: {} }).finally(() => socket.close());
 					return data.type;
 				}
 			);

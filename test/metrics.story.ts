@@ -5,7 +5,7 @@ import { openSocketAs } from "./client.socket.ts";
 import { eventually, fresh, httpClient } from "./client.ts";
 import { GROUPS, untilIdle, withAdmin } from "./faults/idle.ts";
 import { putOnKafka } from "./outside.ts";
-import { settled } from "./selections.story.ts";
+import { waitUntilCounted } from "./selections.story.ts";
 import { ownName, type System } from "./system.ts";
 
 const IDLE_TIMEOUT_MS = 60_000;
@@ -38,18 +38,18 @@ const of = (samples: Sample[], metric: string, topic: string, group: string) =>
 /** The committed offsets of all groups by topic. Kafka returns them; those of the embedded log are accessible only in its own process. */
 const committed = () =>
 	withAdmin(async admin => {
-		const far = new Map<string, number>();
+		const offsets = new Map<string, number>();
 		for (const [groupId, topics] of Object.entries(GROUPS))
 			for (const { topic, partitions } of await admin.fetchOffsets({ groupId, topics: [...topics] }))
-				far.set(`${topic} ${groupId}`, sum(partitions.map(({ offset }) => Math.max(0, Number(offset)))));
-		return far;
+				offsets.set(`${topic} ${groupId}`, sum(partitions.map(({ offset }) => Math.max(0, Number(offset)))));
+		return offsets;
 	});
 
 export const metricsStory = (plaza: () => System) =>
 	describe("metrics", () => {
 		const nodes = () => Promise.all(plaza().metricsUrls.map(samplesAt));
 		const quiet = async () => {
-			await settled(plaza());
+			await waitUntilCounted(plaza());
 			if (plaza().profile === "cluster") await untilIdle(IDLE_TIMEOUT_MS);
 		};
 
@@ -75,7 +75,7 @@ export const metricsStory = (plaza: () => System) =>
 		it("count every message of every topic and group", async () => {
 			await quiet();
 			const isCluster = plaza().profile === "cluster";
-			const [before, farBefore] = [await checkSums(), isCluster ? await committed() : undefined];
+			const [before, committedBefore] = [await checkSums(), isCluster ? await committed() : undefined];
 
 			const [name, user_id] = [ownName(), fresh("user")];
 			const socket = await openSocketAs(plaza().wsUrl, user_id);
@@ -91,11 +91,11 @@ export const metricsStory = (plaza: () => System) =>
 			await socket.waitFor(({ data }) => data.count === 20, "the picks");
 			await socket.waitFor(({ data }) => data?.balances?.total === 10, "the balance");
 			await quiet();
-			const [after, farAfter] = [await checkSums(), isCluster ? await committed() : undefined];
+			const [after, committedAfter] = [await checkSums(), isCluster ? await committed() : undefined];
 
 			const increaseOf = (metric: string, topic: string, group: string) =>
 				of(after, metric, topic, group) - of(before, metric, topic, group);
-			// `settled` sends picks too.
+			// `waitUntilCounted` sends picks too.
 			assert.ok(increaseOf("applied", "Selections", "selections") >= 20);
 			assert.ok(increaseOf("applied", "user_purchase", "wallet") >= 1);
 			assert.ok(increaseOf("applied", "SelectionSummary", "socket") >= 1);
@@ -105,13 +105,13 @@ export const metricsStory = (plaza: () => System) =>
 				assert.equal(increaseOf("dead", "Synchronizations", "sync"), 1);
 				assert.equal(increaseOf("dead", "user_purchase", "wallet"), 1, "a known id with another amount was not dead-lettered");
 			}
-			for (const [place, far] of farAfter ?? []) {
-				const [topic = "", group = ""] = place.split(" ");
+			for (const [key, offset] of committedAfter ?? []) {
+				const [topic = "", group = ""] = key.split(" ");
 				const [passed, counted] = [
-					far - (farBefore?.get(place) ?? 0),
+					offset - (committedBefore?.get(key) ?? 0),
 					increaseOf("consumed", topic, group) + increaseOf("strays", topic, group)
 				];
-				assert.ok(counted >= passed, `${place}: ${passed} were committed, ${counted} counted`);
+				assert.ok(counted >= passed, `${key}: ${passed} were committed, ${counted} counted`);
 			}
 			socket.close();
 		});

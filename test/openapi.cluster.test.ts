@@ -40,8 +40,8 @@ describe("a running system, tested against its OpenAPI document", { skip: noPyth
 		const { stdout } = await run(program, args, { cwd: dir, timeout: WITHIN_MS, maxBuffer: 64 * 1024 * 1024 }).catch(
 			({ stdout = "", stderr = "" }) => assert.fail(`schemathesis failed:\n${stdout}${stderr}`.slice(0, 20_000))
 		);
-		const [, made] = /(\d+) generated/.exec(stdout) ?? assert.fail(`schemathesis made no request:\n${stdout}`);
-		return Number(made);
+		const [, requestCount] = /(\d+) generated/.exec(stdout) ?? assert.fail(`schemathesis made no request:\n${stdout}`);
+		return Number(requestCount);
 	}
 
 	it("answers a guest as documented", async t => {

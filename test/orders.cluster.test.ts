@@ -166,7 +166,7 @@ describe("orders with two nodes each", () => {
 		const on = async (topic: string, key: string) =>
 			(await kafkaRecords(topic, startMs)).filter(one => one.key === key).map(({ payload }) => JSON.parse(payload ?? "{}"));
 		const TIME = /^\d{4}-\d\d-\d\dT[\d:.]+Z$/;
-		const holds = (topic: string, key: string, field: string | undefined, expected: object[]) =>
+		const expectRecords = (topic: string, key: string, field: string | undefined, expected: object[]) =>
 			eventually(async () => {
 				const values = await on(topic, key);
 				const plain = values.map(value => {
@@ -177,26 +177,26 @@ describe("orders with two nodes each", () => {
 				assert.deepEqual(plain, expected, topic);
 			}, `the records of ${topic}`);
 		const { sku, ...shown } = { productId, name: "Oil", sku: order1.items[0].sku, stock: 20, category: "general" };
-		await holds("product.created", productId, undefined, [{ ...shown, sku, price: 5 }]);
-		await holds("product.updated", productId, undefined, [{ ...shown, sku, price: 6 }]);
+		await expectRecords("product.created", productId, undefined, [{ ...shown, sku, price: 5 }]);
+		await expectRecords("product.updated", productId, undefined, [{ ...shown, sku, price: 6 }]);
 		const { orderId, buyerId, items, total } = order1;
 		assert.equal(total, 6);
-		await holds("order.created", orderId, "createdAt", [{ orderId, buyerId, items, total, status: "pending" }]);
+		await expectRecords("order.created", orderId, "createdAt", [{ orderId, buyerId, items, total, status: "pending" }]);
 		const steps = [
 			["pending", "processing"],
 			["processing", "shipped"],
 			["shipped", "delivered"]
 		];
-		await holds(
+		await expectRecords(
 			"order.updated",
 			orderId,
 			"updatedAt",
 			steps.map(([previousStatus, status]) => ({ orderId, status, previousStatus, buyerId }))
 		);
-		await holds("order.shipped", orderId, "shippedAt", [{ orderId, buyerId }]);
-		await holds("order.delivered", orderId, "deliveredAt", [{ orderId, buyerId }]);
-		await holds("order.cancelled", order2.orderId, "cancelledAt", [{ orderId: order2.orderId, buyerId }]);
-		await holds("inventory.updated", productId, undefined, [
+		await expectRecords("order.shipped", orderId, "shippedAt", [{ orderId, buyerId }]);
+		await expectRecords("order.delivered", orderId, "deliveredAt", [{ orderId, buyerId }]);
+		await expectRecords("order.cancelled", order2.orderId, "cancelledAt", [{ orderId: order2.orderId, buyerId }]);
+		await expectRecords("inventory.updated", productId, undefined, [
 			{ productId, stock: 19, previousStock: 20, sku },
 			{ productId, stock: 18, previousStock: 19, sku },
 			{ productId, stock: 19, previousStock: 18, sku }

@@ -5,7 +5,7 @@ import { describe, it } from "node:test";
 import type { BrowserContext, Page, Request, WebSocketRoute } from "playwright-core";
 import { noBrowser } from "./browser.ts";
 import { eventually, fresh, httpClient } from "./client.ts";
-import { balance, consoleErrors, live, openBrowserFor, row, shows } from "./page.ts";
+import { consoleErrors, openBrowserFor, row, waitForBalance, waitForCount, waitUntilLive } from "./page.ts";
 import { countOf } from "./selections.story.ts";
 import { ownName, type System } from "./system.ts";
 
@@ -31,13 +31,13 @@ const register = async (page: Page, person: Person) => {
 	await page.locator("dialog .other").click();
 	await submitWith(page, person);
 	await waitForUser(page, person.name);
-	await live(page);
+	await waitUntilLive(page);
 };
 export const signIn = async (page: Page, { email, password, name }: Person) => {
 	await page.locator("#account").click();
 	await submitWith(page, { email, password });
 	await waitForUser(page, name);
-	await live(page);
+	await waitUntilLive(page);
 };
 const signOut = async (page: Page) => {
 	await page.locator("#account", { hasText: "Sign out" }).click();
@@ -47,23 +47,23 @@ const buy = async (page: Page, amount: string) => {
 	await page.getByLabel("amount").fill(amount);
 	await page.keyboard.press("Enter");
 };
-const notice = (page: Page, text: RegExp) => page.locator("#notice", { hasText: text }).waitFor();
+const waitForNotice = (page: Page, text: RegExp) => page.locator("#notice", { hasText: text }).waitFor();
 
 const REFRESH = "**/api/auth/refresh";
 const REFUSAL = { status: 401, json: { message: "This token is not valid", type: "UNAUTHORIZED" } };
 
 /** Records the page's requests to /api/auth, and their failed responses. */
 function authOf(where: Page | BrowserContext) {
-	const asked: string[] = [];
+	const requests: string[] = [];
 	const refused: string[] = [];
 	where.on("request", (request: Request) => {
 		const { pathname } = new URL(request.url());
-		if (pathname.startsWith("/api/auth/")) asked.push(pathname.slice("/api/auth/".length));
+		if (pathname.startsWith("/api/auth/")) requests.push(pathname.slice("/api/auth/".length));
 	});
 	where.on("response", response => {
 		if (response.url().includes("/api/auth/") && response.status() >= 400) refused.push(`${response.status()} ${response.url()}`);
 	});
-	return { asked, refused };
+	return { requests, refused };
 }
 
 /** Makes the page believe that its tokens expire after `lifeMs`. */
@@ -128,31 +128,31 @@ export const pageAccountsStory = (plaza: () => System) =>
 			const { user, token } = await (await answered).json();
 			return { page, person, id: user.id as string, token: token as string };
 		};
-		const beside = async (page: Page) => {
+		const openTab = async (page: Page) => {
 			const tab = await page.context().newPage();
 			await tab.goto(page.url());
-			await live(tab);
+			await waitUntilLive(tab);
 			return tab;
 		};
 
 		it("allow to register and buy, to be a guest again after signing out, and to sign in from another browser", async () => {
 			const { page, person, id, token } = await openMember();
-			await balance(page, "0.00");
+			await waitForBalance(page, "0.00");
 			await buy(page, "49.99");
-			await balance(page, "49.99");
+			await waitForBalance(page, "49.99");
 			const { json } = await api().get(`/api/wallet/${id}`, { authorization: `Bearer ${token}` });
 			assert.deepEqual(json, { balances: { total: 49.99 } });
 
 			await signOut(page);
-			await live(page);
+			await waitUntilLive(page);
 			assert.equal(await page.locator("#purchases li").count(), 0);
 			assert.equal(await page.evaluate("localStorage.length"), 0);
 			const { balances } = (await api().get("/api/wallet/test-user")).json;
-			await balance(page, balances.total.toFixed(2));
+			await waitForBalance(page, balances.total.toFixed(2));
 
 			const otherBrowser = await open(undefined, plaza().urls.at(-1));
 			await signIn(otherBrowser, person);
-			await balance(otherBrowser, "49.99");
+			await waitForBalance(otherBrowser, "49.99");
 			await closeAll();
 		});
 
@@ -164,9 +164,9 @@ export const pageAccountsStory = (plaza: () => System) =>
 			const picked = page.waitForRequest("**/api/selections/async");
 			await row(page, name).getByRole("button").click();
 			assert.equal((await picked).postDataJSON().user_id, id);
-			for (const one of [page, otherBrowser]) await shows(one, name, earlier + 1);
+			for (const one of [page, otherBrowser]) await waitForCount(one, name, earlier + 1);
 			await buy(otherBrowser, "0.10");
-			for (const one of [page, otherBrowser]) await balance(one, "0.10");
+			for (const one of [page, otherBrowser]) await waitForBalance(one, "0.10");
 			await closeAll();
 		});
 
@@ -201,7 +201,7 @@ export const pageAccountsStory = (plaza: () => System) =>
 			assert.deepEqual(await guest.evaluate(tries()), of(401, "UNAUTHORIZED"));
 			assert.deepEqual(await guest.evaluate(tries("made.up.token")), of(401, "UNAUTHORIZED"));
 			assert.deepEqual(await other.page.evaluate(tries(other.token, other.id)), of(403, "FORBIDDEN"));
-			await balance(victim.page, "0.00");
+			await waitForBalance(victim.page, "0.00");
 			assert.equal(await countOf(plaza(), name), earlier);
 
 			await guest.goto(address(victim.id));
@@ -211,18 +211,18 @@ export const pageAccountsStory = (plaza: () => System) =>
 
 		it("cause no request to /api/auth for a guest, and one refresh per page load for a signed-in user", async () => {
 			const page = await newPage();
-			const { asked } = authOf(page);
+			const { requests } = authOf(page);
 			await page.goto(address());
-			await live(page);
+			await waitUntilLive(page);
 			await page.reload();
-			await live(page);
-			assert.deepEqual(asked, []);
+			await waitUntilLive(page);
+			assert.deepEqual(requests, []);
 			const person = newPerson();
 			await register(page, person);
 			await page.reload();
-			await live(page);
+			await waitUntilLive(page);
 			await waitForUser(page, person.name);
-			assert.deepEqual(asked, ["register", "refresh"]);
+			assert.deepEqual(requests, ["register", "refresh"]);
 			await closeAll();
 		});
 
@@ -245,11 +245,11 @@ export const pageAccountsStory = (plaza: () => System) =>
 				const context = page.context();
 				if (!locks) await context.addInitScript("Object.defineProperty(Navigator.prototype, 'locks', { value: undefined })");
 				const { refused } = authOf(context);
-				const tabs = [page, await beside(page)];
+				const tabs = [page, await openTab(page)];
 				// Do not wait until a page has loaded: most reloads interrupt something.
 				for (let n = 0; n < 15; n++) await Promise.all(tabs.map(tab => tab.reload({ waitUntil: "domcontentloaded" })));
 				for (const tab of tabs) {
-					await live(tab);
+					await waitUntilLive(tab);
 					await waitForUser(tab, person.name);
 				}
 				assert.deepEqual(refused, []);
@@ -260,16 +260,16 @@ export const pageAccountsStory = (plaza: () => System) =>
 			const proxy = await delayingProxy(plaza().url, 2_000);
 			t.after(proxy.close);
 			const { page, person } = await openMember(proxy.url);
-			const { refused, asked } = authOf(page.context());
+			const { refused, requests } = authOf(page.context());
 			for (let n = 1; n <= 2; n++) {
 				await page.reload({ waitUntil: "commit" });
 				// Now only the newest token is valid, and the page that requested it is about to be reloaded.
 				await eventually(() => assert.equal(proxy.held(), n), "the server to have answered");
 			}
 			await page.reload();
-			await live(page);
+			await waitUntilLive(page);
 			await waitForUser(page, person.name);
-			assert.equal(asked.filter(path => path === "refresh").length, 3);
+			assert.equal(requests.filter(path => path === "refresh").length, 3);
 			assert.deepEqual(refused, []);
 			await closeAll();
 		});
@@ -279,7 +279,7 @@ export const pageAccountsStory = (plaza: () => System) =>
 			const sockets = await socketsOf(page);
 			await shortLived(page, 6_000);
 			await page.reload();
-			await live(page);
+			await waitUntilLive(page);
 			await eventually(() => assert.ok(tokensOf(sockets[0] as never).length >= 3), "two more tokens on the first socket");
 			const tokens = tokensOf(sockets[0] as never);
 			assert.equal(tokens.every(Boolean), true);
@@ -292,13 +292,13 @@ export const pageAccountsStory = (plaza: () => System) =>
 			const { page, person } = await openMember();
 			await page.clock.install();
 			await page.reload();
-			await live(page);
-			await balance(page, "0.00");
-			const { asked, refused } = authOf(page);
+			await waitUntilLive(page);
+			await waitForBalance(page, "0.00");
+			const { requests, refused } = authOf(page);
 			await page.clock.fastForward("20:00");
-			await eventually(() => assert.deepEqual(asked, ["refresh"]), "the page to refresh its token");
+			await eventually(() => assert.deepEqual(requests, ["refresh"]), "the page to refresh its token");
 			await buy(page, "3");
-			await balance(page, "3.00");
+			await waitForBalance(page, "3.00");
 			assert.deepEqual(refused, []);
 			await waitForUser(page, person.name);
 			await closeAll();
@@ -307,17 +307,17 @@ export const pageAccountsStory = (plaza: () => System) =>
 		it("rely on the server's clock, not on the browser's", async () => {
 			const { page, person } = await openMember();
 			await page.clock.install({ time: Date.now() + 24 * 60 * 60_000 });
-			const { asked } = authOf(page);
+			const { requests } = authOf(page);
 			await page.reload();
-			await live(page);
+			await waitUntilLive(page);
 			await buy(page, "1");
-			await balance(page, "1.00");
+			await waitForBalance(page, "1.00");
 			// By the browser's own clock the token would have to be renewed by now.
 			await page.clock.fastForward("05:00");
 			await buy(page, "1");
-			await balance(page, "2.00");
+			await waitForBalance(page, "2.00");
 			await waitForUser(page, person.name);
-			assert.deepEqual(asked, ["refresh"]);
+			assert.deepEqual(requests, ["refresh"]);
 			await closeAll();
 		});
 
@@ -325,14 +325,14 @@ export const pageAccountsStory = (plaza: () => System) =>
 			const { page, person } = await openMember();
 			const sockets = await socketsOf(page);
 			await page.reload();
-			await live(page);
-			const { asked } = authOf(page);
+			await waitUntilLive(page);
+			const { requests } = authOf(page);
 			sockets[0]?.route.close({ code: 4401, reason: "token ended" });
 			await page.waitForSelector("#connection[data-state=waiting]");
-			await live(page);
+			await waitUntilLive(page);
 			await buy(page, "2.50");
-			await balance(page, "2.50");
-			assert.deepEqual(asked, ["refresh"]);
+			await waitForBalance(page, "2.50");
+			assert.deepEqual(requests, ["refresh"]);
 			const [first, second] = sockets.map(socket => tokensOf(socket)[0]);
 			assert.ok(first && second);
 			await waitForUser(page, person.name);
@@ -349,9 +349,9 @@ export const pageAccountsStory = (plaza: () => System) =>
 				return true;
 			});
 			await page.reload();
-			await live(page);
+			await waitUntilLive(page);
 			const earlier = await countOf(plaza(), name);
-			const { asked } = authOf(page);
+			const { requests } = authOf(page);
 
 			const picks: { id: string; token: string | undefined }[] = [];
 			await page.route("**/api/selections/async", route => {
@@ -359,16 +359,16 @@ export const pageAccountsStory = (plaza: () => System) =>
 				return picks.length === 1 ? route.fulfill(REFUSAL) : route.continue();
 			});
 			await row(page, name).getByRole("button").click();
-			await shows(page, name, earlier + 1);
+			await waitForCount(page, name, earlier + 1);
 			assert.equal(picks[0]?.id, picks[1]?.id);
-			assert.deepEqual(asked, ["refresh"]);
+			assert.deepEqual(requests, ["refresh"]);
 
 			await buy(page, "7");
-			await balance(page, "7.00");
+			await waitForBalance(page, "7.00");
 			const bought = sockets.flatMap(({ sent }) => sent).filter(frame => "amount" in frame);
 			assert.equal(bought.length, 2);
 			assert.equal(bought[0]?.id, bought[1]?.id);
-			assert.deepEqual(asked, ["refresh", "refresh"]);
+			assert.deepEqual(requests, ["refresh", "refresh"]);
 			assert.equal(await page.textContent("#problem"), "");
 			await closeAll();
 		});
@@ -388,21 +388,21 @@ export const pageAccountsStory = (plaza: () => System) =>
 			assert.equal((await api().post("/api/auth/logout", undefined, { authorization: `Bearer ${token}` })).json.ended, true);
 			isUnavailable = false;
 
-			await notice(page, /session has ended.*\(1\) is kept/);
+			await waitForNotice(page, /session has ended.*\(1\) is kept/);
 			await waitForUser(page, "test-user");
-			await live(page);
+			await waitUntilLive(page);
 			await row(page, name).getByRole("button").click();
-			await shows(page, name, earlier + 1);
+			await waitForCount(page, name, earlier + 1);
 			const [first, ...others] = await page.evaluate<string[]>("Object.keys(localStorage)");
 			assert.match(first ?? "", new RegExp(`^plaza/${id}/picks/`));
 			assert.deepEqual(others, []);
 
 			const stranger = newPerson();
 			await register(page, stranger);
-			await balance(page, "0.00");
+			await waitForBalance(page, "0.00");
 			await signOut(page);
 			await signIn(page, person);
-			await shows(page, name, earlier + 2);
+			await waitForCount(page, name, earlier + 2);
 			assert.equal(await page.textContent("#notice"), "");
 			assert.deepEqual(new Set(users), new Set([id, "test-user"]));
 			assert.deepEqual(await page.evaluate("Object.keys(localStorage)"), ["plaza/account"]);
@@ -411,20 +411,20 @@ export const pageAccountsStory = (plaza: () => System) =>
 
 		it("sign in and out in all tabs at once", async () => {
 			const one = await open();
-			const two = await beside(one);
+			const two = await openTab(one);
 			const person = newPerson();
 			await two.locator("#account").click();
 			await two.locator("dialog").waitFor();
 			await register(one, person);
 			await waitForUser(two, person.name);
-			await live(two);
+			await waitUntilLive(two);
 			assert.equal(await two.locator("dialog").count(), 0);
 			await buy(two, "1.20");
-			for (const tab of [one, two]) await balance(tab, "1.20");
+			for (const tab of [one, two]) await waitForBalance(tab, "1.20");
 
 			await signOut(two);
 			await waitForUser(one, "test-user");
-			await live(one);
+			await waitUntilLive(one);
 			assert.equal(await one.textContent("#notice"), "");
 			assert.equal(await one.locator("#account").textContent(), "Sign in");
 			await closeAll();
@@ -434,15 +434,15 @@ export const pageAccountsStory = (plaza: () => System) =>
 			const { page, person } = await openMember();
 			await page.context().setOffline(true);
 			await page.locator("#account").click();
-			await notice(page, /still signed in/);
+			await waitForNotice(page, /still signed in/);
 			assert.equal(await page.textContent("#user"), person.name);
 			await page.context().setOffline(false);
-			await live(page);
+			await waitUntilLive(page);
 
 			let refreshes = 0;
 			await page.route(REFRESH, route => (refreshes++ < 2 ? route.abort() : route.continue()));
 			await page.reload();
-			await live(page);
+			await waitUntilLive(page);
 			await waitForUser(page, person.name);
 			assert.equal(refreshes, 3);
 			await signOut(page);
@@ -453,16 +453,16 @@ export const pageAccountsStory = (plaza: () => System) =>
 			const page = await newPage();
 			const all = consoleErrors(page);
 			await page.goto(address());
-			await live(page);
+			await waitUntilLive(page);
 			const person = newPerson();
 			await register(page, person);
 			await buy(page, "1");
-			await balance(page, "1.00");
+			await waitForBalance(page, "1.00");
 			await page.reload();
-			await live(page);
+			await waitUntilLive(page);
 			await signOut(page);
 			await signIn(page, person);
-			await balance(page, "1.00");
+			await waitForBalance(page, "1.00");
 			assert.deepEqual(all, []);
 			await closeAll();
 		});

@@ -4,7 +4,7 @@ import { describe, it } from "node:test";
 import type { Page } from "playwright-core";
 import { noBrowser } from "./browser.ts";
 import { eventually, fresh, httpClient } from "./client.ts";
-import { checkAccessibleNames, checkTouchLayout, live, openBrowserFor, PHONE } from "./page.ts";
+import { checkAccessibleNames, checkTouchLayout, openBrowserFor, PHONE, waitUntilLive } from "./page.ts";
 import { newPerson, submitWith, waitForUser } from "./page-accounts.story.ts";
 import type { System } from "./system.ts";
 
@@ -19,7 +19,7 @@ const errorAt = async (page: Page, field: string, text: RegExp) => {
 	assert.match((await input.getAttribute("aria-describedby")) ?? "", new RegExp(`\\b${field}-error\\b`));
 	assert.equal(await focused(page), field);
 };
-const problem = (page: Page, text: RegExp) => page.locator("dialog [role=alert]", { hasText: text }).waitFor();
+const waitForProblem = (page: Page, text: RegExp) => page.locator("dialog [role=alert]", { hasText: text }).waitFor();
 
 export const pageDialogsStory = (plaza: () => System) =>
 	describe("the dialogs of the page", { skip: noBrowser }, () => {
@@ -81,7 +81,7 @@ export const pageDialogsStory = (plaza: () => System) =>
 			const said: (string | null)[] = [];
 			for (const wrong of [{ email }, { email: newPerson().email }]) {
 				await submitWith(page, { ...wrong, password: "not the password" });
-				await problem(page, /Wrong e-mail address or password/);
+				await waitForProblem(page, /Wrong e-mail address or password/);
 				said.push(await page.textContent("dialog [role=alert]"));
 				assert.equal(await focused(page), "password");
 				assert.equal(await page.evaluate("getSelection().toString().length"), "not the password".length);
@@ -101,11 +101,11 @@ export const pageDialogsStory = (plaza: () => System) =>
 					: route.continue()
 			);
 			await submitWith(page, { email: person.email, password: person.password });
-			await problem(page, /Too many attempts\. Wait 3 seconds/);
+			await waitForProblem(page, /Too many attempts\. Wait 3 seconds/);
 			await page.keyboard.press("Enter");
-			await problem(page, /Wait (\d|a) second/);
+			await waitForProblem(page, /Wait (\d|a) second/);
 			assert.equal(asked, 1);
-			await problem(page, /You can try again now/);
+			await waitForProblem(page, /You can try again now/);
 			await page.locator("dialog [type=submit]").click();
 			await waitForUser(page, person.name);
 			assert.equal(asked, 2);
@@ -117,7 +117,7 @@ export const pageDialogsStory = (plaza: () => System) =>
 			const page = await openSignIn();
 			await page.context().setOffline(true);
 			await submitWith(page, { email: person.email, password: person.password });
-			await problem(page, /cannot be reached/);
+			await waitForProblem(page, /cannot be reached/);
 			await page.context().setOffline(false);
 			let answers = 0;
 			await page.route(LOGIN, route =>
@@ -127,7 +127,7 @@ export const pageDialogsStory = (plaza: () => System) =>
 			);
 			await page.locator("dialog [type=submit]").click();
 			await eventually(() => assert.equal(answers, 1), "the first attempt to be answered");
-			await problem(page, /cannot be reached/);
+			await waitForProblem(page, /cannot be reached/);
 			assert.deepEqual([await value(page, "email"), await value(page, "password")], [person.email, person.password]);
 			await page.locator("dialog [type=submit]").click();
 			await waitForUser(page, person.name);
@@ -170,7 +170,7 @@ export const pageDialogsStory = (plaza: () => System) =>
 			await keyboard.press("Shift+Tab");
 			await keyboard.press("Enter");
 			await waitForUser(page, person.name);
-			await live(page);
+			await waitUntilLive(page);
 			assert.equal(await focused(page), "account");
 			await eventually(
 				async () => assert.match((await page.textContent("#announcements")) ?? "", new RegExp(`signed in as ${person.name}`)),
@@ -202,7 +202,7 @@ export const pageDialogsStory = (plaza: () => System) =>
 		it("fit a phone, have large enough controls, and have accessible names", async () => {
 			const page = await newPage(PHONE);
 			await page.goto(address());
-			await live(page);
+			await waitUntilLive(page);
 			await page.locator("#account").click();
 			for (const title of ["Sign in", "Register"]) {
 				await page.getByRole("dialog", { name: title, exact: true }).waitFor();

@@ -28,12 +28,12 @@ export async function toastsOf(page: Page): Promise<() => Promise<string[]>> {
 
 export const product = (page: Page, productId: string) => page.locator(`[data-product="${productId}"]`);
 export const order = (page: Page, orderId: string) => page.locator(`[data-order="${orderId}"]`);
-export const left = (page: Page, productId: string, text: string) =>
+export const waitForStockText = (page: Page, productId: string, text: string) =>
 	eventually(
 		async () => assert.equal(await page.locator(`#products [data-product="${productId}"] .left`).textContent(), text),
 		`the page to show ${text}`
 	);
-export const status = (page: Page, orderId: string, text: string) =>
+export const waitForStatus = (page: Page, orderId: string, text: string) =>
 	page.waitForSelector(`[data-order="${orderId}"][data-status="${text}"]`);
 
 /** Fills in the quantity of a product and the shipping address. */

@@ -5,17 +5,17 @@ import type { WebSocketRoute } from "playwright-core";
 import { noBrowser } from "./browser.ts";
 import { eventually, fresh, httpClient } from "./client.ts";
 import {
-	balance,
 	checkAccessibleNames,
 	checkTouchLayout,
 	consoleErrors,
 	count,
 	follow,
-	live,
 	openBrowserFor,
 	PHONE,
 	row,
-	shows
+	waitForBalance,
+	waitForCount,
+	waitUntilLive
 } from "./page.ts";
 import { countOf } from "./selections.story.ts";
 import { ownName, type System } from "./system.ts";
@@ -31,7 +31,7 @@ export const pageStory = (plaza: () => System) =>
 			const tabs = [await open(), await open(undefined, plaza().urls.at(-1))];
 			const earlier = await countOf(plaza(), name);
 			const followed = await Promise.all(tabs.map(tab => follow(tab, `[data-selection="${name}"] .count`)));
-			for (const tab of tabs) await shows(tab, name, earlier);
+			for (const tab of tabs) await waitForCount(tab, name, earlier);
 
 			const ids = Array.from({ length: 180 }, () => fresh("pick"));
 			const sent = [...ids.slice(0, 100), ...ids.slice(0, 20), ...ids.slice(100)];
@@ -40,7 +40,7 @@ export const pageStory = (plaza: () => System) =>
 				assert.deepEqual([...new Set(answers.map(({ status }) => status))], [202]);
 			}
 
-			for (const tab of tabs) await shows(tab, name, earlier + 180);
+			for (const tab of tabs) await waitForCount(tab, name, earlier + 180);
 			assert.equal(await countOf(plaza(), name), earlier + 180);
 			for (const texts of followed) {
 				const seen = (await texts()).map(({ text }) => Number(text));
@@ -59,16 +59,16 @@ export const pageStory = (plaza: () => System) =>
 			const [tab] = tabs;
 			const earlier = await countOf(plaza(), name);
 			await row(tab, name).getByRole("button").click();
-			for (const one of tabs) await shows(one, name, earlier + 1);
+			for (const one of tabs) await waitForCount(one, name, earlier + 1);
 
 			await tab.reload();
-			await live(tab);
+			await waitUntilLive(tab);
 			const focused = () => tab.evaluate("document.activeElement.closest('tr')?.dataset.selection");
 			for (let n = 0; n < plaza().selectionNames.length && (await focused()) !== name; n++) await tab.keyboard.press("Tab");
 			assert.equal(await focused(), name);
 			await tab.keyboard.press("Enter");
 			await tab.keyboard.press("Space");
-			for (const one of tabs) await shows(one, name, earlier + 3);
+			for (const one of tabs) await waitForCount(one, name, earlier + 3);
 			await closeAll();
 		});
 
@@ -77,7 +77,7 @@ export const pageStory = (plaza: () => System) =>
 			const page = await open(fresh("user"));
 			const earlier = await countOf(plaza(), name);
 			await pick(name, fresh("another-user"));
-			await shows(page, name, earlier + 1);
+			await waitForCount(page, name, earlier + 1);
 			await closeAll();
 		});
 
@@ -91,13 +91,13 @@ export const pageStory = (plaza: () => System) =>
 		it("buys, and shows the new balance in every tab of the user", async () => {
 			const user = fresh("buyer");
 			const tabs = [await open(user), await open(user, plaza().urls.at(-1))] as const;
-			for (const tab of tabs) await balance(tab, "0.00");
+			for (const tab of tabs) await waitForBalance(tab, "0.00");
 			await tabs[0].getByLabel("amount").fill("49.99");
 			await tabs[0].keyboard.press("Enter");
-			for (const tab of tabs) await balance(tab, "49.99");
+			for (const tab of tabs) await waitForBalance(tab, "49.99");
 			await tabs[1].getByLabel("amount").fill("0,01");
 			await tabs[1].getByRole("button", { name: "Buy" }).click();
-			for (const tab of tabs) await balance(tab, "50.00");
+			for (const tab of tabs) await waitForBalance(tab, "50.00");
 			const { json } = await httpClient(plaza().url).get(`/api/wallet/${user}`);
 			assert.deepEqual(json, { balances: { total: 50 } });
 			await closeAll();
@@ -109,7 +109,7 @@ export const pageStory = (plaza: () => System) =>
 			const sent: string[] = [];
 			page.on("websocket", socket => socket.on("framesent", ({ payload }) => sent.push(String(payload))));
 			await page.goto(address(user));
-			await live(page);
+			await waitUntilLive(page);
 			const amount = page.getByLabel("amount");
 			for (const text of ["", " ", "abc", "0", "-1", "1.005", "1,000", "1000000.01", "1e3", "٣"]) {
 				await amount.fill(text);
@@ -157,11 +157,11 @@ export const pageStory = (plaza: () => System) =>
 			await leaves.close();
 
 			await plaza().restart();
-			await live(stays);
+			await waitUntilLive(stays);
 			await again.goto(address(user));
-			await live(again);
-			for (const page of [stays, again]) await shows(page, name, earlier + 6);
-			for (const page of [stays, again]) await balance(page, "12.30");
+			await waitUntilLive(again);
+			for (const page of [stays, again]) await waitForCount(page, name, earlier + 6);
+			for (const page of [stays, again]) await waitForBalance(page, "12.30");
 			await stays.waitForSelector("#purchases [data-state=bought]");
 			assert.equal(await stays.textContent("#waiting"), "");
 			assert.equal(await countOf(plaza(), name), earlier + 6);
@@ -186,7 +186,7 @@ export const pageStory = (plaza: () => System) =>
 			// Another pick is counted later, so a repeated count would be visible by then.
 			await eventually(async () => assert.equal(await page.evaluate("localStorage.length"), 0), "both to be acknowledged");
 			await pick(name);
-			await shows(page, name, earlier + 2);
+			await waitForCount(page, name, earlier + 2);
 			await closeAll();
 		});
 
@@ -202,7 +202,7 @@ export const pageStory = (plaza: () => System) =>
 				return answer ? route.fulfill(answer) : route.continue();
 			});
 			await row(page, name).getByRole("button").click();
-			await shows(page, name, earlier + 1);
+			await waitForCount(page, name, earlier + 1);
 			assert.equal(sentMs.length, 2);
 			assert.ok(
 				(sentMs[1] as number) - (sentMs[0] as number) >= 2000,
@@ -214,7 +214,7 @@ export const pageStory = (plaza: () => System) =>
 			await page.getByText("name: is not up for selection").first().waitFor();
 			assert.equal(await page.evaluate("localStorage.length"), 0);
 			await row(page, name).getByRole("button").click();
-			await shows(page, name, earlier + 2);
+			await waitForCount(page, name, earlier + 2);
 			assert.equal(sentMs.length, 4);
 			await closeAll();
 		});
@@ -231,14 +231,14 @@ export const pageStory = (plaza: () => System) =>
 				server.onMessage(message => void ((silent && socket === sockets[0]) || socket.send(message)));
 			});
 			await page.goto(address(user));
-			await live(page);
+			await waitUntilLive(page);
 			const earlier = await countOf(plaza(), name);
 			await pick(name, user);
-			await shows(page, name, earlier + 1);
+			await waitForCount(page, name, earlier + 1);
 			const late = { name, count: earlier, user_id: user };
 			sockets[0]?.send(JSON.stringify({ code: "SelectionSummary", data: late }));
 			sockets[0]?.send(JSON.stringify({ code: "balance", data: { user_id: user, balances: { total: 7 } } }));
-			await balance(page, "7.00");
+			await waitForBalance(page, "7.00");
 			assert.equal(await count(page, name), earlier + 1);
 
 			const states = await follow(page, "#connection");
@@ -251,7 +251,7 @@ export const pageStory = (plaza: () => System) =>
 				);
 			}, "the page to replace the silent connection");
 			assert.equal(sockets.length, 2);
-			await balance(page, "0.00");
+			await waitForBalance(page, "0.00");
 			await closeAll();
 		});
 
@@ -261,10 +261,10 @@ export const pageStory = (plaza: () => System) =>
 			const all = consoleErrors(page);
 			page.on("response", response => response.status() >= 400 && all.push(`${response.status()} ${response.url()}`));
 			await page.goto(address());
-			await live(page);
+			await waitUntilLive(page);
 			const earlier = await countOf(plaza(), name);
 			await row(page, name).getByRole("button").click();
-			await shows(page, name, earlier + 1);
+			await waitForCount(page, name, earlier + 1);
 			assert.deepEqual(all, []);
 			const inline =
 				"const button = document.createElement('button'); button.setAttribute('onclick', 'globalThis.ran = true'); button.click()";
@@ -276,7 +276,7 @@ export const pageStory = (plaza: () => System) =>
 		it("gives every control a name and a sufficient size, the table a caption, and announcements a live region", async () => {
 			const page = await newPage(PHONE);
 			await page.goto(address());
-			await live(page);
+			await waitUntilLive(page);
 			const named = await checkAccessibleNames(page);
 			assert.ok(named.length > 3);
 			const table = named.find(({ role }) => role?.value === "table");

@@ -14,12 +14,12 @@ export function consoleErrors(page: Page): string[] {
 	return all;
 }
 
-export const live = (page: Page) => page.waitForSelector("#connection[data-state=live]");
+export const waitUntilLive = (page: Page) => page.waitForSelector("#connection[data-state=live]");
 export const row = (page: Page, name: string) => page.locator(`[data-selection="${name}"]`);
 export const count = async (page: Page, name: string) => Number(await row(page, name).locator(".count").textContent());
-export const shows = (page: Page, name: string, expected: number) =>
+export const waitForCount = (page: Page, name: string, expected: number) =>
 	eventually(async () => assert.equal(await count(page, name), expected), `the page to show ${name} ${expected}`);
-export const balance = (page: Page, expected: string) =>
+export const waitForBalance = (page: Page, expected: string) =>
 	eventually(async () => assert.equal(await page.textContent("#balance"), expected), `the balance to be ${expected}`);
 
 /** Checks that every visible control and image has an accessible name. Resolves to them. */
@@ -86,7 +86,7 @@ export function openBrowserFor(plaza: () => System) {
 		open: async (user?: string, url?: string) => {
 			const page = await newPage();
 			await page.goto(address(user, url));
-			await live(page);
+			await waitUntilLive(page);
 			return page;
 		},
 		closeAll: () => Promise.all(contexts.splice(0).map(context => context.close()))

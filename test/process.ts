@@ -22,11 +22,11 @@ export interface SystemProcess {
 	/** The exit code and signal; undefined while it runs. */
 	readonly ended: Exit | undefined;
 	/** Waits until the process has ended; kills it and rejects if that takes longer. */
-	exited(withinMs: number): Promise<Exit>;
+	waitForExit(withinMs: number): Promise<Exit>;
 	/** Its output on both streams since the first start; the oldest output may be dropped. */
 	output(): string;
 	/** Waits until its output since the last start matches. Resolves to the match. */
-	printed(pattern: RegExp, withinMs: number): Promise<string>;
+	waitForOutput(pattern: RegExp, withinMs: number): Promise<string>;
 }
 
 /** A helper process that kills all started processes when the test process ends in any way: then its standard input closes. */
@@ -88,7 +88,7 @@ export function startProcess(name: string, env: Record<string, string>): SystemP
 		});
 	};
 
-	const exited = async (withinMs: number) => {
+	const waitForExit = async (withinMs: number) => {
 		try {
 			return await within(exit, withinMs, () => `${name} to end; its last output:\n${output.slice(-3000)}`);
 		} catch (error) {
@@ -108,13 +108,13 @@ export function startProcess(name: string, env: Record<string, string>): SystemP
 			return ended;
 		},
 		start,
-		exited,
+		waitForExit,
 		kill(signal, withinMs = 15_000) {
 			child.kill(signal);
-			return exited(withinMs);
+			return waitForExit(withinMs);
 		},
 		output: () => earlier + output,
-		async printed(pattern, withinMs) {
+		async waitForOutput(pattern, withinMs) {
 			const deadline = Date.now() + withinMs;
 			for (;;) {
 				const match = pattern.exec(output);

@@ -61,7 +61,7 @@ export const purchasesStory = (plaza: () => System) =>
 			async () => {
 				const user = fresh("buyer");
 				const socket = await openSocket(plaza().wsUrl);
-				const answer = await socket.ask({ user_id: user, amount: 49.99 });
+				const answer = await socket.request({ user_id: user, amount: 49.99 });
 				assert.deepEqual(answer, { code: "purchase", data: { id: answer.data.id, user_id: user, amount: 49.99 } });
 				assert.match(answer.data.id, /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
 				const balance = await socket.waitFor(({ code }) => code === "balance", "the balance");
@@ -116,7 +116,7 @@ export const purchasesStory = (plaza: () => System) =>
 			const [user, id] = [fresh("buyer"), fresh("purchase")];
 			const socket = await openSocketAs(plaza().wsUrl, user);
 			const data = { id, user_id: user, amount: 12.34 };
-			assert.deepEqual(await socket.ask(data), { code: "purchase", data });
+			assert.deepEqual(await socket.request(data), { code: "purchase", data });
 			await checkTotal(user, 12.34);
 			for (let n = 0; n < 3; n++) {
 				const from = socket.frames.length;
@@ -228,7 +228,7 @@ export const purchasesStory = (plaza: () => System) =>
 					[422, "VALIDATION_ERROR", ["amount"]],
 					text
 				);
-				const { code, data } = await socket.ask(text);
+				const { code, data } = await socket.request(text);
 				assert.deepEqual([code, data.type, data.field], ["error", "VALIDATION_ERROR", "amount"], text);
 			}
 			assert.equal((await http().post("/api/purchases", `{"user_id":"${user}","amount":NaN}`)).status, 400);

@@ -5,7 +5,7 @@ import { openSocketAs } from "./client.socket.ts";
 import { eventually, fresh, httpClient } from "./client.ts";
 import { type KafkaRecord, kafkaRecords, partitionsOf, psql, redis, withCassandra } from "./outside.ts";
 import { startProcess } from "./process.ts";
-import { countOf, settled } from "./selections.story.ts";
+import { countOf, waitUntilCounted } from "./selections.story.ts";
 import { story } from "./story.ts";
 import { ownName, type System } from "./system.ts";
 
@@ -20,7 +20,7 @@ export const readBackStory = (plaza: () => System) =>
 			(await kafkaRecords(topic, sinceMs)).filter(({ payload }) => of(JSON.parse(payload ?? "{}")));
 
 		/** The record has exactly this key and value, and a header with the id of the request that caused it. */
-		const holds = (record: KafkaRecord | undefined, key: string, value: object, request: string) => {
+		const assertRecord = (record: KafkaRecord | undefined, key: string, value: object, request: string) => {
 			assert.deepEqual([record?.key, record?.payload], [key, JSON.stringify(value)]);
 			assert.ok(Object.values(record?.headers ?? {}).includes(request), `no ${request} in ${JSON.stringify(record?.headers)}`);
 		};
@@ -32,13 +32,13 @@ export const readBackStory = (plaza: () => System) =>
 			await post("/api/selections/async", { user_id, id, name }, request);
 			await socket.waitFor(({ code }) => code === "SelectionSummary", "the count");
 			for (const again of [1, 2, 3]) await post("/api/selections/async", { user_id, id, name }, `${request}-${again}`);
-			await settled(plaza());
+			await waitUntilCounted(plaza());
 
 			const picked = await records("Selections", startMs, value => value.id === id);
-			holds(picked[0], id, { name, id, user_id }, request);
+			assertRecord(picked[0], id, { name, id, user_id }, request);
 			const summaries = await records("SelectionSummary", startMs, value => value.user_id === user_id);
 			assert.equal(summaries.length, 1, "a repeated pick was published");
-			holds(summaries[0], name, { name, count: before + 1, user_id }, request);
+			assertRecord(summaries[0], name, { name, count: before + 1, user_id }, request);
 			socket.close();
 		});
 
@@ -49,11 +49,11 @@ export const readBackStory = (plaza: () => System) =>
 			await socket.waitFor(({ code }) => code === "SynchronizationResults", "the results");
 			const mine = (value: Record<string, unknown>) => value.user_id === user_id;
 			const asked = await records("Synchronizations", startMs, mine);
-			holds(asked[0], user_id, { user_id }, request);
+			assertRecord(asked[0], user_id, { user_id }, request);
 			const [results, ...more] = await records("SynchronizationResults", startMs, mine);
 			assert.deepEqual(more, []);
 			const value = JSON.parse(results?.payload ?? "{}");
-			holds(
+			assertRecord(
 				results,
 				user_id,
 				{ user_id, selections: value.selections.map(({ name, count }: { name: string; count: number }) => ({ name, count })) },
@@ -82,7 +82,7 @@ export const readBackStory = (plaza: () => System) =>
 			for (const [n, amount] of [49.99, 0.1].entries()) {
 				const { created_at } = JSON.parse(bought[n]?.payload ?? "{}");
 				assert.equal(new Date(created_at).toISOString(), created_at);
-				holds(bought[n], user_id, { id: ids[n], user_id, amount, created_at }, n === 0 ? request : `${request}-2`);
+				assertRecord(bought[n], user_id, { id: ids[n], user_id, amount, created_at }, n === 0 ? request : `${request}-2`);
 				const headerValues = Object.values(bought[n]?.headers ?? {});
 				assert.ok(
 					headerValues.includes(String(n + 1)) && headerValues.includes(["4999", "5009"][n] as string),
@@ -118,7 +118,7 @@ export const readBackStory = (plaza: () => System) =>
 export const idleStory = (plaza: () => System) =>
 	describe("when the system is idle", () => {
 		it("Cassandra's count(1), Postgres's summary and GET /selections agree", async () => {
-			await settled(plaza());
+			await waitUntilCounted(plaza());
 			const listed = (await httpClient(plaza().url).get("/selections")).json as { name: string; count: number }[];
 			const stored = await withCassandra(client =>
 				Promise.all(
@@ -148,7 +148,7 @@ export const idleStory = (plaza: () => System) =>
 				TOPIC_PARTITIONS: "5",
 				SERVICES: "sync"
 			});
-			const { code } = await odd.exited(60_000);
+			const { code } = await odd.waitForExit(60_000);
 			assert.ok(code !== 0);
 			const lines = odd
 				.output()

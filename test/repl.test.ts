@@ -32,18 +32,18 @@ describe("the REPL", () => {
 			stream.on("data", data => {
 				printed += stripVTControlCharacters(String(data));
 			});
-		const shown = (what: RegExp, after = 0) =>
+		const waitForOutput = (what: RegExp, after = 0) =>
 			eventually(() => assert.match(printed.slice(after), what), `${what} in what the REPL prints`, 60_000);
 
-		await shown(/Plaza is ready/);
+		await waitForOutput(/Plaza is ready/);
 		repl.stdin.write("call purchase.create --user_id 123 --amount 49.99\n");
-		await shown(/amount: 49\.99/);
+		await waitForOutput(/amount: 49\.99/);
 		repl.stdin.write("call wallet.getBalance --user_id 123\n");
-		await shown(/balances: \{ total: /);
+		await waitForOutput(/balances: \{ total: /);
 		await eventually(() => {
 			const from = printed.length;
 			repl.stdin.write("call wallet.getBalance --user_id 123\n");
-			return shown(/total: 49\.99/, from);
+			return waitForOutput(/total: 49\.99/, from);
 		}, "the balance after the purchase");
 		repl.stdin.write("quit\n");
 		const [code] = await once(repl, "exit");

@@ -17,7 +17,7 @@ export async function countOf(system: System, name: string): Promise<number> {
  * Waits until all earlier picks have been counted: it sends picks of a separate name to (most likely) every partition, and each partition is
  * handled in order. It shows that no further count will arrive, which waiting alone could not show.
  */
-export function settled(system: System): Promise<void> {
+export function waitUntilCounted(system: System): Promise<void> {
 	const settle = async () => {
 		const before = await countOf(system, BARRIER_NAME);
 		const post = (id: string) =>
@@ -51,12 +51,12 @@ export const selectionsStory = (plaza: () => System) =>
 
 		story("answers connect with the user, with any ip in the frame and without one", async () => {
 			const socket = await openSocket(plaza().wsUrl);
-			const asked = await socket.ask({ code: "connect", data: { ip: "127.0.0.1", user: "test-user" } });
+			const asked = await socket.request({ code: "connect", data: { ip: "127.0.0.1", user: "test-user" } });
 			assert.deepEqual(asked, { code: "connected", data: { user: "test-user" } });
 			socket.close();
 
 			const other = await openSocket(plaza().wsUrl);
-			assert.deepEqual(await other.ask({ code: "connect", data: { user: "test-user" } }), {
+			assert.deepEqual(await other.request({ code: "connect", data: { user: "test-user" } }), {
 				code: "connected",
 				data: { user: "test-user" }
 			});
@@ -104,7 +104,7 @@ export const selectionsStory = (plaza: () => System) =>
 					await tab.waitFor(isSummary(name, before + 180), "the count with all 180");
 					assert.ok(neverDecreases(countsOn(tab, name)), `decreased: ${countsOn(tab, name)}`);
 				}
-				await settled(plaza());
+				await waitUntilCounted(plaza());
 				assert.equal(await countOf(plaza(), name), before + 180);
 				first?.close();
 				second?.close();
@@ -118,7 +118,7 @@ export const selectionsStory = (plaza: () => System) =>
 				Array.from({ length: 50 }, (_, n) => pick(name, user, id, plaza().urls[n % plaza().urls.length]))
 			);
 			assert.ok(answers.every(({ status }) => status === 202));
-			await settled(plaza());
+			await waitUntilCounted(plaza());
 			assert.equal(await countOf(plaza(), name), before + 1);
 		});
 
@@ -132,7 +132,7 @@ export const selectionsStory = (plaza: () => System) =>
 
 			assert.equal((await pick(other, user, id)).status, 202);
 			assert.equal((await pick(name, `${user}-2`, id)).status, 202);
-			await settled(plaza());
+			await waitUntilCounted(plaza());
 			assert.deepEqual([await countOf(plaza(), name), await countOf(plaza(), other)], [before[0] + 1, before[1]]);
 			assert.deepEqual(
 				[countsOn(socket, name), countsOn(socket, other), second.of("SelectionSummary")],
@@ -196,7 +196,7 @@ export const selectionsStory = (plaza: () => System) =>
 			const before = await countOf(plaza(), name);
 			const socket = await openSocket(plaza().wsUrls.at(-1) as string);
 			const openedMs = Date.now();
-			const first = await socket.ask({ code: "watch", data: { selections: true } });
+			const first = await socket.request({ code: "watch", data: { selections: true } });
 			assert.equal(first.code, "Selections");
 			assert.deepEqual(
 				(first.data as Counts).map(one => one.name),
@@ -248,7 +248,7 @@ export const selectionsStory = (plaza: () => System) =>
 				await openSocketAs(plaza().wsUrl, fresh("user")),
 				await openSocketAs(plaza().wsUrl, fresh("user"))
 			];
-			const before = (await watching.ask({ code: "watch", data: { selections: true } })).data as Counts;
+			const before = (await watching.request({ code: "watch", data: { selections: true } })).data as Counts;
 			const count = before.find(one => one.name === name)?.count as number;
 			await pick(name, user);
 			await watching.waitFor(
@@ -279,7 +279,7 @@ export const selectionsStory = (plaza: () => System) =>
 			];
 			for (const times of [1, 2]) {
 				for (const id of ids) assert.equal((await pick(name, fresh("user"), id)).status, 202, `${id} (${times})`);
-				await settled(plaza());
+				await waitUntilCounted(plaza());
 				assert.equal(await countOf(plaza(), name), before + ids.length);
 			}
 		});

@@ -26,7 +26,7 @@ describe("the cluster while a server is unavailable", () => {
 		},
 		{ timeout: INFRA_MS }
 	);
-	const { http, pick, sync, buy, balance, refused, healthNames, screensUpdate, underLoad } = faults(() => system);
+	const { http, pick, sync, buy, balance, expectRefusal, expectUnhealthy, screensUpdate, underLoad } = faults(() => system);
 	const list = () => http().get("/selections");
 	const waitForTotal = (user: string, total: number) =>
 		eventually(
@@ -37,9 +37,9 @@ describe("the cluster while a server is unavailable", () => {
 
 	it("waits for all four at start with one log line for each and 503 meanwhile, and continues when they are available", async () => {
 		await eventually(async () => assert.equal((await http().get("/health/live")).status, 200), "the gateway to listen");
-		for (const request of [pick, sync, buy, list]) await refused(() => request());
+		for (const request of [pick, sync, buy, list]) await expectRefusal(() => request());
 		assert.equal((await http().get("/health/ready")).status, 503);
-		await healthNames(/kafka/i);
+		await expectUnhealthy(/kafka/i);
 		// Nodes discover each other over Kafka: before it is available they do not use the other servers.
 		const lineWith = (port: string | undefined) =>
 			system
@@ -57,7 +57,7 @@ describe("the cluster while a server is unavailable", () => {
 		await logsHint(PG_PORT, "DATABASE_URL");
 		await logsHint(REDIS_PORT, "REDIS_URL");
 		for (const one of system.processes) assert.equal(one.ended, undefined);
-		for (const request of [buy, list]) await refused(() => request());
+		for (const request of [buy, list]) await expectRefusal(() => request());
 		await infra("up");
 		await system.ready(RECOVERY_MS);
 		await screensUpdate();
@@ -66,15 +66,15 @@ describe("the cluster while a server is unavailable", () => {
 	it("without Kafka refuses picks, still sells and lists, and catches up later", () =>
 		underLoad(async () => {
 			await infra("kill", "kafka");
-			await healthNames(/kafka/i);
-			await refused(() => pick());
-			await refused(() => sync());
+			await expectUnhealthy(/kafka/i);
+			await expectRefusal(() => pick());
+			await expectRefusal(() => sync());
 			const buyer = fresh("buyer");
 			assert.equal((await buy(buyer, 3)).status, 201);
 			for (const path of ["/selections", `/api/wallet/${fresh()}`, "/index.html"])
 				assert.equal((await http().get(path)).status, 200, path);
 			const socket = await openSocket(system.wsUrl);
-			assert.equal((await socket.ask({ code: "watch", data: { selections: true } })).code, "Selections");
+			assert.equal((await socket.request({ code: "watch", data: { selections: true } })).code, "Selections");
 			socket.send({ user_id: buyer, amount: 2 });
 			await socket.waitFor(({ code }) => code === "purchase", "a purchase without Kafka");
 			socket.close();
@@ -110,7 +110,7 @@ describe("the cluster while a server is unavailable", () => {
 			const buyer = fresh("buyer");
 			await buy(buyer, 1);
 			await infra("kill", "redis");
-			await healthNames(/redis/i);
+			await expectUnhealthy(/redis/i);
 			assert.equal((await buy(buyer, 2)).status, 201);
 			assert.equal((await pick()).status, 202);
 			assert.equal((await list()).status, 200);
@@ -125,9 +125,9 @@ describe("the cluster while a server is unavailable", () => {
 			await buy(buyer, 1.25);
 			await waitForTotal(buyer, 1.25);
 			await infra("down", "postgres");
-			await healthNames(/postgres/i);
-			await refused(() => buy());
-			await refused(list);
+			await expectUnhealthy(/postgres/i);
+			await expectRefusal(() => buy());
+			await expectRefusal(list);
 			assert.equal((await pick()).status, 202);
 			assert.equal((await sync()).status, 202);
 			const answer = await balance(buyer).catch((error: { code: number }) => error.code);
@@ -135,7 +135,7 @@ describe("the cluster while a server is unavailable", () => {
 			await infra("kill", "redis");
 			await assert.rejects(balance(buyer), { code: status.UNAVAILABLE });
 			await assert.rejects(balance(fresh("nobody")), { code: status.UNAVAILABLE });
-			await refused(() => http().get(`/api/wallet/${buyer}`));
+			await expectRefusal(() => http().get(`/api/wallet/${buyer}`));
 			await infra("up", "redis", "postgres");
 			await waitForTotal(buyer, 1.25);
 		}));
@@ -143,7 +143,7 @@ describe("the cluster while a server is unavailable", () => {
 	it("without Cassandra accepts picks, and counts them once it is available", () =>
 		underLoad(async ledger => {
 			await infra("kill", "cassandra");
-			await healthNames(/cassandra/i);
+			await expectUnhealthy(/cassandra/i);
 			assert.equal((await pick()).status, 202);
 			assert.equal((await buy()).status, 201);
 			assert.equal((await list()).status, 200);

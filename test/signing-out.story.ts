@@ -115,7 +115,7 @@ export const signingOutStory = (plaza: () => System) =>
 			const prolonged = await openSocketAs(plaza().wsUrl, account, await short());
 			const io = await openSocketIo(plaza().url, { auth: { token: await short() } });
 			const loss = lost(io);
-			const answer = await prolonged.ask({ code: "connect", data: { user: account, token: await mint(account) } });
+			const answer = await prolonged.request({ code: "connect", data: { user: account, token: await mint(account) } });
 			assert.equal(answer.code, "connected");
 			await Promise.all([byConnect, byHandshake].map(socket => isClosed(socket, "the token has ended")));
 			assert.match(await loss, /^transport/);
@@ -152,7 +152,7 @@ export const signingOutStory = (plaza: () => System) =>
 			swapped.send({ code: "connect", data: { user: ben.user.id, token: ben.token } });
 			await swapped.waitFor(({ code, data }) => code === "connected" && data.user === ben.user.id, "Ben to be connected");
 			const from = swapped.frames.length;
-			const refused = await swapped.ask({ user_id: ann.user.id, amount: 1 });
+			const refused = await swapped.request({ user_id: ann.user.id, amount: 1 });
 			assert.deepEqual([refused.code, refused.data.type], ["error", "FORBIDDEN"]);
 			watcher.send({ user_id: ann.user.id, amount: 2 });
 			await watcher.waitFor(({ code, data }) => code === "balance" && data.balances.total === 3, "Ann's next balance");

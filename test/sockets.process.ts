@@ -38,12 +38,12 @@ type Commands = ReturnType<typeof screens> &
 	ReturnType<typeof readers> &
 	ReturnType<typeof nonReaders> &
 	ReturnType<typeof flooder>;
-interface Asked {
+interface Command {
 	id: number;
 	command: keyof Commands;
 	args: never[];
 }
-interface Answered {
+interface CommandResult {
 	id: number;
 	answer?: unknown;
 	error?: string;
@@ -51,9 +51,9 @@ interface Answered {
 
 function runCommands() {
 	const commands: Commands = { ...screens(), ...readers(), ...nonReaders(), ...flooder() };
-	process.on("message", async ({ id, command, args }: Asked) => {
+	process.on("message", async ({ id, command, args }: Command) => {
 		const done = (commands[command] as (...args: never[]) => Promise<unknown>)(...args);
-		const answer: Answered = await done.then(
+		const answer: CommandResult = await done.then(
 			answer => ({ id, answer }),
 			error => ({ id, error: String(error.stack) })
 		);
@@ -73,8 +73,8 @@ export function startClients(): Clients {
 	const { NODE_TEST_CONTEXT: _, ...env } = process.env;
 	const child: ChildProcess = fork(new URL(import.meta.url), { env, execArgv: [], serialization: "advanced" });
 	const waiting = new Map<number, PromiseWithResolvers<unknown>>();
-	let asked = 0;
-	child.on("message", ({ id, answer, error }: Answered) => {
+	let lastID = 0;
+	child.on("message", ({ id, answer, error }: CommandResult) => {
 		if (error === undefined) waiting.get(id)?.resolve(answer);
 		else waiting.get(id)?.reject(new Error(error));
 		waiting.delete(id);
@@ -84,8 +84,8 @@ export function startClients(): Clients {
 	});
 	const call = (command: string, args: unknown[]) => {
 		const answer = Promise.withResolvers<unknown>();
-		waiting.set(++asked, answer);
-		child.send({ id: asked, command, args });
+		waiting.set(++lastID, answer);
+		child.send({ id: lastID, command, args });
 		return answer.promise;
 	};
 	return new Proxy({ end: () => child.disconnect() } as Clients, {

@@ -45,7 +45,7 @@ after(() => rmSync(dir, { recursive: true, force: true }));
 describe("an unusable variable", { concurrency: 3 }, () => {
 	const refused = async (name: string, env: Record<string, string>) => {
 		const one = startProcess(name, { HTTP_PORT: "0", GRPC_PORT: "0", METRICS_PORT: "0", DATA_DIR: join(dir, "unused"), ...env });
-		const { code } = await one.exited(START_MS);
+		const { code } = await one.waitForExit(START_MS);
 		assert.ok(code !== 0, `ended with ${code}`);
 		const [line = "", ...more] = linesOf(one.output());
 		assert.deepEqual(more, [], "more than one line");
@@ -80,7 +80,7 @@ describe("a start", () => {
 	it("prints one line with the addresses of HTTP and gRPC when it is ready", async () => {
 		const [plaza] = system.processes;
 		const [http, grpc] = [plaza?.env.HTTP_PORT as string, plaza?.env.GRPC_PORT as string];
-		await plaza?.printed(new RegExp(`:${http}\\b.*:${grpc}\\b`), START_MS);
+		await plaza?.waitForOutput(new RegExp(`:${http}\\b.*:${grpc}\\b`), START_MS);
 		const lines = linesOf(plaza?.output() ?? "").filter(line => line.includes(`:${http}`) && line.includes(`:${grpc}`));
 		assert.equal(lines.length, 1, lines.join("\n"));
 	});
@@ -94,7 +94,7 @@ describe("a start", () => {
 			GRPC_PORT: ports[1],
 			METRICS_PORT: ports[2]
 		});
-		const { code } = await second.exited(START_MS);
+		const { code } = await second.waitForExit(START_MS);
 		assert.ok(code !== 0);
 		const lines = linesOf(second.output());
 		assert.equal(lines.length, 1, second.output());
@@ -188,7 +188,7 @@ describe("a taken port", { concurrency: 3 }, () => {
 			const other = createServer().listen(Number(port), "127.0.0.1");
 			await once(other, "listening");
 			const one = startProcess(variable, { ...env, LOG_LEVEL: "warn" });
-			const { code } = await one.exited(START_MS).finally(() => other.close());
+			const { code } = await one.waitForExit(START_MS).finally(() => other.close());
 			assert.equal(code, 1);
 			const lines = linesOf(one.output());
 			assert.equal(lines.length, 1, one.output());

@@ -37,7 +37,7 @@ const STOP_WITHIN_MS = 12_000;
 
 /** Selection names for exclusive use by one test, so that concurrent tests do not count each other's picks. */
 const ownNames = Array.from({ length: 60 }, (_, n) => `own-${n + 1}`);
-/** The name that `settled` picks. */
+/** The name that `waitUntilCounted` picks. */
 export const BARRIER_NAME = "barrier";
 let ownNamesTaken = 0;
 /** A selection name that no other test of this test process uses. */

@@ -14,7 +14,7 @@ async function timeToReady(env: Record<string, string>): Promise<number> {
 	const startMs = performance.now();
 	const node = startProcess("plaza", { NODE_ID: "bench", HTTP_PORT: http, GRPC_PORT: grpc, METRICS_PORT: metrics, ...env });
 	try {
-		await node.printed(READY, READY_WITHIN_MS);
+		await node.waitForOutput(READY, READY_WITHIN_MS);
 		return performance.now() - startMs;
 	} finally {
 		await node.kill("SIGTERM");

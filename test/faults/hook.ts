@@ -20,12 +20,12 @@ export type FaultCommand =
 	/** Kills the process with SIGKILL at the nth matching step, before it starts or directly after its result arrives. */
 	| { act: "kill"; when: When; step: string; nth: number };
 
-let crashPoint: { when: When; step: RegExp; left: number } | undefined;
+let crashPoint: { when: When; step: RegExp; remaining: number } | undefined;
 
-const pass = (when: When, step: () => string) => {
+const reportStep = (when: When, step: () => string) => {
 	if (crashPoint?.when !== when || !crashPoint.step.test(step())) return;
-	crashPoint.left--;
-	if (crashPoint.left === 0) process.kill(process.pid, "SIGKILL");
+	crashPoint.remaining--;
+	if (crashPoint.remaining === 0) process.kill(process.pid, "SIGKILL");
 };
 
 /** The open handles of the process; not part of Node's types. */
@@ -35,7 +35,7 @@ const handles = () => (process as unknown as { _getActiveHandles(): unknown[] })
 const reset = () => Object.assign(new Error("read ECONNRESET"), { code: "ECONNRESET", syscall: "read" });
 
 const execute = (command: FaultCommand) => {
-	if (command.act === "kill") crashPoint = { when: command.when, step: new RegExp(command.step, "s"), left: command.nth };
+	if (command.act === "kill") crashPoint = { when: command.when, step: new RegExp(command.step, "s"), remaining: command.nth };
 	else for (const one of handles()) if (one instanceof Socket && one.remoteAddress) one.destroy(reset());
 };
 
@@ -49,10 +49,10 @@ function watch(owner: object, name: string, stepOf: (args: unknown[]) => string)
 	methods[name] = function (this: object, ...args) {
 		if (!crashPoint) return method.apply(this, args);
 		const step = () => stepOf(args);
-		pass("before", step);
+		reportStep("before", step);
 		const answer = method.apply(this, args);
 		(answer as Promise<unknown> | undefined)?.then?.(
-			() => pass("after", step),
+			() => reportStep("after", step),
 			() => {}
 		);
 		return answer;
@@ -72,11 +72,11 @@ function watchPostgres({ Client }: { Client: { prototype: object } }) {
 		const of = /^commit/i.test(text) ? `COMMIT of ${transactions.get(this)?.join(" ")}` : text;
 		if (/^(commit|rollback)/i.test(text)) transactions.delete(this);
 		const step = () => `postgres ${of}`.replaceAll(/\s+/g, " ");
-		pass("before", step);
+		reportStep("before", step);
 		const answered = args.at(-1) as unknown;
 		if (typeof answered === "function")
 			args[args.length - 1] = ((error: unknown, ...rest: unknown[]) => {
-				if (!error) pass("after", step);
+				if (!error) reportStep("after", step);
 				answered(error, ...rest);
 			}) as never;
 		return query.apply(this, args);

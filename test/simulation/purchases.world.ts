@@ -68,7 +68,7 @@ export function purchases({ scheduler, faults, topics }: WorldContext): World {
 		return node;
 	});
 
-	const ask = callUntilAnswered(nodes, random);
+	const call = callUntilAnswered(nodes, random);
 	const findEndpoint = endpointFinder(nodes, endpoints, random);
 	const screens = Array.from({ length: random.between(1, 3) }, () => {
 		const user = random.pick(USERS);
@@ -94,12 +94,12 @@ export function purchases({ scheduler, faults, topics }: WorldContext): World {
 			const bought = { id: `${name}-${n}`, user_id: random.pick(USERS), amount: random.between(1, 9_999) / 100 };
 			// A frame is only an attempt: its answer is lost if its socket closes.
 			if (random.chance(0.3)) random.pick(screens).send(bought);
-			assert.deepEqual(await ask("purchase.create", bought), bought, "the answer belongs to another purchase");
+			assert.deepEqual(await call("purchase.create", bought), bought, "the answer belongs to another purchase");
 			expected.bought.set(`${bought.user_id} ${bought.id}`, bought);
 			if (random.chance(0.3)) {
 				await delay(random.between(0, 60_000));
-				assert.deepEqual(await ask("purchase.create", bought), bought);
-				await assert.rejects(ask("purchase.create", { ...bought, amount: Math.round(bought.amount * 100 + 1) / 100 }), {
+				assert.deepEqual(await call("purchase.create", bought), bought);
+				await assert.rejects(call("purchase.create", { ...bought, amount: Math.round(bought.amount * 100 + 1) / 100 }), {
 					type: "CONFLICT"
 				});
 			}
@@ -124,7 +124,7 @@ export function purchases({ scheduler, faults, topics }: WorldContext): World {
 			await delay(random.between(0, pauseMs));
 			const user_id = random.pick(USERS);
 			const least = committedTotal(user_id);
-			checkBalance(user_id, await ask("wallet.getBalance", { user_id }), least, tables);
+			checkBalance(user_id, await call("wallet.getBalance", { user_id }), least, tables);
 		}
 	};
 

@@ -58,7 +58,7 @@ export function picks({ scheduler, faults, topics, mutant }: WorldContext): Worl
 		);
 		return node;
 	});
-	const ask = callUntilAnswered(nodes, random);
+	const call = callUntilAnswered(nodes, random);
 	const findEndpoint = endpointFinder(nodes, endpoints, random);
 
 	const screens = Array.from({ length: random.between(1, 3) }, () => {
@@ -80,7 +80,7 @@ export function picks({ scheduler, faults, topics, mutant }: WorldContext): Worl
 			},
 			onConnected: () => {
 				watch();
-				if (random.chance(0.5)) void ask("sync.request", { user_id: user });
+				if (random.chance(0.5)) void call("sync.request", { user_id: user });
 			}
 		});
 		return { ...screen, watches, view: screen };
@@ -91,11 +91,11 @@ export function picks({ scheduler, faults, topics, mutant }: WorldContext): Worl
 			await delay(random.between(0, 1_000));
 			// Ids repeat, sometimes with another name: the first pick of an id counts.
 			const pick = { id: `${n}-${random.between(1, 6)}`, name: random.pick(NAMES), user_id: random.pick(USERS) };
-			await ask("selections.pick", pick);
+			await call("selections.pick", pick);
 			accepted.add(pick.id);
 			if (random.chance(0.2)) {
 				await delay(random.between(0, 60_000));
-				await ask("selections.pick", pick);
+				await call("selections.pick", pick);
 			}
 		}
 	};
