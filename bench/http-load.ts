@@ -24,7 +24,7 @@ const askOn = (socket: Socket, expected: string, request: () => string, endMs: n
 	new Promise<void>((resolve, reject) => {
 		let received = "";
 		let askedAtMs = performance.now();
-		socket.on("error", reject).on("close", () => reject(new Error("the server hung up")));
+		socket.on("error", reject).on("close", () => reject(new Error("the server closed the connection")));
 		socket.on("data", (part: string) => {
 			received += part;
 			const headEnd = received.indexOf(HEAD_END);

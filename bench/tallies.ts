@@ -21,5 +21,5 @@ export const pickAt = (partition: number, offset: number, name: string): Receive
 	message: { id: randomUUID(), name, user_id: `user-${offset % 1_000}` },
 	record: { topic: "Selections", partition, offset, key: null, value: null, headers: {}, timestampMs: 0 },
 	requestID: "",
-	ctx: { call: () => Promise.reject(new Error("counting calls nobody")) }
+	ctx: { call: () => Promise.reject(new Error("counting makes no calls")) }
 });

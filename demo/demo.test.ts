@@ -24,20 +24,20 @@ describe("the demo", () => {
 		runCommand(`demo/${script}.ts`, args, { DATA_DIR: dataDir, ...env });
 	const seed = () => run("seed", [], { DEMO_ADMIN_PASSWORD: PASSWORD });
 
-	it("makes no admin where nobody says its password", async () => {
+	it("creates no admin without a password", async () => {
 		const { code, out, err } = await run("seed");
 		assert.deepEqual([code, out], [1, ""]);
 		assert.match(err, /^No password was given: no account was created\n$/);
 	});
 
-	it("fills an empty system that does not run, once", async () => {
-		assert.deepEqual(await seed(), { code: 0, out: `Made the admin ${EMAIL}, 20 products, 4 buyers, 20 orders\n`, err: "" });
-		assert.deepEqual(await seed(), { code: 0, out: "All of it was there already\n", err: "" });
+	it("fills an empty system that does not run, and adds nothing in a second run", async () => {
+		assert.deepEqual(await seed(), { code: 0, out: `Created the admin ${EMAIL}, 20 products, 4 buyers, 20 orders\n`, err: "" });
+		assert.deepEqual(await seed(), { code: 0, out: "Everything exists already\n", err: "" });
 	});
 
-	it("adds nothing to a system that runs and was filled before, and everything is there to be seen", async () => {
+	it("adds nothing to a running system that was filled before, and all data is visible", async () => {
 		system = await startSystem({ profile: "embedded", dataDir });
-		assert.deepEqual(await seed(), { code: 0, out: "All of it was there already\n", err: "" });
+		assert.deepEqual(await seed(), { code: 0, out: "Everything exists already\n", err: "" });
 		const http = httpClient(system.url);
 		assert.equal((await http.get("/api/products?limit=200")).json.length, 20);
 		const { json } = await http.post("/api/auth/login", { email: EMAIL, password: PASSWORD });
@@ -46,18 +46,18 @@ describe("the demo", () => {
 		assert.deepEqual(statuses, { pending: 4, processing: 4, shipped: 4, delivered: 4, cancelled: 4 });
 	});
 
-	it("plays buyers and an admin for as long as it is told, and says what they did", async () => {
+	it("simulates buyers and an admin for the given time, and prints their actions", async () => {
 		const args = ["--seconds", "5", "--buyers", "3", "--url", system!.url, "--admin", EMAIL];
 		const { code, out, err } = await run("traffic", args, { DEMO_ADMIN_PASSWORD: PASSWORD });
 		assert.deepEqual([code, err], [0, ""]);
 		assert.match(out, /^3 buyers and an admin at .* for 5 s\n/);
 		assert.match(out, /\d {2}registered$/m);
 		const { json } = await httpClient(system!.url).post("/api/auth/login", { email: EMAIL, password: PASSWORD });
-		const equation = await httpClient(system!.url).get("/api/inventory", { authorization: `Bearer ${json.token}` });
-		assert.deepEqual(equation.json.broken, []);
+		const inventory = await httpClient(system!.url).get("/api/inventory", { authorization: `Bearer ${json.token}` });
+		assert.deepEqual(inventory.json.broken, []);
 	});
 
-	it("says in one line what is wrong, and ends with 1", async () => {
+	it("prints an error in one line and exits with 1", async () => {
 		for (const [args, line] of [
 			[["--seconds", "none"], /^Usage: npm run demo:traffic/],
 			[["--admin", EMAIL], /^DEMO_ADMIN_PASSWORD is missing/],

@@ -97,7 +97,8 @@ async function seed(call: Call, email: string) {
 		"admin",
 		() => process.env.DEMO_ADMIN_PASSWORD || promptPassword()
 	);
-	if (admin.role !== "admin") throw new Error(`${email} has an account that is no admin's: give another address with --email`);
+	if (admin.role !== "admin")
+		throw new Error(`${email} has an account without the admin role: give another address with --email`);
 	const products = await ensureProducts(call);
 	for (const name of BUYERS) {
 		const email = `${name.toLowerCase()}@demo.example.org`;
@@ -106,8 +107,8 @@ async function seed(call: Call, email: string) {
 		for (const n of ORDERS.keys()) await ensureOrder(call, buyer, admin, products, n);
 		count("orders", (await call("orders.list", { limit: 200 }, actingAs(buyer))).length - before);
 	}
-	const news = Array.from(made, ([what, many]) => (what === "admin" ? `the admin ${email}` : `${many} ${what}`));
-	console.log(news.length > 0 ? `Made ${news.join(", ")}` : "All of it was there already");
+	const created = Array.from(made, ([what, many]) => (what === "admin" ? `the admin ${email}` : `${many} ${what}`));
+	console.log(created.length > 0 ? `Created ${created.join(", ")}` : "Everything exists already");
 }
 
 function readEmail(): string {

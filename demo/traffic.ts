@@ -47,7 +47,7 @@ try {
 	if (admin !== undefined) {
 		const { status, json } = await adminStage.client.signIn({ email: admin, password: password! });
 		if (status >= 300) exitWithError(`${admin} cannot sign in (${json?.message ?? status})`);
-		if (json.user.role !== "admin") exitWithError(`${admin} is no admin`);
+		if (json.user.role !== "admin") exitWithError(`${admin} does not have the admin role`);
 	}
 	console.log(`${buyers} buyers${admin ? " and an admin" : ""} at ${url} for ${seconds} s`);
 	const playing = Array.from({ length: buyers }, () => playBuyer(stage()));

@@ -20,14 +20,14 @@ export async function startBaseline(file: string, env: Record<string, string> = 
 		throw new Error(`${file} ended with ${signal ?? code}`);
 	});
 	failed.catch(() => {});
-	const heard = async () => ((await Promise.race([once(child, "message"), failed])) as [unknown])[0];
-	const port = (await heard()) as number;
+	const nextMessage = async () => ((await Promise.race([once(child, "message"), failed])) as [unknown])[0];
+	const port = (await nextMessage()) as number;
 	return {
 		pid: child.pid!,
 		port,
 		ask(question) {
 			child.send(question as object);
-			return heard();
+			return nextMessage();
 		},
 		async stop() {
 			child.kill("SIGKILL");

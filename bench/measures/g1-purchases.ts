@@ -1,7 +1,7 @@
 import { startBaseline } from "../baselines/process.ts";
-import { type CrowdOptions, crowd } from "../crowd.ts";
 import type { Measure, Side } from "../measure.ts";
 import { pidsOf, startPlaza, WORKERS } from "../plaza.ts";
+import { type PurchaseClientsOptions, startPurchaseClients } from "../purchase-clients.ts";
 import { makeTopic } from "../topic.ts";
 
 export const SOCKETS = 256;
@@ -9,11 +9,11 @@ export const SOCKETS = 256;
 export const IN_FLIGHT = 4;
 const LAYOUT = { all: `api,socket,${WORKERS}` };
 
-/** Plaza with its crowd of clients. */
-export async function boughtFromPlaza(load: CrowdOptions["load"]) {
+/** Plaza with its purchase clients. */
+export async function boughtFromPlaza(load: PurchaseClientsOptions["load"]) {
 	const plaza = await startPlaza(LAYOUT);
 	const pids = () => pidsOf(plaza);
-	const side = await crowd({ name: "Plaza", wsUrl: plaza.wsUrl, grpc: plaza.grpc, pids, sockets: SOCKETS, load });
+	const side = await startPurchaseClients({ name: "Plaza", wsUrl: plaza.wsUrl, grpc: plaza.grpc, pids, sockets: SOCKETS, load });
 	return {
 		side,
 		async stop() {

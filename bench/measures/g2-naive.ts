@@ -1,17 +1,17 @@
 import { freePorts } from "../../test/process.ts";
 import { startBaseline } from "../baselines/process.ts";
-import { type CrowdOptions, crowd } from "../crowd.ts";
 import type { Measure } from "../measure.ts";
+import { type PurchaseClientsOptions, startPurchaseClients } from "../purchase-clients.ts";
 import { makeTopic } from "../topic.ts";
 import { boughtFromPlaza, IN_FLIGHT, SOCKETS } from "./g1-purchases.ts";
 
-async function boughtNaively(load: CrowdOptions["load"]) {
+async function boughtNaively(load: PurchaseClientsOptions["load"]) {
 	const [port] = await freePorts(1);
 	const topic = "naive_purchase";
 	await makeTopic(topic);
 	const naive = await startBaseline("naive-purchases.ts", { GRPC_PORT: String(port), TOPIC: topic });
 	const wsUrl = `ws://127.0.0.1:${naive.port}`;
-	const side = await crowd({
+	const side = await startPurchaseClients({
 		name: "the naive flow",
 		wsUrl,
 		grpc: `127.0.0.1:${port}`,
@@ -32,7 +32,7 @@ const AGAINST =
 	"the naive flow on the same libraries: one INSERT, one awaited kafkajs send, an eachMessage consumer, INCRBYFLOAT, a grpc-js GET";
 const LAYOUT = "one process with every service; the naive flow in one process too; the clients in another";
 
-async function open(load: CrowdOptions["load"]) {
+async function open(load: PurchaseClientsOptions["load"]) {
 	const [ours, baseline] = [await boughtFromPlaza(load), await boughtNaively(load)];
 	return {
 		ours: ours.side,

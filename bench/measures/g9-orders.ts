@@ -123,7 +123,7 @@ async function ordering(shop: Shop, ms: number): Promise<Round> {
 	await shop.open(item, PLENTY);
 	const startMs = performance.now();
 	const round = await closedLoop(CALLERS, ms, async () => {
-		if (!(await shop.order(randomUUID(), item))) throw new Error("refused, with plenty in stock");
+		if (!(await shop.order(randomUUID(), item))) throw new Error("an order was refused although the stock sufficed");
 	});
 	await shop.settled?.();
 	return { ...round, elapsedMs: performance.now() - startMs, metrics: { oversold: await oversold(shop) } };

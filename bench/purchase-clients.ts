@@ -4,13 +4,13 @@ import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { join } from "node:path";
 import { grpcClient } from "../test/client.grpc.ts";
-import type { LoadRequest, LoadResult } from "./crowd.process.ts";
 import type { Round, Side } from "./measure.ts";
+import type { LoadRequest, LoadResult } from "./purchase-clients.process.ts";
 
 const AMOUNT_CENTS = 125;
-const RIGHT_WITHIN_MS = 60_000;
+const BALANCES_WITHIN_MS = 60_000;
 
-export interface CrowdOptions {
+export interface PurchaseClientsOptions {
 	name: string;
 	wsUrl: string;
 	grpc: string;
@@ -19,10 +19,17 @@ export interface CrowdOptions {
 	load: Omit<LoadRequest, "ms">;
 }
 
-export type Crowd = Side & { close(): void };
+export type PurchaseClients = Side & { close(): void };
 
 /** One socket a user. A round ends once gRPC returns exactly what each user has spent; a higher balance, or a lower one for a minute, fails the measure. */
-export async function crowd({ name, wsUrl, grpc: address, pids, sockets, load }: CrowdOptions): Promise<Crowd> {
+export async function startPurchaseClients({
+	name,
+	wsUrl,
+	grpc: address,
+	pids,
+	sockets,
+	load
+}: PurchaseClientsOptions): Promise<PurchaseClients> {
 	const run = randomUUID().slice(0, 8);
 	const users = Array.from({ length: sockets }, (_, n) => `${run}-${n}`);
 	const spentCents = users.map(() => 0);
@@ -32,27 +39,27 @@ export async function crowd({ name, wsUrl, grpc: address, pids, sockets, load }:
 		return Math.round(balances.total * 100);
 	};
 
-	const process: ChildProcess = fork(join(import.meta.dirname, "crowd.process.ts"), [
+	const process: ChildProcess = fork(join(import.meta.dirname, "purchase-clients.process.ts"), [
 		wsUrl,
 		JSON.stringify(users),
 		String(AMOUNT_CENTS / 100)
 	]);
 	const failed = once(process, "exit").then(([code, signal]) => {
-		throw new Error(`${name}: the crowd ended with ${signal ?? code}`);
+		throw new Error(`${name}: the purchase clients ended with ${signal ?? code}`);
 	});
 	failed.catch(() => {});
 	const nextMessage = async () => ((await Promise.race([once(process, "message"), failed])) as [unknown])[0];
 	await nextMessage();
 
-	async function rightBalances() {
-		const deadlineMs = performance.now() + RIGHT_WITHIN_MS;
+	async function waitForBalances() {
+		const deadlineMs = performance.now() + BALANCES_WITHIN_MS;
 		for (const [index, user] of users.entries()) {
-			const wanted = spentCents[index]!;
+			const expected = spentCents[index]!;
 			for (;;) {
-				const shown = await balanceCents(user);
-				if (shown === wanted) break;
-				if (shown > wanted || performance.now() > deadlineMs)
-					throw new Error(`${name}: gRPC shows ${user} ${shown} cents, not ${wanted}`);
+				const returned = await balanceCents(user);
+				if (returned === expected) break;
+				if (returned > expected || performance.now() > deadlineMs)
+					throw new Error(`${name}: gRPC returned ${returned} cents for ${user}, expected ${expected}`);
 			}
 		}
 	}
@@ -64,7 +71,7 @@ export async function crowd({ name, wsUrl, grpc: address, pids, sockets, load }:
 			process.send({ ms, ...load } satisfies LoadRequest);
 			const { perUser, latenciesMs } = (await nextMessage()) as LoadResult;
 			for (const [index, bought] of perUser.entries()) spentCents[index]! += bought * AMOUNT_CENTS;
-			await rightBalances();
+			await waitForBalances();
 			return { operations: latenciesMs.length, latenciesMs };
 		},
 		close() {

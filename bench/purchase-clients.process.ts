@@ -1,4 +1,4 @@
-// The sockets of the crowd in their own process, with as little work per frame as possible. Controlled by crowd.ts.
+// The sockets of the purchase clients, in their own process with as little work per frame as possible. Controlled by purchase-clients.ts.
 import { once } from "node:events";
 import { WebSocket } from "ws";
 
