@@ -14,7 +14,7 @@ import { type Dependency, waitUntilReachable } from "./dependency.ts";
 import { openRedis } from "./redis.ts";
 import { PASSWORD, type SecuredServers, securedServers } from "./tls-servers.fixture.ts";
 import { kafkaLog } from "./topics/kafka/kafka-log.ts";
-import { topicOn } from "./topics/topic-log.suite.ts";
+import { topicOn } from "./topics/topic-log.fixture.ts";
 import { KafkaTransporter } from "./transporter.ts";
 
 /** A busy machine may take so long to start a system. */

@@ -4,6 +4,7 @@ import { Errors, type Service, ServiceBroker } from "moleculer";
 import { z } from "zod";
 import { unavailable } from "../errors.ts";
 import { updateMetrics } from "../metrics.ts";
+import type { TopicsOptions } from "./options.ts";
 import { partitionOf } from "./partition.ts";
 import { type One, subscription, type Whole } from "./subscription.ts";
 import type { Outgoing, TopicLog, TopicRecord } from "./topic-log.ts";
@@ -24,8 +25,12 @@ const record = (offset: number, value: unknown, more: Partial<TopicRecord> = {})
 	...more
 });
 
-/** A subscription with a log that keeps what is put on it. */
-function subscribe(handler: One | Whole, append: (records: Outgoing[]) => Promise<void> = async () => {}) {
+/** A subscription, on a log that collects what is appended. */
+function subscribe(
+	handler: One | Whole,
+	append: (records: Outgoing[]) => Promise<void> = async () => {},
+	options: Partial<TopicsOptions> = {}
+) {
 	const broker = new ServiceBroker({ logger: false, metrics: true });
 	const sent: Outgoing[] = [];
 	const log = {
@@ -40,30 +45,30 @@ function subscribe(handler: One | Whole, append: (records: Outgoing[]) => Promis
 		name: "tester",
 		schema: { topics: { T: handler } }
 	} as unknown as Service;
-	const { handle, problem } = subscription(service, log, { contracts, partitions: PARTITIONS });
-	const FIGURES = ["consumed", "applied", "duplicate", "dead", "parked"] as const;
-	const figures = async () => {
+	const { handle, problem } = subscription(service, log, { contracts, partitions: PARTITIONS, ...options });
+	const METRICS = ["consumed", "applied", "duplicate", "dead", "parked"] as const;
+	const metrics = async () => {
 		await updateMetrics(broker);
 		const value = (name: string) => (broker.metrics.getMetric(`topics.${name}`)!.snapshot()[0] as { value: number }).value;
-		return Object.fromEntries(FIGURES.map(name => [name, value(name)])) as Record<(typeof FIGURES)[number], number>;
+		return Object.fromEntries(METRICS.map(name => [name, value(name)])) as Record<(typeof METRICS)[number], number>;
 	};
 	const run = (records: TopicRecord[], isCurrent = () => true, first = true) =>
 		handle({ topic: "T", partition: 0, records, endOffset: records.at(-1)!.offset + 1, first, isCurrent });
-	return { run, sent, figures, problem };
+	return { run, sent, metrics, problem };
 }
 
 describe("a subscription", () => {
-	it("hands over what the contract lets through and answers where to go on", async () => {
+	it("passes on valid messages and returns the next offset", async () => {
 		const seen: unknown[] = [];
-		const { run, figures } = subscribe(async ({ message, requestID }) => void seen.push([message, requestID]));
+		const { run, metrics } = subscribe(async ({ message, requestID }) => void seen.push([message, requestID]));
 		assert.equal(await run([record(7, { id: idA, n: 1, more: true }, { headers: { "request-id": "r1" } })]), 8);
 		assert.deepEqual(seen, [[{ id: idA, n: 1 }, "r1"]]);
-		assert.deepEqual(await figures(), { consumed: 1, applied: 1, duplicate: 0, dead: 0, parked: 0 });
+		assert.deepEqual(await metrics(), { consumed: 1, applied: 1, duplicate: 0, dead: 0, parked: 0 });
 	});
 
-	it("lays aside what cannot be read, to the byte and with where from and why, and the rest flows on", async () => {
+	it("publishes unreadable records as dead letters, unchanged, with their place and the reason, and handles the rest", async () => {
 		const seen: string[] = [];
-		const { run, sent, figures } = subscribe(async ({ message }) => void seen.push((message as { id: string }).id));
+		const { run, sent, metrics } = subscribe(async ({ message }) => void seen.push((message as { id: string }).id));
 		const records = [record(0, "{"), record(1, { id: 5 }), record(2, null), record(3, { id: idA }, { headers: { mine: "ü" } })];
 		assert.equal(await run(records), 4);
 		assert.deepEqual(seen, [idA]);
@@ -82,10 +87,10 @@ describe("a subscription", () => {
 			]
 		);
 		assert.match(sent[1]!.headers!["dead-reason"]!, /id/);
-		assert.deepEqual(await figures(), { consumed: 4, applied: 1, duplicate: 0, dead: 3, parked: 0 });
+		assert.deepEqual(await metrics(), { consumed: 4, applied: 1, duplicate: 0, dead: 3, parked: 0 });
 	});
 
-	it("does not move past a dead letter that could not be laid aside", async () => {
+	it("does not commit past a dead letter that could not be published", async () => {
 		const { run, problem } = subscribe(
 			async () => {},
 			() => Promise.reject(unavailable("Kafka"))
@@ -94,7 +99,7 @@ describe("a subscription", () => {
 		assert.match(problem()!, /the log is unavailable/);
 	});
 
-	it("lays aside what is left of a record that is too large even for its dead letters, and the rest flows on", async () => {
+	it("publishes a dead letter without its value when it is too large even for its topic, and handles the rest", async () => {
 		const seen: unknown[] = [];
 		const { run, sent } = subscribe(
 			async ({ record: { offset } }) => void seen.push(offset),
@@ -114,87 +119,87 @@ describe("a subscription", () => {
 		);
 	});
 
-	it("sends a record on that lies off its key's partition, and remembers where it first lay", async () => {
-		const { run, sent, figures } = subscribe(async () => assert.fail("handled off its partition"));
-		const strange = Array.from({ length: 100 }, (_, n) => `x-${n}`).find(id => partitionOf(id, PARTITIONS) !== 0)!;
-		assert.equal(await run([record(9, { id: strange }, { key: null })]), 10);
+	it("publishes a misrouted record to the partition of its key, with its first place in headers", async () => {
+		const { run, sent, metrics } = subscribe(async () => assert.fail("a misrouted record was handled"));
+		const misrouted = Array.from({ length: 100 }, (_, n) => `x-${n}`).find(id => partitionOf(id, PARTITIONS) !== 0)!;
+		assert.equal(await run([record(9, { id: misrouted }, { key: null })]), 10);
 		assert.deepEqual(
 			sent.map(({ topic, key, headers }) => [topic, key, headers]),
-			[["T", strange, { "origin-topic": "T", "origin-partition": "0", "origin-offset": "9" }]]
+			[["T", misrouted, { "origin-topic": "T", "origin-partition": "0", "origin-offset": "9" }]]
 		);
-		assert.deepEqual(await figures(), { consumed: 0, applied: 0, duplicate: 0, dead: 0, parked: 0 });
+		assert.deepEqual(await metrics(), { consumed: 0, applied: 0, duplicate: 0, dead: 0, parked: 0 });
 	});
 
-	it("waits at the message whose store is unavailable, names it, and goes on once it is back", async () => {
-		let isAway = true;
+	it("waits at the message whose store is unavailable, names the store, and continues once it is back", async () => {
+		let isUnavailable = true;
 		const seen: unknown[] = [];
-		const { run, problem, figures } = subscribe(async ({ record: { offset } }) => {
-			if (offset === 1 && isAway) throw unavailable("Postgres");
+		const { run, problem, metrics } = subscribe(async ({ record: { offset } }) => {
+			if (offset === 1 && isUnavailable) throw unavailable("Postgres");
 			seen.push(offset);
 		});
 		const records = [record(0, { id: idA }), record(1, { id: idA }), record(2, { id: idA })];
 		assert.equal(await run(records), 1);
 		assert.equal(await run(records.slice(1), undefined, false), 1);
 		assert.match(problem()!, /Postgres is unavailable/);
-		assert.deepEqual(await figures(), { consumed: 3, applied: 1, duplicate: 0, dead: 0, parked: 2 });
-		isAway = false;
+		assert.deepEqual(await metrics(), { consumed: 3, applied: 1, duplicate: 0, dead: 0, parked: 2 });
+		isUnavailable = false;
 		assert.equal(await run(records.slice(1), undefined, false), 3);
 		assert.equal(problem(), undefined);
 		assert.deepEqual(seen, [0, 1, 2]);
-		assert.deepEqual(await figures(), { consumed: 3, applied: 3, duplicate: 0, dead: 0, parked: 0 });
+		assert.deepEqual(await metrics(), { consumed: 3, applied: 3, duplicate: 0, dead: 0, parked: 0 });
 	});
 
-	it("says nothing of what a partition waits for that has gone to another owner, and counts that as read in vain", async () => {
-		const { run, problem, figures } = subscribe(() => Promise.reject(unavailable("Postgres")));
+	it("reports no problem of a partition that was reassigned, and counts its waiting messages as duplicates", async () => {
+		const { run, problem, metrics } = subscribe(() => Promise.reject(unavailable("Postgres")));
 		let isOurs = true;
 		await run([record(0, { id: idA }), record(1, { id: idA })], () => isOurs);
 		assert.match(problem()!, /Postgres is unavailable/);
 		isOurs = false;
 		assert.equal(problem(), undefined);
-		assert.deepEqual(await figures(), { consumed: 2, applied: 0, duplicate: 2, dead: 0, parked: 0 });
+		assert.deepEqual(await metrics(), { consumed: 2, applied: 0, duplicate: 2, dead: 0, parked: 0 });
 	});
 
-	it("counts what it handled behind a key that waits when it was handled, and when it comes again as read again", async () => {
-		let isAway = true;
+	it("counts a message behind a waiting key as applied when it is handled, and as duplicate when it is delivered again", async () => {
+		let isUnavailable = true;
 		const seen = new Set<number>();
-		const { run, figures } = subscribe(async ({ message, record: { offset } }) => {
-			if ((message as { id: string }).id === idA && isAway) throw unavailable("Postgres");
+		const { run, metrics } = subscribe(async ({ message, record: { offset } }) => {
+			if ((message as { id: string }).id === idA && isUnavailable) throw unavailable("Postgres");
 			const duplicates = seen.has(offset) ? 1 : 0;
 			seen.add(offset);
 			return { duplicates };
 		});
-		// The other key's turn comes before the first one's failure is known.
+		// The message of the other key starts before the failure of the first is known.
 		const records = [record(0, { id: idB }), record(1, { id: idA }), record(2, { id: idB })];
 		await run(records);
-		isAway = false;
+		isUnavailable = false;
 		assert.equal(await run(records.slice(1), undefined, false), 3);
-		const { consumed, applied, duplicate, parked } = await figures();
+		const { consumed, applied, duplicate, parked } = await metrics();
 		assert.deepEqual([applied, parked], [3, 0]);
 		assert.equal(consumed, applied + duplicate);
 	});
 
-	it("counts a message once whose dead letter could not be laid aside at first", async () => {
-		let isAway = true;
-		const { run, figures } = subscribe(
+	it("counts a message once when publishing its dead letter failed at first", async () => {
+		let isUnavailable = true;
+		const { run, metrics } = subscribe(
 			async () => {},
-			() => (isAway ? Promise.reject(unavailable("Kafka")) : Promise.resolve())
+			() => (isUnavailable ? Promise.reject(unavailable("Kafka")) : Promise.resolve())
 		);
 		await assert.rejects(run([record(0, "{")]));
-		assert.deepEqual(await figures(), { consumed: 1, applied: 0, duplicate: 0, dead: 0, parked: 1 });
-		isAway = false;
+		assert.deepEqual(await metrics(), { consumed: 1, applied: 0, duplicate: 0, dead: 0, parked: 1 });
+		isUnavailable = false;
 		await run([record(0, "{")], undefined, false);
-		assert.deepEqual(await figures(), { consumed: 1, applied: 0, duplicate: 0, dead: 1, parked: 0 });
+		assert.deepEqual(await metrics(), { consumed: 1, applied: 0, duplicate: 0, dead: 1, parked: 0 });
 	});
 
-	it("passes over what was put back for another group, even where it could not read it", async () => {
-		const { run, sent, figures } = subscribe(async () => assert.fail("handled for another"));
+	it("skips messages replayed for another group, also unreadable ones", async () => {
+		const { run, sent, metrics } = subscribe(async () => assert.fail("a message of another group was handled"));
 		const headers = { "replay-group": "another" };
 		assert.equal(await run([record(0, { id: idA }, { headers }), record(1, "{", { headers })]), 2);
 		assert.deepEqual(sent, []);
-		assert.deepEqual(await figures(), { consumed: 2, applied: 0, duplicate: 2, dead: 0, parked: 0 });
+		assert.deepEqual(await metrics(), { consumed: 2, applied: 0, duplicate: 2, dead: 0, parked: 0 });
 	});
 
-	it("keeps one key in order while another one's message is slow", async () => {
+	it("keeps each key in order while a message of another key is slow", async () => {
 		const seen: string[] = [];
 		const slow = Promise.withResolvers<void>();
 		const { run } = subscribe(async ({ message, record: { offset } }) => {
@@ -208,18 +213,18 @@ describe("a subscription", () => {
 		assert.deepEqual(seen, ["B2", "A0", "A1"]);
 	});
 
-	it("gives up a message that fails five times and handles the next of its key", async () => {
-		let tries = 0;
+	it("publishes a message that fails five times as a dead letter, and handles the next of its key", async () => {
+		let attempts = 0;
 		const seen: number[] = [];
 		const { run, sent } = subscribe(async ({ record: { offset } }) => {
 			if (offset === 0) {
-				tries++;
+				attempts++;
 				throw new TypeError("cannot read properties of undefined");
 			}
 			seen.push(offset);
 		});
 		assert.equal(await run([record(0, { id: idA }), record(1, { id: idA })]), 2);
-		assert.equal(tries, 5);
+		assert.equal(attempts, 5);
 		assert.deepEqual(seen, [1]);
 		assert.deepEqual(
 			[sent.length, sent[0]!.topic, sent[0]!.headers!["dead-reason"]],
@@ -227,19 +232,19 @@ describe("a subscription", () => {
 		);
 	});
 
-	it("believes a refusal at once", async () => {
-		let tries = 0;
+	it("does not retry a client error", async () => {
+		let attempts = 0;
 		const { run, sent } = subscribe(async () => {
-			tries++;
+			attempts++;
 			throw new Errors.MoleculerClientError("other amount", 409, "CONFLICT");
 		});
 		assert.equal(await run([record(0, { id: idA })]), 1);
-		assert.deepEqual([tries, sent[0]!.headers!["dead-type"]], [1, "CONFLICT"]);
+		assert.deepEqual([attempts, sent[0]!.headers!["dead-type"]], [1, "CONFLICT"]);
 	});
 
-	it("finds the one message that poisons a batch, and the others are handled in order", async () => {
+	it("finds the one message that makes a batch fail, and handles the others in order", async () => {
 		const seen: number[] = [];
-		const { run, sent, figures } = subscribe({
+		const { run, sent, metrics } = subscribe({
 			batch: async ({ received }) => {
 				if (received.some(({ record: { offset } }) => offset === 5))
 					throw new Errors.MoleculerClientError("bad", 422, "VALIDATION_ERROR");
@@ -252,32 +257,70 @@ describe("a subscription", () => {
 		assert.deepEqual(seen, [0, 1, 2, 3, 4, 6, 7]);
 		assert.equal(sent[0]!.headers!["dead-offset"], "5");
 		// Three parts of the batch were handled in the end: 0 to 3, 4, and 6 with 7.
-		assert.deepEqual(await figures(), { consumed: 8, applied: 4, duplicate: 3, dead: 1, parked: 0 });
+		assert.deepEqual(await metrics(), { consumed: 8, applied: 4, duplicate: 3, dead: 1, parked: 0 });
 	});
 
-	it("tells a handler that the partition is new to it with the first batch it is handed, whatever was laid aside before", async () => {
+	it("marks the first batch that a handler gets of a newly assigned partition, also after records that it did not get", async () => {
 		const firsts: boolean[] = [];
-		let isAway = true;
+		let isUnavailable = true;
 		const { run } = subscribe({
 			batch: async ({ first }) => {
 				firsts.push(first);
-				if (isAway) throw unavailable("Cassandra");
+				if (isUnavailable) throw unavailable("Cassandra");
 			}
 		});
 		const next = (records: TopicRecord[], first = false) => run(records, undefined, first);
 		await next([record(0, "{")], true);
 		await next([record(1, { id: idA })]);
-		isAway = false;
+		isUnavailable = false;
 		await next([record(1, { id: idA })]);
 		await next([record(2, { id: idA })]);
 		assert.deepEqual(firsts, [true, true, false]);
 	});
 
-	it("leaves a batch alone once the partition is somebody else's", async () => {
+	it("neither retries nor publishes anything once the partition is reassigned", async () => {
 		const { run, sent } = subscribe(async () => {
 			throw new Error("late");
 		});
 		assert.equal(await run([record(3, { id: idA })], () => false), 3);
 		assert.deepEqual(sent, []);
+	});
+
+	it("tries a handler as often as the option `attempts` says", async () => {
+		let attempts = 0;
+		const fail = async () => {
+			attempts++;
+			throw new Error("broken");
+		};
+		const { run, sent } = subscribe(fail, undefined, { attempts: 2, group: "post" });
+		assert.equal(await run([record(0, { id: idA })]), 1);
+		assert.deepEqual([attempts, sent[0]!.headers!["dead-group"]], [2, "post"]);
+	});
+
+	it("waits, and publishes no dead letter, when the error of the handler hides that a server is unavailable", async () => {
+		const cause = Object.assign(new Error("connect ECONNREFUSED"), { code: "ECONNREFUSED" });
+		const { run, sent, problem } = subscribe(() => Promise.reject(new TypeError("fetch failed", { cause })));
+		assert.equal(await run([record(4, { id: idA })]), 4);
+		assert.deepEqual([sent, problem()], [[], "waiting: fetch failed"]);
+	});
+
+	it("waits for errors that the option `isUnavailable` recognizes", async () => {
+		const quota = () => Promise.reject(new Error("quota exceeded"));
+		const { run, sent } = subscribe(quota, undefined, { isUnavailable: ({ message }) => message === "quota exceeded" });
+		assert.equal(await run([record(4, { id: idA })]), 4);
+		assert.deepEqual(sent, []);
+	});
+
+	it("handles as many keys at once as the option `concurrency` says", async () => {
+		let [running, most] = [0, 0];
+		const handler = async () => {
+			most = Math.max(most, ++running);
+			await new Promise(setImmediate);
+			running--;
+		};
+		const { run } = subscribe(handler, undefined, { concurrency: 3 });
+		const records = idsOfPartition0.slice(0, 10).map((id, offset) => record(offset, { id }, { key: Buffer.from(id) }));
+		assert.equal(await run(records), 10);
+		assert.equal(most, 3);
 	});
 });

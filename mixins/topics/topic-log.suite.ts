@@ -1,11 +1,12 @@
-// What topic-log.ts promises, asked of a driver. Each driver's own test opens it and adds what only it can lose.
+// The promises of topic-log.ts, tested on a driver. Each driver's own test runs it and adds what only that driver can break.
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { fresh } from "../../test/client.ts";
 import { metricsSuite } from "./metrics.suite.ts";
 import { partitionOf } from "./partition.ts";
+import { everyRecord, numbered, specOf, texts, topicOn } from "./topic-log.fixture.ts";
 import { groupSuite } from "./topic-log.groups.suite.ts";
-import type { Outgoing, TopicLog, TopicSpec } from "./topic-log.ts";
+import type { TopicLog } from "./topic-log.ts";
 
 export interface Opened {
 	log: TopicLog;
@@ -14,32 +15,7 @@ export interface Opened {
 	close(): Promise<void>;
 }
 
-const HOUR_MS = 3_600_000;
 const MIB = 1024 * 1024;
-
-export const specOf = (partitions = 3, name = fresh("topic")): TopicSpec => ({
-	name,
-	partitions,
-	retentionMs: HOUR_MS,
-	maxBytes: MIB
-});
-
-/** A new topic's name. */
-export async function topicOn(log: TopicLog, partitions?: number): Promise<string> {
-	const spec = specOf(partitions);
-	await log.create([spec]);
-	return spec.name;
-}
-
-export async function everyRecord(log: TopicLog, topic: string) {
-	const ends = await log.ends(topic);
-	return (await Promise.all(ends.map((end, partition) => log.read(topic, partition, 0, end)))).flat();
-}
-
-export const numbered = (topic: string, key: string, count: number, from = 0): Outgoing[] =>
-	Array.from({ length: count }, (_, n) => ({ topic, key, value: String(from + n) }));
-
-export const texts = (records: { value: Buffer | null }[]) => records.map(({ value }) => String(value));
 const range = (count: number) => Array.from({ length: count }, (_, n) => String(n));
 
 export function topicLogSuite(name: string, open: () => Promise<Opened>) {
@@ -52,9 +28,9 @@ export function topicLogSuite(name: string, open: () => Promise<Opened>) {
 		});
 		after(() => opened?.close());
 
-		it("answers that it can be reached", () => log.check());
+		it("checks that it can be reached", () => log.check());
 
-		it("keeps the order of a key within a call, when a hundred append at once", async () => {
+		it("keeps the order of a key within a call, when a hundred callers append at once", async () => {
 			const topic = await topicOn(log);
 			const keys = range(100);
 			await Promise.all(keys.map(key => log.append(numbered(topic, key, 20))));
@@ -63,8 +39,8 @@ export function topicLogSuite(name: string, open: () => Promise<Opened>) {
 			for (const key of keys) assert.deepEqual(texts(records.filter(record => String(record.key) === key)), range(20));
 		});
 
-		it("keeps what it acknowledged when it is closed and opened again", async context => {
-			if (!opened.reopen) return context.skip("this driver cannot be opened again");
+		it("keeps what it acknowledged when it is closed and reopened", async context => {
+			if (!opened.reopen) return context.skip("this driver cannot be reopened");
 			const topic = await topicOn(log);
 			await log.append(numbered(topic, "key", 10));
 			log = await opened.reopen();
@@ -73,7 +49,7 @@ export function topicLogSuite(name: string, open: () => Promise<Opened>) {
 			assert.deepEqual(texts(await everyRecord(log, topic)), range(11));
 		});
 
-		it("hands back keys, values and headers to the byte", async () => {
+		it("returns keys, values and headers unchanged to the byte", async () => {
 			const topic = await topicOn(log, 1);
 			const bytes = Buffer.from(range(256).map(Number));
 			const headers = { "x-request-id": "ключ 🔑 \u0000", empty: "", __proto: "no prototype" };
@@ -83,21 +59,21 @@ export function topicLogSuite(name: string, open: () => Promise<Opened>) {
 				{ topic, key: null, value: "" },
 				{ topic, key: "Schlüssel", value: '{"a":"ü"}' }
 			]);
-			const [binary, nothing, text] = await log.read(topic, 0, 0, 10);
+			const [binary, empty, text] = await log.read(topic, 0, 0, 10);
 			assert.deepEqual([binary!.key, binary!.value, { ...binary!.headers }], [bytes, bytes, headers]);
-			assert.deepEqual([nothing!.key, nothing!.value?.length, { ...nothing!.headers }], [null, 0, {}]);
+			assert.deepEqual([empty!.key, empty!.value?.length, { ...empty!.headers }], [null, 0, {}]);
 			assert.deepEqual([String(text!.key), String(text!.value)], ["Schlüssel", '{"a":"ü"}']);
 			assert.deepEqual([binary!.topic, binary!.partition, binary!.offset, text!.offset], [topic, 0, 0, 2]);
-			assert.ok(Math.abs(binary!.timestampMs - sentAtMs) < HOUR_MS);
+			assert.ok(Math.abs(binary!.timestampMs - sentAtMs) < 3_600_000);
 		});
 
-		it("puts a key where partitionOf says, and a record where it is told to", async () => {
+		it("puts a key on the partition that owns it, and a record on the partition that it names", async () => {
 			const topic = await topicOn(log, 5);
 			const keys = [...range(50), "ключ", Buffer.from([0, 255, 128])];
 			await log.append(keys.map(key => ({ topic, key, value: "by key" })));
-			await log.append([{ topic, key: "a", value: "told", partition: 3 }]);
+			await log.append([{ topic, key: "a", value: "by partition", partition: 3 }]);
 			for (const { key, value, partition } of await everyRecord(log, topic))
-				assert.equal(partition, String(value) === "told" ? 3 : partitionOf(key!, 5));
+				assert.equal(partition, String(value) === "by partition" ? 3 : partitionOf(key!, 5));
 		});
 
 		it("takes thousands of records in one call, and large ones beside them", async () => {
@@ -115,7 +91,7 @@ export function topicLogSuite(name: string, open: () => Promise<Opened>) {
 			);
 		});
 
-		it("refuses a record for a topic that is not there, and no other's for it", async () => {
+		it("rejects a record of a topic that does not exist, and no record of another caller", async () => {
 			const topic = await topicOn(log);
 			const refused = assert.rejects(log.append([{ topic: fresh("missing"), key: "a", value: "1" }]), {
 				type: "UNAVAILABLE",
@@ -126,7 +102,7 @@ export function topicLogSuite(name: string, open: () => Promise<Opened>) {
 			assert.equal((await everyRecord(log, topic)).length, 1);
 		});
 
-		it("reads from an offset on, no more than asked for, and nothing beyond the end", async () => {
+		it("reads from an offset, at most the requested number, and nothing beyond the end", async () => {
 			const topic = await topicOn(log, 2);
 			await log.append(range(20).map(value => ({ topic, key: null, value, partition: 1 })));
 			assert.deepEqual(texts(await log.read(topic, 1, 5, 3)), ["5", "6", "7"]);
@@ -136,19 +112,19 @@ export function topicLogSuite(name: string, open: () => Promise<Opened>) {
 			assert.deepEqual(await log.read(topic, 0, 0, 100), []);
 		});
 
-		it("names a topic that is not there, when asked where it ends", async () => {
+		it("names a topic that does not exist, when its end offsets are requested", async () => {
 			const missing = fresh("missing");
 			await assert.rejects(log.ends(missing), { type: "UNAVAILABLE", data: { what: `topic ${missing}` } });
 		});
 
-		it("counts the next offset of every partition", async () => {
+		it("gives the end offset of every partition", async () => {
 			const topic = await topicOn(log, 12);
 			assert.deepEqual(await log.ends(topic), Array(12).fill(0));
 			await log.append([0, 10, 10, 2].map(partition => ({ topic, key: null, value: "", partition })));
 			assert.deepEqual(await log.ends(topic), [1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 2, 0]);
 		});
 
-		it("makes a topic once, when several nodes make it at the same time and again later", async () => {
+		it("creates a topic once, when several nodes create it at the same time and again later", async () => {
 			const spec = specOf(4);
 			await Promise.all([log.create([spec, specOf()]), log.create([spec]), log.create([specOf(), spec])]);
 			await log.append([{ topic: spec.name, key: "a", value: "kept" }]);
@@ -156,7 +132,7 @@ export function topicLogSuite(name: string, open: () => Promise<Opened>) {
 			assert.deepEqual(texts(await everyRecord(log, spec.name)), ["kept"]);
 		});
 
-		it("refuses a topic that exists with another number of partitions, and says both", async () => {
+		it("rejects a topic that exists with another number of partitions, and gives both numbers", async () => {
 			const topic = await topicOn(log, 3);
 			await assert.rejects(log.create([specOf(), specOf(12, topic)]), {
 				type: "TOPIC_PARTITIONS",

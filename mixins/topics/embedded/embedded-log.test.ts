@@ -1,9 +1,10 @@
-// The log on the embedded Postgres: the promises that both drivers keep, and what only a log of our own must see to itself.
+// The log on the embedded Postgres: the promises of both drivers, and what only this one has to do itself.
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { eventually, fresh } from "../../../test/client.ts";
 import { type Scratch, scratchEmbedded } from "../../../test/scratch.ts";
-import { numbered, topicLogSuite } from "../topic-log.suite.ts";
+import { numbered } from "../topic-log.fixture.ts";
+import { topicLogSuite } from "../topic-log.suite.ts";
 import { embeddedLog } from "./embedded-log.ts";
 import { openGroup } from "./group.ts";
 import { embeddedRecords } from "./records.ts";
@@ -26,7 +27,7 @@ topicLogSuite("the embedded log", async () => {
 	};
 });
 
-describe("the embedded log's own keeping", () => {
+describe("the embedded log, beyond the common promises", () => {
 	let scratch: Scratch;
 	before(async () => {
 		scratch = await scratchEmbedded();
@@ -37,7 +38,7 @@ describe("the embedded log's own keeping", () => {
 		await scratch.remove();
 	});
 
-	it("drops what is old and has been handled by every group, and never a partition's last record", async () => {
+	it("deletes records that are old and handled by every group, and never the last one of a partition", async () => {
 		const records = embeddedRecords(scratch.db.knex);
 		const topic = fresh("topic");
 		const record = (offset: number, timestampMs: number) => ({
@@ -50,7 +51,7 @@ describe("the embedded log's own keeping", () => {
 			timestampMs
 		});
 		const nowMs = Date.now();
-		// A thousand an hour old, a thousand new: more than goes in one bite.
+		// 1800 are an hour old and 700 new: more than one page.
 		await records.insert(
 			Array.from({ length: 2_500 }, (_, offset) => record(offset, offset < 1_800 ? nowMs - 3_600_000 : nowMs))
 		);
@@ -68,14 +69,14 @@ describe("the embedded log's own keeping", () => {
 		assert.equal(await expire(-60_000), 2_499);
 	});
 
-	it("commits again what it could not commit, and stops cleanly", async () => {
+	it("repeats a failed commit, and stops cleanly", async () => {
 		const committed: number[] = [];
-		let isAway = true;
+		let fails = true;
 		const records = {
 			...embeddedRecords(scratch.db.knex),
 			committed: async () => new Map<number, number>(),
 			commit: async (positions: { next: number }[]) => {
-				if (isAway) throw new Error("the session is taken");
+				if (fails) throw new Error("the connection is busy");
 				committed.push(...positions.map(({ next }) => next));
 			}
 		};
@@ -86,13 +87,13 @@ describe("the embedded log's own keeping", () => {
 		const member = { group: "g", topics: ["t"], maxRecords: 10, handler: async () => ++handled };
 		await group.join(member);
 		await eventually(() => assert.equal(handled, 1), "the record to be handled");
-		await assert.rejects(group.flush(), /the session is taken/);
-		isAway = false;
+		await assert.rejects(group.flush(), /the connection is busy/);
+		fails = false;
 		await group.leave(member);
 		assert.deepEqual(committed, [1]);
 	});
 
-	it("shares one commit among all who append at once, and refuses nobody for another's unknown topic", async () => {
+	it("stores concurrent appends in one commit, and rejects only the caller whose topic is unknown", async () => {
 		const log = embeddedLog(scratch.db.knex);
 		const topic = fresh("topic");
 		await log.create([{ name: topic, partitions: 1, retentionMs: 60_000, maxBytes: 1_024 }]);

@@ -1,9 +1,10 @@
-// The log on a real Kafka: the promises that both drivers keep, and what only a real server brings.
+// The log on a real Kafka: the promises of both drivers, and what only a real server can show.
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { type Admin, Kafka, logLevel, type Producer } from "kafkajs";
 import { eventually, fresh } from "../../../test/client.ts";
-import { numbered, texts, topicLogSuite, topicOn } from "../topic-log.suite.ts";
+import { numbered, texts, topicOn } from "../topic-log.fixture.ts";
+import { topicLogSuite } from "../topic-log.suite.ts";
 import type { Batch, TopicLog, TopicRecord } from "../topic-log.ts";
 import { type KafkaServer, kafkaServer } from "./kafka.fixture.ts";
 import { kafkaLog } from "./kafka-log.ts";
@@ -33,7 +34,7 @@ describe("the log on Kafka", () => {
 		await server?.remove();
 	});
 
-	topicLogSuite("as both drivers keep it", async () => {
+	topicLogSuite("the promises of both drivers", async () => {
 		let its = open();
 		return {
 			log: its,
@@ -46,7 +47,7 @@ describe("the log on Kafka", () => {
 		};
 	});
 
-	/** Joins a group and collects what it is handed. */
+	/** Joins a group and collects what it gets. */
 	const collect = async (topic: string, group = fresh("group")) => {
 		const records: TopicRecord[] = [];
 		const batches: Batch[] = [];
@@ -62,7 +63,7 @@ describe("the log on Kafka", () => {
 		return { records, batches, stop: () => member.stop() };
 	};
 
-	it("hands over what a foreign client may write: no value, no headers, one header twice", async () => {
+	it("delivers what other clients may write: no value, no headers, one header twice", async () => {
 		const topic = await topicOn(log, 1);
 		await producer.send({
 			topic,
@@ -78,7 +79,7 @@ describe("the log on Kafka", () => {
 		assert.deepEqual([records[1]!.key, String(records[1]!.value), records[1]!.headers.id], [null, "twice", "last"]);
 	});
 
-	it("hands over a backlog larger than it keeps at once, to the last record and in order", async () => {
+	it("delivers a backlog larger than its queue, to the last record and in order", async () => {
 		const topic = await topicOn(log, 1);
 		const value = "x".repeat(10_000);
 		for (let n = 0; n < 10; n++) await log.append(Array.from({ length: 100 }, () => ({ topic, key: "a", value })));
@@ -91,7 +92,7 @@ describe("the log on Kafka", () => {
 		);
 	});
 
-	it("refuses a record that is too large, and no other that shares its batch", async () => {
+	it("rejects a record that is too large, and no other of its batch", async () => {
 		const topic = await topicOn(log, 1);
 		const tooLarge = log.append([{ topic, key: "a", value: Buffer.alloc(3 * 1024 * 1024) }]);
 		const others = [1, 2, 3].map(() => log.append(numbered(topic, "b", 1)));
@@ -116,7 +117,7 @@ describe("the log on Kafka", () => {
 		await eventually(() => assert.equal(first.records.length, 20), "the first member to have all");
 		await first.stop();
 		await log.append(numbered(topic, "", 20, 20));
-		// kafkajs looks for the leader before it has heard of the topic, and finds it the second time.
+		// kafkajs looks up the leader before it knows the topic, and finds it at the second attempt.
 		await eventually(() => admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: "30" }] }), "the deletion");
 		const second = await collect(topic, group);
 		await eventually(() => assert.equal(second.records.length, 10), "what is left");
@@ -124,7 +125,7 @@ describe("the log on Kafka", () => {
 		assert.deepEqual([second.records[0]!.offset, texts(second.records)[0]], [30, "30"]);
 	});
 
-	it("begins a topic that was made anew at its first record, also under a running member", async () => {
+	it("starts at the first record of a recreated topic, also with a running member", async () => {
 		const [topic, group] = [await topicOn(log, 1), fresh("group")];
 		const { records, batches, stop } = await collect(topic, group);
 		await log.append(numbered(topic, "", 10));
@@ -135,8 +136,8 @@ describe("the log on Kafka", () => {
 		await eventually(() => log.create([{ name: topic, partitions: 1, retentionMs: 60_000, maxBytes: 1024 }]), "the new topic");
 		await eventually(() => log.append(numbered(topic, "", 3, 100)), "the new topic to take records");
 		await eventually(() => assert.ok(records.length >= 13), "the new topic's records");
-		const renewed = batches.find(batch => texts(batch.records).includes("100"))!;
-		assert.deepEqual([renewed.records[0]!.offset, renewed.first], [0, true]);
+		const recreated = batches.find(batch => texts(batch.records).includes("100"))!;
+		assert.deepEqual([recreated.records[0]!.offset, recreated.first], [0, true]);
 		await stop();
 	});
 });

@@ -1,4 +1,4 @@
-// What becomes of the log when Kafka, or a member, is gone for a while.
+// The log during outages of Kafka, and of members of a group.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { after, afterEach, before, describe, it, mock } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { eventually, fresh } from "../../../test/client.ts";
-import { numbered, topicOn } from "../topic-log.suite.ts";
+import { numbered, topicOn } from "../topic-log.fixture.ts";
 import type { BatchHandler, Consumer, TopicLog } from "../topic-log.ts";
 import { type KafkaServer, kafkaServer } from "./kafka.fixture.ts";
 import { kafkaLog } from "./kafka-log.ts";
@@ -16,7 +16,7 @@ const UNAVAILABLE = { type: "UNAVAILABLE", code: 503 };
 /** A busy machine may take this long to bring Kafka and its groups back. */
 const RECOVERY_MS = 90_000;
 
-describe("the log on Kafka, in trouble", () => {
+describe("the log on Kafka, during failures", () => {
 	let server: KafkaServer;
 	let log: TopicLog;
 	const members: Consumer[] = [];
@@ -36,11 +36,11 @@ describe("the log on Kafka, in trouble", () => {
 		return member;
 	};
 
-	/** Writes without a pause, and answers the values that were acknowledged once it is told to stop. */
-	const writing = (topic: string) => {
+	/** Appends continuously; `stop` resolves with the values that were acknowledged. */
+	const startLoad = (topic: string) => {
 		const acknowledged: string[] = [];
 		let isOn = true;
-		let refusals = 0;
+		let rejections = 0;
 		const write = async (writer: number) => {
 			for (let n = 0; isOn; n++) {
 				const value = `${writer}:${n}`;
@@ -48,7 +48,7 @@ describe("the log on Kafka, in trouble", () => {
 					() => acknowledged.push(value),
 					error => {
 						assert.equal(error.type, "UNAVAILABLE");
-						refusals++;
+						rejections++;
 					}
 				);
 				await delay(5);
@@ -57,7 +57,7 @@ describe("the log on Kafka, in trouble", () => {
 		const writers = Promise.all([1, 2, 3, 4, 5, 6].map(write));
 		return {
 			acknowledged,
-			refusals: () => refusals,
+			rejections: () => rejections,
 			async stop() {
 				isOn = false;
 				await writers;
@@ -66,19 +66,19 @@ describe("the log on Kafka, in trouble", () => {
 		};
 	};
 
-	/** Two members under load; whatever `fault` does, all that was acknowledged arrives, and both members go on. */
-	const survives = async (fault: (load: ReturnType<typeof writing>, member: Consumer) => Promise<void>) => {
+	/** Two members under load: whatever `fault` does, every acknowledged record is handled, and both members continue. */
+	const survives = async (fault: (load: ReturnType<typeof startLoad>, member: Consumer) => Promise<void>) => {
 		const [topic, group, handled] = [await topicOn(log, 6), fresh("group"), new Set<string>()];
 		const handler: BatchHandler = async ({ records }) => {
 			for (const { value } of records) handled.add(String(value));
 			return records.at(-1)!.offset + 1;
 		};
 		const both = [await memberOf(topic, group, handler), await memberOf(topic, group, handler)];
-		const load = writing(topic);
+		const load = startLoad(topic);
 		await eventually(() => assert.ok(handled.size > 50), "the load to be handled");
 		await fault(load, both[0]!);
 		const [stored, seen] = [load.acknowledged.length, handled.size];
-		await eventually(() => assert.ok(load.acknowledged.length > stored + 50), "records to be taken again", RECOVERY_MS);
+		await eventually(() => assert.ok(load.acknowledged.length > stored + 50), "appends to succeed again", RECOVERY_MS);
 		await eventually(() => assert.ok(handled.size > seen + 50), "records to be handled again", RECOVERY_MS);
 		const acknowledged = await load.stop();
 		await eventually(
@@ -96,23 +96,23 @@ describe("the log on Kafka, in trouble", () => {
 					both.map(member => member.problem()),
 					[undefined, undefined]
 				),
-			"no trouble"
+			"no problem"
 		);
 	};
 
-	it("loses nothing acknowledged and goes on by itself, when Kafka is killed under load and comes back", () =>
+	it("loses no acknowledged record and recovers, when Kafka is killed under load and restarted", () =>
 		survives(async () => {
 			await server.kill();
 			await server.start();
 		}));
 
-	it("refuses what it cannot store, says what is wrong, and goes on when Kafka was away for longer than any timeout", () =>
+	it("rejects what it cannot store, says what is wrong, and recovers after an outage longer than any timeout", () =>
 		survives(async (load, member) => {
 			await server.kill();
-			await eventually(() => assert.ok(load.refusals() >= 12), "every writer to be refused twice");
+			await eventually(() => assert.ok(load.rejections() >= 12), "every writer to be rejected twice");
 			await eventually(
 				() => assert.match(member.problem() ?? "", /no assignment for \d\d s: .*ECONNREFUSED/),
-				"the member to say so"
+				"the member to report it"
 			);
 			await assert.rejects(log.check(), ({ type, message }) => type === "UNAVAILABLE" && message.includes(server.brokers[0]));
 			await assert.rejects(log.ends("any"), UNAVAILABLE);
@@ -120,14 +120,14 @@ describe("the log on Kafka, in trouble", () => {
 			await server.start();
 		}));
 
-	it("goes on when Kafka stood still, connected and silent", () =>
+	it("recovers when Kafka was suspended, connected and silent", () =>
 		survives(async load => {
 			server.signal("SIGSTOP");
-			await eventually(() => assert.ok(load.refusals() > 0), "a writer to be refused");
+			await eventually(() => assert.ok(load.rejections() > 0), "a writer to be rejected");
 			server.signal("SIGCONT");
 		}));
 
-	it("goes on over new connections when those it has died without a word, and Kafka is well", () =>
+	it("opens new connections when its own are dead without a close, and Kafka is well", () =>
 		survives(async load => {
 			const port = Number(server.brokers[0]!.split(":")[1]);
 			const handles = (process as unknown as { _getActiveHandles(): unknown[] })._getActiveHandles();
@@ -138,10 +138,10 @@ describe("the log on Kafka, in trouble", () => {
 				return dead.has(this) || write.apply(this, all);
 			});
 			for (const socket of dead) socket.pause();
-			await eventually(() => assert.ok(load.refusals() > 0), "a writer to be refused");
+			await eventually(() => assert.ok(load.rejections() > 0), "a writer to be rejected");
 		}).finally(() => mock.restoreAll()));
 
-	it("moves the partitions of a member that died without a word", async () => {
+	it("reassigns the partitions of a member that was killed", async () => {
 		const [topic, group, handled] = [await topicOn(log, 2), fresh("group"), new Set<string>()];
 		const code = `
 			import { kafkaLog } from ${JSON.stringify(join(import.meta.dirname, "kafka-log.ts"))};
@@ -174,7 +174,7 @@ describe("the log on Kafka, in trouble", () => {
 			return records.at(-1)!.offset + 1;
 		});
 		await eventually(() => assert.equal(calls, 1), "the handler to begin");
-		// The group waits 8 s; that it has, and not in vain, only time can show.
+		// The session timeout is 8 s: only waiting longer shows that the member kept its partition.
 		await delay(12_000);
 		gate.resolve();
 		await eventually(async () => assert.deepEqual(await log.committed(group, topic), [5]), "the commit");

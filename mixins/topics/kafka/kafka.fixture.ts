@@ -1,4 +1,4 @@
-// A Kafka of a test's own, to be killed, held and brought back. Wants Java on the PATH.
+// A Kafka server for one test, which it can kill, suspend and restart. Needs Java on the PATH.
 import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -12,17 +12,17 @@ const INFRA_TIMEOUT_MS = 240_000;
 
 export interface KafkaServer {
 	brokers: string[];
-	/** With all that it had acknowledged; resolves once it answers. */
+	/** Starts it again on its data; resolves once it answers. */
 	start(): Promise<void>;
 	/** SIGKILL. */
 	kill(): Promise<void>;
-	/** Holds it still, or lets it go on. */
+	/** Suspends or resumes it. */
 	signal(signal: "SIGSTOP" | "SIGCONT"): void;
-	/** Ends it and deletes its data. */
+	/** Stops it and deletes its data. */
 	remove(): Promise<void>;
 }
 
-/** It answers when this resolves. */
+/** Resolves once the server answers. */
 export async function kafkaServer(): Promise<KafkaServer> {
 	const directory = await mkdtemp(join(tmpdir(), "plaza-kafka-"));
 	const environment = await testServers(directory);
