@@ -15,6 +15,10 @@
  * A message that cannot be read, or whose handler keeps failing, is published to `<topic>.dead` with headers that say from where and why; only
  * then its offset is committed. While a dependency of the handler is unavailable, the partition waits without a limit and health says so.
  *
+ * A message carries its request's id and `meta` in headers, and calls made with the handler's `ctx` get them again:
+ * `this.publish("order.created", order, { requestID: ctx.requestID, meta: ctx.meta })`. Of `meta` it carries `traceparent` and the keys that the
+ * option `metaKeys` lists.
+ *
  * A broker middleware may wrap the handlers: `handleTopicMessage(next, { service, topic, group, batch })` returns a function that gets what the
  * handler gets (with `batch: true` a whole batch) and calls `next` with it.
  */

@@ -101,7 +101,7 @@ describe("the log on Kafka", () => {
 		assert.deepEqual(await log.ends(topic), [3]);
 	});
 
-	it("makes a topic's retention, and room for its largest record", async () => {
+	it("sets the retention of a topic, and the limit for its largest record", async () => {
 		const topic = fresh("topic");
 		await log.create([{ name: topic, partitions: 2, retentionMs: 60_000, maxBytes: 2 * 1024 * 1024 }]);
 		const { resources } = await admin.describeConfigs({ includeSynonyms: false, resources: [{ type: 2, name: topic }] });
@@ -110,7 +110,7 @@ describe("the log on Kafka", () => {
 		await log.append([{ topic, key: null, value: Buffer.alloc(2 * 1024 * 1024), headers: { id: "a".repeat(100) } }]);
 	});
 
-	it("goes on from the earliest record there is, when those at its position have expired", async () => {
+	it("continues at the earliest record when those at its committed offset were deleted", async () => {
 		const [topic, group] = [await topicOn(log, 1), fresh("group")];
 		await log.append(numbered(topic, "", 20));
 		const first = await collect(topic, group);
