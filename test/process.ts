@@ -55,8 +55,12 @@ export async function within<T>(promise: Promise<T>, timeoutMs: number, what: ()
 	return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
-/** Starts a process. From the environment of this process it gets only the variables that locate programs and temporary files. */
-export function startProcess(name: string, env: Record<string, string>): SystemProcess {
+/** Starts a process, by default of Plaza. From the environment of this process it gets only the variables that locate programs and temporary files. */
+export function startProcess(
+	name: string,
+	env: Record<string, string>,
+	{ file = "runtime/start.ts", cwd = root }: { file?: string; cwd?: string | URL } = {}
+): SystemProcess {
 	const { PATH = "", HOME = "", TMPDIR = "/tmp", SystemRoot = "" } = process.env;
 	let child: ChildProcess;
 	let ended: Exit | undefined;
@@ -68,8 +72,8 @@ export function startProcess(name: string, env: Record<string, string>): SystemP
 		ended = undefined;
 		earlier = (earlier + output).slice(-KEPT_OUTPUT_CHARACTERS);
 		output = "";
-		const started = spawn(process.execPath, ["runtime/start.ts"], {
-			cwd: root,
+		const started = spawn(process.execPath, [file], {
+			cwd,
 			env: { PATH, HOME, TMPDIR, SystemRoot, ...env },
 			stdio: ["ignore", "pipe", "pipe"]
 		});
