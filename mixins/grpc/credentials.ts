@@ -1,4 +1,4 @@
-// Who may call, and over what.
+// TLS and the bearer token of a gRPC server.
 import { createHash, timingSafeEqual } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createSecureContext } from "node:tls";
@@ -7,8 +7,8 @@ import { ServerCredentials, ServerInterceptingCall, type ServerInterceptor, Serv
 const digest = (text: string) => createHash("sha256").update(text).digest();
 
 /**
- * Lets calls in that carry `authorization: Bearer <token>`, and all calls to the services named as open; others get UNAUTHENTICATED.
- * Digests are compared, in constant time: neither the token's bytes nor its length show in how long a refusal takes.
+ * Requires `authorization: Bearer <token>` on calls to all services but the open ones; others get UNAUTHENTICATED.
+ * Compares digests in constant time: how long a refusal takes reveals neither the token's bytes nor its length.
  */
 export function bearer(token: string, open: string[]): ServerInterceptor {
 	const expected = digest(`Bearer ${token}`);
@@ -30,25 +30,31 @@ export interface TlsFiles {
 	key?: string;
 }
 
-const read = (variable: string, file: string) => {
+/** What the operator calls these options, for error messages. */
+export interface OptionNames {
+	port: string;
+	cert: string;
+	key: string;
+}
+
+const read = (option: string, file: string) => {
 	try {
 		return readFileSync(file);
 	} catch (error) {
-		throw new Error(`${variable}=${file} cannot be read (${(error as NodeJS.ErrnoException).code}): give a PEM file`);
+		throw new Error(`${option}=${file} cannot be read (${(error as NodeJS.ErrnoException).code}): give a PEM file`);
 	}
 };
 
-/** TLS where both files are given, plain where neither is. Throws with one line that names the variable at fault. */
-export function credentialsOf({ cert, key }: TlsFiles): ServerCredentials {
+/** TLS if both files are given, plain if neither is. Throws with one line that names the wrong option. */
+export function credentialsOf({ cert, key }: TlsFiles, names: OptionNames): ServerCredentials {
 	if (!cert && !key) return ServerCredentials.createInsecure();
-	if (!cert || !key)
-		throw new Error(`${cert ? "GRPC_TLS_KEY" : "GRPC_TLS_CERT"} is missing: TLS needs GRPC_TLS_CERT and GRPC_TLS_KEY`);
-	const pair = { cert_chain: read("GRPC_TLS_CERT", cert), private_key: read("GRPC_TLS_KEY", key) };
+	if (!cert || !key) throw new Error(`${cert ? names.key : names.cert} is missing: TLS needs ${names.cert} and ${names.key}`);
+	const pair = { cert_chain: read(names.cert, cert), private_key: read(names.key, key) };
 	try {
-		// grpc-js would look at them only when it listens.
+		// grpc-js would check them only when it listens.
 		createSecureContext({ cert: pair.cert_chain, key: pair.private_key });
 		return ServerCredentials.createSsl(null, [pair]);
 	} catch (error) {
-		throw new Error(`GRPC_TLS_CERT=${cert} and GRPC_TLS_KEY=${key} do not work together (${(error as Error).message})`);
+		throw new Error(`${names.cert}=${cert} and ${names.key}=${key} do not work together (${(error as Error).message})`);
 	}
 }

@@ -1,4 +1,4 @@
-// Files that the tests of this folder make for themselves: proto files, and a certificate where openssl is there.
+// Creates files for the tests of this folder: proto files, and a certificate if openssl is installed.
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -9,14 +9,14 @@ process.once("exit", () => rmSync(directory, { recursive: true, force: true }));
 
 let files = 0;
 
-/** The path of a fresh file with this text. */
+/** Writes the text to a new file and returns its path. */
 export function file(text: string, extension: string): string {
 	const path = join(directory, `${++files}.${extension}`);
 	writeFileSync(path, text);
 	return path;
 }
 
-/** PEM files of a certificate for localhost that signs itself; undefined where there is no openssl. */
+/** PEM files of a self-signed certificate for localhost; undefined without openssl. */
 export function selfSigned(): { cert: string; key: string } | undefined {
 	const [cert, key] = [join(directory, "cert.pem"), join(directory, "key.pem")];
 	const subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"];

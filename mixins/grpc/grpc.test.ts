@@ -32,6 +32,7 @@ const protoFile = file(
 	`syntax = "proto3";
 	package shop;
 	service Till { rpc Ring (Item) returns (Receipt); }
+	service Office { rpc Close (Item) returns (Receipt); }
 	message Item { string name = 1; }
 	message Receipt { map<string, double> price_by_name = 1; string request_id = 2; double time_left_ms = 3; }`,
 	"proto"
@@ -42,14 +43,14 @@ const loaded = loadPackageDefinition(loadSync(protoFile, { keepCase: true, defau
 
 type Receipt = { price_by_name: Record<string, number>; request_id: string; time_left_ms: number };
 
-/** What items do when they are rung up, by name; any other costs 1. */
+/** What the action does for an item, by the item's name; for any other name it answers 1. */
 const behaviours: Record<string, (ctx: Context) => Promise<unknown> | unknown> = {
 	invalid: () => Promise.reject(invalid([{ field: "name", message: "must be nice" }])),
 	conflict: () => Promise.reject(conflict("sold already", {})),
 	unauthorized: () => Promise.reject(unauthorized("show who you are")),
-	away: () => Promise.reject(unavailable("the shelf at 10.0.0.7")),
-	gone: ctx => ctx.call("shelf.take"),
-	slow: () => Promise.reject(new Errors.RequestTimeoutError({ action: "shelf.take", nodeID: "node-7" })),
+	down: () => Promise.reject(unavailable("the stock at 10.0.0.7")),
+	absent: ctx => ctx.call("stock.take"),
+	slow: () => Promise.reject(new Errors.RequestTimeoutError({ action: "stock.take", nodeID: "node-7" })),
 	missing: () => Promise.reject(new Errors.MoleculerClientError("no such item", 404, "NO_SUCH_ITEM")),
 	broken: () => Promise.reject(new Error("password=hunter2"))
 };
@@ -87,7 +88,7 @@ const withMetadata = (values: Record<string, string>) => {
 	return metadata;
 };
 
-/** Asks once over a connection of its own. */
+/** Makes one call over a connection of its own. */
 async function ask<Answer = Receipt>(
 	Service: ServiceClientConstructor,
 	method: string,
@@ -117,14 +118,14 @@ const ring = (address: string, name: string, options?: Parameters<typeof ask>[4]
 const Health = makeClientConstructor(healthDefinition, "Health");
 const healthOf = (address: string, service: string) => ask<{ status: string }>(Health, "Check", address, { service });
 
-describe("a service with a gRPC door", () => {
+describe("a gRPC service", () => {
 	let shop: Awaited<ReturnType<typeof startShop>>;
 	before(async () => {
 		shop = await startShop();
 	});
 	after(() => shop.broker.stop());
 
-	it("answers what its action answers", async () => {
+	it("answers with its action's result", async () => {
 		const { price_by_name } = await ring(shop.address, "apple");
 		assert.deepEqual(price_by_name, { apple: 1 });
 	});
@@ -134,13 +135,13 @@ describe("a service with a gRPC door", () => {
 		["unauthorized", status.UNAUTHENTICATED, /show who you are/],
 		["missing", status.NOT_FOUND, /no such item/],
 		["conflict", status.FAILED_PRECONDITION, /sold already/],
-		["away", status.UNAVAILABLE, /^((?!10\.0).)*$/],
-		["gone", status.UNAVAILABLE, /^((?!shelf).)*$/],
+		["down", status.UNAVAILABLE, /^((?!10\.0).)*$/],
+		["absent", status.UNAVAILABLE, /^((?!stock).)*$/],
 		["slow", status.UNAVAILABLE, /^((?!node-7).)*$/],
 		["broken", status.INTERNAL, /^((?!hunter2).)*$/]
 	];
 	for (const [name, code, details] of refusals)
-		it(`says ${status[code]} when the call fails as ${name}, and of inner matters nothing`, async () => {
+		it(`answers ${status[code]} without internal details when the call fails as ${name}`, async () => {
 			await assert.rejects(ring(shop.address, name), (error: { code: status; details: string }) => {
 				assert.equal(error.code, code);
 				assert.match(error.details, details);
@@ -148,27 +149,27 @@ describe("a service with a gRPC door", () => {
 			});
 		});
 
-	it("carries the client's request id into the call, and one of its own where the client's is none", async () => {
+	it("passes the client's request id to the call, and makes one when the client's is invalid", async () => {
 		const requestIDOf = async (given: string) =>
 			(await ring(shop.address, "apple", { metadata: { "x-request-id": given } })).request_id;
 		assert.equal(await requestIDOf("req-1"), "req-1");
 		for (const bad of ["x".repeat(65), "two words", ""]) assert.match(await requestIDOf(bad), /^[\da-f-]{36}$/);
 	});
 
-	it("gives the call as long as the client will wait, and the client DEADLINE_EXCEEDED when that is over", async () => {
+	it("passes the time left of the client's deadline to the call, and answers DEADLINE_EXCEEDED when it has passed", async () => {
 		const { time_left_ms } = await ring(shop.address, "apple", { deadline: Date.now() + 10_000 });
 		assert.ok(time_left_ms > 0 && time_left_ms <= 10_000, `${time_left_ms}`);
 		behaviours.never = () => new Promise(() => {});
 		await assert.rejects(ring(shop.address, "never", { deadline: Date.now() + 300 }), { code: status.DEADLINE_EXCEEDED });
 	});
 
-	it("begins nothing more for a call whose deadline has passed", async () => {
+	it("starts no further call when the deadline has passed", async () => {
 		const passed = Promise.withResolvers<void>();
 		const counting = Promise.withResolvers<unknown>();
 		behaviours.late = async ctx => {
 			const startedAtMs = Date.now();
 			await passed.promise;
-			// The server counts from when the call arrived: its deadline is a little later than the client's, and no later than this.
+			// The server counts from the arrival of the call: its deadline is a little later than the client's, but no later than this.
 			while (Date.now() <= startedAtMs + 200) await delay(10);
 			const count = ctx.call("shop.ring", { name: "counted" });
 			count.then(counting.resolve, counting.reject);
@@ -182,7 +183,7 @@ describe("a service with a gRPC door", () => {
 		assert.equal(counted, 0);
 	});
 
-	it("goes on after a thousand calls with a deadline of 1 ms", async () => {
+	it("keeps serving after a thousand calls with a deadline of 1 ms", async () => {
 		const client = new loaded.shop.Till(shop.address, plain);
 		const hasty = () =>
 			new Promise<number>(resolve => {
@@ -196,7 +197,7 @@ describe("a service with a gRPC door", () => {
 		await ring(shop.address, "apple");
 	});
 
-	it("has a thousand calls of one connection under way, and the rest of them wait", async () => {
+	it("runs at most a thousand calls of one connection at a time; further ones wait", async () => {
 		const gate = Promise.withResolvers<void>();
 		const full = Promise.withResolvers<void>();
 		let entered = 0;
@@ -204,7 +205,7 @@ describe("a service with a gRPC door", () => {
 			if (++entered === 1000) full.resolve();
 			return gate.promise;
 		};
-		// grpc-js lets clients of one address share a connection.
+		// By default clients of one address share a connection in grpc-js.
 		const client = new loaded.shop.Till(shop.address, plain, { "grpc.use_local_subchannel_pool": 1 });
 		const one = () =>
 			new Promise((resolve, reject) => {
@@ -213,7 +214,7 @@ describe("a service with a gRPC door", () => {
 			});
 		const all = Array.from({ length: 1200 }, one);
 		await full.promise;
-		// Another connection's call is answered meanwhile, which is time enough for one too many to come in.
+		// A call of another connection is answered first: one call too many would have arrived by then.
 		await ring(shop.address, "apple");
 		assert.equal(entered, 1000);
 		gate.resolve();
@@ -222,12 +223,12 @@ describe("a service with a gRPC door", () => {
 		client.close();
 	});
 
-	it("refuses a message of more than 64 KiB, and goes on", async () => {
+	it("refuses a message of more than 64 KiB, and keeps serving", async () => {
 		await assert.rejects(ring(shop.address, "x".repeat(70_000)), { code: status.RESOURCE_EXHAUSTED });
 		await ring(shop.address, "apple");
 	});
 
-	it("says SERVING of itself and its services, and NOT_FOUND of others", async () => {
+	it("reports SERVING for the server and its services, and NOT_FOUND for others", async () => {
 		for (const service of ["", "shop.Till"]) assert.deepEqual(await healthOf(shop.address, service), { status: "SERVING" });
 		await assert.rejects(healthOf(shop.address, "shop.Nobody"), { code: status.NOT_FOUND });
 	});
@@ -249,7 +250,14 @@ describe("a service with a gRPC door", () => {
 			assert.ok(health!.file_descriptor_response);
 		});
 
-	it("answers grpcurl, which checks what it is told of maps", async t => {
+	it("hides over reflection the services of the proto file that are not served", async () => {
+		const [list, hidden] = await reflect(shop.address, "v1", [{ list_services: "" }, { file_containing_symbol: "shop.Office" }]);
+		const services = list!.list_services_response!.service.map(({ name }) => name);
+		assert.deepEqual(services.sort(), ["grpc.health.v1.Health", "shop.Till"]);
+		assert.equal(hidden!.file_descriptor_response ?? undefined, undefined);
+	});
+
+	it("answers grpcurl, which checks the descriptors of maps", async t => {
 		if (!(await run("grpcurl", ["-version"]).catch(() => false))) return t.skip("grpcurl is not on the PATH");
 		const grpcurl = async (...args: string[]) => (await run("grpcurl", ["-plaintext", ...args], { timeout: WAIT_MS })).stdout;
 		assert.match(await grpcurl(shop.address, "describe", "shop.Receipt"), /map<string, double> price_by_name = 1;/);
@@ -264,7 +272,7 @@ interface ReflectionAnswer {
 	file_descriptor_response?: { file_descriptor_proto: Buffer[] };
 }
 
-/** Asks over one stream of the reflection service; its proto file comes with the package that serves it. */
+/** Sends questions over one stream of the reflection service; its proto file comes with the package @grpc/reflection. */
 async function reflect(address: string, version: string, questions: object[]): Promise<ReflectionAnswer[]> {
 	const proto = new URL(`../proto/grpc/reflection/${version}/reflection.proto`, import.meta.resolve("@grpc/reflection"));
 	const definitions = loadSync(proto.pathname, { keepCase: true, oneofs: true });
@@ -285,7 +293,7 @@ async function reflect(address: string, version: string, questions: object[]): P
 	}
 }
 
-describe("a gRPC door without reflection", () => {
+describe("a gRPC service without reflection", () => {
 	let shop: Awaited<ReturnType<typeof startShop>>;
 	before(async () => {
 		shop = await startShop({ reflection: false });
@@ -297,7 +305,7 @@ describe("a gRPC door without reflection", () => {
 			await assert.rejects(reflect(shop.address, version, [{ list_services: "" }]), { code: status.UNIMPLEMENTED });
 		});
 
-	it("answers who brings the proto file, as grpcurl can, and lists nothing", async t => {
+	it("answers a grpcurl that has the proto file, and lists nothing", async t => {
 		assert.deepEqual((await ring(shop.address, "apple")).price_by_name, { apple: 1 });
 		if (!(await run("grpcurl", ["-version"]).catch(() => false))) return t.skip("grpcurl is not on the PATH");
 		await assert.rejects(run("grpcurl", ["-plaintext", shop.address, "list"], { timeout: WAIT_MS }), /reflection API/);
@@ -309,14 +317,14 @@ describe("a gRPC door without reflection", () => {
 	});
 });
 
-describe("a gRPC door with a token", () => {
+describe("a gRPC service with a token", () => {
 	let shop: Awaited<ReturnType<typeof startShop>>;
 	before(async () => {
 		shop = await startShop({ token: "s3cret" });
 	});
 	after(() => shop.broker.stop());
 
-	it("lets in who shows it, and nobody else", async () => {
+	it("accepts calls with the token and refuses all others", async () => {
 		const show = (authorization: string) => ring(shop.address, "apple", { metadata: { authorization } });
 		assert.ok(await show("Bearer s3cret"));
 		for (const wrong of ["Bearer s3cre", "Bearer s3cret2", "s3cret", "bearer S3CRET", ""])
@@ -324,16 +332,16 @@ describe("a gRPC door with a token", () => {
 		await assert.rejects(ring(shop.address, "apple"), { code: status.UNAUTHENTICATED });
 	});
 
-	it("describes itself only to who shows it, and tells everybody its health", async () => {
+	it("answers reflection only with the token, and health without it", async () => {
 		await assert.rejects(reflect(shop.address, "v1", [{ list_services: "" }]), { code: status.UNAUTHENTICATED });
 		assert.deepEqual(await healthOf(shop.address, "shop.Till"), { status: "SERVING" });
 	});
 });
 
-describe("a gRPC door with a certificate", () => {
+describe("a gRPC service with a certificate", () => {
 	const files = selfSigned();
 
-	it("speaks TLS, and nothing else", async t => {
+	it("accepts TLS only", async t => {
 		if (!files) return t.skip("openssl is not on the PATH");
 		const { broker, address, port } = await startShop({ tls: files });
 		t.after(() => broker.stop());
@@ -342,7 +350,7 @@ describe("a gRPC door with a certificate", () => {
 		await assert.rejects(ring(address, "apple"), { code: status.UNAVAILABLE });
 	});
 
-	it("answers grpcurl that knows its authority, and not one that does not", async t => {
+	it("answers a grpcurl that trusts its certificate authority, and no other", async t => {
 		if (!files || !(await run("grpcurl", ["-version"]).catch(() => false)))
 			return t.skip("openssl or grpcurl is not on the PATH");
 		const { broker, port } = await startShop({ tls: files });
@@ -354,35 +362,37 @@ describe("a gRPC door with a certificate", () => {
 		await assert.rejects(grpcurl("-plaintext"));
 	});
 
-	it("does not open with half of what TLS takes, naming what is missing", async () => {
-		await assert.rejects(startShop({ tls: { cert: "cert.pem" } }), /GRPC_TLS_KEY is missing/);
-		await assert.rejects(startShop({ tls: { key: "key.pem" } }), /GRPC_TLS_CERT is missing/);
+	it("does not start with only one of certificate and key, naming the missing option", async () => {
+		await assert.rejects(startShop({ tls: { cert: "cert.pem" } }), /tls\.key is missing/);
+		await assert.rejects(startShop({ tls: { key: "key.pem" } }), /tls\.cert is missing/);
+		const optionNames = { cert: "GRPC_TLS_CERT", key: "GRPC_TLS_KEY" };
+		await assert.rejects(startShop({ tls: { cert: "cert.pem" }, optionNames }), /GRPC_TLS_KEY is missing/);
 	});
 
-	it("does not open with a file that is not there or is none, naming it", async () => {
+	it("does not start with a file that is missing or no certificate, naming option and file", async () => {
 		await assert.rejects(
 			startShop({ tls: { cert: "/nowhere/cert.pem", key: "/nowhere/key.pem" } }),
-			/GRPC_TLS_CERT=\/nowhere\/cert.pem.*ENOENT/
+			/tls\.cert=\/nowhere\/cert.pem.*ENOENT/
 		);
 		const none = file("no certificate", "pem");
-		await assert.rejects(startShop({ tls: { cert: none, key: none } }), /GRPC_TLS_CERT=.* do not work/);
+		await assert.rejects(startShop({ tls: { cert: none, key: none } }), /tls\.cert=.* do not work/);
 	});
 });
 
-describe("starting and stopping a gRPC door", () => {
-	it("fails with one line that names address and variable when the port is taken", async t => {
+describe("starting and stopping a gRPC service", () => {
+	it("fails with one line that names address and option when the port is taken", async t => {
 		const taker = createServer().listen(0, "127.0.0.1");
 		await once(taker, "listening");
 		t.after(() => taker.close());
 		const { port } = taker.address() as { port: number };
-		await assert.rejects(startShop({ port }), ({ message }: Error) => {
+		await assert.rejects(startShop({ port, optionNames: { port: "GRPC_PORT" } }), ({ message }: Error) => {
 			assert.match(message, new RegExp(`127\\.0\\.0\\.1:${port} .*EADDRINUSE.*GRPC_PORT`));
 			assert.ok(!message.includes("\n"));
 			return true;
 		});
 	});
 
-	it("answers what is under way, says NOT_SERVING, and takes no more when it stops", async () => {
+	it("when it stops, answers running calls, reports NOT_SERVING and accepts no more", async () => {
 		const shop = await startShop();
 		const held = Promise.withResolvers<void>();
 		const entered = Promise.withResolvers<void>();
@@ -408,7 +418,7 @@ describe("starting and stopping a gRPC door", () => {
 		await stopped;
 	});
 
-	it("does not wait for ever for what never ends", async () => {
+	it("stops in bounded time although a call never ends", async () => {
 		const shop = await startShop();
 		behaviours.never = () => new Promise(() => {});
 		const unanswered = assert.rejects(ring(shop.address, "never", { deadline: Date.now() + 6_000 }), { code: status.CANCELLED });
@@ -422,7 +432,7 @@ describe("starting and stopping a gRPC door", () => {
 		await unanswered;
 	});
 
-	it("opens nothing on a node that only carries the service's answers", async () => {
+	it("does not listen on a node that does not run the service", async () => {
 		const broker = new ServiceBroker({ logger: false });
 		const service = broker.createService({
 			name: "shop",

@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import { loadSync } from "@grpc/proto-loader";
 import descriptor, { type IDescriptorProto, type IFileDescriptorProto } from "protobufjs/ext/descriptor/index.js";
 import { file } from "./grpc.fixture.ts";
-import { withMapEntryNames } from "./reflection.ts";
+import { describedFile } from "./reflection.ts";
 
 const { FileDescriptorProto } = descriptor;
 
@@ -11,7 +11,7 @@ const { FileDescriptorProto } = descriptor;
 function described(proto: string) {
 	const loaded = Object.values(loadSync(file(proto, "proto"), { keepCase: true }))[0] as { fileDescriptorProtos: Buffer[] };
 	const files = loaded.fileDescriptorProtos.map(
-		file => FileDescriptorProto.decode(withMapEntryNames(file)) as IFileDescriptorProto
+		file => FileDescriptorProto.decode(describedFile(file, () => true)) as IFileDescriptorProto
 	);
 	const fields: Record<string, string | undefined> = {};
 	const types: string[] = [];
@@ -26,7 +26,7 @@ function described(proto: string) {
 }
 
 describe("the described name of a map's entry type", () => {
-	it("is the field's in upper camel case and Entry, as protoc makes it", () => {
+	it("is the field's name in upper camel case and Entry, as protoc makes it", () => {
 		const { types } = described(`syntax = "proto3"; package shop;
 			message Cart { map<string, int32> items = 1; map<string, double> price_by_sku = 2; map<string, string> a_1b__c = 3; map<int32, bool> camelCase = 4; }`);
 		assert.deepEqual(types.sort(), [
@@ -38,7 +38,7 @@ describe("the described name of a map's entry type", () => {
 		]);
 	});
 
-	it("is what the field points to, in messages inside messages and without a package too", () => {
+	it("is the type of the field, also in nested messages and without a package", () => {
 		const { fields } = described(
 			`syntax = "proto3"; message Outer { message Inner { map<string, Outer> parts = 1; } Inner inner = 1; }`
 		);
@@ -46,7 +46,7 @@ describe("the described name of a map's entry type", () => {
 		assert.match(fields["Outer.inner"] ?? "", /Inner$/);
 	});
 
-	it("leaves another field alone whose type is called like the map", () => {
+	it("does not change another field whose type has the map's name", () => {
 		const { fields } = described(`syntax = "proto3"; package shop;
 			message Parts { int32 n = 1; } message Box { Parts one = 1; repeated Parts many = 2; map<string, string> parts = 3; }`);
 		assert.match(fields["shop.Box.one"] ?? "", /Parts$/);

@@ -1,4 +1,4 @@
-// Server reflection (grpc.reflection.v1 and v1alpha), so that grpcurl and its like need no proto file.
+// Server reflection (grpc.reflection.v1 and v1alpha): with it, clients such as grpcurl need no proto file.
 import type { Server } from "@grpc/grpc-js";
 import type { PackageDefinition } from "@grpc/proto-loader";
 import { ReflectionService } from "@grpc/reflection";
@@ -6,15 +6,15 @@ import descriptor, { type IDescriptorProto, type IFileDescriptorProto } from "pr
 
 const { FileDescriptorProto } = descriptor;
 
-/** protobufjs calls a map's entry type like its field, with a capital. */
+/** The name that protobufjs gives to a map's entry type: the field's, capitalised. */
 const givenName = (field: string) => field.charAt(0).toUpperCase() + field.slice(1);
-/** What it has to be called: protoc's MapEntryName, the field's name in upper camel case and `Entry`. */
+/** The name that it must have (protoc's MapEntryName): the field's in upper camel case, and `Entry`. */
 const entryName = (field: string) => `${field.replace(/(?:^|_)([a-z]?)/g, (_, letter: string) => letter.toUpperCase())}Entry`;
 
 function nameMapEntries({ name, field: fields = [], nestedType: types = [] }: IDescriptorProto, scope: string) {
 	const path = `${scope}.${name}`;
 	for (const type of types) {
-		// A field of another name may have a type that is called like the entry.
+		// Another field may have a type of the same name as the entry.
 		const field =
 			type.options?.mapEntry && fields.find(one => one.typeName === type.name && givenName(one.name ?? "") === type.name);
 		if (!field) nameMapEntries(type, path);
@@ -25,18 +25,24 @@ function nameMapEntries({ name, field: fields = [], nestedType: types = [] }: ID
 	}
 }
 
-/** A file's descriptor with the names that map entries must have; without them clients that check descriptors refuse the whole file. */
-export function withMapEntryNames(file: Buffer): Buffer {
+/**
+ * A file's descriptor with the names that map entries must have (clients that check descriptors refuse the whole file otherwise), and without
+ * the services that are not served.
+ */
+export function describedFile(file: Buffer, isServed: (service: string) => boolean): Buffer {
 	const proto = FileDescriptorProto.decode(file) as IFileDescriptorProto;
-	for (const message of proto.messageType ?? []) nameMapEntries(message, proto.package ? `.${proto.package}` : "");
+	const scope = proto.package ? `.${proto.package}` : "";
+	for (const message of proto.messageType ?? []) nameMapEntries(message, scope);
+	proto.service = proto.service?.filter(({ name }) => isServed(`${scope}.${name}`.slice(1)));
 	return Buffer.from(FileDescriptorProto.encode(proto).finish());
 }
 
-/** Describes these packages to whoever asks. */
-export function addReflection(server: Server, packages: PackageDefinition) {
+/** Describes the services named, and the message types of these packages. */
+export function addReflection(server: Server, packages: PackageDefinition, services: string[]) {
 	const described = Object.entries(packages).map(([name, definition]) => {
 		const { fileDescriptorProtos: files } = definition as { fileDescriptorProtos?: Buffer[] };
-		return [name, files ? { ...definition, fileDescriptorProtos: files.map(withMapEntryNames) } : definition];
+		if (!files) return [name, definition];
+		return [name, { ...definition, fileDescriptorProtos: files.map(file => describedFile(file, one => services.includes(one))) }];
 	});
 	new ReflectionService(Object.fromEntries(described)).addToServer(server);
 }

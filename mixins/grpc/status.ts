@@ -14,15 +14,16 @@ const BY_CODE: Record<number, status> = {
 export type Status = Pick<StatusObject, "code" | "details"> & { metadata?: Metadata };
 
 /**
- * What an error of a call is to a gRPC client, by its `type` and `code`. Only refusals, which are written for the caller, keep their text:
- * what is away or broken inside is not the caller's to read.
+ * The gRPC status for an error, by its `type` and `code`. Only errors that are meant for the caller keep their text: which dependency is
+ * unavailable or what failed inside stays inside.
  */
 export function statusOf(error: unknown): Status {
-	// Before the codes: Moleculer gives a service that is not there a 404, and one that is too slow a 504.
+	// Before the codes: Moleculer gives 404 to a missing service and 504 to one that timed out.
 	if (isUnavailable(error)) return { code: status.UNAVAILABLE, details: "Not available right now, try again later" };
-	const { code, type, message } = error as { code?: unknown; type?: unknown; message?: unknown };
-	if (type === "REQUEST_SKIPPED") return { code: status.DEADLINE_EXCEEDED, details: "The deadline has passed" };
+	// Handlers may throw anything, undefined too.
+	const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
 	const known = BY_CODE[Number(code)];
 	if (known === undefined) return { code: status.INTERNAL, details: "Internal error" };
-	return { code: known, details: String(message) };
+	// grpc-js fails to encode a lone surrogate.
+	return { code: known, details: String(message).toWellFormed() };
 }

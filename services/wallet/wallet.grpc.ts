@@ -3,9 +3,10 @@ import { type GrpcOptions, grpc } from "../../mixins/grpc/grpc.ts";
 import type { BalanceRequest } from "./wallet.contract.ts";
 
 /** Mixin: serves the wallet's actions over gRPC, as declared in `proto/wallet.proto`. */
-export const walletOverGrpc = (options: Omit<GrpcOptions, "protoFile" | "services">) =>
+export const walletOverGrpc = (options: Omit<GrpcOptions, "protoFile" | "services" | "optionNames">) =>
 	grpc({
 		...options,
+		optionNames: { port: "GRPC_PORT", cert: "GRPC_TLS_CERT", key: "GRPC_TLS_KEY" },
 		protoFile: fileURLToPath(new URL("../../proto/wallet.proto", import.meta.url)),
 		services: {
 			"wallet.WalletService": {

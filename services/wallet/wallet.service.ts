@@ -15,7 +15,7 @@ const withGrpc = () =>
 		token: config.grpcToken,
 		tls: { cert: config.grpcTlsCert, key: config.grpcTlsKey },
 		reflection: config.grpcReflection,
-		onRefused: exitWithError,
+		onFatal: exitWithError,
 		listens: runsService("wallet")
 	});
 
