@@ -3,7 +3,8 @@
 
 import type { ServiceSchema } from "moleculer";
 import { type Cassandra, openCassandra } from "../mixins/cassandra.ts";
-import { type Database, openEmbedded, openPostgres } from "../mixins/database/database.ts";
+import { type Database, openPostgres } from "../mixins/database/database.ts";
+import { openEmbedded } from "../mixins/database/embedded.ts";
 import { redisLimits } from "../mixins/limits/limits.redis.ts";
 import { type Limits, memoryLimits } from "../mixins/limits/limits.ts";
 import { type Outbox, outbox } from "../mixins/outbox/outbox.ts";
@@ -33,7 +34,15 @@ export const useClientOnly = () => {
 /** Whether this node runs the service (consumes topics, relays, listens); otherwise it only has its actions, for local calls. */
 export const runsService = (service: string) => !isClientOnly && config.services.includes(service);
 
-export const postgres = lazy((): Database => (embedded ? openEmbedded(config.dataDir) : openPostgres(config.databaseUrl)));
+export const postgres = lazy(
+	(): Database =>
+		embedded
+			? openEmbedded(config.dataDir, { label: `DATA_DIR=${config.dataDir}` })
+			: openPostgres(config.databaseUrl, {
+					advice: "start it, or set DATABASE_URL",
+					access: "user, password and sslmode in DATABASE_URL"
+				})
+);
 
 /** Cluster only. */
 export const cassandra = lazy(

@@ -32,7 +32,7 @@ async function adminSocketOrDataDir(dataDir: string): Promise<Call | undefined> 
 		const call = await findAdminSocket(dataDir);
 		if (call) return call as Call;
 		try {
-			takeDataDir(dataDir);
+			takeDataDir(dataDir, `DATA_DIR=${dataDir}`);
 			return undefined;
 		} catch (error) {
 			const isLocked = error instanceof DataDirError && existsSync(join(dataDir, "lock"));

@@ -9,7 +9,7 @@ import { printWarnings } from "./warnings.ts";
 
 if (config.profile === "embedded") {
 	try {
-		takeDataDir(config.dataDir);
+		takeDataDir(config.dataDir, `DATA_DIR=${config.dataDir}`);
 	} catch (error) {
 		if (!(error instanceof DataDirError)) throw error;
 		exitWithError(error.message);

@@ -6,7 +6,8 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { PGlite } from "@electric-sql/pglite";
 import knex from "knex";
-import { type Database, openEmbedded, openPostgres } from "../mixins/database/database.ts";
+import { type Database, openPostgres } from "../mixins/database/database.ts";
+import { openEmbedded } from "../mixins/database/embedded.ts";
 import project from "../package.json" with { type: "json" };
 import { readConfig } from "../runtime/config.ts";
 

@@ -58,7 +58,7 @@ async function counting() {
 	const log = kafkaLog({ brokers: config.kafkaBrokers, clientId: "bench", replication: 1 });
 	const broker = new ServiceBroker({ logger: false, validator: new ContractValidator(actions) });
 	const store = sqlSummary(db.knex);
-	const tables = database(db, new URL("../../services/summary/migrations/", import.meta.url), () => store.seed(NAMES));
+	const tables = database(db, new URL("../../services/summary/migrations/", import.meta.url), { seed: () => store.seed(NAMES) });
 	broker.createService(summary(store, NAMES, [tables]));
 
 	let gate = Promise.withResolvers<void>();

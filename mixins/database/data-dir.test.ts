@@ -12,15 +12,15 @@ describe("the data directory", () => {
 	let count = 0;
 	const fresh = () => join(parent, String(count++));
 
-	it("is made and taken, and free again once let go", () => {
+	it("is created and taken, and free again after its release", () => {
 		const dir = fresh();
-		const letGo = takeDataDir(dir);
+		const release = takeDataDir(dir);
 		assert.match(readFileSync(join(dir, "lock"), "utf8"), new RegExp(`^${process.pid} `));
-		letGo();
+		release();
 		takeDataDir(dir)();
 	});
 
-	it("is refused with the other's pid while another process holds it, and taken once that one was killed", async () => {
+	it("is refused with the owner's pid while another process holds it, and can be taken once that process was killed", async () => {
 		const dir = fresh();
 		const script = `import { takeDataDir } from ${JSON.stringify(join(import.meta.dirname, "data-dir.ts"))}; takeDataDir(${JSON.stringify(dir)}); console.log("taken"); setInterval(() => {}, 1000);`;
 		const other = spawn(process.execPath, ["--input-type=module", "-e", script], { stdio: ["ignore", "pipe", "inherit"] });
@@ -36,7 +36,7 @@ describe("the data directory", () => {
 		takeDataDir(dir)();
 	});
 
-	it("is taken over from a process that is gone, even if another one has its pid now", () => {
+	it("is taken over from a process that has ended, even if another one has its pid now", () => {
 		const dir = fresh();
 		takeDataDir(dir)();
 		writeFileSync(join(dir, "lock"), `${process.ppid} 1`);
@@ -44,19 +44,19 @@ describe("the data directory", () => {
 	});
 
 	for (const left of ["", "0", "nonsense", `${process.pid} 1`])
-		it(`is taken over from a lock that says ${JSON.stringify(left)}`, () => {
+		it(`is taken over from a lock file that contains ${JSON.stringify(left)}`, () => {
 			const dir = fresh();
 			takeDataDir(dir)();
 			writeFileSync(join(dir, "lock"), left);
-			const letGo = takeDataDir(dir);
+			const release = takeDataDir(dir);
 			assert.match(readFileSync(join(dir, "lock"), "utf8"), new RegExp(`^${process.pid} (?!1$)`));
-			letGo();
+			release();
 			assert.deepEqual(readdirSync(dir), []);
 		});
 
-	it("is refused in one line that names it when it cannot be made", () => {
+	it("is refused in one line with its label when it cannot be created", () => {
 		assert.throws(
-			() => takeDataDir("/dev/null/plaza"),
+			() => takeDataDir("/dev/null/plaza", "DATA_DIR=/dev/null/plaza"),
 			(error: Error) => error instanceof DataDirError && /^DATA_DIR=\/dev\/null\/plaza is unusable .*: give/.test(error.message)
 		);
 	});

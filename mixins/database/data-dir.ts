@@ -1,27 +1,27 @@
-// One process at a time may open a data directory: PGlite opens a live one a second time without a word, and both lose.
+// Lets one process at a time open a data directory: PGlite opens one that is in use without an error, and both processes lose data.
 import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** The directory cannot be had; the message says why and what to do. */
+/** The directory cannot be used; the message says why and what to do. */
 export class DataDirError extends Error {}
 
-/** When a process started: field 22 of /proc/<pid>/stat (proc(5)), in ticks since boot. Where there is no /proc, the pid alone must do. */
+/** When a process started: field 22 of /proc/<pid>/stat (proc(5)), in ticks since boot. Empty on systems without /proc: there the pid alone decides. */
 function startOf(pid: number): string {
 	try {
 		const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-		// The second field is the command in brackets and may itself hold spaces and brackets.
+		// The second field is the command in brackets, which may contain spaces and brackets.
 		return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "";
 	} catch {
 		return "";
 	}
 }
 
-/** `<pid> <start>`: pids recur, after a reboot and in every container. */
+/** `<pid> <start>`: pids repeat, after a reboot and in every container. */
 const mine = `${process.pid} ${startOf(process.pid)}`;
 
 function isAlive(owner: string): boolean {
 	const [pid = 0, startedAt] = owner.split(" ").map((part, index) => (index === 0 ? Number(part) : part)) as [number, string];
-	// What is not a pid was left by a process that was killed, or a disk that was full, in the middle of writing it.
+	// A lock without a pid was left by a process that was killed while it wrote it, or by a full disk.
 	if (!Number.isInteger(pid) || pid <= 0) return false;
 	try {
 		process.kill(pid, 0);
@@ -39,7 +39,7 @@ const read = (file: string) => {
 	}
 };
 
-/** True if there was none yet. The lock appears with its content in it: made under another name and linked, not created and then written. */
+/** Returns whether there was no lock yet. The lock appears with its content: it is written under another name and then linked. */
 function place(lock: string, from: string): boolean {
 	try {
 		linkSync(from, lock);
@@ -50,40 +50,41 @@ function place(lock: string, from: string): boolean {
 	}
 }
 
-/** Moves a dead owner's lock away. If somebody has taken over meanwhile it was theirs, and is put back. */
+/** Removes the lock of a process that has ended. If another process has replaced it meanwhile, puts that one back. */
 function removeStale(lock: string, owner: string) {
-	const aside = `${lock}.${process.pid}.stale`;
+	const moved = `${lock}.${process.pid}.stale`;
 	try {
-		renameSync(lock, aside);
+		renameSync(lock, moved);
 	} catch {
 		return;
 	}
-	if (read(aside) !== owner) place(lock, aside);
-	rmSync(aside, { force: true });
+	if (read(moved) !== owner) place(lock, moved);
+	rmSync(moved, { force: true });
 }
 
-/** Makes the directory if need be and takes it for this process, which may hold it already. Throws `DataDirError`. Answers how to let go. */
-export function takeDataDir(dir: string): () => void {
+/**
+ * Creates the directory if it does not exist and takes it for this process, which may hold it already. Returns how to release it.
+ * `label`: what errors call it. Throws `DataDirError`.
+ */
+export function takeDataDir(dir: string, label = dir): () => void {
 	const lock = join(dir, "lock");
 	const own = `${lock}.${process.pid}`;
-	const letGo = () => rmSync(lock, { force: true });
+	const release = () => rmSync(lock, { force: true });
 	try {
 		mkdirSync(dir, { recursive: true });
 		writeFileSync(own, mine);
 	} catch (error) {
-		throw new DataDirError(`DATA_DIR=${dir} is unusable (${(error as Error).message}): give a directory that can be written`);
+		throw new DataDirError(`${label} is unusable (${(error as Error).message}): give a directory that can be written`);
 	}
 	try {
 		while (!place(lock, own)) {
 			const owner = read(lock);
-			if (owner === mine) return letGo;
+			if (owner === mine) return release;
 			if (isAlive(owner))
-				throw new DataDirError(
-					`DATA_DIR=${dir} is in use by process ${owner.split(" ")[0]}: stop it first, or give another directory`
-				);
+				throw new DataDirError(`${label} is in use by process ${owner.split(" ")[0]}: stop it first, or give another directory`);
 			removeStale(lock, owner);
 		}
-		return letGo;
+		return release;
 	} finally {
 		rmSync(own, { force: true });
 	}

@@ -1,7 +1,7 @@
 /**
- * Postgres for a Moleculer service: a server, or Postgres itself in this process (PGlite), behind the same knex.
+ * A Postgres server for a Moleculer service. (For Postgres inside this process: `openEmbedded` in embedded.ts.)
  *
- *     const db = openPostgres("postgres://localhost/shop");         // or openEmbedded("./data"): nothing connects yet
+ *     const db = openPostgres("postgres://localhost/shop");         // nothing connects yet
  *
  *     export default {
  *       name: "orders",
@@ -9,19 +9,24 @@
  *       actions: { list: () => db.knex("orders").limit(50) }
  *     };
  */
-import { readdir } from "node:fs/promises";
 import type { Socket } from "node:net";
-import { PGlite } from "@electric-sql/pglite";
-import { createPgConfig } from "@electric-sql/pglite/node-postgres";
 import knex, { type Knex } from "knex";
-import type { ServiceSchema } from "moleculer";
-import { type Dependency, dependency } from "../dependency.ts";
-import { takeDataDir } from "./data-dir.ts";
-import { maintain } from "./maintenance.ts";
+import type { Service, ServiceSchema } from "moleculer";
+import { type Dependency, dependency, waitUntilReachable } from "../dependency.ts";
+import { migrate } from "./migrate.ts";
 
 export interface Database extends Dependency {
-	/** One knex for the whole process: the embedded Postgres has one session, and a second pool would write inside somebody else's open transaction. */
+	/** One knex for the whole process: the embedded Postgres has one session, and a second pool would write inside another's open transaction. */
 	knex: Knex;
+}
+
+export interface PostgresOptions {
+	/** Default 10. */
+	maxConnections?: number;
+	/** What to do when it does not answer, for log lines. */
+	advice?: string;
+	/** What to set when it refuses the credentials, for log lines. */
+	access?: string;
 }
 
 const CHECK_TIMEOUT_MS = 2_000;
@@ -29,19 +34,17 @@ const LOCK_TIMEOUT_MS = 3_000;
 const FROZEN_AFTER_MS = 10_000;
 /** Longer than any statement here may take, migrations too. */
 const SILENCE_TIMEOUT_MS = 60_000;
-/** The same on every node, so that two nodes that start together migrate one after the other. */
-const MIGRATION_LOCK = 7_529_265;
 
-/** Whoever asks is told by a rejection, and health says it; knex would print a stack for every failed attempt besides. */
-const SILENT = { warn() {}, error() {}, deprecate() {}, debug() {} };
+/** Callers get a rejection, and health reports it; knex would also print a stack for every failed attempt. */
+export const SILENT = { warn() {}, error() {}, deprecate() {}, debug() {} };
 
-const check = (db: Knex) => async () => {
+export const check = (db: Knex) => async () => {
 	await db.raw("select 1").timeout(CHECK_TIMEOUT_MS);
 };
 
 /**
- * Ends a connection that has gone without a word: knex bounds neither BEGIN nor COMMIT, and a server whose machine vanished answers them with
- * nothing at all, for as long as TCP waits, while the pool has no connection left.
+ * Ends a connection whose server has gone silent: knex has no timeout for BEGIN and COMMIT, and a server whose machine vanished leaves them
+ * without an answer for as long as TCP waits, until the pool has no connection left.
  */
 const dropWhenSilent = (pg: { connection: { stream: Socket } }, done: (error: null, pg: unknown) => void) => {
 	const { stream } = pg.connection;
@@ -50,113 +53,49 @@ const dropWhenSilent = (pg: { connection: { stream: Socket } }, done: (error: nu
 };
 
 /** A Postgres server. */
-export function openPostgres(url: string, { maxConnections = 10 } = {}): Database {
+export function openPostgres(url: string, options: PostgresOptions = {}): Database {
+	const {
+		maxConnections = 10,
+		advice = "start it, or correct its URL",
+		access = "user, password and sslmode in its URL"
+	} = options;
 	const db = knex({
 		client: "pg",
 		connection: {
 			connectionString: url,
 			connectionTimeoutMillis: CHECK_TIMEOUT_MS,
 			keepAlive: true,
-			// A process that is frozen in the middle of a transaction must not keep its locks from the others, nor they wait for them for long.
+			// A process that freezes in the middle of a transaction must not keep its locks, nor may others wait long for them.
 			idle_in_transaction_session_timeout: FROZEN_AFTER_MS,
-			// pg knows it, knex's types do not.
+			// pg knows this option, knex's types do not.
 			...({ lock_timeout: LOCK_TIMEOUT_MS } as object)
 		},
 		pool: { min: 0, max: maxConnections, afterCreate: dropWhenSilent },
-		// A caller that finds no connection for so long is told 503.
+		// Below the 5 s within which a caller must have its 503.
 		acquireConnectionTimeout: 4_000,
 		log: SILENT
 	});
 	const { host } = new URL(url);
-	return {
-		name: "postgres",
-		where: host,
-		advice: "start it, or set DATABASE_URL",
-		access: "user, password and sslmode in DATABASE_URL",
-		knex: db,
-		check: check(db),
-		close: () => db.destroy()
-	};
+	return { name: "postgres", where: host, advice, access, knex: db, check: check(db), close: () => db.destroy() };
 }
 
-/** Postgres in this process, in a directory that no other process may hold. Survives `kill -9`, not power loss: it never calls fsync. */
-export function openEmbedded(dir: string): Database {
-	let letGo: (() => void) | undefined;
-	let opening: Promise<PGlite> | undefined;
-	let maintenance: { stop(): Promise<void> } | undefined;
-	const db: Knex = knex({
-		client: "pg",
-		log: SILENT,
-		pool: { min: 1, max: 1, idleTimeoutMillis: 2 ** 30 },
-		acquireConnectionTimeout: 4_000,
-		connection: async () => {
-			letGo ??= takeDataDir(dir);
-			opening ??= PGlite.create(`${dir}/postgres`, { relaxedDurability: false });
-			const pglite = await opening.catch(error => {
-				// The next attempt opens it anew.
-				opening = undefined;
-				throw error;
-			});
-			maintenance ??= maintain(db);
-			return createPgConfig(pglite) as Knex.PgConnectionConfig;
-		}
-	});
+export interface TablesOptions {
+	/** The table that lists the migrations that have run. Default: `<name of the service>_migrations`. */
+	table?: string;
+	/** Inserts what the tables must hold from the start; runs at every start. */
+	seed?: () => Promise<void>;
+}
+
+/** Mixin: the service starts once Postgres answers, the migrations of the folder have run and `seed` has succeeded. */
+export function database(db: Database, migrations?: URL | string, { table, seed }: TablesOptions = {}): Partial<ServiceSchema> {
 	return {
-		name: "postgres",
-		where: dir,
-		advice: "see the error above",
-		knex: db,
-		check: check(db),
-		async close() {
-			await maintenance?.stop();
-			await db.destroy();
-			await (await opening?.catch(() => undefined))?.close();
-			letGo?.();
+		...dependency(db),
+		async started(this: Service) {
+			const prepare = async () => {
+				if (migrations) await migrate(db, migrations, table ?? `${this.name}_migrations`);
+				await seed?.();
+			};
+			await waitUntilReachable(db, this.logger, () => this.broker.stopping, prepare);
 		}
 	};
 }
-
-/**
- * Mixin: the service starts once Postgres answers, its tables are up to date, and what they must hold from the start (`seed`) is in them.
- * One table of migrations a folder, named after the service.
- */
-export function database(db: Database, migrations?: URL, seed?: () => Promise<void>): Partial<ServiceSchema> {
-	return dependency(db, async () => {
-		if (migrations) await migrate(db, migrations);
-		await seed?.();
-	});
-}
-
-/** What is migrating each database, in this process: who waited for the one connection there is instead would be told that Postgres is away. */
-const migrating = new WeakMap<Knex, Promise<void>>();
-
-/** Runs the migrations of a folder that have not run yet, all or none, one folder and one node at a time. Safe to be killed in the middle. */
-export function migrate({ knex: db }: Pick<Database, "knex">, folder: URL): Promise<void> {
-	const mine = (migrating.get(db) ?? Promise.resolve()).then(() => run(db, folder));
-	migrating.set(
-		db,
-		mine.catch(() => {})
-	);
-	return mine;
-}
-
-async function run(db: Knex, folder: URL) {
-	const owner = folder.pathname.split("/").at(-3);
-	await db.transaction(async trx => {
-		// Another node's migrations take as long as they take.
-		await trx.raw("set local lock_timeout = 0");
-		// Gone with the transaction, however that ends: knex's own lock is a row that a killed node leaves behind.
-		await trx.raw("select pg_advisory_xact_lock(?)", [MIGRATION_LOCK]);
-		await trx.migrate.latest({
-			migrationSource: migrationsIn(folder),
-			tableName: `${owner}_migrations`,
-			disableTransactions: true
-		});
-	});
-}
-
-const migrationsIn = (folder: URL): Knex.MigrationSource<string> => ({
-	getMigrations: async () => (await readdir(folder)).filter(file => file.endsWith(".ts")).sort(),
-	getMigrationName: file => file.replace(/\.ts$/, ""),
-	getMigration: file => import(new URL(file, folder).href)
-});

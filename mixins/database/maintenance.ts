@@ -1,4 +1,4 @@
-// What a Postgres server does for itself in the background and PGlite, which is one process, does not.
+// The background work of a Postgres server that PGlite, being one process, does not do: checkpoints and vacuum.
 import { setTimeout as delay } from "node:timers/promises";
 import type { Knex } from "knex";
 
@@ -7,7 +7,7 @@ const PAUSE_MS = 15_000;
 const CHECKPOINT_AFTER_BYTES = 64 * 1024 * 1024;
 const VACUUM_AFTER_DEAD_ROWS = 2_000;
 
-/** Checkpoints and vacuums while it runs, in small bites: each holds up the one session. */
+/** Checkpoints and vacuums until stopped, in small steps: each blocks the only session. */
 export function maintain(db: Knex) {
 	const stopping = new AbortController();
 	let checkpointedAt: string | undefined;
@@ -33,7 +33,7 @@ export function maintain(db: Knex) {
 	const run = async () => {
 		for (;;) {
 			await delay(PAUSE_MS, undefined, { signal: stopping.signal, ref: false });
-			// The session may be taken for long enough to time out; the next round comes.
+			// A busy session makes it time out; the next run follows.
 			await checkpoint()
 				.then(vacuum)
 				.catch(() => {});

@@ -1,1 +1,1 @@
-export { openEmbedded } from "../database/database.ts";
+export { type EmbeddedOptions, openEmbedded } from "../database/embedded.ts";

@@ -1,2 +1,2 @@
-export type * from "../database/database.ts";
-export { database, migrate, openPostgres } from "../database/database.ts";
+export { type Database, database, openPostgres, type PostgresOptions, type TablesOptions } from "../database/database.ts";
+export { migrate } from "../database/migrate.ts";

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { it } from "node:test";
-import { openEmbedded } from "../database/database.ts";
+import { openEmbedded } from "../database/embedded.ts";
 import { outboxSuite } from "./outbox.suite.ts";
 import type { PendingMessage } from "./outbox.ts";
 import { fill } from "./relay.ts";

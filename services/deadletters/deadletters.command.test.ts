@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { rmSync } from "node:fs";
 import { after, before, describe, it } from "node:test";
-import { openEmbedded } from "../../mixins/database/database.ts";
+import { openEmbedded } from "../../mixins/database/embedded.ts";
 import { embeddedLog } from "../../mixins/topics/embedded/embedded-log.ts";
 import { eventually, fresh, httpClient } from "../../test/client.ts";
 import { runCommand } from "../../test/command.ts";

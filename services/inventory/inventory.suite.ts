@@ -4,7 +4,7 @@ import { randomUUID } from "node:crypto";
 import { after, before, describe, it } from "node:test";
 import { ServiceBroker } from "moleculer";
 import { ContractValidator } from "../../contract/validator.ts";
-import { migrate } from "../../mixins/database/database.ts";
+import { migrate } from "../../mixins/database/migrate.ts";
 import { outbox } from "../../mixins/outbox/outbox.ts";
 import { relay } from "../../mixins/outbox/relay.ts";
 import { embeddedLog } from "../../mixins/topics/embedded/embedded-log.ts";
@@ -26,7 +26,7 @@ export const inventorySuite = (where: string, open: () => Promise<Scratch>) =>
 
 		before(async () => {
 			scratch = await open();
-			await migrate(scratch.db, new URL("./migrations/", import.meta.url));
+			await migrate(scratch.db, new URL("./migrations/", import.meta.url), "inventory_migrations");
 			const { knex } = scratch.db;
 			log = embeddedLog(knex);
 			const box = outbox(knex, { contracts: topics, table: "inventory_outbox" });

@@ -1,6 +1,6 @@
 import { after, before, describe, it } from "node:test";
 import fc from "fast-check";
-import { migrate } from "../../mixins/database/database.ts";
+import { migrate } from "../../mixins/database/migrate.ts";
 import type { Scratch } from "../../test/scratch.ts";
 import { commands, run } from "./orders.simulation.ts";
 
@@ -10,7 +10,8 @@ export const simulationSuite = (where: string, open: () => Promise<Scratch>, run
 		let scratch: Scratch;
 		before(async () => {
 			scratch = await open();
-			for (const owner of ["orders", "payment"]) await migrate(scratch.db, new URL(`../${owner}/migrations/`, import.meta.url));
+			for (const owner of ["orders", "payment"])
+				await migrate(scratch.db, new URL(`../${owner}/migrations/`, import.meta.url), `${owner}_migrations`);
 		});
 		after(async () => {
 			await scratch?.db.close();

@@ -5,7 +5,7 @@ import type { Knex } from "knex";
 import { type Service, ServiceBroker } from "moleculer";
 import type { Identity } from "../../contract/action.ts";
 import { ContractValidator } from "../../contract/validator.ts";
-import { migrate } from "../../mixins/database/database.ts";
+import { migrate } from "../../mixins/database/migrate.ts";
 import { waitUntilReachable } from "../../mixins/dependency.ts";
 import { outbox } from "../../mixins/outbox/outbox.ts";
 import { noTopics } from "../../test/no-topics.ts";
@@ -53,7 +53,7 @@ export const ordersSuite = (where: string, open: () => Promise<Scratch>) =>
 		before(async () => {
 			scratch = await open();
 			await waitUntilReachable(scratch.db, broker.logger, () => false);
-			await migrate(scratch.db, new URL("./migrations/", import.meta.url));
+			await migrate(scratch.db, new URL("./migrations/", import.meta.url), "orders_migrations");
 			store = sqlOrders(scratch.db.knex, outbox(scratch.db.knex, { contracts: topics, table: "orders_outbox" }));
 			stock.createServices(broker);
 			broker.createService(orders(store, { batches: 2, timeoutMs: PATIENT_MS, mixins: [noTopics] }));

@@ -5,7 +5,7 @@ import { after, before, beforeEach, describe, it } from "node:test";
 import { type Service, ServiceBroker } from "moleculer";
 import type { Identity } from "../../contract/action.ts";
 import { ContractValidator } from "../../contract/validator.ts";
-import { migrate } from "../../mixins/database/database.ts";
+import { migrate } from "../../mixins/database/migrate.ts";
 import { waitUntilReachable } from "../../mixins/dependency.ts";
 import { notFound } from "../../mixins/errors.ts";
 import { outbox } from "../../mixins/outbox/outbox.ts";
@@ -35,7 +35,7 @@ export const paymentSuite = (where: string, open: () => Promise<Scratch>) =>
 		before(async () => {
 			scratch = await open();
 			await waitUntilReachable(scratch.db, broker.logger, () => false);
-			await migrate(scratch.db, new URL("./migrations/", import.meta.url));
+			await migrate(scratch.db, new URL("./migrations/", import.meta.url), "payment_migrations");
 			store = sqlPayments(scratch.db.knex, outbox(scratch.db.knex, { contracts: topics, table: "payment_outbox" }));
 			const collector = { backoff: { firstMs: 5, longestMs: 50 }, pollMs: 20, timeoutMs: 60_000 };
 			broker.createService({

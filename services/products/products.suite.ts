@@ -4,7 +4,7 @@ import { randomUUID } from "node:crypto";
 import { after, before, describe, it } from "node:test";
 import { type Context, Errors, ServiceBroker } from "moleculer";
 import { ContractValidator } from "../../contract/validator.ts";
-import { migrate } from "../../mixins/database/database.ts";
+import { migrate } from "../../mixins/database/migrate.ts";
 import { outbox } from "../../mixins/outbox/outbox.ts";
 import type { Scratch } from "../../test/scratch.ts";
 import { actions, topics } from "../contract.ts";
@@ -38,7 +38,7 @@ export const productsSuite = (where: string, open: () => Promise<Scratch>) =>
 
 		before(async () => {
 			scratch = await open();
-			await migrate(scratch.db, new URL("./migrations/", import.meta.url));
+			await migrate(scratch.db, new URL("./migrations/", import.meta.url), "products_migrations");
 			const { knex } = scratch.db;
 			broker.createService(products(sqlProducts(knex, outbox(knex, { contracts: topics, table: "products_outbox" }))));
 			broker.createService(inventory);

@@ -4,7 +4,8 @@ import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { after, before, describe, it } from "node:test";
 import { ServiceBroker } from "moleculer";
-import { migrate, openPostgres } from "../../mixins/database/database.ts";
+import { openPostgres } from "../../mixins/database/database.ts";
+import { migrate } from "../../mixins/database/migrate.ts";
 import { outbox } from "../../mixins/outbox/outbox.ts";
 import { config } from "../../runtime/config.ts";
 import { topics } from "../contract.ts";
@@ -70,7 +71,7 @@ describe("purchases, with a Postgres server that stops answering", () => {
 		const through = new URL(url);
 		through.host = `127.0.0.1:${(proxy.address() as AddressInfo).port}`;
 		database = openPostgres(through.href);
-		await migrate(database, new URL("./migrations/", import.meta.url));
+		await migrate(database, new URL("./migrations/", import.meta.url), "purchase_migrations");
 		broker = new ServiceBroker({ logger: false });
 		broker.createService(purchase(sqlPurchases(database.knex, outbox(database.knex, { contracts: topics })), { batches: 2 }));
 		call = broker.call.bind(broker) as Caller["call"];

@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { after, before, describe } from "node:test";
 import type { Knex } from "knex";
 import { ServiceBroker } from "moleculer";
-import { type Database, migrate } from "../../mixins/database/database.ts";
+import type { Database } from "../../mixins/database/database.ts";
+import { migrate } from "../../mixins/database/migrate.ts";
 import { waitUntilReachable } from "../../mixins/dependency.ts";
 import { outbox } from "../../mixins/outbox/outbox.ts";
 import { topics } from "../contract.ts";
@@ -52,7 +53,7 @@ export const purchaseSuite = (
 			const [database] = opened.databases;
 			knex = database.knex;
 			await waitUntilReachable(database, broker.logger, () => false);
-			await migrate(database, new URL("./migrations/", import.meta.url));
+			await migrate(database, new URL("./migrations/", import.meta.url), "purchase_migrations");
 			stores = opened.databases.map(one => sqlPurchases(one.knex, outbox(one.knex, { contracts: topics }))) as typeof stores;
 			broker.createService(purchase(stores[0]));
 			await broker.start();

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { it } from "node:test";
-import { openEmbedded } from "../../mixins/database/database.ts";
+import { openEmbedded } from "../../mixins/database/embedded.ts";
 import { isoTime } from "./purchase.rules.ts";
 import { purchaseSuite } from "./purchase.suite.ts";
 

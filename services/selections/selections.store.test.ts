@@ -1,4 +1,4 @@
-import { migrate } from "../../mixins/database/database.ts";
+import { migrate } from "../../mixins/database/migrate.ts";
 import { scratchEmbedded } from "../../test/scratch.ts";
 import { sqlSelections } from "./selections.store.sql.ts";
 import { selectionStoreSuite } from "./selections.store.suite.ts";
@@ -7,7 +7,7 @@ selectionStoreSuite(
 	"on the embedded Postgres",
 	async () => {
 		const { db, remove } = await scratchEmbedded();
-		await migrate(db, new URL("./migrations/", import.meta.url));
+		await migrate(db, new URL("./migrations/", import.meta.url), "selections_migrations");
 		const close = async () => {
 			await db.close();
 			await remove();

@@ -4,7 +4,7 @@ import { randomUUID } from "node:crypto";
 import { after, before, describe, it } from "node:test";
 import { type Context, ServiceBroker } from "moleculer";
 import { ContractValidator } from "../../contract/validator.ts";
-import { migrate } from "../../mixins/database/database.ts";
+import { migrate } from "../../mixins/database/migrate.ts";
 import { embeddedLog } from "../../mixins/topics/embedded/embedded-log.ts";
 import { topics as topicsMixin } from "../../mixins/topics/topics.ts";
 import { eventually } from "../../test/client.ts";
@@ -35,7 +35,7 @@ describe("the selections service", () => {
 
 	before(async () => {
 		scratch = await scratchEmbedded();
-		await migrate(scratch.db, new URL("./migrations/", import.meta.url));
+		await migrate(scratch.db, new URL("./migrations/", import.meta.url), "selections_migrations");
 		log = embeddedLog(scratch.db.knex);
 		// One partition: when a later message is published, the earlier ones have been handled.
 		const mixins = [topicsMixin(log, { contracts: topics, partitions: 1 })];

@@ -34,4 +34,4 @@ export const summary = (store: SummaryStore, names: readonly string[], mixins: P
 
 /** Mixin: creates the tables of the summary, with a row for every configured name. */
 export const summaryTables = (db: Database, store: SummaryStore, names: readonly string[]) =>
-	database(db, new URL("./migrations/", import.meta.url), () => store.seed(names));
+	database(db, new URL("./migrations/", import.meta.url), { seed: () => store.seed(names) });
