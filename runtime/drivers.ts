@@ -108,5 +108,5 @@ export function withOutbox(
 	outboxes.set(table, box);
 	// Embedded, every commit happens in this process and wakes the relay: it rarely needs to poll.
 	const pollMs = embedded ? { least: 250, most: 1_000 } : undefined;
-	return { outbox: box, relay: relay(box, topicLog(), { runsService, pollMs }) };
+	return { outbox: box, relay: relay(box, topicLog(), { runsService, pollMs, metricsPrefix: "plaza" }) };
 }

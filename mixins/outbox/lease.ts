@@ -1,26 +1,26 @@
-// Whose turn it is to send: one row in Postgres, held for a while by the database's clock, with a number that grows with every owner.
+// The lease of the relay that publishes: one row in Postgres that expires by the database's clock, with a fence that grows with every owner.
 import { type Outbox, STATEMENT_TIMEOUT_MS } from "./outbox.ts";
 import { leaseTable } from "./schema.ts";
 
-/** An append is under way for at most this long (TopicLog.append), and must end while the lease is surely ours. */
-export const APPEND_BOUND_MS = 5_000;
+/** An append takes at most this long (TopicLog.append), and must end before the lease can expire. */
+export const APPEND_TIMEOUT_MS = 5_000;
 export const LEASE_MS = 8_000;
-/** Renewed when less is left: once a second and not in each round, which may be a few milliseconds. */
+/** Renewed when less is left: about once a second, not at each poll. */
 const RENEW_BELOW_MS = 7_000;
 
 export interface Lease {
 	/**
-	 * Takes the lease if it is free, renews it in time. Answers its fence if it is surely ours for as long as an append may take, else
-	 * undefined. The same fence twice: nobody else has held it in between.
+	 * Takes the lease if it is free, and renews it in time. Resolves with its fence if the lease lasts at least as long as an append may take,
+	 * else with undefined. If two calls resolve with the same fence, no other node has held the lease in between.
 	 */
-	hold(): Promise<string | undefined>;
-	/** Lets the next one have it at once. */
+	acquire(): Promise<string | undefined>;
+	/** Lets another node take it at once. */
 	release(): Promise<void>;
 }
 
 /**
- * `holder`: this node's name. It takes back at once what it held under the same name, so that a node that was killed goes on as soon as it is
- * up again; two live nodes must not share one. `clock`: monotonic, in ms.
+ * `holder`: this node's name, which no other live node may use. A node takes a lease at once that it held itself under this name: after a crash
+ * it need not wait for the lease to expire. `clock`: monotonic, in ms.
  */
 export function leaseOf({ knex, table }: Outbox, holder: string, clock = () => performance.now()): Lease {
 	const leases = leaseTable(table);
@@ -28,7 +28,7 @@ export function leaseOf({ knex, table }: Outbox, holder: string, clock = () => p
 	let untilMs = 0;
 
 	const update = async (sql: string, bindings: string[]) => {
-		// Counted from before the question: ours always ends before the database's.
+		// Counted from before the statement: here the lease always expires earlier than in the database.
 		const askedAtMs = clock();
 		const { rows } = await knex
 			.raw(`update ?? set until = clock_timestamp() + ? * interval '1 ms', ${sql} returning fence`, [
@@ -44,10 +44,10 @@ export function leaseOf({ knex, table }: Outbox, holder: string, clock = () => p
 	const renew = (held: string) => update("holder = holder where fence = ?", [held]);
 
 	return {
-		async hold() {
+		async acquire() {
 			if (fence === undefined) await take();
 			else if (untilMs - clock() < RENEW_BELOW_MS) await renew(fence);
-			return untilMs - clock() >= APPEND_BOUND_MS ? fence : undefined;
+			return untilMs - clock() >= APPEND_TIMEOUT_MS ? fence : undefined;
 		},
 
 		async release() {

@@ -1,12 +1,12 @@
-// What the outbox and its relay promise, on whichever Postgres stands behind them.
+// The promises of the outbox and its relay, on both kinds of Postgres.
 import { after, afterEach, before, describe } from "node:test";
 import type { Knex } from "knex";
 import { ServiceBroker } from "moleculer";
 import type { Database } from "../database/database.ts";
 import { waitUntilReachable } from "../dependency.ts";
 import { leaseSuite } from "./lease.suite.ts";
+import { testbed } from "./outbox.fixture.ts";
 import { relaySuite } from "./relay.suite.ts";
-import { testbed } from "./testing.ts";
 
 export const outboxSuite = (profile: string, open: () => Promise<{ database: Database; close: () => Promise<void> }>) =>
 	describe(`outbox, ${profile}`, () => {

@@ -6,7 +6,7 @@ import { it } from "node:test";
 import { openEmbedded } from "../database/embedded.ts";
 import { outboxSuite } from "./outbox.suite.ts";
 import type { PendingMessage } from "./outbox.ts";
-import { fill } from "./relay.ts";
+import { fill } from "./relay-loop.ts";
 
 outboxSuite("embedded", async () => {
 	const dir = await mkdtemp(join(tmpdir(), "outbox-"));
@@ -18,7 +18,7 @@ outboxSuite("embedded", async () => {
 	return { database, close };
 });
 
-it("puts into one append what fits, and a message alone that does not", () => {
+it("puts as many messages into one append as fit, and a message that does not fit into an append of its own", () => {
 	const message = (value: string): PendingMessage => ({ id: "1", record: { topic: "t", key: "k", value } });
 	const [small, large] = [message("12345"), message("x".repeat(100))];
 	assert.equal(fill([], 12).length, 0);

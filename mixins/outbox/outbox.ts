@@ -1,12 +1,12 @@
 /**
- * Messages that leave if, and only if, the transaction that made them commits: they are rows of that transaction, and a relay sends them.
+ * Publishes messages if, and only if, the transaction that created them commits: they are rows of that transaction, and a relay publishes them.
  *
  *     export const up = (knex: Knex) => createOutbox(knex);              // in a migration of the service that owns the tables
  *
  *     const box = outbox(knex, { contracts });                           // contracts: topic → { message: zod schema, key: message => text }
  *     export default {
  *       name: "orders",
- *       mixins: [relay(box, log), database(db, migrations)],             // sends what has committed, in order, at least once
+ *       mixins: [relay(box, log), database(db, migrations)],             // publishes what has committed, in order, at least once
  *       actions: { place: ({ params }) => knex.transaction(async trx => {
  *         await trx("orders").insert(params);
  *         await box.add(trx, [{ topic: "order.created", message: params }]);
@@ -24,7 +24,7 @@ export interface Entry {
 	requestID?: string;
 }
 
-/** A message that has committed and not left yet. */
+/** A message that has committed and is not published yet. */
 export interface PendingMessage {
 	id: string;
 	record: Outgoing;
@@ -32,32 +32,33 @@ export interface PendingMessage {
 
 export interface Outbox {
 	/**
-	 * Puts messages into the caller's transaction, in this order; they leave soon after it commits, and never if it rolls back.
-	 * Messages of one key leave in the order in which their transactions commit, provided that those hold a lock in common (the row of
-	 * that key which they all update) before they come here: ids are drawn under it, so the smaller one is always seen first.
-	 * Throws `VALIDATION_ERROR` when a message is not what its topic's contract says.
+	 * Adds messages to the caller's transaction, in this order. They are published soon after it commits, and never if it rolls back.
+	 * Messages of one key are published in the order in which their transactions commit if these transactions lock the same row (one that
+	 * belongs to the key) before they call this: ids are then assigned under that lock, in the order of the commits.
+	 * Throws `VALIDATION_ERROR` when a message does not match its topic's contract.
 	 */
 	add(trx: Knex.Transaction, entries: Entry[]): Promise<void>;
 	/**
-	 * For a statement that stores and tells at once, and so needs no transaction around it: one question to the database instead of four. `work` gets the
-	 * rows to insert as one JSON text, to be read by `ENTRIES`; the promises of `add` hold if it inserts them after the lock in common is taken.
+	 * For a single statement that writes both its own tables and the outbox, without a transaction around it: one round trip instead of four.
+	 * `work` gets the rows to insert as one JSON text, which `ENTRIES` reads. The order of `add` holds if the statement inserts them after it has
+	 * taken the common lock.
 	 */
-	addWithin<T>(entries: Entry[], work: (rows: string) => Promise<T>): Promise<T>;
-	/** Calls back after each commit in this process that put something in. Answers how to stop it. */
+	addInStatement<T>(entries: Entry[], work: (rows: string) => Promise<T>): Promise<T>;
+	/** Calls the listener after each commit in this process that added messages. Returns how to stop it. */
 	onCommit(listener: () => void): () => void;
-	/** Forgets messages that have left, and answers the oldest of the others, in order. */
-	next(limit: number, left?: string[]): Promise<PendingMessage[]>;
-	/** How long the oldest message has waited; 0 when none does. */
+	/** Deletes the messages with the ids `sent`, and resolves with the oldest of the others, in order. */
+	next(limit: number, sent?: string[]): Promise<PendingMessage[]>;
+	/** The age of the oldest message; 0 without one. */
 	ageMs(): Promise<number>;
 	readonly knex: Knex;
 	readonly table: string;
 }
 
-/** Reads the rows of `addWithin`, each with its place `n` among the entries, counted from 1. Its one binding is their JSON text. */
+/** Reads the rows of `addInStatement`, each with its position `n` among the entries, counted from 1. Its one binding is their JSON text. */
 export const ENTRIES = `rows from (json_to_recordset(?::json) as (topic text, key text, value text, headers jsonb))
 	with ordinality as entry (topic, key, value, headers, n)`;
 
-/** No statement here takes longer; one that does has lost its server. */
+/** A statement that takes longer has lost its server. */
 export const STATEMENT_TIMEOUT_MS = 4_000;
 
 /** See the top of this file. `table`: as given to `createOutbox`. */
@@ -66,7 +67,7 @@ export function outbox(
 	{ contracts, table = "outbox" }: { contracts: Record<string, Encodable>; table?: string }
 ): Outbox {
 	const listeners = new Set<() => void>();
-	const tell = () => {
+	const notify = () => {
 		for (const listener of listeners) listener();
 	};
 	const rowsOf = (entries: Entry[]) =>
@@ -80,18 +81,18 @@ export function outbox(
 
 		async add(trx, entries) {
 			if (entries.length === 0) return;
-			// The ids are drawn after the sorting, so that they follow the order of the entries.
+			// The ids are assigned after the sort, so that they follow the order of the entries.
 			await trx.raw(`insert into ?? (topic, key, value, headers) select topic, key, value, headers from ${ENTRIES} order by n`, [
 				table,
 				rowsOf(entries)
 			]);
-			// In a nested transaction this comes before the outer one's commit: the relay then finds nothing, and looks again by itself.
-			trx.executionPromise.then(tell, () => {});
+			// A nested transaction resolves before the outer one commits: the relay then finds nothing, and finds the messages at its next poll.
+			trx.executionPromise.then(notify, () => {});
 		},
 
-		async addWithin(entries, work) {
+		async addInStatement(entries, work) {
 			const done = await work(rowsOf(entries));
-			tell();
+			notify();
 			return done;
 		},
 
@@ -100,13 +101,13 @@ export function outbox(
 			return () => listeners.delete(listener);
 		},
 
-		async next(limit, left = []) {
-			const forget = left.length === 0 ? "" : "with gone as (delete from :table: where id = any(:left::bigint[]))";
-			const others = left.length === 0 ? "" : "where id <> all(:left::bigint[])";
+		async next(limit, sent = []) {
+			const deletion = sent.length === 0 ? "" : "with deleted as (delete from :table: where id = any(:sent::bigint[]))";
+			const others = sent.length === 0 ? "" : "where id <> all(:sent::bigint[])";
 			const { rows } = await knex
-				.raw(`${forget} select id, topic, key, value, headers from :table: ${others} order by id limit :limit`, {
+				.raw(`${deletion} select id, topic, key, value, headers from :table: ${others} order by id limit :limit`, {
 					table,
-					left,
+					sent,
 					limit
 				})
 				.timeout(STATEMENT_TIMEOUT_MS);

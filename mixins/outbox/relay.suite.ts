@@ -1,15 +1,15 @@
-// What leaves, and in which order.
+// Which messages are published, and in which order.
 import assert from "node:assert/strict";
 import { it } from "node:test";
 import { checksOf } from "../health.ts";
 import { updateMetrics } from "../metrics.ts";
 import { leaseOf } from "./lease.ts";
+import { entry, HOURLY, numbers, recordingLog, type Testbed, until } from "./outbox.fixture.ts";
 import { ENTRIES } from "./outbox.ts";
-import { entry, keptLog, numbers, SELDOM, type Testbed, until } from "./testing.ts";
 
 export const relaySuite = ({ fresh, put, isEmpty, node, start }: Testbed) => {
-	it("sends what has committed, once and in order, and nothing of what was rolled back", async () => {
-		const [box, log] = [await fresh(), keptLog()];
+	it("publishes what has committed, once and in order, and nothing that was rolled back", async () => {
+		const [box, log] = [await fresh(), recordingLog()];
 		const broker = await node(box, log);
 		await put(box, entry("a", 1), entry("b", 2), entry("a", 3));
 		await assert.rejects(
@@ -19,49 +19,49 @@ export const relaySuite = ({ fresh, put, isEmpty, node, start }: Testbed) => {
 			})
 		);
 		await put(box, entry("a", 4));
-		await until(() => isEmpty(box), "everything to leave");
+		await until(() => isEmpty(box), "everything to be published");
 		await broker.stop();
 		assert.deepEqual(numbers(log.records), [1, 2, 3, 4]);
 	});
 
-	it("sends exactly the contract's fields, with headers and request id", async () => {
-		const [box, log] = [await fresh(), keptLog()];
+	it("publishes exactly the contract's fields, with headers and request id", async () => {
+		const [box, log] = [await fresh(), recordingLog()];
 		const broker = await node(box, log);
 		const message = { key: 'k"{},\\ é😀', n: 1, more: true };
-		await put(box, { topic: "told", message, headers: { seq: "7" }, requestID: "r-1" });
-		await until(() => isEmpty(box), "it to leave");
+		await put(box, { topic: "numbered", message, headers: { seq: "7" }, requestID: "r-1" });
+		await until(() => isEmpty(box), "it to be published");
 		await broker.stop();
 		const value = JSON.stringify({ key: message.key, n: 1 });
-		assert.deepEqual(log.records, [{ topic: "told", key: message.key, value, headers: { seq: "7", "request-id": "r-1" } }]);
+		assert.deepEqual(log.records, [{ topic: "numbered", key: message.key, value, headers: { seq: "7", "request-id": "r-1" } }]);
 	});
 
-	it("sends what one statement put in, at once and in the order of the entries, and nothing of one that failed", async () => {
-		const [box, log] = [await fresh(), keptLog()];
-		const broker = await node(box, log, { pollMs: SELDOM });
+	it("publishes what one statement added, at once and in the order of the entries, and nothing of a statement that failed", async () => {
+		const [box, log] = [await fresh(), recordingLog()];
+		const broker = await node(box, log, { pollMs: HOURLY });
 		const insert = (more: string) => (rows: string) =>
 			box.knex.raw(`insert into ?? (topic, key, value, headers) select topic, key, value, headers from ${ENTRIES} ${more}`, [
 				box.table,
 				rows
 			]);
-		await assert.rejects(box.addWithin([entry("a", 666)], insert("where 1 / (n - 1) = 0")), /division by zero/);
-		await box.addWithin([entry("a", 1), entry("b", 2), entry("a", 3)], insert("order by n"));
-		await until(() => log.records.length === 3, "them to leave");
+		await assert.rejects(box.addInStatement([entry("a", 666)], insert("where 1 / (n - 1) = 0")), /division by zero/);
+		await box.addInStatement([entry("a", 1), entry("b", 2), entry("a", 3)], insert("order by n"));
+		await until(() => log.records.length === 3, "them to be published");
 		await broker.stop();
 		assert.deepEqual(numbers(log.records), [1, 2, 3]);
 	});
 
-	it("refuses a message that is not what its topic's contract says, before anything is written", async () => {
+	it("refuses a message that does not match its topic's contract, before anything is written", async () => {
 		const box = await fresh();
-		await assert.rejects(put(box, { topic: "told", message: { key: 1 } }), { type: "VALIDATION_ERROR" });
-		await assert.rejects(put(box, { topic: "unknown", message: {} }), /no topic unknown/);
+		await assert.rejects(put(box, { topic: "numbered", message: { key: 1 } }), { type: "VALIDATION_ERROR" });
+		await assert.rejects(put(box, { topic: "unknown", message: {} }), /topic "unknown" is in no contract/);
 		const never = () => Promise.reject(new Error("it was written"));
-		await assert.rejects(box.addWithin([{ topic: "told", message: { key: 1 } }], never), { type: "VALIDATION_ERROR" });
+		await assert.rejects(box.addInStatement([{ topic: "numbered", message: { key: 1 } }], never), { type: "VALIDATION_ERROR" });
 		assert.ok(await isEmpty(box));
 	});
 
-	it("sends at once after a commit of its own process, however seldom it looks", async () => {
-		const [box, log] = [await fresh(), keptLog()];
-		const broker = await node(box, log, { pollMs: SELDOM });
+	it("publishes at once after a commit of its own process, however rarely it polls", async () => {
+		const [box, log] = [await fresh(), recordingLog()];
+		const broker = await node(box, log, { pollMs: HOURLY });
 		for (let n = 1; n <= 3; n++) {
 			await put(box, entry("a", n));
 			await until(() => log.records.length === n, `message ${n}`);
@@ -69,8 +69,8 @@ export const relaySuite = ({ fresh, put, isEmpty, node, start }: Testbed) => {
 		await broker.stop();
 	});
 
-	it("keeps the order of each key when many write to it at once", async () => {
-		const [box, log] = [await fresh(), keptLog()];
+	it("keeps the order of each key when many transactions write to it at once", async () => {
+		const [box, log] = [await fresh(), recordingLog()];
 		const keys = ["a", "b", "c"];
 		const counters = `${box.table}_n`;
 		await box.knex.raw("create table ?? (key text primary key, n int not null default 0)", [counters]);
@@ -82,7 +82,7 @@ export const relaySuite = ({ fresh, put, isEmpty, node, start }: Testbed) => {
 				await box.add(trx, [entry(key, row.n)]);
 			});
 		await Promise.all(Array.from({ length: 150 }, (_, index) => write(keys[index % keys.length]!)));
-		await until(() => isEmpty(box), "everything to leave");
+		await until(() => isEmpty(box), "everything to be published");
 		await broker.stop();
 		for (const key of keys)
 			assert.deepEqual(
@@ -91,28 +91,28 @@ export const relaySuite = ({ fresh, put, isEmpty, node, start }: Testbed) => {
 			);
 	});
 
-	it("leaves the sending to others on a node that only carries the service's answers", async () => {
-		const [box, log] = [await fresh(), keptLog()];
-		const carrier = await node(box, log, { runsService: service => service !== "sender" });
+	it("does not publish on a node that does not run the service", async () => {
+		const [box, log] = [await fresh(), recordingLog()];
+		const idle = await node(box, log, { runsService: service => service !== "sender" });
 		await put(box, entry("a", 1));
-		const worker = keptLog();
-		const other = await node(box, worker);
-		await until(() => isEmpty(box), "it to leave");
-		await Promise.all([carrier.stop(), other.stop()]);
-		assert.deepEqual([log.records.length, worker.records.length], [0, 1]);
+		const working = recordingLog();
+		const other = await node(box, working);
+		await until(() => isEmpty(box), "it to be published");
+		await Promise.all([idle.stop(), other.stop()]);
+		assert.deepEqual([log.records.length, working.records.length], [0, 1]);
 	});
 
-	it("sends everything once the log is back, says so in one line each way, and health and figures tell how long it has waited", async () => {
-		const [box, log] = [await fresh(), keptLog()];
+	it("publishes everything once the log is available again, logs one line for each change, and reports the age in health and metrics", async () => {
+		const [box, log] = [await fresh(), recordingLog()];
 		const lines: unknown[] = [];
 		const say = (line: unknown) => lines.push(line);
 		const worker = start(box, log, leaseOf(box, "node"), { debug() {}, info: say, warn: say });
-		const { broker } = await node(box, log, { runsService: false });
+		const { broker } = await node(box, log, { runsService: false, metricsPrefix: "shop" });
 		const healthSays = (pattern: RegExp) =>
 			until(async () => pattern.test((await checksOf(broker))[box.table] ?? ""), `health to say ${pattern}`);
 		const ageSeconds = async () => {
 			await updateMetrics(broker);
-			return (broker.metrics.getMetric("plaza.outbox.age.seconds")!.snapshot()[0] as { value: number }).value;
+			return (broker.metrics.getMetric("shop.outbox.age.seconds")!.snapshot()[0] as { value: number }).value;
 		};
 		await healthSays(/^ok$/);
 		assert.equal(await ageSeconds(), 0);
@@ -120,7 +120,7 @@ export const relaySuite = ({ fresh, put, isEmpty, node, start }: Testbed) => {
 		let refused = 0;
 		log.behave = async () => {
 			refused++;
-			throw new Error("the log is away");
+			throw new Error("the log is unavailable");
 		};
 		await put(box, entry("a", 1), entry("a", 2));
 		await until(() => refused >= 3, "the third try");
@@ -130,12 +130,12 @@ export const relaySuite = ({ fresh, put, isEmpty, node, start }: Testbed) => {
 		assert.ok((await ageSeconds()) >= 60);
 
 		log.behave = async () => {};
-		await until(() => isEmpty(box), "everything to leave");
+		await until(() => isEmpty(box), "everything to be published");
 		await worker.stop();
 		await healthSays(/^ok$/);
 		assert.equal(await ageSeconds(), 0);
 		assert.deepEqual(numbers(log.records), [1, 2, 3]);
 		assert.equal(lines.length, 2, lines.join("\n"));
-		assert.match(String(lines[0]), /the log is away/);
+		assert.match(String(lines[0]), /the log is unavailable/);
 	});
 };

@@ -1,7 +1,7 @@
-// The outbox's two tables: the messages that wait to leave, and the one row that says whose turn it is to send them.
+// The outbox's two tables: the messages that are not published yet, and one row for the lease of the relay that publishes them.
 import type { Knex } from "knex";
 
-/** Makes them; for a migration of the service whose transactions write them. */
+/** Creates both; for a migration of the service that owns them. */
 export async function createOutbox(knex: Knex, table = "outbox") {
 	await knex.raw(
 		`create table ?? (
@@ -12,7 +12,7 @@ export async function createOutbox(knex: Knex, table = "outbox") {
 			headers jsonb not null,
 			created_at timestamptz not null default now()
 		) with (
-			-- Every row is soon a dead one, and each look for the oldest walks over the dead: a share of a table that is mostly empty says nothing.
+			-- Every row is soon dead, and each poll for the oldest scans the dead rows; a scale factor means nothing for a table that is mostly empty.
 			autovacuum_vacuum_scale_factor = 0,
 			autovacuum_vacuum_threshold = 1000,
 			autovacuum_vacuum_cost_delay = 0
@@ -31,7 +31,7 @@ export async function createOutbox(knex: Knex, table = "outbox") {
 	await knex(leaseTable(table)).insert({ one: true });
 }
 
-/** For the way back. */
+/** The reverse of `createOutbox`. */
 export const dropOutbox = (knex: Knex, table = "outbox") =>
 	knex.schema.dropTableIfExists(leaseTable(table)).dropTableIfExists(table);
 

@@ -95,7 +95,7 @@ export function sqlPurchases(knex: Knex, outbox: Outbox): PurchaseStore {
 			times
 		];
 		const entries = distinct.map((attempt, index) => toMessage(attempt, times[index]!));
-		const { rows } = await outbox.addWithin(entries, async messages =>
+		const { rows } = await outbox.addInStatement(entries, async messages =>
 			knex.raw(BUY, [...columns, outbox.table, messages]).options({ name: "buy" })
 		);
 		const bought = new Set<number>(rows.map(({ n }: { n: number }) => n - 1));

@@ -32,7 +32,7 @@ export const mutants: Mutant[] = [
 	{
 		name: "relay reads from a cursor and skips late commits",
 		world: "purchases",
-		file: "mixins/outbox/relay.ts",
+		file: "mixins/outbox/relay-loop.ts",
 		find: 'if (waiting.length === 0) return "nothing";',
 		replace: `const sent = Number((outbox as { sent?: number }).sent ?? 0);
 	waiting.splice(0, waiting.length, ...waiting.filter(({ id }) => Number(id) > sent));
@@ -42,15 +42,15 @@ export const mutants: Mutant[] = [
 	{
 		name: "outbox rows deleted before the acknowledgement",
 		world: "purchases",
-		file: "mixins/outbox/relay.ts",
+		file: "mixins/outbox/relay-loop.ts",
 		find: "await log.append(waiting.map(({ record }) => record));",
 		replace: "await outbox.next(0, waiting.map(({ id }) => id)); await log.append(waiting.map(({ record }) => record));"
 	},
 	{
 		name: "relay does not check the fence of its lease",
 		world: "purchases",
-		file: "mixins/outbox/relay.ts",
-		find: "(await lease.hold()) !== fence",
+		file: "mixins/outbox/relay-loop.ts",
+		find: "(await lease.acquire()) !== fence",
 		replace: "false"
 	},
 	{

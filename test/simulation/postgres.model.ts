@@ -97,14 +97,14 @@ export function modelPostgres(scheduler: Scheduler, faults: Faults): ModelPostgr
 				table: "outbox",
 				knex: { raw: statement } as unknown as Knex,
 				add: () => Promise.reject(new Error("the model does not support add")),
-				addWithin: () => Promise.reject(new Error("the model does not support add")),
+				addInStatement: () => Promise.reject(new Error("the model does not support add")),
 				onCommit(listener) {
 					own.add(listener);
 					return () => own.delete(listener);
 				},
-				next: (limit, left = []) =>
-					server.request(`next ${left}`, () => {
-						for (const id of left) rows.delete(Number(id));
+				next: (limit, sent = []) =>
+					server.request(`next ${sent}`, () => {
+						for (const id of sent) rows.delete(Number(id));
 						return [...rows]
 							.sort(([one], [other]) => one - other)
 							.slice(0, limit)

@@ -1,4 +1,4 @@
-// What the tests of the outbox have in common.
+// Outboxes, nodes, relays and a log for the tests of the outbox.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
@@ -8,13 +8,14 @@ import { z } from "zod";
 import type { Outgoing, TopicLog } from "../topics/topic-log.ts";
 import { type Lease, leaseOf } from "./lease.ts";
 import { type Entry, type Outbox, outbox } from "./outbox.ts";
-import { type RelayOptions, relay, startRelay } from "./relay.ts";
+import { type RelayOptions, relay } from "./relay.ts";
+import { startRelay } from "./relay-loop.ts";
 import { createOutbox, leaseTable } from "./schema.ts";
 
 const contracts = {
-	told: { message: z.object({ key: z.string(), n: z.int() }), key: (message: { key: string }) => message.key }
+	numbered: { message: z.object({ key: z.string(), n: z.int() }), key: (message: { key: string }) => message.key }
 };
-export const entry = (key: string, n: number): Entry => ({ topic: "told", message: { key, n } });
+export const entry = (key: string, n: number): Entry => ({ topic: "numbered", message: { key, n } });
 export const numbers = (records: Outgoing[]) => records.map(({ value }) => JSON.parse(String(value)).n as number);
 
 export async function until(met: () => boolean | Promise<boolean>, what: string, withinMs = 20_000) {
@@ -25,8 +26,8 @@ export async function until(met: () => boolean | Promise<boolean>, what: string,
 	}
 }
 
-/** A log that keeps what it is given, unless the test has it behave otherwise. */
-export function keptLog() {
+/** A log that records what is appended; `behave` runs before each append. */
+export function recordingLog() {
 	const log = {
 		records: [] as Outgoing[],
 		behave: async () => {},
@@ -41,8 +42,8 @@ export function keptLog() {
 type Log = Pick<TopicLog, "append">;
 type Lines = Parameters<typeof startRelay>[3];
 const quiet: Lines = { debug() {}, info() {}, warn() {} };
-/** So seldom that only a commit can be what woke the relay. */
-export const SELDOM = { least: 3_600_000, most: 3_600_000 };
+/** So long that only a commit can have woken the relay. */
+export const HOURLY = { least: 3_600_000, most: 3_600_000 };
 const OFTEN = { least: 5, most: 50 };
 
 /** Outboxes, nodes and relays on one database. */
@@ -57,7 +58,7 @@ export function testbed(knex: () => Knex) {
 		},
 		put: (box: Outbox, ...entries: Entry[]) => box.knex.transaction(trx => box.add(trx, entries)),
 		isEmpty: async (box: Outbox) => (await box.next(1)).length === 0,
-		/** As if a holder's time had passed by the database's clock. */
+		/** As if the lease had expired by the database's clock. */
 		expire: (box: Outbox) => box.knex(leaseTable(box.table)).update({ until: "-infinity" }),
 
 		/** A node with a service that has this outbox. */
@@ -77,7 +78,7 @@ export function testbed(knex: () => Knex) {
 			return started;
 		},
 
-		/** Whatever a failed test has left running would keep the process for ever. */
+		/** What a failed test leaves running would keep the process alive. */
 		stopAll: () => Promise.all(running.splice(0).map(one => one.stop()))
 	};
 }

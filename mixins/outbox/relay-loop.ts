@@ -1,0 +1,124 @@
+import { setTimeout as delay } from "node:timers/promises";
+import type { Logger } from "moleculer";
+import { createBackoff } from "../backoff.ts";
+import { REQUEST_ID } from "../topics/headers.ts";
+import type { TopicLog } from "../topics/topic-log.ts";
+import { APPEND_TIMEOUT_MS, type Lease } from "./lease.ts";
+import type { Outbox, PendingMessage } from "./outbox.ts";
+
+/** The pause between two polls: it doubles from `least` to `most` while there is nothing to publish. */
+export interface PollMs {
+	least: number;
+	most: number;
+}
+
+export type AppendLog = Pick<TopicLog, "append">;
+type Lines = Pick<Logger, "debug" | "info" | "warn">;
+
+const MAX_MESSAGES = 1_000;
+/** Kafka accepts a batch of one partition only if it is smaller than the largest record it accepts, by default 1 MiB. */
+const MAX_BYTES = 512 * 1024;
+const STANDBY_PAUSE_MS = 1_000;
+/** For at most so long published messages stay in the table: the poll for the next commit then deletes them in the same statement. */
+const LINGER_MS = 10;
+const BACKOFF = { firstMs: 100, longestMs: 5_000 };
+
+/** The messages that fit into one append: the first, and those after it until it is full. */
+export function fill(waiting: PendingMessage[], maxBytes = MAX_BYTES): PendingMessage[] {
+	let bytes = 0;
+	const end = waiting.findIndex(({ record: { key, value } }, index) => {
+		bytes += Buffer.byteLength(key ?? "") + Buffer.byteLength(value);
+		return index > 0 && bytes > maxBytes;
+	});
+	return end === -1 ? waiting : waiting.slice(0, end);
+}
+
+/** `more`: published, and there are more to publish. `standby`: another node holds the lease. */
+type Outcome = "more" | "published" | "nothing" | "standby";
+
+/**
+ * Publishes the oldest messages once. What was read under one fence is published under the same one or not at all: after a change of owner
+ * another node may have published it already. `sent`: ids that are published and still in the table; the poll deletes them.
+ */
+async function poll(outbox: Outbox, log: AppendLog, lease: Lease, logger: Lines, sent: Set<string>): Promise<Outcome> {
+	const fence = await lease.acquire();
+	if (fence === undefined && sent.size === 0) return "standby";
+	const oldest = await outbox.next(fence === undefined ? 0 : MAX_MESSAGES, [...sent]);
+	const waiting = fill(oldest);
+	sent.clear();
+	if (fence === undefined || (await lease.acquire()) !== fence) return "standby";
+	if (waiting.length === 0) return "nothing";
+	await log.append(waiting.map(({ record }) => record));
+	for (const { id, record } of waiting) {
+		sent.add(id);
+		logger.debug("published", { topic: record.topic, key: record.key, requestID: record.headers?.[REQUEST_ID] });
+	}
+	return waiting.length < oldest.length || oldest.length === MAX_MESSAGES ? "more" : "published";
+}
+
+/** Polls until stopped: at once after each commit of this process, and periodically for the commits of others. */
+export function startRelay(outbox: Outbox, log: AppendLog, lease: Lease, logger: Lines, { least, most }: PollMs) {
+	const backoff = createBackoff(BACKOFF);
+	const sent = new Set<string>();
+	let stopping = false;
+	let committed = false;
+	let wakesOnCommit = false;
+	let failing = false;
+	let wake = () => {};
+
+	const sleep = (ms: number) =>
+		new Promise<void>(resolve => {
+			const timer = setTimeout(resolve, ms);
+			wake = () => {
+				clearTimeout(timer);
+				resolve();
+			};
+		});
+	const unsubscribe = outbox.onCommit(() => {
+		committed = true;
+		if (wakesOnCommit) wake();
+	});
+
+	const pauseAfter = (outcome: Outcome, pauseMs: number) => {
+		if (failing) logger.info(`${outbox.table}: publishing again`);
+		failing = false;
+		backoff.reset();
+		// A node without the lease cannot publish what was just committed here.
+		wakesOnCommit = outcome !== "standby";
+		if (outcome === "more" || (committed && wakesOnCommit)) return 0;
+		if (outcome === "published") return Math.min(least, LINGER_MS);
+		return outcome === "nothing" ? Math.min(Math.max(pauseMs * 2, least), most) : STANDBY_PAUSE_MS;
+	};
+	const pauseAfterFailure = ({ message }: Error) => {
+		if (!failing) logger.warn(`${outbox.table}: messages cannot be published (${message}); retrying until they are`);
+		failing = true;
+		wakesOnCommit = false;
+		return backoff.nextMs();
+	};
+
+	const run = async () => {
+		let pauseMs = least;
+		while (!stopping) {
+			committed = false;
+			try {
+				pauseMs = pauseAfter(await poll(outbox, log, lease, logger, sent), pauseMs);
+			} catch (error) {
+				pauseMs = pauseAfterFailure(error as Error);
+			}
+			if (pauseMs > 0 && !stopping) await sleep(pauseMs);
+		}
+		if (sent.size > 0) await outbox.next(0, [...sent]).catch(() => {});
+		await lease.release().catch(() => {});
+	};
+
+	const running = run();
+	return {
+		/** Waits for an append that has started. */
+		async stop() {
+			stopping = true;
+			unsubscribe();
+			wake();
+			await Promise.race([running, delay(APPEND_TIMEOUT_MS, undefined, { ref: false })]);
+		}
+	};
+}
