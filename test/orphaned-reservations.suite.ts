@@ -4,7 +4,7 @@ import { randomUUID } from "node:crypto";
 import { after, before, describe, it } from "node:test";
 import { type Context, type Logger, type Service, ServiceBroker } from "moleculer";
 import { ContractValidator } from "../contract/validator.ts";
-import { migrate } from "../mixins/database/database.ts";
+import { migrate } from "../mixins/database/migrate.ts";
 import { outbox } from "../mixins/outbox/outbox.ts";
 import { actions, topics } from "../services/contract.ts";
 import type { Caller, Message } from "../services/define-service.ts";
@@ -44,7 +44,7 @@ export const orphanedReservationsSuite = (where: string, open: () => Promise<Scr
 			scratch = await open();
 			const { knex } = scratch.db;
 			for (const owner of ["orders", "inventory"])
-				await migrate(scratch.db, new URL(`../services/${owner}/migrations/`, import.meta.url));
+				await migrate(scratch.db, new URL(`../services/${owner}/migrations/`, import.meta.url), `${owner}_migrations`);
 			const outboxOf = (owner: string) => outbox(knex, { contracts: topics, table: `${owner}_outbox` });
 			store = sqlOrders(knex, outboxOf("orders"));
 			broker.createService(products);

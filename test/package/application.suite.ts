@@ -41,7 +41,7 @@ export const applicationSuite = (where: string, folder: () => string, env: () =>
 			const [port] = await freePorts(1);
 			client?.close();
 			running = startProcess("depot", { PORT: String(port), PAUSE_AT: pauseAt, ...env() }, { file: "main.ts", cwd: folder() });
-			await running.printed(/^ready$/m, START_MS);
+			await running.waitForOutput(/^ready$/m, START_MS);
 			client = depotClient(`127.0.0.1:${port}`, folder());
 			return { process: running, client };
 		};
@@ -60,7 +60,7 @@ export const applicationSuite = (where: string, folder: () => string, env: () =>
 			for (const place of ["charging", "charged"]) {
 				const { process, client } = await start(`${place} 7`);
 				const sent = send(client, missing());
-				await process.printed(new RegExp(`^paused at ${place}$`, "m"), SETTLED_MS);
+				await process.waitForOutput(new RegExp(`^paused at ${place}$`, "m"), SETTLED_MS);
 				await process.kill("SIGKILL");
 				for (const parcel of await sent) acknowledged.add(parcel);
 			}
