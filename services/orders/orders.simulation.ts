@@ -140,7 +140,7 @@ export async function run(history: Command[], knex: Knex) {
 	const orderStore = gated(sqlOrders(knex, boxes[0]));
 	const realPayments = sqlPayments(knex, boxes[1]);
 	// A lease that ends at once: every provider request may be sent by several nodes.
-	const paymentStore = gated({ ...realPayments, take: (limit: number) => realPayments.claimDue(limit, 0) });
+	const paymentStore = gated({ ...realPayments, claimDue: (limit: number) => realPayments.claimDue(limit, 0) });
 
 	const broker = new ServiceBroker({ logger: false });
 	stock.createServices(broker);
