@@ -65,7 +65,7 @@ Node ${process.versions.node}, ${servers.join(", ")}.
 Each pair of rounds (${results[0]?.pairs ?? 0} pairs of ${(results[0]?.roundMs ?? 0) / 1_000} s after a warm-up, both sides alternating, limits off, both equally durable) gives one ratio
 ours : baseline; the table shows the median of the ratios with its 95 % interval (with fewer than six pairs: the whole range). The other columns
 are medians on a shared machine: only the ratios can be compared. CPU counts all processes, servers and clients included.
-Missed targets are explained in \`docs/decisions/0008-figures.md\`.
+Missed targets are explained in \`docs/decisions/0008-benchmark-targets.md\`.
 
 | | metric | Plaza | baseline | ratio | target | holds |
 | --- | --- | --- | --- | --- | --- | --- |
