@@ -38,7 +38,7 @@ const postgresUser = () => {
 	return { uid: id("-u"), gid: id("-g") };
 };
 
-/** The cluster directory lies in `dir`, unless user postgres cannot enter `dir`: then it lies in the home of that user. */
+/** The cluster directory is in `dir`, or in the home of user postgres if that user cannot enter `dir`. */
 function clusterDirOf(dir: string): string {
 	const isReachable = spawnSync("test", ["-x", dir], { cwd: "/", ...postgresUser() }).status === 0;
 	return isReachable

@@ -13,7 +13,7 @@ function asking(name: string, url: string, pids: () => number[]): Side {
 
 export const selectionsList: Measure = {
 	id: "G13",
-	title: "`GET /selections`, all features on but the limits, nobody picking",
+	title: "`GET /selections`, all features on but the limits, no picks",
 	against: "bare node:http answering the same body",
 	layout: `one process with api and socket, one with the other services; ${CONNECTIONS} connections from another`,
 	targets: [{ metric: "rate", least: 0.5 }],

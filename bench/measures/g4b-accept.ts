@@ -41,7 +41,7 @@ export const accept: Measure = {
 	id: "G4b",
 	title: "picks accepted over HTTP: 202 once durable in Kafka",
 	against: "bare node:http and one awaited kafkajs send each, acks=all too",
-	layout: `one process with api, socket and the answers of the others, nobody who consumes them; ${CONNECTIONS} connections from another`,
+	layout: `one process with api, socket and the answers of the others, no consumers; ${CONNECTIONS} connections from another`,
 	targets: [{ metric: "rate", least: 2 }],
 	async open() {
 		const topic = `baseline-${randomUUID()}`;

@@ -42,7 +42,7 @@ function showProblem(text) {
 const midnight = () => new Date(new Date().setHours(0, 0, 0, 0)).toISOString();
 
 function openDashboard(who) {
-	const figures = throttle(STATISTICS_INTERVAL_MS, async () =>
+	const statistics = throttle(STATISTICS_INTERVAL_MS, async () =>
 		showStatistics(await session.once("GET", `/api/order-figures?since=${midnight()}`))
 	);
 	const equation = throttle(LEDGER_CHECK_INTERVAL_MS, async () => {
@@ -53,7 +53,7 @@ function openDashboard(who) {
 		}
 	});
 	const refresh = () => {
-		figures.soon();
+		statistics.soon();
 		equation.soon();
 	};
 	productStore = createProductStore({

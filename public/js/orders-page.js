@@ -30,7 +30,7 @@ openPage({
 	guestName: "guest",
 	enter: who => {
 		const isGuest = who.role === undefined;
-		element("nobody").hidden = !isGuest;
+		element("guest-notice").hidden = !isGuest;
 		more.hidden = true;
 		showProblem("");
 		showOrders([]);
