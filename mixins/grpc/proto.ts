@@ -1,4 +1,5 @@
 // Reads a proto file and binds handlers to its services. What does not fit is refused before anything listens.
+import { dirname, resolve } from "node:path";
 import type { ServiceDefinition, UntypedServiceImplementation } from "@grpc/grpc-js";
 import { loadSync, type Options, type PackageDefinition } from "@grpc/proto-loader";
 import type { Service } from "moleculer";
@@ -23,8 +24,10 @@ const COMMON: Options = { keepCase: true, enums: String, defaults: true, oneofs:
 
 /** Throws with one line when the file cannot be read. */
 export function loadProto({ protoFile, includeDirs = [], longs = String }: ProtoOptions): PackageDefinition {
+	// Absolute, because the loader would look for a relative path in the folders of the imports too, and warn.
+	const path = resolve(protoFile);
 	try {
-		return loadSync(protoFile, { ...COMMON, longs, includeDirs });
+		return loadSync(path, { ...COMMON, longs, includeDirs: [dirname(path), ...includeDirs] });
 	} catch (error) {
 		throw new Error(`gRPC cannot load the proto file ${protoFile} (${(error as Error).message})`);
 	}
