@@ -23,14 +23,10 @@ export function writeExample(folder: string, example: Pick<Example, "name" | "co
 	return join(own, "example.js");
 }
 
-/**
- * Runs an example to its end and returns what it printed. It finds an empty database in its data directory, because creating one takes seconds;
- * only the example that is about that creates its own.
- */
+/** Runs an example to its end and returns what it printed. Its data directory holds an empty database already: creating one takes seconds. */
 export async function runExample(folder: string, example: Example): Promise<string> {
 	const [port] = await freePorts(1);
 	const file = writeExample(folder, { ...example, code: example.code.replaceAll(PORT, String(port)) });
-	const opensDatabase = example.code.includes("openEmbedded") && example.name !== "database.embedded";
-	if (opensDatabase) renameSync(await scratchDataDir(), join(dirname(file), "data"));
+	if (example.code.includes("openEmbedded")) renameSync(await scratchDataDir(), join(dirname(file), "data"));
 	return runFile(file);
 }

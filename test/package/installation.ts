@@ -27,14 +27,23 @@ export interface Installation {
 	remove(): void;
 }
 
+/** What packing needs of the project, in a folder of its own: builds of several tests at once must not meet in one. */
+function copySources(to: string) {
+	mkdirSync(to);
+	for (const path of ["package.json", "tsconfig.json", "mixins"]) cpSync(join(root, path), join(to, path), { recursive: true });
+	symlinkSync(join(root, "node_modules"), join(to, "node_modules"));
+}
+
 /** Packs the package, and installs it together with the drivers of all its exports. */
 export async function installPackage(): Promise<Installation> {
 	const temporary = mkdtempSync(join(tmpdir(), "plaza-package-"));
 	const folder = join(temporary, "application");
 	const packageFolder = join(folder, "node_modules/@plaza/mixins");
 	try {
+		const sources = join(temporary, "sources");
+		copySources(sources);
 		await run("npm", ["pack", "--workspace", "mixins", "--pack-destination", temporary], {
-			cwd: root,
+			cwd: sources,
 			timeout: INSTALL_TIMEOUT_MS
 		});
 		const tarball = readdirSync(temporary).find(name => name.endsWith(".tgz"))!;
