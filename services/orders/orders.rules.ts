@@ -5,9 +5,8 @@ import { fromCents, toCents } from "../../contract/money.ts";
 import type { Entry } from "../../mixins/outbox/outbox.ts";
 import type { Message } from "../define-service.ts";
 import type { Line } from "../inventory/inventory.contract.ts";
-import type { Order, Statistics, Status } from "./orders.contract.ts";
+import type { Order, Status } from "./orders.contract.ts";
 import type { OrderTopic } from "./orders.machine.ts";
-import type { OrderStatistics } from "./orders.statistics.ts";
 
 /** A product as the catalogue describes it. */
 export interface CatalogueProduct {
@@ -95,16 +94,6 @@ export const toResponse = ({ orderId, buyerId, items, totalCents, status, shippi
 	status,
 	shippingAddress,
 	createdAt: createdAt.toISOString()
-});
-
-const NONE = { pending: 0, processing: 0, shipped: 0, delivered: 0, cancelled: 0 } satisfies Record<Status, number>;
-
-export const toStatisticsResponse = ({ statuses, since, orders, totalCents, minutes }: OrderStatistics): Statistics => ({
-	statuses: { ...NONE, ...statuses },
-	since: since.toISOString(),
-	orders,
-	revenue: fromCents(totalCents),
-	minutes: minutes.map(({ at, orders }) => ({ at: at.toISOString(), orders }))
 });
 
 /** The state of an order before its newest change. */

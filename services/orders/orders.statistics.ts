@@ -1,6 +1,7 @@
 // Statistics of all orders, from Postgres.
 import type { Knex } from "knex";
-import type { Status } from "./orders.contract.ts";
+import { fromCents } from "../../contract/money.ts";
+import type { Statistics, Status } from "./orders.contract.ts";
 
 export interface OrderStatistics {
 	/** The number of orders in each status; a status without orders may be missing. */
@@ -43,3 +44,13 @@ export async function loadStatistics(knex: Knex, since?: Date): Promise<OrderSta
 		minutes: row.minutes.map(({ at, orders }: { at: string; orders: number }) => ({ at: new Date(at), orders }))
 	};
 }
+
+const NONE = { pending: 0, processing: 0, shipped: 0, delivered: 0, cancelled: 0 } satisfies Record<Status, number>;
+
+export const toStatisticsResponse = ({ statuses, since, orders, totalCents, minutes }: OrderStatistics): Statistics => ({
+	statuses: { ...NONE, ...statuses },
+	since: since.toISOString(),
+	orders,
+	revenue: fromCents(totalCents),
+	minutes: minutes.map(({ at, orders }) => ({ at: at.toISOString(), orders }))
+});

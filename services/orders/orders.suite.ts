@@ -12,6 +12,7 @@ import { noTopics } from "../../test/no-topics.ts";
 import type { Scratch } from "../../test/scratch.ts";
 import { actions, topics } from "../contract.ts";
 import type { Caller } from "../define-service.ts";
+import { idempotencySuite } from "./orders.idempotency.suite.ts";
 import { lifeSuite } from "./orders.life.suite.ts";
 import { placingSuite } from "./orders.placing.suite.ts";
 import { type OrderStore, sqlOrders } from "./orders.store.ts";
@@ -86,5 +87,6 @@ export const ordersSuite = (where: string, open: () => Promise<Scratch>) =>
 			}
 		};
 		placingSuite(node);
+		idempotencySuite(node);
 		lifeSuite(node);
 	});

@@ -2,14 +2,16 @@ import type { ServiceSchema } from "moleculer";
 import { type Deadline, deadlineIn, skipExpired } from "../../mixins/deadline.ts";
 import { notFound, unauthorized, unavailable } from "../../mixins/errors.ts";
 import { microBatch } from "../../mixins/micro-batch.ts";
-import { type Caller, defineService, type Meta } from "../define-service.ts";
+import { type Caller, defineService } from "../define-service.ts";
+import { type Access, accessOf } from "./orders.access.ts";
 import { type CatalogueClient, catalogueClient } from "./orders.catalogue-client.ts";
 import type { Status } from "./orders.contract.ts";
 import { startExpiry } from "./orders.expiry.ts";
-import { type Actor, decideTransition, INITIAL } from "./orders.machine.ts";
+import { decideTransition, INITIAL } from "./orders.machine.ts";
 import { inventoryReservations, type SweepOptions, startOrphanSweep } from "./orders.orphaned-reservations.ts";
 import { type OrderRepository, placeOrder } from "./orders.place.ts";
-import { type NewOrder, type StoredOrder, toResponse, toStatisticsResponse } from "./orders.rules.ts";
+import { type NewOrder, type StoredOrder, toResponse } from "./orders.rules.ts";
+import { toStatisticsResponse } from "./orders.statistics.ts";
 import type { FoundOrder, OrderStore } from "./orders.store.ts";
 
 export interface OrdersOptions {
@@ -25,19 +27,6 @@ export interface OrdersOptions {
 }
 
 const BATCH = { maxItems: 500, maxWaiting: 20_000, name: "Postgres" };
-
-interface Access {
-	actor: Actor;
-	/** The caller sees only this buyer's orders; without it, all. */
-	buyerId?: string;
-}
-
-/** An admin, and the operator at the REPL, sees all orders; any other caller only their own. */
-function accessOf({ caller, $repl }: Meta): Access {
-	if (caller?.role === "admin" || (!caller && $repl)) return { actor: "admin" };
-	if (!caller) throw unauthorized("Sign in, and send your token");
-	return { actor: "buyer", buyerId: caller.id };
-}
 
 /** Places orders, changes their status, cancels unpaid ones and releases reservations without an order. */
 export function orders(
