@@ -20,7 +20,7 @@ function numbersToText(params: unknown, schema: z.ZodType): unknown {
 }
 
 /**
- * Validates every call with the contract of its action, looked up by name. The schema cannot stand in the action's `params`: Moleculer clones
+ * Validates every call with the contract of its action, looked up by name. The schema cannot be in the action's `params`: Moleculer clones
  * them, and a cloned zod schema accepts everything. The handler gets the parsed params. Rejects with 422 `VALIDATION_ERROR`, listing each field.
  */
 export class ContractValidator extends Validators.Base {

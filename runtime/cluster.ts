@@ -66,9 +66,9 @@ function supervise(name: string, env: NodeJS.ProcessEnv) {
 
 async function waitUntilHealthy(url: string): Promise<void> {
 	for (;;) {
-		const answer = await fetch(url, { signal: AbortSignal.timeout(5_000) }).catch(() => undefined);
-		await answer?.body?.cancel();
-		if (answer?.status === 200) return;
+		const response = await fetch(url, { signal: AbortSignal.timeout(5_000) }).catch(() => undefined);
+		await response?.body?.cancel();
+		if (response?.status === 200) return;
 		await delay(200);
 	}
 }

@@ -97,7 +97,7 @@ export const withTopicLog = () => withLog(topicLog());
 const outboxes = new Map<string, Outbox>();
 
 /**
- * The outbox of a service, and the mixin `relay` that publishes its messages; it stands before `database(…)`, whose migrations create the tables.
+ * The outbox of a service, and the mixin `relay` that publishes its messages; put it before `database(…)`, whose migrations create the tables.
  * `table`: as given to `createOutbox` in the service's migrations.
  */
 export function withOutbox(

@@ -31,9 +31,9 @@ const serve = async (timeouts: typeof TIMEOUTS) => {
 };
 const urlOf = (server: Server) => `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 
-const assertRejected = (answer: string, status: number, about: string) => {
-	const [head = "", body = ""] = answer.split("\r\n\r\n");
-	assert.match(head, new RegExp(`^HTTP/1\\.1 ${status} `), `${about}: ${answer}`);
+const assertRejected = (response: string, status: number, about: string) => {
+	const [head = "", body = ""] = response.split("\r\n\r\n");
+	assert.match(head, new RegExp(`^HTTP/1\\.1 ${status} `), `${about}: ${response}`);
 	assert.match(head, /^X-Request-ID: \S+$/m);
 	assert.match(head, /^Content-Security-Policy: default-src 'none'/m);
 	assert.match(head, /^Connection: close$/m);
@@ -59,16 +59,16 @@ describe("an HTTP server", () => {
 	/** Sends a byte at a time until the server closes the connection; resolves with the response. */
 	const trickle = async (start: string, bytes: string) => {
 		const socket = open();
-		let answer = "";
+		let response = "";
 		const more = setInterval(() => socket.write(bytes), 20);
 		socket.setEncoding("utf8").on("data", part => {
-			answer += part;
+			response += part;
 			// Bytes that arrive after the server has closed make it reset the connection, and a reset can discard the unread response.
 			clearInterval(more);
 		});
 		socket.write(start);
 		await once(socket, "close", { signal: AbortSignal.timeout(30_000) }).finally(() => clearInterval(more));
-		return answer;
+		return response;
 	};
 
 	it("closes a connection that sends nothing, or whose headers do not end in time", async () => {
@@ -101,8 +101,8 @@ describe("an HTTP server", () => {
 		});
 
 	it("sends a whole large response to a client that reads it", async () => {
-		const answer = await exchange(urlOf(patient), "GET /large HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
-		assert.equal(answer.length - answer.indexOf("\r\n\r\n") - 4, LARGE.length);
+		const response = await exchange(urlOf(patient), "GET /large HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+		assert.equal(response.length - response.indexOf("\r\n\r\n") - 4, LARGE.length);
 	});
 
 	it("rejects requests with an invalid or ambiguous length", async () => {
@@ -150,7 +150,7 @@ describe("an HTTP server", () => {
 
 	it("rejects CONNECT and unknown expectations", async () => {
 		assertRejected(await exchange(urlOf(patient), "CONNECT example.org:443 HTTP/1.1\r\nHost: x\r\n\r\n"), 404, "CONNECT");
-		const answer = await exchange(urlOf(patient), "GET / HTTP/1.1\r\nHost: x\r\nExpect: cake\r\nConnection: close\r\n\r\n");
-		assert.match(answer, /^HTTP\/1\.1 417 /);
+		const response = await exchange(urlOf(patient), "GET / HTTP/1.1\r\nHost: x\r\nExpect: cake\r\nConnection: close\r\n\r\n");
+		assert.match(response, /^HTTP\/1\.1 417 /);
 	});
 });

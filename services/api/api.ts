@@ -57,13 +57,13 @@ export function api(options: ApiOptions) {
 
 			/** Replaces moleculer-web's, which sends the messages of plain errors to the client. */
 			sendError(this: Service, req: GatewayRequest, res: ServerResponse, error: Error) {
-				const answer = toHttp(error);
-				if (answer.code === 500)
+				const httpError = toHttp(error);
+				if (httpError.code === 500)
 					this.logger.error(`${req.method} ${req.url} failed`, { requestID: req.headers["x-request-id"] }, error);
-				if (answer.code === 401 && req.$action) dropCookie(contractOf(req.$action.name), req, res, isSecure(req));
+				if (httpError.code === 401 && req.$action) dropCookie(contractOf(req.$action.name), req, res, isSecure(req));
 				// moleculer-web rejects an unreadable body before it writes the CORS headers.
 				allowCorsRead(req, res, allowedOrigins);
-				sendError(res, answer);
+				sendError(res, httpError);
 			},
 
 			/** Replaces moleculer-web's, which logs every error; `sendError` above decides what is logged. */

@@ -37,12 +37,12 @@ export function toCookie(
 	{ restCookie }: ActionContract,
 	req: IncomingMessage,
 	res: ServerResponse,
-	answer: unknown,
+	response: unknown,
 	isSecure: boolean
 ) {
-	if (!restCookie) return answer;
-	const { [restCookie]: value, ...rest } = answer as Record<string, unknown>;
+	if (!restCookie) return response;
+	const { [restCookie]: value, ...rest } = response as Record<string, unknown>;
 	setCookie(res, typeof value === "string" ? value : undefined, isSecure);
 	const isOurPage = req.headers.origin !== undefined && isAllowedOrigin(req, [], isSecure);
-	return isOurPage ? rest : answer;
+	return isOurPage ? rest : response;
 }

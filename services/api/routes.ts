@@ -55,8 +55,8 @@ export function paramsOf(contract: ActionContract, req: IncomingMessage & { $par
 		throw invalid([{ field: "", message: "the body must be a JSON object" }]);
 
 	// Unknown query parameters are ignored: caches and marketing campaigns add their own.
-	const asked = Object.entries(req.$params.query ?? {}).filter(([field]) => field in shapeOf(contract));
-	const fields: Record<string, unknown> = takesBody ? { ...(body as object) } : Object.fromEntries(asked);
+	const query = Object.entries(req.$params.query ?? {}).filter(([field]) => field in shapeOf(contract));
+	const fields: Record<string, unknown> = takesBody ? { ...(body as object) } : Object.fromEntries(query);
 	for (const [header, field] of Object.entries(restHeaders)) {
 		const value = req.headers[header];
 		if (value === undefined) continue;

@@ -23,7 +23,7 @@ const ec = generateKeyPairSync("ec", { namedCurve: "P-256" });
 const publicPem = rsa.publicKey.export({ type: "spki", format: "pem" });
 
 /** Sets the unused bits of the last base64url character. */
-function strayBits(token: string): string {
+function setUnusedBits(token: string): string {
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 	return token.slice(0, -1) + alphabet[alphabet.indexOf(token.at(-1) as string) ^ 1];
 }
@@ -108,7 +108,7 @@ export function forgedTokens({ token, refreshToken, secret, account }: Genuine):
 		"no session": without("sid"),
 		"an empty session": make({}, { sid: "" }),
 		"a session that is an object": make({}, { sid: { id: claims.sid } }),
-		"nobody's": without("sub"),
+		"no subject": without("sub"),
 		"a guest's": make({}, { sub: "guest" }),
 		"of an id in capitals": make({}, { sub: account.toUpperCase() }),
 		"no role": without("role"),
@@ -133,7 +133,7 @@ export function forgedTokens({ token, refreshToken, secret, account }: Genuine):
 		// Texts that lenient decoders decode to the same bytes.
 		padded: `${token}=`,
 		"padded inside": `${head}==.${body}.${signature}`,
-		"stray bits at the end": strayBits(token),
+		"unused bits set at the end": setUnusedBits(token),
 		"a space after it": `${token} `,
 		"a line in it": `${head}.${body}.${signature.slice(0, 9)}\n${signature.slice(9)}`,
 		"U+0000 after it": `${token}\u0000`,

@@ -30,10 +30,10 @@ describe("the list of revoked sessions", () => {
 			() => promise,
 			() => 0
 		);
-		const asked = revoked.has("other");
+		const pending = revoked.has("other");
 		revoked.add("s");
 		resolve([]);
-		await asked;
+		await pending;
 		assert.equal(await revoked.has("s"), true);
 	});
 
@@ -50,7 +50,7 @@ describe("the list of revoked sessions", () => {
 				// Lets the read complete.
 				await new Promise(setImmediate);
 			}
-			assert.ok(unknownAtMs - revokedAtMs < 5_000, `asked every ${everyMs} ms: accepted for ${unknownAtMs - revokedAtMs} ms`);
+			assert.ok(unknownAtMs - revokedAtMs < 5_000, `read every ${everyMs} ms: accepted for ${unknownAtMs - revokedAtMs} ms`);
 		}
 	});
 

@@ -55,7 +55,7 @@ describe("totals in a Redis that may have lost data", () => {
 		close();
 		gate.resolve();
 		redis = open();
-		await eventually(() => redis.check(), "Redis to answer");
+		await eventually(() => redis.check(), "Redis to be available");
 		await redis.client.flushall();
 		store = balances(redis);
 		await vouches(store);
@@ -150,7 +150,7 @@ describe("totals in a Redis that may have lost data", () => {
 		const user = randomUUID();
 		await buy(user, 1, 0);
 		const connection = open();
-		await eventually(() => connection.check(), "Redis to answer");
+		await eventually(() => connection.check(), "Redis to be available");
 		const undecided = redisBalances(connection, () => new Promise(() => {}));
 		await undecided.raise([{ user_id: user, seq: 2, total_cents: 200 }], { partition: 0, nextOffset: 2 });
 		assert.deepEqual(await undecided.read([user]), { totalsCents: [undefined], generation: undefined });
@@ -164,7 +164,7 @@ describe("totals in a Redis that may have lost data", () => {
 			if (isLogUnavailable) throw new Error("no log");
 			return committed;
 		});
-		await eventually(() => connection.check(), "Redis to answer");
+		await eventually(() => connection.check(), "Redis to be available");
 		assert.equal((await doubtful.read([])).generation, undefined);
 		isLogUnavailable = false;
 		await vouches(doubtful);
@@ -208,7 +208,7 @@ describe("totals in a Redis that may have lost data", () => {
 		await buy(user, 1, 0);
 		const other = open();
 		const doubting = redisBalances(other, async () => [1000, 1000]);
-		await eventually(() => other.check(), "Redis to answer");
+		await eventually(() => other.check(), "Redis to be available");
 		await vouches(doubting);
 		assert.equal(await totalOf(user), undefined);
 		await confirm(user, 1);

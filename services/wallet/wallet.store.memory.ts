@@ -32,8 +32,8 @@ export function memoryBalances({ maxUsers = MAX_USERS } = {}): BalanceStore {
 
 	return {
 		async read(users) {
-			const asked = users.map(user => wallets.get(user));
-			const totalsCents = asked.map(wallet => (wallet?.isConfirmed ? wallet.total.total_cents : undefined));
+			const found = users.map(user => wallets.get(user));
+			const totalsCents = found.map(wallet => (wallet?.isConfirmed ? wallet.total.total_cents : undefined));
 			return { totalsCents, generation: generation() };
 		},
 		raise: async entries => entries.map(raise),

@@ -31,13 +31,13 @@ it("does not use a Redis with an older dump even if a newer total was written be
 		await raise("ann", 2, 2);
 		assert.equal((await trusted()).cents, 200);
 
-		const asked = Promise.withResolvers<number[]>();
-		committed = asked.promise;
+		const offsets = Promise.withResolvers<number[]>();
+		committed = offsets.promise;
 		connected = Promise.withResolvers();
 		redis.restart(old);
 		await connected.promise;
 		await raise("bob", 1, 3);
-		asked.resolve([2]);
+		offsets.resolve([2]);
 		// The total is 200: it must come from Postgres.
 		assert.equal((await trusted()).cents, undefined);
 	};

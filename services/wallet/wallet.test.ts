@@ -58,8 +58,8 @@ describe("the wallet", () => {
 	let isCurrent: boolean;
 
 	const memory = memoryBalances();
-	const orUnavailable = <T>(isFailing: boolean, what: string, answer: () => T) =>
-		isFailing ? Promise.reject(unavailable(what)) : answer();
+	const orUnavailable = <T>(isFailing: boolean, what: string, read: () => T) =>
+		isFailing ? Promise.reject(unavailable(what)) : read();
 	const store: BalanceStore = {
 		read(users) {
 			storeReads++;
@@ -146,7 +146,7 @@ describe("the wallet", () => {
 	const totalOf = async (user_id: string) => (await call("wallet.getBalance", { user_id })).balances.total;
 	/** Waits until the store has confirmed a user. */
 	const confirmed = (user_id: string) =>
-		eventually(async () => assert.ok((await memory.read([user_id])).totalsCents[0]), "the store to answer for the user");
+		eventually(async () => assert.ok((await memory.read([user_id])).totalsCents[0]), "the store to confirm the user");
 
 	it("returns 0 for a user without purchases, by both action names, and stores nothing", async () => {
 		const user_id = randomUUID();

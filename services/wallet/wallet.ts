@@ -80,12 +80,12 @@ export const wallet = (store: BalanceStore, mixins: Partial<ServiceSchema>[] = [
 						else foreign.push(source);
 					}
 					// Recording publishes the purchase again, with a total in its headers: only that message raises the total.
-					const answers = await Promise.all(
+					const results = await Promise.all(
 						foreign.map(({ message, record, ctx }) =>
 							ctx.call("purchase.record", { ...message, id: purchaseIDOf(message.id, record) })
 						)
 					);
-					let duplicates = answers.filter(({ recorded }) => !recorded).length;
+					let duplicates = results.filter(({ recorded }) => !recorded).length;
 
 					const changes = changesByUser(ours);
 					const entries = changes.map(({ entry }) => entry);
