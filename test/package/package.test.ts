@@ -38,7 +38,10 @@ function packagesBehind(file: string, extension: ".js" | ".d.ts", seen = new Set
 	return found;
 }
 
-describe("the package of the mixins, installed from its tarball", () => {
+/** For all of it together, on a slow machine too; each test has the limit of any other. */
+const TIMEOUT_MS = 1_200_000;
+
+describe("the package of the mixins, installed from its tarball", { timeout: TIMEOUT_MS }, () => {
 	let installed: Installation;
 	let application: string;
 	let dataDir: string;
