@@ -5,8 +5,7 @@ import { describe, it } from "node:test";
 import { unavailable } from "../../mixins/errors.ts";
 import { sweepOrphanedReservations } from "./orders.orphaned-reservations.ts";
 import { orderIdOf } from "./orders.rules.ts";
-import { ADDRESS, type OrdersNode } from "./orders.suite.ts";
-import { newIdentity, newProduct } from "./orders.testing.ts";
+import { ADDRESS, newIdentity, newProduct, type OrdersNode } from "./orders.testing.ts";
 
 export const idempotencySuite = ({ stock, store, db, as, published }: OrdersNode) => {
 	const rowsOf = (buyerId: string) => db()("orders").where({ buyer_id: buyerId });

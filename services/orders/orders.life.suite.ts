@@ -4,8 +4,7 @@ import { randomUUID } from "node:crypto";
 import { describe, it } from "node:test";
 import { eventually } from "../../test/client.ts";
 import { startExpiry } from "./orders.expiry.ts";
-import { ADDRESS, type OrdersNode } from "./orders.suite.ts";
-import { deliver, newIdentity, newProduct } from "./orders.testing.ts";
+import { ADDRESS, deliver, newIdentity, newProduct, type OrdersNode } from "./orders.testing.ts";
 
 export const lifeSuite = ({ stock, store, service, db, as, published, newOrder }: OrdersNode) => {
 	const admin = newIdentity("admin");

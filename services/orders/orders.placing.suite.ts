@@ -5,8 +5,7 @@ import { describe, it } from "node:test";
 import { ServiceBroker } from "moleculer";
 import { noTopics } from "../../test/no-topics.ts";
 import { sweepOrphanedReservations } from "./orders.orphaned-reservations.ts";
-import { ADDRESS, type OrdersNode } from "./orders.suite.ts";
-import { callAs, newIdentity, newProduct } from "./orders.testing.ts";
+import { ADDRESS, callAs, newIdentity, newProduct, type OrdersNode } from "./orders.testing.ts";
 import { orders } from "./orders.ts";
 
 export const placingSuite = ({ stock, store, db, as, published, newOrder }: OrdersNode) => {

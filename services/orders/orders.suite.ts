@@ -1,9 +1,7 @@
 // The promises of the orders service, on any Postgres.
 import assert from "node:assert/strict";
 import { after, before, describe } from "node:test";
-import type { Knex } from "knex";
 import { type Service, ServiceBroker } from "moleculer";
-import type { Identity } from "../../contract/action.ts";
 import { ContractValidator } from "../../contract/validator.ts";
 import { migrate } from "../../mixins/database/migrate.ts";
 import { waitUntilReachable } from "../../mixins/dependency.ts";
@@ -11,38 +9,15 @@ import { outbox } from "../../mixins/outbox/outbox.ts";
 import { noTopics } from "../../test/no-topics.ts";
 import type { Scratch } from "../../test/scratch.ts";
 import { actions, topics } from "../contract.ts";
-import type { Caller } from "../define-service.ts";
 import { idempotencySuite } from "./orders.idempotency.suite.ts";
 import { lifeSuite } from "./orders.life.suite.ts";
 import { placingSuite } from "./orders.placing.suite.ts";
 import { type OrderStore, sqlOrders } from "./orders.store.ts";
-import { callAs, type FakeStock, fakeStock, newIdentity, newProduct } from "./orders.testing.ts";
+import { ADDRESS, callAs, fakeStock, newIdentity, newProduct, type OrdersNode } from "./orders.testing.ts";
 import { orders } from "./orders.ts";
-
-interface Published {
-	topic: string;
-	message: Record<string, unknown>;
-	seq: number;
-	requestID: string | undefined;
-}
-
-/** One node of the service, the stock that it reserves from, and what the tests inspect. */
-export interface OrdersNode {
-	stock: FakeStock;
-	/** The service's store; a test may replace its functions. */
-	store: () => OrderStore;
-	service: () => Service;
-	db: () => Knex;
-	as: (caller?: Identity) => Caller["call"];
-	/** The messages of an order in the outbox, in order. */
-	published: (orderId: string) => Promise<Published[]>;
-	/** Places an order of a new buyer for one piece of a new product. */
-	newOrder: () => Promise<{ orderId: string; buyer: Identity; call: Caller["call"]; productId: string }>;
-}
 
 /** Long enough for a busy machine. */
 export const PATIENT_MS = 60_000;
-export const ADDRESS = { street: "1 Main Street", city: "Athens" };
 
 export const ordersSuite = (where: string, open: () => Promise<Scratch>) =>
 	describe(`orders on ${where}`, () => {

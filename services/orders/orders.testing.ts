@@ -1,11 +1,13 @@
 // What the tests of orders and payments share: products and inventory in memory, as their contracts promise, and delivery of messages to a handler.
 import { randomUUID } from "node:crypto";
+import type { Knex } from "knex";
 import type { Context, Service, ServiceBroker } from "moleculer";
 import type { Identity } from "../../contract/action.ts";
 import type { Handled } from "../../mixins/topics/handler-types.ts";
 import type { Caller, Message, Topics } from "../define-service.ts";
 import type { Line, Refusal } from "../inventory/inventory.contract.ts";
 import type { Reservations } from "./orders.orphaned-reservations.ts";
+import type { OrderStore } from "./orders.store.ts";
 
 export interface FakeProduct {
 	productId: string;
@@ -181,3 +183,26 @@ export async function deliver<T extends keyof Topics & string>(service: Service,
 	for (const one of received) duplicates += (await handler.call(service, one))?.duplicates ?? 0;
 	return { duplicates };
 }
+
+interface Published {
+	topic: string;
+	message: Record<string, unknown>;
+	seq: number;
+	requestID: string | undefined;
+}
+
+/** One node of the service, the stock that it reserves from, and what the tests inspect. */
+export interface OrdersNode {
+	stock: FakeStock;
+	/** The service's store; a test may replace its functions. */
+	store: () => OrderStore;
+	service: () => Service;
+	db: () => Knex;
+	as: (caller?: Identity) => Caller["call"];
+	/** The messages of an order in the outbox, in order. */
+	published: (orderId: string) => Promise<Published[]>;
+	/** Places an order of a new buyer for one piece of a new product. */
+	newOrder: () => Promise<{ orderId: string; buyer: Identity; call: Caller["call"]; productId: string }>;
+}
+
+export const ADDRESS = { street: "1 Main Street", city: "Athens" };

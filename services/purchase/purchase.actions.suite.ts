@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, it } from "node:test";
-import type { PurchaseNodes } from "./purchase.suite.ts";
+import type { PurchaseNodes } from "./purchase.testing.ts";
 
 export const actionSuite = ({ db, call, published }: PurchaseNodes) => {
 	describe("purchase.create", () => {

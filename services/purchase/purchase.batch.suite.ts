@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, it } from "node:test";
 import type { Attempt, Outcome } from "./purchase.rules.ts";
-import type { PurchaseNodes } from "./purchase.suite.ts";
+import type { PurchaseNodes } from "./purchase.testing.ts";
 
 const isOutcome = (answer: Outcome | Error): answer is Outcome => !(answer instanceof Error);
 const attempt = (more: Partial<Attempt> = {}): Attempt => ({ id: randomUUID(), userID: randomUUID(), amountCents: 100, ...more });

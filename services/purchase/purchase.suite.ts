@@ -13,28 +13,8 @@ import { actionSuite } from "./purchase.actions.suite.ts";
 import { batchSuite } from "./purchase.batch.suite.ts";
 import type { Attempt } from "./purchase.rules.ts";
 import { type PurchaseStore, sqlPurchases } from "./purchase.store.ts";
+import type { Published, PurchaseNodes } from "./purchase.testing.ts";
 import { purchase } from "./purchase.ts";
-
-interface Published {
-	id: string;
-	amount: number;
-	createdAt: string;
-	seq: number;
-	totalCents: number;
-	requestID: string | undefined;
-}
-
-/** The stores of two nodes on one database, and what the tests inspect. */
-export interface PurchaseNodes {
-	db: (table: string) => Knex.QueryBuilder;
-	buy: [PurchaseStore["buy"], PurchaseStore["buy"]];
-	/** Buys, and loses the connection to Postgres right after the commit. */
-	buyAndDisconnect: PurchaseStore["buy"];
-	totals: PurchaseStore["totals"];
-	call: Caller["call"];
-	/** The messages of a user for topic `user_purchase`, in order. */
-	published: (userID: string) => Promise<Published[]>;
-}
 
 /** `open`: the connections of two nodes to one new database; the embedded Postgres has only one. */
 export const purchaseSuite = (

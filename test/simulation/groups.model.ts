@@ -1,9 +1,17 @@
 // Model of the consumer groups: which member reads which partition, and how far each group has committed.
 import { setTimeout as delay } from "node:timers/promises";
-import type { ConsumeOptions, Consumer } from "../../mixins/topics/topic-log.ts";
+import type { ConsumeOptions, Consumer, TopicRecord } from "../../mixins/topics/topic-log.ts";
 import type { Faults } from "./injected-faults.ts";
 import { type Actor, actAs, type Scheduler } from "./scheduler.ts";
-import type { Partition } from "./topics.model.ts";
+
+export interface Partition {
+	topic: string;
+	partition: number;
+	records: TopicRecord[];
+	maxBytes: number;
+	/** Called when records were appended. */
+	wake: Set<() => void>;
+}
 
 const SESSION_TIMEOUT_MS = 8_000;
 const MIN_PAUSE_MS = 50;

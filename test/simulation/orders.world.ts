@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { migrate } from "../../mixins/database/migrate.ts";
 import { commands, run } from "../../services/orders/orders.simulation.ts";
 import { scratchEmbedded } from "../scratch.ts";
-import type { Opened } from "./worlds.ts";
+import type { Opened } from "./world.ts";
 
 export async function openOrders(): Promise<Opened> {
 	const { db, remove } = await scratchEmbedded();

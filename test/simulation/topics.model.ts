@@ -3,21 +3,12 @@ import { Errors } from "moleculer";
 import { deadlineIn } from "../../mixins/deadline.ts";
 import { unavailable } from "../../mixins/errors.ts";
 import { partitionOf } from "../../mixins/topics/partition.ts";
-import type { Outgoing, TopicLog, TopicRecord } from "../../mixins/topics/topic-log.ts";
-import { type Groups, groupsOf } from "./groups.model.ts";
+import type { Outgoing, TopicLog } from "../../mixins/topics/topic-log.ts";
+import { type Groups, groupsOf, type Partition } from "./groups.model.ts";
 import { type Faults, serverNamed } from "./injected-faults.ts";
 import { currentActor, type Scheduler } from "./scheduler.ts";
 
 const APPEND_WITHIN_MS = 5_000;
-
-export interface Partition {
-	topic: string;
-	partition: number;
-	records: TopicRecord[];
-	maxBytes: number;
-	/** Called when records were appended. */
-	wake: Set<() => void>;
-}
 
 export interface Topics {
 	log: TopicLog;

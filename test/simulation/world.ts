@@ -45,6 +45,12 @@ function injectFaults({ scheduler: { random }, faults, topics }: WorldContext, {
 	if (faults.shouldInject("data loss")) loseData?.();
 }
 
+export interface Opened {
+	/** `lines` receives the trace. */
+	simulate(seed: number, lines?: string[]): Promise<Outcome>;
+	close(): Promise<void>;
+}
+
 export interface Outcome {
 	steps: number;
 	/** Hash of all events in order. */

@@ -1,12 +1,6 @@
 // The worlds by name. Each is imported on demand, after a mutant may have been applied to the files that it imports.
 import type { Mutant } from "./mutants.ts";
-import type { Outcome, World, WorldContext } from "./world.ts";
-
-export interface Opened {
-	/** `lines` receives the trace. */
-	simulate(seed: number, lines?: string[]): Promise<Outcome>;
-	close(): Promise<void>;
-}
+import type { Opened, World, WorldContext } from "./world.ts";
 
 const inMemory = async (make: (ground: WorldContext) => World, mutant?: Mutant): Promise<Opened> => {
 	const { simulate } = await import("./world.ts");
