@@ -8,7 +8,7 @@ import { cqlSelections, selectionTables } from "../services/selections/selection
 export async function openKeyspace() {
 	const keyspace = `plaza_bench_${randomUUID().replaceAll("-", "")}`;
 	const connection = openCassandra({ contactPoints: config.cassandraContactPoints, keyspace });
-	await connection.make(selectionTables);
+	await connection.createTables(selectionTables);
 	const close = async () => {
 		await connection.client.execute(`drop keyspace ${keyspace}`, [], { prepare: false, readTimeout: 60_000 });
 		await connection.close();

@@ -13,21 +13,21 @@ import { isUnavailable } from "./errors.ts";
 const keyspace = () => `plaza_test_${randomUUID().replaceAll("-", "")}`;
 const [host, port = "9042"] = config.cassandraContactPoints[0]!.split(":") as [string, string?];
 
-/** A way to Cassandra that can be cut, or swallow what is sent. */
-function way(listenAt: number) {
+/** A proxy to Cassandra that can close its connections, or drop what is sent over them. */
+function proxy(listenAt: number) {
 	const sockets = new Set<Socket>();
-	let swallows = false;
-	let users = 0;
+	let drops = false;
+	let open = 0;
 	const server = createServer(near => {
-		users++;
-		near.on("close", () => users--);
+		open++;
+		near.on("close", () => open--);
 		const far = connect(Number(port), host);
 		for (const [socket, other] of [
 			[near, far],
 			[far, near]
 		] as const) {
 			sockets.add(socket);
-			socket.on("data", data => swallows || other.write(data));
+			socket.on("data", data => drops || other.write(data));
 			socket
 				.on("error", () => {})
 				.on("close", () => {
@@ -37,16 +37,16 @@ function way(listenAt: number) {
 		}
 	});
 	return {
-		get users() {
-			return users;
+		get connections() {
+			return open;
 		},
 		async open() {
-			swallows = false;
+			drops = false;
 			server.listen(listenAt, "127.0.0.1");
 			await once(server, "listening");
 		},
-		swallow() {
-			swallows = true;
+		drop() {
+			drops = true;
 		},
 		async cut() {
 			if (!server.listening) return;
@@ -70,20 +70,20 @@ describe("a keyspace and its tables", () => {
 		await Promise.all(connections.map(connection => connection.close()));
 	});
 
-	it("are made once when several nodes start together, and again by none that starts later", async () => {
+	it("are created once when several nodes start together, and not again by a node that starts later", async () => {
 		const tables = ["one", "two"].map(table => `create table if not exists ${table} (id text primary key, n int)`);
-		await Promise.all(Array.from({ length: 4 }, () => open().make(tables)));
+		await Promise.all(Array.from({ length: 4 }, () => open().createTables(tables)));
 		for (const [n, { client }] of connections.entries()) {
 			await client.execute("insert into one (id, n) values (?, ?)", [`${n}`, n]);
 			await client.execute("insert into two (id, n) values (?, ?)", [`${n}`, n]);
 		}
 		const late = open();
-		await late.make(tables);
+		await late.createTables(tables);
 		for (const table of ["one", "two"])
 			assert.equal((await late.client.execute(`select id from ${table}`)).rows.length, connections.length - 1);
 	});
 
-	it("stop the start of a service whose tables are wrong", async () => {
+	it("fail the start of a service whose table definitions are invalid", async () => {
 		const broker = new ServiceBroker({ logger: false, internalServices: false });
 		const connection = openCassandra({ contactPoints: config.cassandraContactPoints, keyspace: name });
 		broker.createService({ name: "wrong", mixins: [cassandra(connection, ["create table what"])] });
@@ -95,11 +95,11 @@ describe("a keyspace and its tables", () => {
 describe("a connection to Cassandra", () => {
 	const name = keyspace();
 	let connection: Cassandra;
-	let road: ReturnType<typeof way>;
+	let link: ReturnType<typeof proxy>;
 	const broker = new ServiceBroker({ logger: false });
 	before(async () => {
 		const [listenAt] = await freePorts(1);
-		road = way(listenAt!);
+		link = proxy(listenAt!);
 		connection = openCassandra({ contactPoints: [`127.0.0.1:${listenAt}`], keyspace: name });
 		broker.createService({
 			name: "needs",
@@ -109,49 +109,49 @@ describe("a connection to Cassandra", () => {
 	after(async () => {
 		await connection?.client.execute(`drop keyspace if exists ${name}`, [], { prepare: false, readTimeout: 20_000 });
 		await broker?.stop();
-		await road?.cut();
+		await link?.cut();
 	});
 	beforeEach(async () => {
-		await road.cut();
+		await link.cut();
 	});
 
 	const write = (n: number) => connection.client.execute("insert into things (id, n) values ('it', ?)", [n]);
 	const read = async () => (await connection.client.execute("select n from things where id = 'it'")).first()?.n;
 
-	it("is not made before its first use", async () => {
-		await road.open();
+	it("is not opened before its first use", async () => {
+		await link.open();
 		await new Promise(setImmediate);
-		assert.equal(road.users, 0);
+		assert.equal(link.connections, 0);
 	});
 
-	it("is waited for at start, with its tables", async () => {
+	it("is awaited at start, with its tables", async () => {
 		const started = broker.start();
 		await assert.rejects(connection.check(), (error: Error) => isUnavailable(error));
-		await road.open();
+		await link.open();
 		await started;
 		await write(1);
 		assert.equal(await read(), 1);
 	});
 
-	it("comes back by itself however often it was cut, prepared statements and all, and leaves nothing behind", async () => {
+	it("reconnects by itself after every cut, with its prepared statements, and leaks no connection", async () => {
 		for (let n = 0; n < 4; n++) {
-			await road.cut();
+			await link.cut();
 			await assert.rejects(read(), (error: Error) => isUnavailable(error));
-			await road.open();
+			await link.open();
 			await eventually(() => write(n), "Cassandra to answer again");
 			assert.equal(await read(), n);
 		}
-		await eventually(() => assert.equal(road.users, 1), "all but one connection to be closed");
+		await eventually(() => assert.equal(link.connections, 1), "all but one connection to be closed");
 	});
 
-	it("gives up what gets no answer as something that is away, and comes back", async () => {
-		await road.open();
+	it("rejects a statement without an answer as unavailable, and reconnects", async () => {
+		await link.open();
 		await eventually(read, "Cassandra to answer again");
-		road.swallow();
+		link.drop();
 		await assert.rejects(write(3), (error: Error) => isUnavailable(error));
 		await assert.rejects(connection.check(), (error: Error) => isUnavailable(error));
-		await road.cut();
-		await road.open();
+		await link.cut();
+		await link.open();
 		await eventually(() => write(4), "Cassandra to answer again");
 		assert.equal(await read(), 4);
 	});

@@ -1,5 +1,5 @@
 /**
- * Cassandra for a Moleculer service: one client for the whole process, and the service's tables made before it starts.
+ * Cassandra for a Moleculer service: one client for the whole process, and the service's tables created before it starts.
  *
  *     const connection = openCassandra({ contactPoints: ["localhost:9042"], keyspace: "shop" });   // nothing connects yet
  *
@@ -16,7 +16,7 @@ import type { Service, ServiceSchema } from "moleculer";
 import { type Dependency, dependency, waitUntilReachable } from "./dependency.ts";
 import { isUnavailable, unavailable } from "./errors.ts";
 
-// The driver has these; its types leave them out.
+// The driver has these; its types omit them.
 declare module "cassandra-driver" {
 	interface Client {
 		readonly connecting?: boolean;
@@ -35,29 +35,33 @@ declare module "cassandra-driver" {
 }
 
 export interface CassandraOptions {
-	/** `host` or `host:port`: nodes of the data centre that is to be used. */
+	/** `host` or `host:port`: nodes of the data centre to use. */
 	contactPoints: string[];
-	/** Made if it is missing; statements need not name it. */
+	/** Created if it does not exist; statements need not name it. */
 	keyspace: string;
-	/** Copies of each row in a data centre, where the keyspace is made. Default 1. */
+	/** Copies of each row in a data centre, when the keyspace is created. Default 1. */
 	replication?: number;
 	/**
-	 * Speaks TLS, and believes certificates from authorities that Node believes (NODE_EXTRA_CA_CERTS adds some), for the node's address or for
-	 * a name among the contact points. Default: plain text.
+	 * Uses TLS, and accepts certificates from authorities that Node trusts (NODE_EXTRA_CA_CERTS adds some), for the node's address or for a
+	 * name among the contact points. Default: plain text.
 	 */
 	tls?: boolean;
-	/** Handed over as they are: give them over TLS alone. Default: nothing. */
+	/** Sent unencrypted: use them with TLS only. Default: none. */
 	credentials?: { username: string; password: string };
+	/** What to do when it does not answer, for log lines. */
+	advice?: string;
+	/** What to set when it refuses the credentials, for log lines. */
+	access?: string;
 }
 
 export interface Cassandra extends Dependency {
 	/**
-	 * Ask for it anew each time: after Cassandra was away it is another one. It prepares what it executes, reads and writes by the local quorum,
-	 * and repeats what got no answer, so every statement must be idempotent. What fails because Cassandra is away fails within seconds.
+	 * Read this property at each use: after an outage it is another client. It prepares statements, reads and writes with the local quorum, and
+	 * repeats a statement that got no answer, so every statement must be idempotent. During an outage statements fail within seconds.
 	 */
 	readonly client: Client;
-	/** Makes the keyspace and these tables where they are missing; resolves once all nodes know them. */
-	make(tables: readonly string[]): Promise<void>;
+	/** Creates the keyspace and these tables if they do not exist; resolves once all nodes know them. */
+	createTables(tables: readonly string[]): Promise<void>;
 }
 
 const CONNECT_TIMEOUT_MS = 2_000;
@@ -67,7 +71,7 @@ const CHECK_TIMEOUT_MS = 1_000;
 const SCHEMA_TIMEOUT_MS = 20_000;
 /** The driver's own schedule grows to ten minutes. */
 const RECONNECT_AFTER_MS = 1_000;
-/** A connection on which more than so many requests at once got no answer is given up. The driver's own limit takes a lone caller minutes to reach. */
+/** Closes a connection on which more than this number of requests got no answer. With the driver's own limit a single caller waits minutes. */
 const DEFUNCT_AFTER_TIMEOUTS = 8;
 
 /** The local data centre is that of the contact point that answered: by now the driver has read `system.local` there. */
@@ -79,10 +83,10 @@ class ContactedDataCenter extends policies.loadBalancing.DefaultLoadBalancingPol
 }
 
 /**
- * The driver would believe any certificate unless told. It connects to addresses, from its own look-ups of the contact points and from what nodes
- * say of each other; certificates are for names more often: one for a name that was given as a contact point is as good.
+ * The driver accepts any certificate by default. It connects to addresses, which it resolves from the contact points or gets from nodes, while
+ * most certificates are for names: a certificate for a name among the contact points is accepted too.
  */
-function believing(contactPoints: string[]): ConnectionOptions {
+function tlsOptions(contactPoints: string[]): ConnectionOptions {
 	const names = contactPoints.map(point => point.replace(/:\d+$/, "")).filter(host => !isIP(host));
 	return {
 		rejectUnauthorized: true,
@@ -93,23 +97,25 @@ function believing(contactPoints: string[]): ConnectionOptions {
 	};
 }
 
-/** While it connects, a client takes no notice of being shut down. */
+/** A client ignores `shutdown` while it connects. */
 async function shutdown(client: Client) {
 	if (client.connecting) await client.connect().catch(() => {});
 	await client.shutdown();
 }
 
 /** A Cassandra cluster. */
-export function openCassandra({ contactPoints, keyspace, replication = 1, tls, credentials }: CassandraOptions): Cassandra {
+export function openCassandra(options: CassandraOptions): Cassandra {
+	const { contactPoints, keyspace, replication = 1, tls, credentials } = options;
+	const { advice = "start it, or correct its contact points", access = "its credentials" } = options;
 	let current: Client | undefined;
-	let isMade = false;
+	let isCreated = false;
 
 	const open = () => {
 		const loadBalancing = new ContactedDataCenter();
 		const client = new Client({
 			contactPoints,
-			keyspace: isMade ? keyspace : undefined,
-			sslOptions: tls ? believing(contactPoints) : undefined,
+			keyspace: isCreated ? keyspace : undefined,
+			sslOptions: tls ? tlsOptions(contactPoints) : undefined,
 			authProvider: credentials && new auth.PlainTextAuthProvider(credentials.username, credentials.password),
 			queryOptions: { prepare: true, consistency: types.consistencies.localQuorum, isIdempotent: true },
 			policies: { loadBalancing, reconnection: new policies.reconnection.ConstantReconnectionPolicy(RECONNECT_AFTER_MS) },
@@ -119,7 +125,7 @@ export function openCassandra({ contactPoints, keyspace, replication = 1, tls, c
 				defunctReadTimeoutThreshold: DEFUNCT_AFTER_TIMEOUTS
 			}
 		});
-		// A client that has lost its last node comes back with twice the connections, each time, and they outlive it: it is left for a new one.
+		// A client that has lost its last node reconnects with twice the connections, each time, and leaks them: a new client replaces it.
 		const onDown = () => {
 			if (client.hosts.values().some(host => host.isUp() && host.datacenter === loadBalancing.localDc)) return;
 			if (current === client) current = undefined;
@@ -131,8 +137,8 @@ export function openCassandra({ contactPoints, keyspace, replication = 1, tls, c
 	const connection: Cassandra = {
 		name: "cassandra",
 		where: contactPoints.join(),
-		advice: "start it, or set CASSANDRA_CONTACT_POINTS",
-		access: "CASSANDRA_USERNAME and CASSANDRA_PASSWORD",
+		advice,
+		access,
 		get client() {
 			current ??= open();
 			return current;
@@ -140,21 +146,21 @@ export function openCassandra({ contactPoints, keyspace, replication = 1, tls, c
 		async check() {
 			await connection.client.execute("select key from system.local", [], { prepare: false, readTimeout: CHECK_TIMEOUT_MS });
 		},
-		async make(tables) {
+		async createTables(tables) {
 			const { client } = connection;
 			await client.connect();
-			// Everybody asks the same node: two that judge IF NOT EXISTS at the same time can make one table twice.
+			// All callers use the same node: two nodes that evaluate IF NOT EXISTS at the same time can create one table twice.
 			const [host] = client
 				.getState()
 				.getConnectedHosts()
 				.toSorted((a, b) => (a.address < b.address ? -1 : 1));
-			const options = { prepare: false, host, readTimeout: SCHEMA_TIMEOUT_MS };
+			const execution = { prepare: false, host, readTimeout: SCHEMA_TIMEOUT_MS };
 			const strategy = `{ 'class': 'NetworkTopologyStrategy', 'replication_factor': ${replication} }`;
-			await client.execute(`create keyspace if not exists ${keyspace} with replication = ${strategy}`, [], options);
-			await client.execute(`use ${keyspace}`, [], options);
-			for (const table of tables) await client.execute(table, [], options);
+			await client.execute(`create keyspace if not exists ${keyspace} with replication = ${strategy}`, [], execution);
+			await client.execute(`use ${keyspace}`, [], execution);
+			for (const table of tables) await client.execute(table, [], execution);
 			if (!(await client.metadata.checkSchemaAgreement())) throw unavailable("Cassandra's agreement on the schema");
-			isMade = true;
+			isCreated = true;
 		},
 		async close() {
 			if (current) await shutdown(current);
@@ -163,14 +169,14 @@ export function openCassandra({ contactPoints, keyspace, replication = 1, tls, c
 	return connection;
 }
 
-/** Mixin: the service starts once Cassandra answers and its tables are there, however long that takes; health shows Cassandra, and the last user closes it. */
+/** Mixin: the service starts once Cassandra answers and its tables exist, however long that takes. Health includes Cassandra; the last user closes it. */
 export function cassandra(connection: Cassandra, tables: readonly string[]): Partial<ServiceSchema> {
 	return {
 		...dependency(connection),
 		async started(this: Service) {
 			let wrong: unknown;
 			const check = () =>
-				connection.make(tables).catch(error => {
+				connection.createTables(tables).catch(error => {
 					if (isUnavailable(error)) throw error;
 					wrong = error;
 				});

@@ -21,25 +21,25 @@ describe("a connection to Redis", () => {
 	});
 	const answers = () => eventually(() => connection.check(), "Redis to answer");
 
-	it("gives up a command that gets no answer, and goes on when Redis does", async () => {
+	it("rejects a command that gets no answer, and works again when Redis does", async () => {
 		server.signal("SIGSTOP");
 		await assert.rejects(connection.client.get("key"), (error: Error) => isUnavailable(error));
 		server.signal("SIGCONT");
 		await answers();
 	});
 
-	it("gives up what is under way when Redis dies, comes back by itself, and says both", async () => {
+	it("rejects running commands when Redis crashes, reconnects by itself, and reports both", async () => {
 		const [losses, before] = [connection.losses, readies];
 		server.signal("SIGSTOP");
-		const underWay = assert.rejects(connection.client.incr("counter"), (error: Error) => isUnavailable(error));
+		const running = assert.rejects(connection.client.incr("counter"), (error: Error) => isUnavailable(error));
 		await server.kill();
-		await underWay;
+		await running;
 		assert.ok(connection.losses > losses);
 
 		server.start();
 		await answers();
 		assert.equal(readies, before + 1);
-		// Sent again after the connection came back, it would count for a caller who was told that it does not.
+		// Sent again after the reconnection, it would count although its caller got an error.
 		assert.equal(await connection.client.get("counter"), null);
 	});
 });

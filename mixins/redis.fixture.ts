@@ -1,4 +1,4 @@
-// A Redis server of a test's own, to be killed, held and brought back. Wants redis-server on the PATH.
+// A Redis server for one test, which can kill, suspend and restart it. Needs redis-server on the PATH.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -8,17 +8,17 @@ import { freePorts } from "../test/process.ts";
 
 export interface RedisServer {
 	url: string;
-	/** With what it had dumped when it was last told to (`SAVE`), or nothing. */
+	/** Starts it with its last dump (`SAVE`), or empty. */
 	start(): void;
 	/** SIGKILL: what was not dumped is lost. */
 	kill(): Promise<void>;
-	/** Holds it still, or lets it go on. */
+	/** Suspends it, or resumes it. */
 	signal(signal: "SIGSTOP" | "SIGCONT"): void;
-	/** Ends it and deletes its dump. */
+	/** Stops it and deletes its dump. */
 	remove(): Promise<void>;
 }
 
-/** It runs when this resolves, but may take a moment to answer. It writes nothing to disk unless it is told to. */
+/** Resolves once the process has started; it may not answer yet. It writes to disk only on `SAVE`. */
 export async function redisServer({ running = true } = {}): Promise<RedisServer> {
 	const [port] = await freePorts(1);
 	const directory = await mkdtemp(join(tmpdir(), "plaza-redis-"));
@@ -32,11 +32,11 @@ export async function redisServer({ running = true } = {}): Promise<RedisServer>
 		});
 	};
 	const kill = async () => {
-		const dying = child;
+		const killed = child;
 		child = undefined;
-		if (!dying || dying.exitCode !== null || dying.signalCode !== null) return;
-		dying.kill("SIGKILL");
-		await once(dying, "exit");
+		if (!killed || killed.exitCode !== null || killed.signalCode !== null) return;
+		killed.kill("SIGKILL");
+		await once(killed, "exit");
 	};
 	if (running) start();
 	return {

@@ -8,9 +8,9 @@ import { isUnavailable } from "./errors.ts";
 import { checksOf } from "./health.ts";
 import { openRedis, redis } from "./redis.ts";
 
-const nobody = async () => `redis://127.0.0.1:${(await freePorts(1))[0]}`;
+const unusedAddress = async () => `redis://127.0.0.1:${(await freePorts(1))[0]}`;
 
-describe("a Redis that is away", () => {
+describe("an unavailable Redis", () => {
 	it("is not connected to before its first use", async t => {
 		let connections = 0;
 		const server = createServer(socket => {
@@ -27,8 +27,8 @@ describe("a Redis that is away", () => {
 		await connection.close();
 	});
 
-	it("rejects commands as something that is away, and does not keep them for later", async () => {
-		const connection = openRedis(await nobody());
+	it("rejects commands as unavailable, and does not queue them", async () => {
+		const connection = openRedis(await unusedAddress());
 		for (const command of [
 			() => connection.client.get("key"),
 			() => connection.check(),
@@ -38,7 +38,7 @@ describe("a Redis that is away", () => {
 		await connection.close();
 	});
 
-	it("does not let commands wait for a server that has yet to say that it is ready", async t => {
+	it("rejects commands at once while the server is not ready yet", async t => {
 		const sockets: Socket[] = [];
 		const silent = createServer(socket => sockets.push(socket)).listen(0, "127.0.0.1");
 		await once(silent, "listening");
@@ -61,13 +61,13 @@ describe("a Redis that is away", () => {
 		assert.equal(openRedis("redis://user:hunter2@cache:6379/3").where, "cache:6379");
 	});
 
-	it("holds up a service that needs it, and not one that can do without", async () => {
-		const connection = openRedis(await nobody());
+	it("delays the start of a service that requires it, and of no other", async () => {
+		const connection = openRedis(await unusedAddress());
 		const broker = new ServiceBroker({ logger: false });
 		broker.createService({ name: "needs", mixins: [redis(connection)] });
-		broker.createService({ name: "likes", mixins: [redis(connection, { required: false })] });
+		broker.createService({ name: "optional", mixins: [redis(connection, { required: false })] });
 		const started = broker.start();
-		await broker.waitForServices("likes", 10_000, 10);
+		await broker.waitForServices("optional", 10_000, 10);
 		assert.equal((broker.registry as unknown as { hasService(name: string): boolean }).hasService("needs"), false);
 		assert.deepEqual(await checksOf(broker), { redis: "unavailable" });
 		await broker.stop();

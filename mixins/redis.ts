@@ -1,8 +1,8 @@
 /**
- * Redis for a Moleculer service: a client that fails at once while Redis is away, so that its callers can fall back, and reconnects for ever.
+ * Redis for a Moleculer service: a client that fails at once while Redis is unavailable, so that callers can fall back, and always reconnects.
  *
  *     const cache = openRedis("redis://localhost:6379");            // nothing connects yet
- *     cache.onReconnect(() => …);                                    // what was known of its contents may no longer hold
+ *     cache.onReconnect(() => …);                                    // its contents may have changed
  *
  *     export default {
  *       name: "carts",
@@ -14,32 +14,41 @@
 import { isIP } from "node:net";
 import { Redis as Client } from "ioredis";
 import type { Service, ServiceSchema } from "moleculer";
+import { backoffMs } from "./backoff.ts";
 import { type Dependency, dependency, release, retain, waitUntilReachable } from "./dependency.ts";
 import { unavailable } from "./errors.ts";
 import { addCheck } from "./health.ts";
 
 export interface Redis extends Dependency {
-	/** While Redis is away its commands reject at once; one that gets no answer rejects after a second. None is ever sent twice. */
+	/** While Redis is unavailable, commands reject at once; a command without an answer rejects after a second. None is ever sent twice. */
 	client: Client;
-	/** Grows when a connection is lost: what was learnt of Redis before may no longer hold, even if it is there again. */
+	/** Grows when a connection is lost: Redis may have lost data since, even if it answers again. */
 	readonly losses: number;
-	/** Called each time that a connection is ready for commands, the first too. */
+	/** The listener is called each time a connection is ready for commands, also the first time. */
 	onReconnect(listener: () => void): void;
 }
 
 const CONNECT_TIMEOUT_MS = 2_000;
 const COMMAND_TIMEOUT_MS = 1_000;
-/** A peer that went without a word is given up after so long a silence; the commands it owed have been given up before. */
+/** Closes a connection whose peer vanished. Its commands have timed out before. */
 const SILENCE_TIMEOUT_MS = 5_000;
-const LONGEST_PAUSE_MS = 2_000;
+const BACKOFF = { firstMs: 100, longestMs: 2_000 };
+
+export interface RedisOptions {
+	/** What to do when it does not answer, for log lines. */
+	advice?: string;
+	/** What to set when it refuses the credentials, for log lines. */
+	access?: string;
+}
 
 /**
  * A Redis server, from `redis://[[user]:password@]host[:port][/db]`, or over TLS from `rediss://…`: then its certificate must be for this host,
- * from an authority that Node believes (NODE_EXTRA_CA_CERTS adds some).
+ * from an authority that Node trusts (NODE_EXTRA_CA_CERTS adds some).
  */
-export function openRedis(url: string): Redis {
+export function openRedis(url: string, options: RedisOptions = {}): Redis {
+	const { advice = "start it, or correct its URL", access = "user and password in its URL" } = options;
 	const { protocol, host, hostname } = new URL(url);
-	// Said to a server that has certificates for several names; an address is not a name.
+	// SNI, for a server with certificates for several names; an address is not a name.
 	const servername = isIP(hostname.replace(/^\[|\]$/g, "")) ? undefined : hostname;
 	const client = new Client(url, {
 		...(protocol === "rediss:" && { tls: { servername, rejectUnauthorized: true } }),
@@ -47,8 +56,9 @@ export function openRedis(url: string): Redis {
 		connectTimeout: CONNECT_TIMEOUT_MS,
 		commandTimeout: COMMAND_TIMEOUT_MS,
 		socketTimeout: SILENCE_TIMEOUT_MS,
-		retryStrategy: attempt => Math.min(50 * 2 ** Math.min(attempt, 10), LONGEST_PAUSE_MS),
-		// Whoever can do without Redis must learn at once that it is away, and a write that its caller has given up must not land later.
+		// ioredis counts attempts from 1.
+		retryStrategy: attempt => backoffMs(attempt - 1, BACKOFF),
+		// A caller that has a fallback must fail at once, and a write that its caller has given up must not be executed later.
 		enableOfflineQueue: false,
 		maxRetriesPerRequest: 0
 	});
@@ -58,7 +68,7 @@ export function openRedis(url: string): Redis {
 	client.on("ready", () => {
 		problem = undefined;
 	});
-	// Without a listener ioredis prints every failed attempt. Whoever asks is told: commands reject, and health says it.
+	// Without a listener ioredis prints every failed attempt. Commands reject, and health reports it.
 	client.on("error", error => {
 		problem = error;
 	});
@@ -66,8 +76,8 @@ export function openRedis(url: string): Redis {
 	return {
 		name: "redis",
 		where: host,
-		advice: "start it, or set REDIS_URL",
-		access: "user and password in REDIS_URL",
+		advice,
+		access,
 		client,
 		get losses() {
 			return losses;
@@ -75,23 +85,23 @@ export function openRedis(url: string): Redis {
 		onReconnect: listener => void client.on("ready", listener),
 		async check() {
 			try {
-				// The first command of all would only set the connection going, and reject.
+				// The very first command would only start the connection, and reject.
 				if (client.status === "wait") await client.connect();
 				await client.ping();
 			} catch (error) {
-				// A command is only told that there is no connection, not why.
+				// The error of a command says that there is no connection, not why.
 				throw unavailable("Redis", problem ?? error);
 			}
 		},
 		async close() {
-			// What is under way is answered first.
+			// Commands that were sent get their answers first.
 			if (client.status === "ready") await client.quit().catch(() => {});
 			client.disconnect();
 		}
 	};
 }
 
-/** Mixin: the service starts once Redis answers, or at once if it can do without; health shows Redis either way, and the last user closes it. */
+/** Mixin: the service starts once Redis answers, or at once if it is not required. Health includes Redis; the last user closes it. */
 export function redis(connection: Redis, { required = true } = {}): Partial<ServiceSchema> {
 	if (required) return dependency(connection);
 	return {

@@ -1,10 +1,11 @@
-// Servers that speak TLS and want a password: what lets us in, and what we are told when it does not. Wants openssl.
+// Servers with TLS and passwords: how Plaza connects to them, and what it logs when it cannot. Needs openssl.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { after, before, describe, it, type TestContext } from "node:test";
 import { getCACertificates, setDefaultCACertificates } from "node:tls";
 import { type Logger, ServiceBroker } from "moleculer";
+import { advice } from "../runtime/advice.ts";
 import { readConfig } from "../runtime/config.ts";
 import { eventually, fresh, httpClient } from "../test/client.ts";
 import { freePorts, startProcess } from "../test/process.ts";
@@ -17,12 +18,12 @@ import { kafkaLog } from "./topics/kafka/kafka-log.ts";
 import { topicOn } from "./topics/topic-log.fixture.ts";
 import { KafkaTransporter } from "./transporter.ts";
 
-/** A busy machine may take so long to start a system. */
+/** A busy machine may take this long to start a system. */
 const START_MS = 120_000;
 const MECHANISMS = ["plain", "scram-sha-256", "scram-sha-512"] as const;
 const hasOpenssl = spawnSync("openssl", ["version"]).status === 0;
 
-describe("servers that speak TLS and want a password", { skip: hasOpenssl ? false : "openssl is not on the PATH" }, () => {
+describe("servers with TLS and passwords", { skip: hasOpenssl ? false : "openssl is not on the PATH" }, () => {
 	let servers: SecuredServers;
 	const opened: { close(): Promise<void> }[] = [];
 	before(async () => {
@@ -33,7 +34,7 @@ describe("servers that speak TLS and want a password", { skip: hasOpenssl ? fals
 		await servers?.remove();
 	});
 
-	/** As profile.ts opens them. */
+	/** As runtime/drivers.ts opens them. */
 	const open = (changed: Record<string, string> = {}) => {
 		const config = readConfig({ PROFILE: "cluster", ...servers.environment, ...changed });
 		const { kafkaBrokers: brokers, kafkaTls: tls, kafkaSasl: sasl } = config;
@@ -41,19 +42,20 @@ describe("servers that speak TLS and want a password", { skip: hasOpenssl ? fals
 		const all = {
 			kafka,
 			log: kafkaLog(kafka),
-			postgres: openPostgres(config.databaseUrl),
-			redis: openRedis(config.redisUrl),
+			postgres: openPostgres(config.databaseUrl, advice.postgres),
+			redis: openRedis(config.redisUrl, advice.redis),
 			cassandra: openCassandra({
 				contactPoints: config.cassandraContactPoints,
 				keyspace: "secured",
 				tls: config.cassandraTls,
-				credentials: config.cassandraCredentials
+				credentials: config.cassandraCredentials,
+				...advice.cassandra
 			})
 		};
 		opened.push(all.log, all.postgres, all.redis, all.cassandra);
 		return all;
 	};
-	/** The environment, with every value that has `from` in it changed. */
+	/** The environment with `from` replaced in every value. */
 	const changed = (from: string | RegExp, to: string) =>
 		Object.fromEntries(Object.entries(servers.environment).map(([name, value]) => [name, value.replace(from, to)]));
 
@@ -65,8 +67,8 @@ describe("servers that speak TLS and want a password", { skip: hasOpenssl ? fals
 		check: log.check
 	});
 
-	/** What a start says of it, until it has said something. */
-	const said = async (one: Pick<Dependency, "name" | "where" | "advice" | "access" | "check">) => {
+	/** The lines that a start logs about a dependency, up to the first. */
+	const linesOf = async (one: Pick<Dependency, "name" | "where" | "advice" | "access" | "check">) => {
 		const lines: string[] = [];
 		const note = (line: string) => void lines.push(line);
 		const answers = await waitUntilReachable(one, { warn: note, info: note } as unknown as Logger, () => lines.length > 0);
@@ -75,8 +77,8 @@ describe("servers that speak TLS and want a password", { skip: hasOpenssl ? fals
 	const refused = async (all: ReturnType<typeof open>, expected: Record<string, RegExp>) => {
 		const { postgres, redis, cassandra } = all;
 		for (const one of [asDependency(all), postgres, redis, cassandra]) {
-			const { answers, lines } = await said(one);
-			assert.equal(answers, false, `${one.name} let us in`);
+			const { answers, lines } = await linesOf(one);
+			assert.equal(answers, false, `${one.name} accepted the connection`);
 			assert.equal(lines.length, 1);
 			assert.match(lines[0]!, expected[one.name]!);
 			assert.ok(lines[0]!.includes(`${one.name} `) && lines[0]!.includes(one.where), lines[0]);
@@ -100,10 +102,10 @@ describe("servers that speak TLS and want a password", { skip: hasOpenssl ? fals
 	};
 	const all = (pattern: RegExp) => ({ kafka: pattern, postgres: pattern, redis: pattern, cassandra: pattern });
 
-	it("are not believed while nobody has told Node of their authority, in one line each", () =>
+	it("are not trusted while Node does not know their authority, with one log line each", () =>
 		refused(open(), all(/has a certificate that is not trusted \(.*\): set NODE_EXTRA_CA_CERTS/)));
 
-	it("are waited for by a system that does not believe them, which says so in one line", async t => {
+	it("are awaited by a system that does not trust them, with one log line", async t => {
 		const { plaza } = await start(t, {});
 		const line = await plaza.waitForOutput(/^.*NODE_EXTRA_CA_CERTS.*$/m, START_MS);
 		assert.match(line, /kafka at localhost:\d+ has a certificate that is not trusted/);
@@ -111,17 +113,17 @@ describe("servers that speak TLS and want a password", { skip: hasOpenssl ? fals
 		assert.equal(plaza.output().trim().split("\n").length, 1, plaza.output());
 	});
 
-	it("serve the whole system once its NODE_EXTRA_CA_CERTS names their authority, and it prints no password", async t => {
+	it("serve the whole system once NODE_EXTRA_CA_CERTS names their authority, and it prints no password", async t => {
 		const { plaza, client } = await start(t, { NODE_EXTRA_CA_CERTS: servers.authority, LOG_LEVEL: "debug" });
 		await plaza.waitForOutput(/Plaza is ready/, START_MS);
 		const user_id = fresh("buyer");
 		const [pick, purchase] = [fresh("pick"), fresh("purchase")];
-		// With ids of their own they count once, however often a busy machine makes them come.
+		// With their own ids they count once, however often a busy machine makes the client repeat them.
 		const send = async () => {
 			assert.equal((await client.post("/api/selections/async", { name: "a", id: pick, user_id })).status, 202);
 			assert.equal((await client.post("/api/purchases", { user_id, id: purchase, amount: 49.99 })).status, 201);
 		};
-		await eventually(send, "a pick and a purchase to be taken");
+		await eventually(send, "a pick and a purchase to be accepted");
 		const balance = async () =>
 			assert.deepEqual((await client.get(`/api/wallet/${user_id}`)).json, { balances: { total: 49.99 } });
 		await eventually(balance, "the balance");
@@ -131,19 +133,19 @@ describe("servers that speak TLS and want a password", { skip: hasOpenssl ? fals
 		for (const secret of [PASSWORD, encodeURIComponent(PASSWORD)]) assert.ok(!plaza.output().includes(secret));
 	});
 
-	describe("by an authority that Node knows", () => {
+	describe("with an authority that Node knows", () => {
 		const known = getCACertificates("default");
-		// What NODE_EXTRA_CA_CERTS does when a process starts.
+		// The effect of NODE_EXTRA_CA_CERTS when a process starts.
 		before(() => setDefaultCACertificates([...known, readFileSync(servers.authority, "utf8")]));
 		after(() => setDefaultCACertificates(known));
 
-		it("answer who has the password", async () => {
+		it("answer a client with the password", async () => {
 			const { postgres, redis, cassandra } = open();
 			const { rows } = await postgres.knex.raw("select ssl from pg_stat_ssl where pid = pg_backend_pid()");
 			assert.deepEqual(rows, [{ ssl: true }]);
 			await redis.check();
 			assert.equal(await redis.client.acl("WHOAMI"), "plaza");
-			await cassandra.make(["create table if not exists things (id text primary key)"]);
+			await cassandra.createTables(["create table if not exists things (id text primary key)"]);
 			await cassandra.client.execute("insert into things (id) values ('it')");
 			assert.equal((await cassandra.client.execute("select id from things")).rows.length, 1);
 		});
@@ -182,11 +184,11 @@ describe("servers that speak TLS and want a password", { skip: hasOpenssl ? fals
 			assert.deepEqual(await nodes[0]!.call("other.echo", { n: 1 }), { n: 1 });
 		});
 
-		it("are not believed under another name than their certificate's", () =>
+		it("are not trusted under another name than their certificate's", () =>
 			refused(open(changed("localhost", "127.0.0.1")), all(/has a certificate that is not trusted \(.*altnames.*127\.0\.0\.1/)));
 
 		for (const mechanism of MECHANISMS)
-			it(`refuse a wrong password, by ${mechanism} too, in one line that says what to set`, () => {
+			it(`refuse a wrong password, with ${mechanism} too, in one line that names what to set`, () => {
 				const wrong = { ...changed(/p@ss|p%40ss/, "wrong"), KAFKA_SASL: mechanism };
 				return refused(open(wrong), {
 					kafka: /refuses the credentials \(.*\): set KAFKA_USERNAME and KAFKA_PASSWORD/,

@@ -1,4 +1,4 @@
-// The four servers as those run them who must: TLS by an authority of their own, and nobody let in without a password. Wants openssl.
+// The four servers with TLS, certificates from their own authority, and passwords. Needs openssl.
 import { execFile, execFileSync } from "node:child_process";
 import { appendFileSync, chownSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -11,11 +11,11 @@ import { testServers } from "../infra/test-servers.ts";
 import { freePorts } from "../test/process.ts";
 
 export const USERNAME = "plaza";
-/** With signs that mean something in a URL. */
+/** With characters that have a meaning in a URL. */
 export const PASSWORD = "p@ss/word:1";
 const STORE_PASSWORD = "changeit";
 
-/** An authority, and a certificate by it for localhost: a name alone, so that whoever looks for an address in it finds none. */
+/** An authority, and its certificate for localhost: for the name only, not for an address. */
 function certificates(directory: string) {
 	const openssl = (...args: string[]) => execFileSync("openssl", args, { cwd: directory, stdio: "ignore" });
 	const key = ["-newkey", "rsa:2048", "-nodes"];
@@ -41,7 +41,7 @@ type Files = ReturnType<typeof certificates>;
 
 const valueAfter = ({ args }: Command, option: string) => args[args.indexOf(option) + 1] as string;
 
-/** Kafka's settings for a listener that asks for a password over TLS; the one without, beside it, is for Kafka itself. */
+/** Kafka's settings for a listener with TLS and passwords; the plain listener is for Kafka itself. */
 const kafkaSettings = ({ pem }: Files, port: number, securePort: number) => {
 	const jaas = (mechanism: string, module: string, more = "") =>
 		`listener.name.clients.${mechanism}.sasl.jaas.config=org.apache.kafka.common.security.${module} required${more};`;
@@ -58,7 +58,7 @@ ssl.keystore.location=${pem}
 `;
 };
 
-/** Adds the user to those that Kafka keeps itself, for SCRAM. */
+/** Adds the user to the SCRAM users that Kafka stores. */
 const addScramUser = (classpath: string, port: number, bits: 256 | 512) => {
 	const password = `SCRAM-SHA-${bits}=[password=${PASSWORD}]`;
 	const user = ["--entity-type", "users", "--entity-name", USERNAME, "--alter", "--add-config", password];
@@ -83,7 +83,7 @@ const cassandraSettings = ({ store }: Files) => ({
 	}
 });
 
-/** By the user that Cassandra makes for itself, a while after it has started. */
+/** As the default user, which Cassandra creates some time after its start. */
 async function addCassandraUser(port: number) {
 	const client = new cassandraDriver.Client({
 		contactPoints: [`127.0.0.1:${port}`],
@@ -107,7 +107,7 @@ async function addPostgresUser(port: number) {
 	await client.query(`create role ${USERNAME} login superuser password '${PASSWORD}'`).finally(() => client.end());
 }
 
-/** Settings and files of Postgres: its key may be read by nobody else. */
+/** Settings and files of Postgres: no other user may read its key. */
 function postgresSettings({ key, cert }: Files, place: string, { uid, gid }: Command) {
 	const own = (name: string, text: string | Buffer) => {
 		const file = join(place, name);
@@ -123,12 +123,12 @@ function postgresSettings({ key, cert }: Files, place: string, { uid, gid }: Com
 export interface SecuredServers {
 	/** The authority's certificate, a PEM file. */
 	authority: string;
-	/** What leads Plaza to them; without their authority, which is Node's business. */
+	/** Plaza's environment variables for them; NODE_EXTRA_CA_CERTS is not among them. */
 	environment: Record<string, string>;
 	remove(): Promise<void>;
 }
 
-/** All four answer when this resolves. Once a process: `infra/` reads its environment when it is imported. */
+/** All four answer when this resolves. Call it once in a process: `infra/` reads its environment when it is imported. */
 export async function securedServers(): Promise<SecuredServers> {
 	const directory = mkdtempSync(join(tmpdir(), "plaza-secured-"));
 	const files = certificates(directory);
@@ -140,7 +140,7 @@ export async function securedServers(): Promise<SecuredServers> {
 	const { postgres } = await import("../infra/postgres.ts");
 	const { redis } = await import("../infra/redis.ts");
 	const { start, wipe } = await import("../infra/server.ts");
-	// Or these would be the servers that everybody else works with, to be wiped at the end.
+	// Otherwise these would be the shared servers, which would be wiped at the end.
 	if (String(kafka.port) !== own.KAFKA_PORT) throw new Error("infra/ was imported before");
 	const [kafkaPort, redisPort] = (await freePorts(2)) as [number, number];
 
@@ -159,7 +159,7 @@ export async function securedServers(): Promise<SecuredServers> {
 				const { args, ...command } = await cassandra.prepare(dir);
 				const file = join(dir, "conf", "cassandra.yaml");
 				writeFileSync(file, JSON.stringify({ ...JSON.parse(readFileSync(file, "utf8")), ...cassandraSettings(files) }));
-				// It would wait ten seconds with its first user, for nodes that are not there.
+				// Otherwise it waits ten seconds before it creates its first user, for nodes that do not exist.
 				return { ...command, args: ["-Dcassandra.superuser_setup_delay_ms=0", ...args] };
 			},
 			ready: () => addCassandraUser(cassandra.port)

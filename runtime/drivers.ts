@@ -15,6 +15,7 @@ import { kafkaLog } from "../mixins/topics/kafka/kafka-log.ts";
 import type { TopicLog } from "../mixins/topics/topic-log.ts";
 import { topics as topicsMixin, withLog } from "../mixins/topics/topics.ts";
 import { topics } from "../services/contract.ts";
+import { advice } from "./advice.ts";
 import { config } from "./config.ts";
 import { exitWithError } from "./exit-with-error.ts";
 
@@ -38,10 +39,7 @@ export const postgres = lazy(
 	(): Database =>
 		embedded
 			? openEmbedded(config.dataDir, { label: `DATA_DIR=${config.dataDir}` })
-			: openPostgres(config.databaseUrl, {
-					advice: "start it, or set DATABASE_URL",
-					access: "user, password and sslmode in DATABASE_URL"
-				})
+			: openPostgres(config.databaseUrl, advice.postgres)
 );
 
 /** Cluster only. */
@@ -51,12 +49,13 @@ export const cassandra = lazy(
 			contactPoints: config.cassandraContactPoints,
 			keyspace: "plaza",
 			tls: config.cassandraTls,
-			credentials: config.cassandraCredentials
+			credentials: config.cassandraCredentials,
+			...advice.cassandra
 		})
 );
 
 /** Cluster only. */
-export const redis = lazy((): Redis => openRedis(config.redisUrl));
+export const redis = lazy((): Redis => openRedis(config.redisUrl, advice.redis));
 
 /** Rate limits; in the cluster profile all nodes count together. */
 export const limits = lazy((): Limits => (embedded ? memoryLimits() : redisLimits(redis())));

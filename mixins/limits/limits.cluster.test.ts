@@ -8,8 +8,8 @@ import { redisLimits } from "./limits.redis.ts";
 import { limitsSuite, slow, takeMany } from "./limits.suite.ts";
 import { rateOf } from "./limits.ts";
 
-/** On a busy machine Redis may be slow, and these tests are about what it says. */
-const PATIENT = { patienceMs: 900 };
+/** Redis may be slow on a busy machine, and these tests are about its answers. */
+const SLOW = { timeoutMs: 900 };
 
 describe("limits in Redis", () => {
 	let server: RedisServer;
@@ -27,41 +27,41 @@ describe("limits in Redis", () => {
 	});
 	const answers = () => eventually(() => Promise.all([one.check(), other.check()]), "Redis to answer");
 
-	limitsSuite("limits of all nodes", () => redisLimits(one, PATIENT));
+	limitsSuite("limits of all nodes", () => redisLimits(one, SLOW));
 
 	it("are shared by nodes", async () => {
 		const key = randomUUID();
-		const taken = await Promise.all([one, other].map(redis => takeMany(redisLimits(redis, PATIENT), key, slow(10), 100)));
+		const taken = await Promise.all([one, other].map(redis => takeMany(redisLimits(redis, SLOW), key, slow(10), 100)));
 		assert.equal(
 			taken.reduce((sum, n) => sum + n),
 			10
 		);
 	});
 
-	it("share a high rate too, but for what either has leased", async () => {
+	it("are shared at a high rate too, except for the tokens that either has leased", async () => {
 		const [key, rate] = [randomUUID(), { perSecond: 1_000, burst: 2_000 }];
 		const start = performance.now();
-		const taken = await Promise.all([one, other].map(redis => takeMany(redisLimits(redis, PATIENT), key, rate, 10_000)));
+		const taken = await Promise.all([one, other].map(redis => takeMany(redisLimits(redis, SLOW), key, rate, 10_000)));
 		const total = taken.reduce((sum, n) => sum + n);
 		const givenBack = performance.now() - start;
 		assert.ok(total >= 2_000 - 2 * 100 && total <= 2_000 + givenBack + 1, `${total} in ${givenBack} ms`);
 	});
 
-	it("ask Redis seldom at a high rate", async () => {
+	it("call Redis rarely at a high rate", async () => {
 		const questions = async () => Number(/cmdstat_evalsha:calls=(\d+)/.exec(await one.client.info("commandstats"))?.[1] ?? 0);
-		const [limits, key, before] = [redisLimits(one, PATIENT), randomUUID(), await questions()];
+		const [limits, key, before] = [redisLimits(one, SLOW), randomUUID(), await questions()];
 		for (let n = 0; n < 5_000; n++) await limits.take(key, rateOf(1_000));
-		// 1, 2, 4 … and then a hundred at a time; a second that goes by in between starts anew.
+		// 1, 2, 4 … and then a hundred at a time; after a pause of a second it starts again.
 		assert.ok((await questions()) - before < 250, `${(await questions()) - before} questions`);
 	});
 
-	it("keep nothing in Redis of keys that have been quiet", async () => {
+	it("keep nothing in Redis of unused keys", async () => {
 		const key = randomUUID();
-		await redisLimits(one, PATIENT).take(key, { perSecond: 10, burst: 1 });
+		await redisLimits(one, SLOW).take(key, { perSecond: 10, burst: 1 });
 		await eventually(async () => assert.equal(await one.client.exists(`limit:${key}`), 0), "the key to be forgotten");
 	});
 
-	it("are each node's own while Redis is away or silent, and shared again afterwards", async () => {
+	it("are counted by each node alone while Redis is unavailable or silent, and shared again afterwards", async () => {
 		const nodes = () => [one, other].map(redis => redisLimits(redis));
 		const [key, later] = [randomUUID(), randomUUID()];
 		const taken = async (limits: ReturnType<typeof nodes>, of: string) =>
@@ -74,7 +74,7 @@ describe("limits in Redis", () => {
 		assert.equal(await taken(nodes(), key), 20);
 		server.start();
 		await answers();
-		const shared = [one, other].map(redis => redisLimits(redis, PATIENT));
+		const shared = [one, other].map(redis => redisLimits(redis, SLOW));
 		assert.equal(await taken(shared, later), 10);
 	});
 });

@@ -1,11 +1,11 @@
-// One bucket for all nodes, in Redis, and by Redis's clock. A node takes tokens from it in chunks and spends those by itself.
+// One bucket for all nodes, in Redis and by Redis's clock. A node leases tokens from it in chunks and spends them locally.
 import type { Redis as Client } from "ioredis";
 import { deadlineIn } from "../deadline.ts";
 import type { Redis } from "../redis.ts";
 import { type Limits, memoryLimits } from "./limits.ts";
 import type { Rate } from "./token-bucket.ts";
 
-/** KEYS: bucket. ARGV: tokens a second, burst, tokens that are needed, tokens that are wanted. Answers the tokens granted, or minus the ms to wait. */
+/** KEYS: bucket. ARGV: tokens per second, burst, tokens needed, tokens wanted. Returns the tokens granted, or minus the ms to wait. */
 const LEASE = `
 local per_second, burst, needed, wanted = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local time = redis.call('TIME')
@@ -28,37 +28,36 @@ interface Waiter {
 	resolve: (waitMs: number | undefined | Promise<number | undefined>) => void;
 }
 
-/** What this node has of one bucket. */
+/** The tokens that this node holds of one bucket. */
 interface Lease {
 	tokens: number;
 	untilMs: number;
-	/** Taken since the last lease without asking. */
+	/** Taken since the last lease without a call to Redis. */
 	spent: number;
-	/** So many tokens are not to be had before then, for nobody gives any back. */
+	/** This many tokens are not available before `untilMs`: leased tokens never return. */
 	refused: { tokens: number; untilMs: number };
-	/** First come, first served; while there are any, Redis is being asked. */
+	/** In order of arrival; while there are any, a call to Redis is running. */
 	waiting: Waiter[];
 }
 
 const LEASE_MS = 1_000;
-/** A node's own store is at most what the rate gives in so long. */
+/** A chunk is at most what the rate gives in this time. */
 const CHUNK_MS = 100;
 const MAX_KEYS = 100_000;
-/** Redis is asked again after so long. */
-const AWAY_MS = 1_000;
-const PATIENCE_MS = 250;
+/** After a failure the node counts alone for this time. */
+const ALONE_MS = 1_000;
+const TIMEOUT_MS = 250;
 
 const sum = (waiting: Waiter[]) => waiting.reduce((total, { tokens }) => total + tokens, 0);
 
 /**
- * Limits that all nodes on one Redis share. Tokens are leased in chunks (twice what was asked for since the last lease, at most a tenth of a
- * second's worth beyond what is asked for just now) and forgotten after a second, so under load a node asks Redis about ten times a second for a
- * key, or once a round trip. How far off that is: over any time no more passes than the bucket gave, but up to one chunk a node may pass a second
- * late, and so on top of a burst; and a client that many nodes serve a little is charged for what they leased and did not spend, about twice what
- * it asked. Rates below 20 a second are exact. While Redis is away, or takes longer than `patienceMs`, each node counts by itself: nobody is
- * refused because of that.
+ * Limits that all nodes on one Redis share. A node leases tokens in chunks: twice the demand since the last lease, but at most a tenth of a
+ * second's worth more than the demand now. A lease expires after a second. So under load a node calls Redis about ten times a second for a key.
+ * Accuracy: in total no more is allowed than the bucket gave, but each node may allow up to one chunk a second later, on top of a burst; and a
+ * client whose requests are spread over many nodes pays for leased tokens that expire, about twice its demand. Rates below 20 a second are exact.
+ * While Redis is unavailable, or takes longer than `timeoutMs`, each node counts alone: no request is refused because of that.
  */
-export function redisLimits({ client }: Redis, { patienceMs = PATIENCE_MS } = {}): Limits {
+export function redisLimits({ client }: Redis, { timeoutMs = TIMEOUT_MS } = {}): Limits {
 	client.defineCommand("limitLease", { lua: LEASE });
 	const leases = new Map<string, Lease>();
 	const alone = memoryLimits();
@@ -81,12 +80,12 @@ export function redisLimits({ client }: Redis, { patienceMs = PATIENCE_MS } = {}
 		return lease;
 	};
 
-	const ask = async (key: string, { perSecond, burst }: Rate, lease: Lease) => {
+	const request = async (key: string, { perSecond, burst }: Rate, lease: Lease) => {
 		const [needed, demand] = [lease.waiting[0]!.tokens, sum(lease.waiting)];
 		const chunk = Math.floor((perSecond * CHUNK_MS) / 1000);
 		const wanted = Math.max(demand, Math.min(chunk, 2 * (demand + lease.spent)));
-		const asked = (client as LeaseClient).limitLease(1, `limit:${key}`, perSecond, burst, needed, wanted);
-		const answer = await deadlineIn(patienceMs).bound(asked, "Redis");
+		const leasing = (client as LeaseClient).limitLease(1, `limit:${key}`, perSecond, burst, needed, wanted);
+		const answer = await deadlineIn(timeoutMs).bound(leasing, "Redis");
 		const nowMs = performance.now();
 		if (answer <= 0) {
 			lease.refused = { tokens: needed, untilMs: nowMs - answer };
@@ -110,9 +109,9 @@ export function redisLimits({ client }: Redis, { patienceMs = PATIENCE_MS } = {}
 	const serve = async (key: string, rate: Rate, lease: Lease) => {
 		while (lease.waiting.length > 0) {
 			try {
-				await ask(key, rate, lease);
+				await request(key, rate, lease);
 			} catch {
-				aloneUntilMs = performance.now() + AWAY_MS;
+				aloneUntilMs = performance.now() + ALONE_MS;
 				for (const { tokens, resolve } of lease.waiting.splice(0)) resolve(alone.take(key, rate, tokens));
 			}
 		}

@@ -8,8 +8,8 @@ import { memoryLimits } from "./limits.ts";
 
 limitsSuite("limits of one process", () => memoryLimits());
 
-describe("limits of one process, in time", () => {
-	it("forget keys once they are full again, and not before", async () => {
+describe("limits of one process", () => {
+	it("remove keys once their buckets are full again, and not before", async () => {
 		let nowMs = 0;
 		const limits = memoryLimits({ now: () => nowMs });
 		const rate = { perSecond: 0.1, burst: 2 };
@@ -20,7 +20,7 @@ describe("limits of one process, in time", () => {
 		assert.equal(await takeMany(limits, "key", rate, 5), 2);
 	});
 
-	it("forget the oldest key when there are too many", async () => {
+	it("remove the oldest key when there are too many", async () => {
 		const limits = memoryLimits({ maxKeys: 2 });
 		for (const key of ["a", "b", "c"]) assert.equal(await takeMany(limits, key, slow(1), 2), 1);
 		assert.equal(await limits.take("a", slow(1)), undefined);
@@ -28,8 +28,8 @@ describe("limits of one process, in time", () => {
 	});
 });
 
-describe("shared limits whose Redis is away", () => {
-	it("are each node's own, and refuse nobody for it", async () => {
+describe("shared limits while Redis is unavailable", () => {
+	it("are counted by each node alone, and refuse nothing for that reason", async () => {
 		const redis = openRedis(`redis://127.0.0.1:${(await freePorts(1))[0]}`);
 		const limits = redisLimits(redis);
 		assert.equal(await takeMany(limits, "key", slow(10), 200), 10);

@@ -1,12 +1,12 @@
 /**
- * How often something may be done, by whatever key: an address, an account, an e-mail address somebody tries to sign in with.
+ * Rate limits by a key: an address, an account, an e-mail address used to sign in.
  *
- *     const limits = memoryLimits();                          // this process alone; all processes together: redisLimits(redis)
+ *     const limits = memoryLimits();                          // of this process; shared by all processes: redisLimits(redis)
  *
  *     const waitMs = await limits.take(`login:${address}`, { perSecond: 0.1, burst: 5 });
  *     if (waitMs !== undefined) throw tooMany("Too many attempts", waitMs);
  *
- * Keys that have been quiet are forgotten: nothing needs to be cleaned up.
+ * Unused keys are removed automatically.
  */
 import { type Rate, type TokenBucket, tokenBucket } from "./token-bucket.ts";
 
@@ -15,17 +15,17 @@ export { rateOf } from "./token-bucket.ts";
 
 export interface Limits {
 	/**
-	 * Takes so many tokens (by default one) from the key's bucket and resolves with undefined; or takes none, and resolves with the ms until there
-	 * would be enough (Infinity for more than the burst). Never rejects. One key has one rate.
+	 * Takes this number of tokens (default 1) from the key's bucket and resolves with undefined; or takes none, and resolves with the ms until
+	 * there are enough (Infinity for more than the burst). Never rejects. Use one rate per key.
 	 */
 	take(key: string, rate: Rate, tokens?: number): Promise<number | undefined>;
 }
 
 const SWEEP_EVERY_MS = 10_000;
-/** Past so many the oldest is forgotten: a limit that a hundred thousand addresses can outrun does less harm than memory that they can fill. */
+/** Beyond it the oldest key is removed: memory that clients can fill is worse than a limit that a hundred thousand addresses can evade. */
 const MAX_KEYS = 100_000;
 
-/** Limits of this process alone. `now`: in ms, from whenever. */
+/** Limits of this process. `now`: a monotonic clock in ms. */
 export function memoryLimits({ now = () => performance.now(), maxKeys = MAX_KEYS } = {}): Limits {
 	const buckets = new Map<string, TokenBucket>();
 	let sweptAtMs = now();

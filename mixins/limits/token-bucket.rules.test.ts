@@ -5,7 +5,7 @@ import { tokenBucket } from "./token-bucket.ts";
 const takeMany = (take: () => boolean, times: number) => Array.from({ length: times }, take).filter(Boolean).length;
 
 describe("token bucket", () => {
-	it("lets five times the rate through at once, then the rate", () => {
+	it("allows five times the rate at once, then the rate", () => {
 		const bucket = tokenBucket(10, 0);
 		assert.equal(
 			takeMany(() => bucket.take(0), 100),
@@ -21,7 +21,7 @@ describe("token bucket", () => {
 		);
 	});
 
-	it("lets everything through when the rate is 0", () => {
+	it("allows everything when the rate is 0", () => {
 		const bucket = tokenBucket(0, 0);
 		assert.equal(
 			takeMany(() => bucket.take(0), 10_000),
@@ -29,7 +29,7 @@ describe("token bucket", () => {
 		);
 	});
 
-	it("says how long until the next, and that more than it holds will never be there", () => {
+	it("returns the time until the next token, and Infinity for more than the burst", () => {
 		const bucket = tokenBucket(10, 0);
 		assert.equal(bucket.waitMs(0, 50), 0);
 		assert.equal(bucket.take(0, 50), true);
@@ -38,7 +38,7 @@ describe("token bucket", () => {
 		assert.equal(bucket.waitMs(0, 51), Number.POSITIVE_INFINITY);
 	});
 
-	it("takes all that is asked for or nothing", () => {
+	it("takes all requested tokens or none", () => {
 		const bucket = tokenBucket(0.5, 0, 4);
 		assert.equal(bucket.take(0, 5), false);
 		assert.equal(bucket.take(0, 3), true);
@@ -46,7 +46,7 @@ describe("token bucket", () => {
 		assert.equal(bucket.take(2_000, 2), true);
 	});
 
-	it("is full again once everything is back, and not before", () => {
+	it("is full again once all tokens are back, and not before", () => {
 		const bucket = tokenBucket(1, 0);
 		assert.equal(bucket.isFull(0), true);
 		bucket.take(0);

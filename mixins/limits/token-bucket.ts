@@ -3,27 +3,27 @@
 export interface Rate {
 	/** 0: no limit. */
 	perSecond: number;
-	/** So many at once, if there were none before. */
+	/** The most at once, after a pause. */
 	burst: number;
 }
 
 export interface TokenBucket {
-	/** Takes so many tokens, by default one; false, and none are taken, when there are fewer. */
+	/** Takes this number of tokens (default 1) and returns true; or takes none and returns false when there are fewer. */
 	take(nowMs: number, tokens?: number): boolean;
-	/** How long until there are so many, if nobody else takes any; Infinity for more than it ever holds. */
+	/** The time until there are this many tokens, if none are taken meanwhile; Infinity for more than the burst. */
 	waitMs(nowMs: number, tokens?: number): number;
-	/** How many there are; Infinity where there is no limit. */
+	/** The number of tokens now; Infinity without a limit. */
 	left(nowMs: number): number;
-	/** Whether it is as full as it gets: then it need not be remembered. */
+	/** Whether it holds the whole burst: then it can be removed. */
 	isFull(nowMs: number): boolean;
 }
 
 const BURST = 5;
 
-/** So many a second, five times as many at once. */
+/** A rate whose burst is five times what it allows per second. */
 export const rateOf = (perSecond: number): Rate => ({ perSecond, burst: perSecond * BURST });
 
-/** A class: there may be one for each of very many sockets. */
+/** A class, because there may be one for each of very many sockets. */
 class Bucket implements TokenBucket {
 	readonly #perSecond: number;
 	readonly #burst: number;
@@ -66,7 +66,7 @@ class Bucket implements TokenBucket {
 	}
 }
 
-/** One for all: it remembers nothing. */
+/** Shared: it has no state. */
 const unlimited: TokenBucket = {
 	take: () => true,
 	waitMs: () => 0,
@@ -74,6 +74,6 @@ const unlimited: TokenBucket = {
 	isFull: () => true
 };
 
-/** So many a second, five times as many at once unless it is said; 0: no limit. */
+/** `perSecond` 0: no limit. Default burst: five times `perSecond`. */
 export const tokenBucket = (perSecond: number, nowMs: number, burst = perSecond * BURST): TokenBucket =>
 	perSecond === 0 ? unlimited : new Bucket(perSecond, nowMs, burst);

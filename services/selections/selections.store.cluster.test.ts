@@ -10,7 +10,7 @@ import { selectionStoreSuite } from "./selections.store.suite.ts";
 async function openKeyspace() {
 	const keyspace = `plaza_test_${randomUUID().replaceAll("-", "")}`;
 	const connection = openCassandra({ contactPoints: config.cassandraContactPoints, keyspace });
-	await connection.make(selectionTables);
+	await connection.createTables(selectionTables);
 	const close = async () => {
 		await connection.client.execute(`drop keyspace ${keyspace}`, [], { prepare: false, readTimeout: 20_000 });
 		await connection.close();
