@@ -1,4 +1,4 @@
-// What the ledger adds up to, beside what the levels say: stock + sold - returned = put in, and nothing is promised that is not there.
+// Compares the sums of the ledger with the levels: stock + sold - returned = put in, and reserved <= stock.
 import type { Knex } from "knex";
 import { tablesOf } from "./schema.ts";
 
@@ -9,11 +9,11 @@ export interface Equation {
 	returned: number;
 	stock: number;
 	reserved: number;
-	/** Items of which the ledger does not explain the level: the first 100. None, unless something is broken. */
+	/** Items whose level differs from the ledger: the first 100. Normally none. */
 	broken: string[];
 }
 
-// One statement sees one moment. An item may be in the ledger alone, if its level were ever lost.
+// One statement reads one snapshot. A full join, because an item whose level was lost is in the ledger only.
 const EQUATION = `
 	with ledger as (
 		select item,
@@ -33,7 +33,7 @@ const EQUATION = `
 		(select array(select item from side_by_side where is_broken order by item limit 100)) as broken
 	from side_by_side`;
 
-/** Adds up the whole ledger of the tables with this prefix. */
+/** Sums the whole ledger of the tables with this prefix. */
 export async function equationOf(knex: Knex, prefix: string): Promise<Equation> {
 	const [row] = (await knex.raw(EQUATION, tablesOf(prefix))).rows;
 	return {

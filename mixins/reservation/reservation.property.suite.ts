@@ -1,4 +1,4 @@
-// Whatever is asked for, in whatever order and however often: the ledger explains the levels, and nothing moves twice.
+// For any sequence of requests, repeated in any order: the ledger explains the levels, and nothing moves twice.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { it } from "node:test";
@@ -7,13 +7,13 @@ import type { Knex } from "knex";
 import type { Line } from "./reservation.rules.ts";
 import type { Reservations } from "./reservation.store.ts";
 
-/** Two nodes' ways to the same tables; with the embedded Postgres both are one. */
+/** The connections of two nodes to the same tables; with the embedded Postgres both are the same. */
 export interface Nodes {
 	stores: [Reservations, Reservations];
 	knex: Knex;
 }
 
-/** A name that nobody has used. */
+/** A new unique name. */
 export const id = (what: string) => `${what}-${randomUUID()}`;
 
 type Step =
@@ -42,7 +42,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 
 const END = new Date("2026-01-31T12:00:00Z");
 
-/** Names of this run's own for the numbers of the steps, and how to take a step with them. */
+/** Maps the numbers of the steps to names that are unique to this run, and executes steps with them. */
 function world({ stores, knex }: Nodes) {
 	const run = id("run");
 	const name = (what: string, n: number) => `${run} ${what} ${n}`;
@@ -66,7 +66,7 @@ function world({ stores, knex }: Nodes) {
 		return store[one.do](one.holders.map(n => name("holder", n)));
 	};
 
-	/** Worked out from the ledger's rows alone, without the store's own sums. */
+	/** Computed from the ledger's rows alone, without the store's own sums. */
 	const holds = async () => {
 		const movements = await knex("stock_movements").whereIn("item", items);
 		const sum = (item: string, ...kinds: string[]) =>
@@ -107,8 +107,8 @@ export const holdsWhatever = (nodes: () => Nodes) => {
 		assert.deepEqual((await nodes().stores[0].equation()).broken, []);
 	});
 
-	it("moves nothing when all that was asked for is asked for again, in any order", async () => {
-		// A request that was refused may succeed the next time: there is enough for all.
+	it("moves nothing when all requests are repeated, in any order", async () => {
+		// A refused request may succeed the next time: there is enough stock for all.
 		const ample = fc.array(
 			step.filter(one => one.do === "deduct" || one.do === "giveBack" || one.do === "reserve"),
 			{ minLength: 1, maxLength: 10 }
@@ -119,7 +119,7 @@ export const holdsWhatever = (nodes: () => Nodes) => {
 				for (let n = 0; n < ITEMS; n++) await take({ do: "open", item: n, stock: 1_000_000 });
 				const all = [...steps];
 				for (const one of all) await take(one);
-				// Once more, or what was deducted before it was reserved would be so only now.
+				// Once more: a deduction that came before its reservation would take effect only now.
 				for (const one of all) await take(one);
 				const before = await levels();
 				const shuffled = all
@@ -134,7 +134,7 @@ export const holdsWhatever = (nodes: () => Nodes) => {
 		);
 	});
 
-	it("neither stands still nor breaks when two nodes take the steps at once, over the same items and holders", async () => {
+	it("neither deadlocks nor breaks when two nodes execute the steps at once, with the same items and holders", async () => {
 		await fc.assert(
 			fc.asyncProperty(fc.array(step, { minLength: 20, maxLength: 60 }), async steps => {
 				const { take, holds } = world(nodes());

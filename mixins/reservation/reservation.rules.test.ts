@@ -1,14 +1,22 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { addedUp, decideDeduct, decideGiveBack, decideReserve, decideSet, type Known, type Level } from "./reservation.rules.ts";
+import {
+	decideDeduct,
+	decideGiveBack,
+	decideReserve,
+	decideSet,
+	type Known,
+	type Level,
+	mergeLines
+} from "./reservation.rules.ts";
 
 const level = (item: string, stock: number, reserved = 0): Level => ({ item, label: item, stock, reserved, version: 0 });
 const known = (...levels: Level[]): Known => ({ levels: new Map(levels.map(one => [one.item, one])), holdings: new Map() });
 const ask = (holder: string, quantity: number, item = "a") => ({ holder, lines: [{ item, quantity }] });
 
 describe("a batch of requests", () => {
-	it("is decided in order, each request on what those before it have left", () => {
+	it("is decided in order, each request on the levels that the earlier ones leave", () => {
 		const { answers, movements } = decideReserve([ask("1", 3), ask("2", 3), ask("3", 2), ask("1", 3)], known(level("a", 5)));
 		assert.deepEqual(answers, [
 			{ done: "reserved" },
@@ -25,13 +33,13 @@ describe("a batch of requests", () => {
 		);
 	});
 
-	it("leaves what it was given as it was", () => {
+	it("does not change its input", () => {
 		const before = known(level("a", 5));
 		decideReserve([ask("1", 3)], before);
 		assert.deepEqual(before, known(level("a", 5)));
 	});
 
-	it("of holders to deduct from and to give back moves each once, of changes makes each once", () => {
+	it("moves each holder's lines once, and makes each change once", () => {
 		const holdings = new Map([["1", { state: "reserved" as const, lines: [{ item: "a", quantity: 2 }] }]]);
 		const { levels } = known(level("a", 5, 2));
 		assert.deepEqual(decideDeduct(["1", "1", "2"], { levels, holdings }).answers, ["deducted", "again", "unknown"]);
@@ -50,8 +58,8 @@ describe("a batch of requests", () => {
 	});
 });
 
-describe("lines that are added up", () => {
-	it("come to more than any stock, and never to less, however long the sum", () => {
+describe("merged lines", () => {
+	it("exceed any stock if their exact sum does, however long it is", () => {
 		const huge = Number.MAX_SAFE_INTEGER;
 		for (const quantities of [
 			[huge, 1],
@@ -64,11 +72,11 @@ describe("lines that are added up", () => {
 		}
 	});
 
-	it("name each item once, with the exact sum of its quantities", () => {
+	it("contain each item once, with the exact sum of its quantities", () => {
 		const line = fc.record({ item: fc.constantFrom("a", "b", "c"), quantity: fc.integer({ min: 1, max: 10_000 }) });
 		fc.assert(
 			fc.property(fc.array(line, { maxLength: 100 }), lines => {
-				const sums = addedUp(lines);
+				const sums = mergeLines(lines);
 				assert.equal(new Set(sums.map(({ item }) => item)).size, sums.length);
 				for (const { item, quantity } of sums) {
 					const own = lines.filter(one => one.item === item);

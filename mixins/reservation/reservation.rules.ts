@@ -1,4 +1,4 @@
-// What is decided about reservations, without a store or a clock. Requests are decided in order, each on what those before it have left.
+// The decisions about reservations, without a store or a clock. Requests are decided in order, each on the levels that the earlier ones leave.
 
 export interface Line {
 	item: string;
@@ -6,10 +6,10 @@ export interface Line {
 	quantity: number;
 }
 
-/** What lies on an item's shelf. `0 <= reserved <= stock`; what can still be had is the difference. */
+/** The stock of an item. `0 <= reserved <= stock`; the difference is available. */
 export interface Level {
 	item: string;
-	/** What its owner calls it. */
+	/** Its name for people. */
 	label: string;
 	stock: number;
 	reserved: number;
@@ -19,14 +19,14 @@ export interface Level {
 
 export type State = "reserved" | "deducted" | "given back";
 
-/** What a holder has asked for once and for all, and what has become of it. No lines: it was given back before it was ever seen. */
+/** What a holder has reserved, and its state. Without lines: it was given back before it was ever reserved. */
 export interface Holding {
 	state: State;
 	lines: Line[];
 	expiresAt?: Date;
 }
 
-/** What one piece of each kind of movement does to its level; what is put in (`open`, `set`) may be less than nothing. */
+/** How one piece of each kind of movement changes its level. The quantity of `set` may be negative. */
 export const EFFECTS = {
 	open: { stock: 1, reserved: 0 },
 	set: { stock: 1, reserved: 0 },
@@ -40,7 +40,7 @@ export const EFFECTS = {
 
 export type Kind = keyof typeof EFFECTS;
 
-/** One row of the ledger, and the level that it led to. There is one for each holder, item and kind at most. */
+/** One row of the ledger, and the level after it. There is at most one for each holder, item and kind. */
 export interface Movement extends Level {
 	holder: string;
 	kind: Kind;
@@ -51,12 +51,12 @@ export interface Movement extends Level {
 export interface Request {
 	holder: string;
 	lines: Line[];
-	/** When the reservation ends by itself, if it does. */
+	/** When the reservation expires. Default: never. */
 	expiresAt?: Date;
 }
 
 export interface Change {
-	/** The change's own name: under it, an item is changed once. */
+	/** The id of the change: under it, an item is changed once. */
 	holder: string;
 	item: string;
 	stock: number;
@@ -78,16 +78,16 @@ export interface Known {
 	holdings: ReadonlyMap<string, Holding>;
 }
 
-/** What to answer to each request, in order, and what is to be written for it. */
+/** The answer to each request, in order, and what to write. */
 export interface Decision<Answer> {
 	answers: Answer[];
 	movements: Movement[];
-	/** Those that are new or have changed. */
+	/** The new and the changed ones. */
 	holdings: Map<string, Holding>;
 }
 
-/** The lines with each item once, in the order in which the items first came. A sum beyond the exact range is rounded, but never down to a stock. */
-export function addedUp(lines: Line[]): Line[] {
+/** The lines with each item once, in the order of their first occurrence. A sum beyond the exact range is rounded, but never down to a possible stock. */
+export function mergeLines(lines: Line[]): Line[] {
 	const sums = new Map<string, number>();
 	for (const { item, quantity } of lines) {
 		if (!Number.isSafeInteger(quantity) || quantity < 1) throw new RangeError(`${quantity} is no quantity`);
@@ -101,95 +101,95 @@ const sameLines = (some: Line[], others: Line[]) => {
 	return some.length === others.length && some.every(({ item, quantity }) => quantities.get(item) === quantity);
 };
 
-/** What is known, and what the decisions so far have made of it. */
-function open({ levels, holdings }: Known) {
-	const now = new Map(levels);
+/** The known levels and holdings, changed by the decisions so far. */
+function startDraft({ levels, holdings }: Known) {
+	const current = new Map(levels);
 	const changed = new Map<string, Holding>();
 	const movements: Movement[] = [];
 	return {
 		movements,
 		holdings: changed,
-		level: (item: string) => now.get(item),
+		level: (item: string) => current.get(item),
 		holding: (holder: string) => changed.get(holder) ?? holdings.get(holder),
-		become: (holder: string, holding: Holding) => changed.set(holder, holding),
+		setHolding: (holder: string, holding: Holding) => changed.set(holder, holding),
 		move(holder: string, kind: Kind, { item, quantity }: Line): Level {
-			const before = now.get(item)!;
+			const before = current.get(item)!;
 			const stock = before.stock + EFFECTS[kind].stock * quantity;
 			const reserved = before.reserved + EFFECTS[kind].reserved * quantity;
 			const level = { ...before, stock, reserved, version: before.version + (stock === before.stock ? 0 : 1) };
-			now.set(item, level);
+			current.set(item, level);
 			movements.push({ ...level, holder, kind, quantity, previousStock: before.stock });
 			return level;
 		}
 	};
 }
 
-/** All lines of a request or none. Refused for want of stock it leaves nothing behind, and may come again. */
+/** Reserves all lines of a request or none. A request that is refused as out of stock leaves no trace and may be repeated. */
 export function decideReserve(requests: Request[], known: Known): Decision<Reserved> {
-	const book = open(known);
+	const draft = startDraft(known);
 	const answers = requests.map((request): Reserved => {
-		const lines = addedUp(request.lines);
-		const holding = book.holding(request.holder);
+		const lines = mergeLines(request.lines);
+		const holding = draft.holding(request.holder);
 		if (holding?.state === "given back") return { refused: "GIVEN_BACK" };
 		if (holding) return sameLines(lines, holding.lines) ? { done: "again" } : { refused: "OTHER_LINES" };
 		for (const { item, quantity: requested } of lines) {
-			const level = book.level(item);
+			const level = draft.level(item);
 			const available = level ? level.stock - level.reserved : 0;
 			if (requested > available) return { refused: "OUT_OF_STOCK", item, requested, available };
 		}
-		for (const line of lines) book.move(request.holder, "reserve", line);
-		book.become(request.holder, { state: "reserved", lines, expiresAt: request.expiresAt });
+		for (const line of lines) draft.move(request.holder, "reserve", line);
+		draft.setHolding(request.holder, { state: "reserved", lines, expiresAt: request.expiresAt });
 		return { done: "reserved" };
 	});
-	return { answers, ...book };
+	return { answers, ...draft };
 }
 
-/** What was reserved leaves the shelf. Who has reserved nothing takes nothing. */
+/** Takes what was reserved out of the stock. A holder without a reservation gets nothing. */
 export function decideDeduct(holders: string[], known: Known): Decision<Deducted> {
-	const book = open(known);
+	const draft = startDraft(known);
 	const answers = holders.map((holder): Deducted => {
-		const holding = book.holding(holder);
+		const holding = draft.holding(holder);
 		if (!holding) return "unknown";
 		if (holding.state !== "reserved") return holding.state === "deducted" ? "again" : "given back";
-		for (const line of holding.lines) book.move(holder, "deduct", line);
-		book.become(holder, { ...holding, state: "deducted" });
+		for (const line of holding.lines) draft.move(holder, "deduct", line);
+		draft.setHolding(holder, { ...holding, state: "deducted" });
 		return "deducted";
 	});
-	return { answers, ...book };
+	return { answers, ...draft };
 }
 
 /**
- * What was reserved can be had again, what was deducted lies on the shelf again. Of a holder who is not known it is noted, so that what it asks
- * for later moves nothing. `reservedOnly`: all others are left as they are.
+ * Makes available again what was reserved, and returns to the stock what was deducted. An unknown holder is recorded as given back, so that its
+ * later requests move nothing. `reservedOnly`: changes holders in state `reserved` only.
  */
 export function decideGiveBack(holders: string[], known: Known, reservedOnly = false): Decision<GivenBack> {
-	const book = open(known);
+	const draft = startDraft(known);
 	const answers = holders.map((holder): GivenBack => {
-		const holding = book.holding(holder);
+		const holding = draft.holding(holder);
 		if (reservedOnly && holding?.state !== "reserved") return "left";
 		if (holding?.state === "given back") return "again";
 		const kind = holding?.state === "deducted" ? "return" : "release";
-		for (const line of holding?.lines ?? []) book.move(holder, kind, line);
-		book.become(holder, { lines: holding?.lines ?? [], state: "given back" });
+		for (const line of holding?.lines ?? []) draft.move(holder, kind, line);
+		draft.setHolding(holder, { lines: holding?.lines ?? [], state: "given back" });
 		return holding ? "given back" : "noted";
 	});
-	return { answers, ...book };
+	return { answers, ...draft };
 }
 
 export const changeKey = ({ holder, item }: { holder: string; item: string }) => JSON.stringify([holder, item]);
 
-/** The shelf holds so much from now on, and never less than what is reserved of it. `made`: the keys of changes that were made before. */
+/** Sets the stock, never below what is reserved of it. `made`: the keys of changes that were made before. */
 export function decideSet(changes: Change[], known: Known, made: ReadonlySet<string>): Decision<Changed> {
-	const book = open(known);
+	const draft = startDraft(known);
 	const done = new Set(made);
 	const answers = changes.map((change): Changed => {
 		const { holder, item, stock } = change;
-		const level = book.level(item);
+		const level = draft.level(item);
 		if (!level) return { refused: "UNKNOWN" };
 		if (done.has(changeKey(change))) return { done: "again", level };
 		if (stock < level.reserved) return { refused: "BELOW_RESERVED", level };
 		done.add(changeKey(change));
-		return { done: "set", level: book.move(holder, "set", { item, quantity: stock - level.stock }) };
+		return { done: "set", level: draft.move(holder, "set", { item, quantity: stock - level.stock }) };
 	});
-	return { answers, ...book };
+	return { answers, ...draft };
 }

@@ -1,4 +1,4 @@
-// The statements of the reservations' store. Whoever changes anything locks the levels first, sorted; then looks at holders; then writes, in one statement.
+// The SQL of reservations. A transaction that changes something locks the levels first, sorted; then reads the holders; then writes all in one statement.
 import type { Knex } from "knex";
 import { type Change, changeKey, EFFECTS, type Holding, type Level, type Movement } from "./reservation.rules.ts";
 import { tablesOf } from "./schema.ts";
@@ -16,8 +16,8 @@ const levelOf = ({ item, label, stock, reserved, version }: Row): Level => ({
 	version: Number(version)
 });
 
-/** By how much each level differs after these movements. */
-function shifts(movements: Movement[]) {
+/** The sum of these movements for each level. */
+function sumsOf(movements: Movement[]) {
 	const sums = new Map<string, { stock: number; reserved: number; version: number }>();
 	for (const { item, kind, quantity, stock, previousStock } of movements) {
 		const sum = sums.get(item) ?? { stock: 0, reserved: 0, version: 0 };
@@ -30,11 +30,11 @@ function shifts(movements: Movement[]) {
 }
 
 /**
- * Holder by holder, by the key. Joined freely (`offset 0` forbids it), a table whose statistics were never made, as they never are in the embedded
- * Postgres, or were made when it was small, is read as a whole.
+ * Reads holder by holder, by the primary key. Without `offset 0` the planner may scan the whole table when its statistics are missing, as in the
+ * embedded Postgres, or from the time when it was small.
  */
 const LINES = `lateral (
-	select item, quantity from :movements: as line where line.holder = asked.holder and kind = 'reserve' offset 0
+	select item, quantity from :movements: as line where line.holder = wanted.holder and kind = 'reserve' offset 0
 ) as line`;
 
 /** SQLSTATE unique_violation. */
@@ -47,27 +47,27 @@ export function statements(prefix: string) {
 	const byItem = (levels: Row[]) => new Map(levels.map(row => [row.item!, levelOf(row)]));
 
 	return {
-		/** Nobody else can change these levels, or what those hold who hold any of these items, until the transaction ends. */
+		/** Until the transaction ends, no other one can change these levels, or the state of a holder of one of these items. */
 		lock: async (trx: Knex, items: string[]) =>
 			byItem(await run(trx, "select * from :levels: where item = any(:items::text[]) order by item for update", { items })),
 
 		levels: async (knex: Knex, items: string[]) =>
 			byItem(await run(knex, "select * from :levels: where item = any(:items::text[])", { items })),
 
-		/** The items that these holders have asked for. */
+		/** The items that these holders have reserved. */
 		async itemsOf(trx: Knex, names: string[]) {
-			const sql = `select distinct item from unnest(:names::text[]) as asked (holder) cross join ${LINES}`;
+			const sql = `select distinct item from unnest(:names::text[]) as wanted (holder) cross join ${LINES}`;
 			return (await run(trx, sql, { names })).map(({ item }) => item!);
 		},
 
 		async holdingsOf(trx: Knex, names: string[]) {
 			const sql = `
-				select asked.holder, state, item, quantity
-				from unnest(:names::text[]) as asked (holder)
-				cross join lateral (select state from :holders: as known where known.holder = asked.holder offset 0) as known
+				select wanted.holder, state, item, quantity
+				from unnest(:names::text[]) as wanted (holder)
+				cross join lateral (select state from :holders: as known where known.holder = wanted.holder offset 0) as known
 				left join ${LINES} on true`;
 			const known = new Map<string, Holding>();
-			// One that is asked for twice would have its lines twice.
+			// A name that occurs twice would get its lines twice.
 			for (const { holder, state, item, quantity } of await run(trx, sql, { names: [...new Set(names)] })) {
 				const holding = known.get(holder!) ?? { state: state as Holding["state"], lines: [] };
 				if (item !== null) holding.lines.push({ item: item!, quantity: Number(quantity) });
@@ -76,14 +76,14 @@ export function statements(prefix: string) {
 			return known;
 		},
 
-		/** Of these changes the keys of those that were made before. */
+		/** The keys of those of these changes that were made before. */
 		async madeOf(trx: Knex, changes: Change[]) {
 			const sql = "select holder, item from :movements: where holder = any(:names::text[]) and kind = 'set'";
 			const made = await run(trx, sql, { names: changes.map(({ holder }) => holder) });
 			return new Set(made.map(({ holder, item }) => changeKey({ holder: holder!, item: item! })));
 		},
 
-		/** Answers what was put in, for the items that are new. */
+		/** Returns the first movements of the new items. */
 		async open(trx: Knex, items: Pick<Level, "item" | "label" | "stock">[]) {
 			const sql = `
 				with opened as (
@@ -113,14 +113,14 @@ export function statements(prefix: string) {
 			);
 		},
 
-		/** All that was decided. By differences, so that the table's check would still hold if a lock ever did not. */
+		/** Writes a whole decision. Adds differences, so that the table's check would still catch an error if a lock failed. */
 		async write(trx: Knex, movements: Movement[], holdings: Map<string, Holding>, known: ReadonlyMap<string, Holding>) {
 			const sql = `
-				with came as (
+				with inserted as (
 					insert into :holders: (holder, state, expires_at)
 					select * from unnest(:new::text[], :states::text[], :ends::timestamptz[]) as next (holder, state, expires_at)
 					order by holder
-				), became as (
+				), updated as (
 					update :holders: as known set state = next.state
 					from unnest(:old::text[], :newStates::text[]) as next (holder, state)
 					where known.holder = next.holder
@@ -138,19 +138,19 @@ export function statements(prefix: string) {
 				state,
 				ends: expiresAt?.toISOString() ?? null
 			}));
-			const came = all.filter(({ holder }) => !known.has(holder));
-			const became = all.filter(({ holder }) => known.has(holder));
-			const shifted = shifts(movements);
+			const inserted = all.filter(({ holder }) => !known.has(holder));
+			const updated = all.filter(({ holder }) => known.has(holder));
+			const sums = sumsOf(movements);
 			await run(trx, sql, {
-				new: came.map(({ holder }) => holder),
-				states: came.map(({ state }) => state),
-				ends: came.map(({ ends }) => ends),
-				old: became.map(({ holder }) => holder),
-				newStates: became.map(({ state }) => state),
-				items: shifted.map(({ item }) => item),
-				stock: shifted.map(({ stock }) => stock),
-				reserved: shifted.map(({ reserved }) => reserved),
-				version: shifted.map(({ version }) => version),
+				new: inserted.map(({ holder }) => holder),
+				states: inserted.map(({ state }) => state),
+				ends: inserted.map(({ ends }) => ends),
+				old: updated.map(({ holder }) => holder),
+				newStates: updated.map(({ state }) => state),
+				items: sums.map(({ item }) => item),
+				stock: sums.map(({ stock }) => stock),
+				reserved: sums.map(({ reserved }) => reserved),
+				version: sums.map(({ version }) => version),
 				movers: movements.map(({ holder }) => holder),
 				moved: movements.map(({ item }) => item),
 				kinds: movements.map(({ kind }) => kind),
@@ -158,13 +158,13 @@ export function statements(prefix: string) {
 			});
 		},
 
-		/** Whether a write failed because a holder who was not known when it was looked up has come to be known meanwhile. */
-		isNewHolderKnown(error: unknown) {
+		/** Whether a write failed because another transaction has inserted the same holder meanwhile. */
+		isHolderInserted(error: unknown) {
 			const { code, constraint } = error as { code?: string; constraint?: string };
 			return code === UNIQUE_VIOLATION && constraint === `${tables.holders}_pkey`;
 		},
 
-		async ended(knex: Knex, now: Date, limit: number) {
+		async expired(knex: Knex, now: Date, limit: number) {
 			const sql = `
 				select holder from :holders: where state = 'reserved' and expires_at <= :now::timestamptz
 				order by expires_at limit :limit::int`;

@@ -1,4 +1,4 @@
-// What the reservations promise, on whichever Postgres stands behind them.
+// The promises of reservations, on both kinds of Postgres.
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import type { Knex } from "knex";
@@ -7,7 +7,7 @@ import type { Movement } from "./reservation.rules.ts";
 import { type Reservations, reservations } from "./reservation.store.ts";
 import { createReservations, dropReservations } from "./schema.ts";
 
-/** `open`: two ways to one fresh database. */
+/** `open`: two connections to one new database. */
 export const reservationSuite = (where: string, open: () => Promise<{ knexes: [Knex, Knex]; close: () => Promise<void> }>) =>
 	describe(`reservations, ${where}`, () => {
 		let close: () => Promise<void>;
@@ -26,7 +26,7 @@ export const reservationSuite = (where: string, open: () => Promise<{ knexes: [K
 			await close();
 		});
 
-		/** A new item with so much of it. */
+		/** A new item with this stock. */
 		const opened = async (stock: number) => {
 			const item = id("item");
 			assert.deepEqual(await one.open([{ item, label: "L", stock }]), [true]);
@@ -40,7 +40,7 @@ export const reservationSuite = (where: string, open: () => Promise<{ knexes: [K
 			(await one.reserve([{ holder, lines: lines.map(([item, quantity]) => ({ item, quantity })) }]))[0]!;
 		const nothingBroken = async () => assert.deepEqual((await one.equation()).broken, []);
 
-		it("opens an item once, whatever stock it comes with again", async () => {
+		it("opens an item once, also when it is repeated with another stock", async () => {
 			const item = id("item");
 			const answers = await one.open([5, 6].map(stock => ({ item, label: "L", stock })));
 			assert.deepEqual(answers, [true, false]);
@@ -48,7 +48,7 @@ export const reservationSuite = (where: string, open: () => Promise<{ knexes: [K
 			assert.deepEqual(await one.levels([item]), [{ item, label: "L", stock: 5, reserved: 0, version: 0 }]);
 		});
 
-		it("knows nothing of an item that was never opened: none can be had, set or seen", async () => {
+		it("knows no item that was never opened: it cannot be reserved, set or read", async () => {
 			const item = id("item");
 			assert.deepEqual(await reserve(id("holder"), [item, 1]), {
 				refused: "OUT_OF_STOCK",
@@ -60,7 +60,7 @@ export const reservationSuite = (where: string, open: () => Promise<{ knexes: [K
 			assert.deepEqual(await one.levels([item]), [undefined]);
 		});
 
-		it("reserves, deducts and gives back, each once however often it is asked to", async () => {
+		it("reserves, deducts and gives back, each once however often the request is repeated", async () => {
 			const [item, holder] = [await opened(12), id("holder")];
 			assert.deepEqual(await reserve(holder, [item, 3]), { done: "reserved" });
 			assert.deepEqual(await reserve(holder, [item, 3]), { done: "again" });
@@ -117,14 +117,14 @@ export const reservationSuite = (where: string, open: () => Promise<{ knexes: [K
 			assert.deepEqual(await levelOf(item), [9, 2]);
 		});
 
-		it("refuses what can be no quantity", async () => {
+		it("refuses an invalid quantity", async () => {
 			const item = await opened(9);
 			for (const quantity of [0, -1, 1.5, Number.NaN, 2 ** 60])
 				await assert.rejects(reserve(id("holder"), [item, quantity]), RangeError);
 			assert.deepEqual(await levelOf(item), [9, 0]);
 		});
 
-		it("moves nothing for a holder who was given back before it was seen", async () => {
+		it("moves nothing for a holder that was given back before it reserved", async () => {
 			const [item, holder] = [await opened(12), id("holder")];
 			assert.deepEqual(await one.deduct([holder]), ["unknown"]);
 			assert.deepEqual(await one.giveBack([holder, holder]), ["noted", "again"]);
@@ -133,7 +133,7 @@ export const reservationSuite = (where: string, open: () => Promise<{ knexes: [K
 			assert.deepEqual(await levelOf(item), [12, 0]);
 		});
 
-		it("sets what lies on the shelf, once a change, and never below what is reserved of it", async () => {
+		it("sets the stock, once for each change, and never below what is reserved", async () => {
 			const [item, change] = [await opened(12), id("set")];
 			await reserve(id("holder"), [item, 3]);
 			const [refused] = await one.set([{ holder: id("set"), item, stock: 2 }]);
@@ -146,7 +146,7 @@ export const reservationSuite = (where: string, open: () => Promise<{ knexes: [K
 			await nothingBroken();
 		});
 
-		it("gives back what has ended, once over all nodes, and nothing else", async () => {
+		it("gives back what has expired, once over all nodes, and nothing else", async () => {
 			const [seat, other] = [await opened(1), await opened(1)];
 			const end = new Date("2026-01-31T12:00:00Z");
 			const [ended, sold] = [id("hold"), id("hold")];
@@ -169,7 +169,7 @@ export const reservationSuite = (where: string, open: () => Promise<{ knexes: [K
 			assert.deepEqual(await reserve(id("hold"), [seat, 1]), { done: "reserved" }, "the seat can be had again");
 		});
 
-		it("names those who have waited for long, the oldest first, without those that end by themselves", async () => {
+		it("lists holders that have waited for long, the oldest first, without those that expire", async () => {
 			const [item, end] = [await opened(9), new Date(Date.now() + 3_600_000)];
 			const [old, young, hold] = [id("holder"), id("holder"), id("hold")];
 			await reserve(old, [item, 1]);
@@ -183,7 +183,7 @@ export const reservationSuite = (where: string, open: () => Promise<{ knexes: [K
 			assert.deepEqual(ours(await one.waiting(0, 1_000)), []);
 		});
 
-		it("tells of what moved before it commits, and moves nothing if that fails", async () => {
+		it("passes on the movements before it commits, and moves nothing if that fails", async () => {
 			const [item, holder] = [await opened(12), id("holder")];
 			const told: Movement[] = [];
 			const tell = async (_: unknown, movements: Movement[]) => void told.push(...movements);
@@ -206,7 +206,7 @@ export const reservationSuite = (where: string, open: () => Promise<{ knexes: [K
 			]);
 		});
 
-		it("says of which items the ledger does not explain the level", async () => {
+		it("lists the items whose level differs from the ledger", async () => {
 			const items = [await opened(5), await opened(5)].sort();
 			const before = await one.equation();
 			assert.deepEqual(before.broken, []);
@@ -216,7 +216,7 @@ export const reservationSuite = (where: string, open: () => Promise<{ knexes: [K
 			await knex("stock_levels").whereIn("item", items).update({ stock: 5 });
 		});
 
-		it("cannot hold more reserved than there is, or a movement twice, whoever writes it", async () => {
+		it("cannot store more reserved than the stock, or a movement twice, also by direct SQL", async () => {
 			const item = await opened(5);
 			for (const level of [{ reserved: 6 }, { reserved: -1 }, { stock: -1 }])
 				await assert.rejects(knex("stock_levels").where({ item }).update(level), { code: "23514" });
@@ -226,7 +226,7 @@ export const reservationSuite = (where: string, open: () => Promise<{ knexes: [K
 			await knex("stock_movements").where(movement).delete();
 		});
 
-		it("sells what there is and no more when 200 holders ask two nodes for it at once", async () => {
+		it("sells the whole stock and no more when 200 holders request it from two nodes at once", async () => {
 			const item = await opened(12);
 			const holders = Array.from({ length: 200 }, () => id("holder"));
 			const answers = await Promise.all(

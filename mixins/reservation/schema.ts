@@ -1,4 +1,4 @@
-// The three tables of a kind of things that can be reserved: what there is of each, who holds some of it, and the ledger of all that has moved.
+// The three tables of one kind of reservations: the level of each item, the holders, and the ledger of all movements.
 import type { Knex } from "knex";
 
 export const tablesOf = (prefix: string) => ({
@@ -7,10 +7,10 @@ export const tablesOf = (prefix: string) => ({
 	movements: `${prefix}_movements`
 });
 
-/** Makes them; for a migration of the service whose stock it is. */
+/** Creates them; for a migration of the service that owns the stock. */
 export async function createReservations(knex: Knex, prefix: string) {
 	const { levels, holders, movements } = tablesOf(prefix);
-	// Updated by every order, so room is left on each page for the next version of its rows: no index entry has to be written for them.
+	// Every order updates it: free space on each page allows HOT updates, which write no index entries.
 	await knex.raw(
 		`create table ?? (
 			item text primary key,
@@ -18,7 +18,7 @@ export async function createReservations(knex: Knex, prefix: string) {
 			stock bigint not null default 0,
 			reserved bigint not null default 0,
 			version bigint not null default 0,
-			-- Whatever the code does: nothing is promised twice.
+			-- Also if the code is wrong: nothing is reserved twice.
 			check (0 <= reserved and reserved <= stock)
 		) with (fillfactor = 50)`,
 		[levels]
@@ -51,7 +51,7 @@ export async function createReservations(knex: Knex, prefix: string) {
 	);
 }
 
-/** For the way back. */
+/** The reverse of `createReservations`. */
 export const dropReservations = (knex: Knex, prefix: string) => {
 	const { levels, holders, movements } = tablesOf(prefix);
 	return knex.schema.dropTableIfExists(movements).dropTableIfExists(holders).dropTableIfExists(levels);
