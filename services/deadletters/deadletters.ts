@@ -1,5 +1,6 @@
 import type { ServiceSchema } from "moleculer";
 import { invalid } from "../../mixins/errors.ts";
+import { splitFailingBatch } from "../../mixins/split-failing-batch.ts";
 import { deadTopic, type Letter, letterOf, replayedOffset, replayMark, replayOf } from "../../mixins/topics/dead-letter.ts";
 import type { TopicLog } from "../../mixins/topics/topic-log.ts";
 import { defineService } from "../define-service.ts";
@@ -10,17 +11,14 @@ const isTooLarge = (error: unknown) => (error as { type?: string }).type === "RE
 
 export const deadletters = (log: Pick<TopicLog, "check" | "ends" | "read" | "append">, mixins: Partial<ServiceSchema>[]) => {
 	/** Publishes the letters again, returns those that were published. Splits a batch that is too large in halves, so that only the large letter fails. */
-	const republish = async (letters: Letter[]): Promise<Letter[]> => {
-		try {
-			await log.append(letters.map(replayOf));
-			return letters;
-		} catch (error) {
-			if (!isTooLarge(error)) throw error;
-			if (letters.length === 1) return [];
-			const middle = letters.length >> 1;
-			return [...(await republish(letters.slice(0, middle))), ...(await republish(letters.slice(middle)))];
-		}
-	};
+	const republish = (letters: Letter[]) =>
+		splitFailingBatch<Letter, Letter>(letters, async part => log.append(part.map(replayOf)).then(() => part), {
+			isItemError: isTooLarge,
+			onFailure(_, error) {
+				if (isTooLarge(error)) return [];
+				throw error;
+			}
+		});
 
 	return defineService({
 		name: "deadletters",

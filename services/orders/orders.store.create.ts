@@ -1,6 +1,7 @@
 // Stores a batch of new orders: one insert, one transaction, one commit.
 import type { Knex } from "knex";
 import type { Outbox } from "../../mixins/outbox/outbox.ts";
+import { splitFailingBatch } from "../../mixins/split-failing-batch.ts";
 import { INITIAL } from "./orders.machine.ts";
 import { type NewOrder, type StoredOrder, toMessages } from "./orders.rules.ts";
 import { findOrders, isDataError, query, type Row, toRefusal } from "./orders.store.rows.ts";
@@ -40,13 +41,9 @@ export function createOrders(knex: Knex, outbox: Outbox) {
 		});
 
 	/** Splits a batch that Postgres refuses until the invalid order is alone, so that it fails alone. */
-	return async function create(orders: NewOrder[]): Promise<Stored[]> {
-		try {
-			return await createBatch(orders);
-		} catch (error) {
-			if (orders.length === 1 || !isDataError(error)) return orders.map(() => toRefusal(error as Error));
-			const middle = orders.length >> 1;
-			return [...(await create(orders.slice(0, middle))), ...(await create(orders.slice(middle)))];
-		}
-	};
+	return (orders: NewOrder[]): Promise<Stored[]> =>
+		splitFailingBatch<NewOrder, Stored>(orders, createBatch, {
+			isItemError: isDataError,
+			onFailure: (failed, error) => failed.map(() => toRefusal(error as Error))
+		});
 }

@@ -2,6 +2,7 @@
 import type { Knex } from "knex";
 import { invalid, isUnavailable, unavailable } from "../../mixins/errors.ts";
 import { ENTRIES, type Outbox } from "../../mixins/outbox/outbox.ts";
+import { splitFailingBatch } from "../../mixins/split-failing-batch.ts";
 import type { Message } from "../define-service.ts";
 import type { PurchaseTotal } from "./purchase.contract.ts";
 import { type Attempt, deduplicate, type Outcome, outcomes } from "./purchase.rules.ts";
@@ -114,16 +115,11 @@ export function sqlPurchases(knex: Knex, outbox: Outbox): PurchaseStore {
 	}
 
 	/** Splits a batch that the topic's contract or Postgres refuses until the invalid attempt is alone, so that it fails alone. */
-	async function buy(attempts: Attempt[]): Promise<(Outcome | Error)[]> {
-		try {
-			return await buyBatch(attempts);
-		} catch (error) {
-			if (attempts.length === 1 || !(isDataError(error) || isRefused(error)))
-				return attempts.map(() => asRefusal(error as Error));
-			const middle = attempts.length >> 1;
-			return [...(await buy(attempts.slice(0, middle))), ...(await buy(attempts.slice(middle)))];
-		}
-	}
+	const buy = (attempts: Attempt[]) =>
+		splitFailingBatch<Attempt, Outcome | Error>(attempts, buyBatch, {
+			isItemError: error => isDataError(error) || isRefused(error),
+			onFailure: (failed, error) => failed.map(() => asRefusal(error as Error))
+		});
 
 	return {
 		buy,
