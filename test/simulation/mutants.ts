@@ -34,9 +34,9 @@ export const mutants: Mutant[] = [
 		world: "purchases",
 		file: "mixins/outbox/relay-loop.ts",
 		find: 'if (waiting.length === 0) return "nothing";',
-		replace: `const sent = Number((outbox as { sent?: number }).sent ?? 0);
-	waiting.splice(0, waiting.length, ...waiting.filter(({ id }) => Number(id) > sent));
-	Object.assign(outbox, { sent: Math.max(sent, ...waiting.map(({ id }) => Number(id))) });
+		replace: `const cursor = Number((outbox as { cursor?: number }).cursor ?? 0);
+	waiting.splice(0, waiting.length, ...waiting.filter(({ id }) => Number(id) > cursor));
+	Object.assign(outbox, { cursor: Math.max(cursor, ...waiting.map(({ id }) => Number(id))) });
 	if (waiting.length === 0) return "nothing";`
 	},
 	{
