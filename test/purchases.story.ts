@@ -244,7 +244,7 @@ export const purchasesStory = (plaza: () => System) =>
 			assert.equal(byHeader.status, 422);
 			const byBoth = await buy({ user_id: fresh("buyer"), amount: 1, id: fresh() }, { "idempotency-key": fresh() });
 			assert.equal(byBoth.status, 422);
-			assert.deepEqual(byBoth.json.data, [{ field: "id", message: "is not what the header idempotency-key says" }]);
+			assert.deepEqual(byBoth.json.data, [{ field: "id", message: "differs from the header idempotency-key" }]);
 		});
 
 		story("returns 0 for a user without purchases", () => checkTotal(fresh("nobody"), 0));
