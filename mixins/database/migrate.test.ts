@@ -3,10 +3,11 @@ import { execFile } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, describe, it } from "node:test";
+import { after, before, describe, it } from "node:test";
 import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import { ServiceBroker } from "moleculer";
+import { eventually } from "../../test/client.ts";
 import { database } from "./database.ts";
 import { openEmbedded } from "./embedded.ts";
 import { migrate } from "./migrate.ts";
@@ -18,6 +19,8 @@ const creates = (table: string) =>
 describe("migrations", () => {
 	const parent = mkdtempSync(join(tmpdir(), "migrate-"));
 	const db = openEmbedded(join(parent, "data"));
+	// Creating a database can take longer than a statement may wait for its connection.
+	before(() => eventually(() => db.check(), "the embedded Postgres to answer"));
 	after(async () => {
 		await db.close();
 		rmSync(parent, { recursive: true });
