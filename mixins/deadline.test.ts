@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { deadlineIn, skipExpired, withTimeout } from "./deadline.ts";
+import { deadlineIn, skipExpired, waitAtMost, withTimeout } from "./deadline.ts";
 
 test("skipExpired leaves expired items out of a batch, and answers each of the others, in order", async () => {
 	let nowMs = 0;
@@ -46,4 +46,12 @@ test("withTimeout gives the outcome of the work, or that of onTimeout", async ()
 		withTimeout(Promise.reject(new Error("failed")), 60_000, () => 2),
 		/failed/
 	);
+});
+
+test("waitAtMost waits for the work or for the time, whichever ends first, and rejects only as the work does", async () => {
+	const keepsProcessAlive = setTimeout(() => {}, 60_000);
+	await waitAtMost(Promise.resolve(), 60_000);
+	await waitAtMost(new Promise(() => {}), 1);
+	await assert.rejects(waitAtMost(Promise.reject(new Error("failed")), 60_000), /failed/);
+	clearTimeout(keepsProcessAlive);
 });

@@ -7,6 +7,7 @@
  *
  * Only the answer is limited, not the work: it goes on and may still succeed.
  */
+import { setTimeout as delay } from "node:timers/promises";
 import { unavailable } from "./errors.ts";
 
 /** The outcome of `work`, or what `onTimeout` returns or throws when `ms` pass first. The work itself goes on. */
@@ -24,6 +25,16 @@ export function withTimeout<T>(work: Promise<T>, ms: number, onTimeout: () => T)
 		work.then(resolve, reject);
 		work.then(clear, clear);
 	});
+}
+
+/** Waits for `work`, but not longer than `ms`. Rejects as the work does in that time. Its timer does not keep the process alive. */
+export async function waitAtMost(work: Promise<unknown>, ms: number): Promise<void> {
+	const waiting = new AbortController();
+	try {
+		await Promise.race([work, delay(ms, undefined, { ref: false, signal: waiting.signal }).catch(() => {})]);
+	} finally {
+		waiting.abort();
+	}
 }
 
 export interface Deadline {

@@ -17,11 +17,11 @@
  * Errors by their `type` and `code`: 422 INVALID_ARGUMENT, 401 UNAUTHENTICATED, 404 NOT_FOUND, 409 FAILED_PRECONDITION, an unavailable dependency
  * UNAVAILABLE, anything else INTERNAL without its text. A client's `x-request-id` becomes the call's request id.
  */
-import { setTimeout as delay } from "node:timers/promises";
 import { logVerbosity, Server, type ServerCredentials, setLogVerbosity } from "@grpc/grpc-js";
 import type { PackageDefinition } from "@grpc/proto-loader";
 import { HealthImplementation, protoPath as healthProtoFile } from "grpc-health-check";
 import type { Service, ServiceSchema } from "moleculer";
+import { waitAtMost } from "../deadline.ts";
 import { bearer, credentialsOf, type OptionNames, type TlsFiles } from "./credentials.ts";
 import { bindHandlers, checkHandlers, type Handlers, loadProto, type ProtoOptions } from "./proto.ts";
 import { addReflection } from "./reflection.ts";
@@ -133,7 +133,7 @@ export function grpc({
 			// Destroys the sessions that are still there by then; `forceShutdown` finds sessions only through channelz, which is off.
 			server.drain(addressOf(host, port), STOP_TIMEOUT_MS);
 			const closed = new Promise<void>(resolve => server.tryShutdown(() => resolve()));
-			await Promise.race([closed, delay(STOP_TIMEOUT_MS + 500, undefined, { ref: false })]);
+			await waitAtMost(closed, STOP_TIMEOUT_MS + 500);
 		}
 	};
 }

@@ -1,6 +1,6 @@
-import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "moleculer";
 import { createBackoff } from "../backoff.ts";
+import { waitAtMost } from "../deadline.ts";
 import { REQUEST_ID } from "../topics/headers.ts";
 import type { TopicLog } from "../topics/topic-log.ts";
 import { APPEND_TIMEOUT_MS, type Lease } from "./lease.ts";
@@ -118,7 +118,7 @@ export function startRelay(outbox: Outbox, log: AppendLog, lease: Lease, logger:
 			stopping = true;
 			unsubscribe();
 			wake();
-			await Promise.race([running, delay(APPEND_TIMEOUT_MS, undefined, { ref: false })]);
+			await waitAtMost(running, APPEND_TIMEOUT_MS);
 		}
 	};
 }

@@ -3,8 +3,8 @@
 import type { IncomingMessage, RequestListener, Server } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { setTimeout as delay } from "node:timers/promises";
 import type { Middleware, ServiceBroker } from "moleculer";
+import { waitAtMost } from "../../mixins/deadline.ts";
 import { type Limits, rateOf } from "../../mixins/limits/limits.ts";
 import { type Addresses, announceReady } from "./announce-ready.ts";
 import { clientOf, trustedProxies } from "./client-address.ts";
@@ -115,7 +115,7 @@ async function close(listener: HttpListener) {
 	const closed = new Promise(resolve => listener.server.close(resolve));
 	listener.server.closeIdleConnections();
 	await Promise.all([...listener.beforeClose].map(one => one()));
-	await Promise.race([closed, delay(DRAIN_TIMEOUT_MS, undefined, { ref: false })]);
+	await waitAtMost(closed, DRAIN_TIMEOUT_MS);
 	listener.server.closeAllConnections();
 }
 

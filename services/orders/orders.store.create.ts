@@ -1,10 +1,11 @@
 // Stores a batch of new orders: one insert, one transaction, one commit.
 import type { Knex } from "knex";
+import { isDataError, toRefusal } from "../../mixins/database/database-errors.ts";
 import type { Outbox } from "../../mixins/outbox/outbox.ts";
 import { splitFailingBatch } from "../../mixins/split-failing-batch.ts";
 import { INITIAL } from "./orders.machine.ts";
 import { type NewOrder, type StoredOrder, toMessages } from "./orders.rules.ts";
-import { findOrders, isDataError, query, type Row, toRefusal } from "./orders.store.rows.ts";
+import { findOrders, query, type Row } from "./orders.store.rows.ts";
 
 /** Inserts in the order of the ids: two batches that share ids could deadlock otherwise. */
 const INSERT = `

@@ -1,6 +1,6 @@
 // Rows of table `orders`, and what the statements of the orders' store share.
 import type { Knex } from "knex";
-import { invalid, isUnavailable, unavailable } from "../../mixins/errors.ts";
+import { toRefusal } from "../../mixins/database/database-errors.ts";
 import type { Status } from "./orders.contract.ts";
 import type { Item, StoredOrder } from "./orders.rules.ts";
 
@@ -35,14 +35,5 @@ export async function findOrders(on: Knex, ids: string[]): Promise<Map<string, S
 	const rows = await query<Row>(on, "select * from orders where id = any(?::text[])", [ids]);
 	return new Map(rows.map(row => [row.id, row.status === "void" ? "void" : toOrder(row)]));
 }
-
-/** SQLSTATE class 22, data exception, and 23, integrity constraint violation: a row is invalid, and a retry cannot succeed. */
-export const isDataError = (error: unknown) => /^2[23]/.test((error as { code?: string }).code ?? "");
-
-export const toRefusal = (error: Error): Error => {
-	if (isUnavailable(error)) return unavailable("Postgres", error);
-	// Without the database's own message, which quotes the whole row.
-	return isDataError(error) ? invalid([{ field: "", message: "holds something that cannot be stored" }]) : error;
-};
 
 export const withRefusals = <T>(work: Promise<T>): Promise<T> => work.catch((error: Error) => Promise.reject(toRefusal(error)));

@@ -1,9 +1,8 @@
 // Sends open requests to the payment provider until each is answered. A request is stored before it is sent, and its answer after it is received: a node
 // that crashes in between only sends it again, and the provider knows the order by its id.
-import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "moleculer";
 import { type BackoffOptions, backoffMs } from "../../mixins/backoff.ts";
-import { deadlineIn } from "../../mixins/deadline.ts";
+import { deadlineIn, waitAtMost } from "../../mixins/deadline.ts";
 import { microBatch } from "../../mixins/micro-batch.ts";
 import type { PaymentProvider, Verdict } from "./payment.provider.ts";
 import type { PaymentEvent } from "./payment.rules.ts";
@@ -127,7 +126,7 @@ export function startCollector(
 			isStopping = true;
 			endSleep();
 			await running;
-			await Promise.race([allAnswered(), delay(STOP_MS, undefined, { ref: false })]);
+			await waitAtMost(allAnswered(), STOP_MS);
 		}
 	};
 }

@@ -1,6 +1,7 @@
 // Purchases in Postgres. Purchases of one batch share one statement, which is its own transaction: one round trip and one commit.
 import type { Knex } from "knex";
-import { invalid, isUnavailable, unavailable } from "../../mixins/errors.ts";
+import { isDataError, toRefusal } from "../../mixins/database/database-errors.ts";
+import { invalid } from "../../mixins/errors.ts";
 import { ENTRIES, type Outbox } from "../../mixins/outbox/outbox.ts";
 import { splitFailingBatch } from "../../mixins/split-failing-batch.ts";
 import type { Message } from "../define-service.ts";
@@ -71,18 +72,12 @@ const toMessage = ({ id, userID, amountCents, requestID }: Attempt, created_at: 
 	return { topic: "user_purchase", message, requestID };
 };
 
-/** SQLSTATE class 22, data exception, and 23, integrity constraint violation: a row is invalid, and a retry cannot succeed. */
-const isDataError = (error: unknown) => /^2[23]/.test((error as { code?: string }).code ?? "");
-
 const isRefused = (error: unknown) => (error as { type?: string }).type === "VALIDATION_ERROR";
 
-const asRefusal = (error: Error & { constraint?: string }): Error => {
-	if (isUnavailable(error)) return unavailable("Postgres", error);
-	if (error.constraint === "purchase_totals_exact")
-		return invalid([{ field: "amount", message: "would take the total of this user out of the range that can be counted" }]);
-	// Without the database's own message, which quotes the whole row.
-	return isDataError(error) ? invalid([{ field: "", message: "holds something that cannot be stored" }]) : error;
-};
+const asRefusal = (error: Error & { constraint?: string }): Error =>
+	error.constraint === "purchase_totals_exact"
+		? invalid([{ field: "amount", message: "would take the total of this user out of the range that can be counted" }])
+		: toRefusal(error);
 
 export function sqlPurchases(knex: Knex, outbox: Outbox): PurchaseStore {
 	async function buyBatch(attempts: Attempt[]) {

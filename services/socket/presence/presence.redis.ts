@@ -1,5 +1,6 @@
 // Presence in Redis: a set of nodes for each room, and for each node a lease that says whether all its rooms are registered.
-import { setTimeout as delay } from "node:timers/promises";
+
+import { waitAtMost } from "../../../mixins/deadline.ts";
 import type { Redis } from "../../../mixins/redis.ts";
 import type { Presence, PresenceSource } from "./presence.ts";
 import { presenceKeys, reaper } from "./reaper.ts";
@@ -96,7 +97,7 @@ export function redisPresence(
 				onLost();
 			}
 			// Until Redis has all rooms of this node, or its lease has expired, after which every message is sent to this node.
-			await Promise.race([registered.promise, delay(Math.max(0, leaseEndsAtMs - performance.now()), undefined, { ref: false })]);
+			await waitAtMost(registered.promise, Math.max(0, leaseEndsAtMs - performance.now()));
 		},
 
 		leave(room) {

@@ -1,8 +1,8 @@
 // The WebSocket server on /ws: accepts upgrades within the limits, pings, and closes at the end.
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
-import { setTimeout as delay } from "node:timers/promises";
 import { type ServerOptions, type WebSocket, WebSocketServer } from "ws";
+import { waitAtMost } from "../../../mixins/deadline.ts";
 import { bearerOf } from "../../../runtime/http/bearer.ts";
 import { clientOf, type Trusted } from "../../../runtime/http/client-address.ts";
 import { notReady, originNotAllowed, toHttp, tooManyRequests } from "../../../runtime/http/http-error.ts";
@@ -31,8 +31,6 @@ const CLOSE_WITHIN_MS = 1_000;
 const CLOSING_TIMEOUT_MS = 2_000;
 
 const ignore = () => {};
-
-const within = (promise: Promise<unknown>, ms: number) => Promise.race([promise, delay(ms, undefined, { ref: false })]);
 
 export function webSockets({ allowedOrigins, isTrusted, peers, caller, onConnection }: WebSocketsOptions) {
 	// No compression: it would use many times a frame's size for each socket. The types of ws lack closeTimeout.
@@ -108,14 +106,14 @@ export function webSockets({ allowedOrigins, isTrusted, peers, caller, onConnect
 		async stop() {
 			isStopped = true;
 			clearInterval(ping);
-			await within(Promise.all([...open].map(({ session }) => session?.drain())), DRAIN_WITHIN_MS);
+			await waitAtMost(Promise.all([...open].map(({ session }) => session?.drain())), DRAIN_WITHIN_MS);
 			const closed = [...open].map(socket => new Promise(resolve => socket.once("close", resolve)));
 			for (const socket of open) {
 				// A paused socket would not read the client's close frame.
 				socket.resume();
 				socket.close(1001, "going away");
 			}
-			await within(Promise.all(closed), CLOSE_WITHIN_MS);
+			await waitAtMost(Promise.all(closed), CLOSE_WITHIN_MS);
 			for (const socket of open) socket.terminate();
 		}
 	};
