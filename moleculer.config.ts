@@ -6,6 +6,7 @@ import { adminSocket } from "./runtime/admin-socket.ts";
 import { config } from "./runtime/config.ts";
 import { embedded, kafka, limits } from "./runtime/drivers.ts";
 import { httpListener } from "./runtime/http/http-listener.ts";
+import { nodeMetadata } from "./runtime/node-metadata.ts";
 import { RedactingConsole } from "./runtime/redacting-console.ts";
 import { actions } from "./services/contract.ts";
 import { clusterHealth } from "./services/health/health.checks.ts";
@@ -16,8 +17,8 @@ export default {
 	namespace: "plaza",
 	// Fixed: the transporter creates topics for each node id, and nothing deletes the topics of old ids.
 	nodeID: config.nodeID,
-	// The services that this node runs, as opposed to those whose actions it only has for local calls; health checks that each runs somewhere.
-	metadata: { runsServices: config.services },
+	// Health checks that each service runs on some node; sockets find each other's nodes by it.
+	metadata: nodeMetadata(config.services),
 	// The embedded profile is one process and needs none. Unlike Moleculer's own, this transporter reconnects after a restart of Kafka.
 	transporter: embedded ? null : new KafkaTransporter(kafka),
 	// Redacts tokens, passwords and e-mail addresses. Moleculer's own information about starts and the registry is omitted.

@@ -9,6 +9,13 @@ const failure = (message: string, more: object = {}) => Object.assign(new Error(
 const refused = failure("connect ECONNREFUSED 127.0.0.1:1", { code: "ECONNREFUSED" });
 
 describe("isUnavailable", () => {
+	it("can be passed to array methods, whatever the index", () => {
+		assert.deepEqual(
+			Array.from({ length: 20 }, () => refused).map(isUnavailable),
+			Array.from({ length: 20 }, () => true)
+		);
+	});
+
 	it("recognizes a call made after its caller's deadline", async () => {
 		const broker = new ServiceBroker({ logger: false });
 		broker.createService({

@@ -93,7 +93,9 @@ export const isClientError = (error: unknown): boolean => {
  * fetch, pg, knex, ioredis, kafkajs, cassandra-driver and grpc-js, also where another error wraps them (`cause`, `errors`, `innerErrors`);
  * every other error counts as a failure of the work itself.
  */
-export function isUnavailable(error: unknown, depth = 0): boolean {
+export const isUnavailable = (error: unknown): boolean => isUnavailableAt(error, 0);
+
+function isUnavailableAt(error: unknown, depth: number): boolean {
 	if (!(error instanceof Error) || depth > MAX_DEPTH) return false;
 	const { code, type, name, message } = error as Error & { code?: unknown; type?: unknown };
 	if (typeof type === "string" && RETRYABLE_TYPES.has(type)) return true;
@@ -114,7 +116,7 @@ export function isUnavailable(error: unknown, depth = 0): boolean {
 	)
 		return true;
 	// A client error stays a client error, whatever led to it.
-	return !isClientError(error) && wrappedBy(error).some(inner => isUnavailable(inner, depth + 1));
+	return !isClientError(error) && wrappedBy(error).some(inner => isUnavailableAt(inner, depth + 1));
 }
 
 /** For `catch`: replaces an error of an unavailable dependency by 503 `UNAVAILABLE` that names `what`; rethrows any other error. */

@@ -3,6 +3,7 @@ import type { CallingOptions, Context, Service, ServiceSchema } from "moleculer"
 import type { z } from "zod";
 import type { Identity } from "../contract/action.ts";
 import type * as topics from "../mixins/topics/handler-types.ts";
+import { hasTopicsMixin } from "../mixins/topics/require-mixin.ts";
 import type { ActionsOf, actions, topics as declared, ServiceName } from "./contract.ts";
 
 export type Actions = typeof actions;
@@ -50,9 +51,6 @@ type Handlers = {
 	[T in keyof Topics]?: topics.HandleOne<Message<T>, Caller> | { batch: topics.HandleBatch<Message<T>, Caller> };
 };
 
-const hasTopicsMixin = (mixins: readonly Partial<ServiceSchema>[] = []): boolean =>
-	mixins.some(({ methods, mixins: inner }) => methods?.publish !== undefined || hasTopicsMixin(inner));
-
 /**
  * Moleculer's service schema with the contract's types: a misspelt action or topic, a wrong field or a wrong answer does not compile, and
  * `this.publish` knows only the topics that `publishes` lists. Throws where a service has topics but not the mixin that consumes and publishes them:
@@ -81,7 +79,7 @@ export const defineService = <
 ): ServiceSchema => {
 	const { name, mixins, topics = {}, publishes = [] } = schema;
 	const [consumed, published] = [Object.keys(topics), [...publishes]];
-	if (consumed.length + published.length > 0 && !hasTopicsMixin(mixins))
+	if (consumed.length + published.length > 0 && !hasTopicsMixin({ mixins }))
 		throw new Error(
 			`service "${name}" lists topics (${[...new Set([...consumed, ...published])].join(", ")}), but its mixins have no topics mixin: add withTopics()`
 		);

@@ -29,3 +29,7 @@ test("the root directory holds no file beside those that tools look for there", 
 		"move these files into the folder that they belong to"
 	);
 });
+
+test("the import rules see TypeScript: without swc, dependency-cruiser would skip every .ts file and pass", async () => {
+	assert.ok((await import("@swc/core")).parseSync("type A = 1", { syntax: "typescript" }));
+});

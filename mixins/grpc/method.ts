@@ -62,8 +62,8 @@ async function write(call: Answers, answers: AsyncIterable<unknown>, { signal }:
 	const iterator = answers[Symbol.asyncIterator]();
 	const close = () => {
 		if (answers instanceof Readable) answers.destroy();
-		// Not awaited: an iterator that is waiting for something closes only after that.
-		iterator.return?.().then(undefined, () => {});
+		// Not awaited: an iterator that is waiting for something closes only after that. It may throw, and this runs as an event listener.
+		(async () => iterator.return?.())().catch(() => {});
 	};
 	signal.addEventListener("abort", close, { once: true });
 	try {

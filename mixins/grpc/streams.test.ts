@@ -202,6 +202,27 @@ describe("a gRPC service with streams", () => {
 			await until(() => closed, "the iterator to be closed");
 		});
 
+		it("goes on answering after an iterator has thrown while it was closed", async () => {
+			let closed = false;
+			const iterator = {
+				next: async () => ({ done: false as const, value: { n: 1, text: "x".repeat(1024) } }),
+				return() {
+					closed = true;
+					throw new Error("cannot be closed");
+				}
+			};
+			handlers.Count = () => ({ [Symbol.asyncIterator]: () => iterator }) as unknown as AsyncIterable<unknown>;
+			const call = client.Count({ n: 1 });
+			call.on("error", () => {});
+			await once(call, "data");
+			call.cancel();
+			await until(() => closed, "the iterator to be closed");
+			handlers.Count = async function* () {
+				yield { n: 7 };
+			};
+			assert.deepEqual((await read(client.Count({ n: 1 }))).answers, ["7"]);
+		});
+
 		for (const [name, iterate] of [
 			[
 				"that yields for ever",

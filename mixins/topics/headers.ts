@@ -12,7 +12,7 @@ export function wholeNumberIn(header: string | undefined, least = 0): number | u
 
 /** W3C Trace Context: https://www.w3.org/TR/trace-context/#traceparent-header */
 const TRACEPARENT = "traceparent";
-const TRACEPARENT_FORMAT = /^[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?$/;
+const TRACEPARENT_FORMAT = /^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:$|(?<!^00.*)-)/;
 const META_PREFIX = "meta-";
 
 export type Meta = Record<string, unknown>;

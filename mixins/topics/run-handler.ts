@@ -42,9 +42,10 @@ async function attempt(
 	for (let failures = 1; ; failures++) {
 		try {
 			return { handled: await run() };
-		} catch (error) {
-			if (isUnavailable(error as Error) || !isCurrent()) return { unavailable: error as Error };
-			if (isClientError(error) || failures >= attempts) return { refused: error as Error };
+		} catch (thrown) {
+			const error = thrown instanceof Error ? thrown : new Error(String(thrown));
+			if (isUnavailable(error) || !isCurrent()) return { unavailable: error };
+			if (isClientError(error) || failures >= attempts) return { refused: error };
 		}
 		backoff ??= createBackoff(BACKOFF);
 		await backoff.pause();

@@ -286,6 +286,14 @@ describe("a subscription", () => {
 		assert.deepEqual(sent, []);
 	});
 
+	it("publishes a message as a dead letter, too, when its handler throws something that is no error", async () => {
+		for (const thrown of ["text", undefined, null, 42]) {
+			const { run, sent } = subscribe(() => Promise.reject(thrown), undefined, { attempts: 1 });
+			assert.equal(await run([record(0, { id: idA })]), 1);
+			assert.equal(sent[0]!.headers!["dead-reason"], String(thrown));
+		}
+	});
+
 	it("tries a handler as often as the option `attempts` says", async () => {
 		let attempts = 0;
 		const fail = async () => {

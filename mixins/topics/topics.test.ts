@@ -85,6 +85,16 @@ describe("the topics mixin", () => {
 		await eventually(() => assert.equal(stopped.stopping, true), "the broker to stop");
 	});
 
+	it("lets onFatal stop the broker and wait for that", async () => {
+		const failing = memoryLog(() => Promise.reject(new Error("3 partitions, not 12"))).log;
+		const broker = createBroker();
+		const stopped = Promise.withResolvers<void>();
+		const onFatal = async () => broker.stop().then(stopped.resolve, stopped.reject);
+		create(broker, { name: "mailer", mixins: [topics(failing, { ...options, onFatal })] });
+		await broker.start();
+		await stopped.promise;
+	});
+
 	it("wraps each handler once by the middlewares' hook handleTopicMessage", async () => {
 		const { log } = memoryLog();
 		const calls: unknown[] = [];

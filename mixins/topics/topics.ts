@@ -22,7 +22,8 @@
  * A broker middleware may wrap the handlers: `handleTopicMessage(next, { service, topic, group, batch })` returns a function that gets what the
  * handler gets (with `batch: true` a whole batch) and calls `next` with it.
  */
-import type { Service, ServiceSchema } from "moleculer";
+import type { Service, ServiceBroker, ServiceSchema } from "moleculer";
+import { deadlineIn } from "../deadline.ts";
 import { type Dependency, release, retain, waitUntilReachable } from "../dependency.ts";
 import { addCheck } from "../health.ts";
 import { createTopics } from "./create-topics.ts";
@@ -32,7 +33,9 @@ import { registerLagMetric } from "./metrics.ts";
 import type { TopicsOptions } from "./options.ts";
 import { markTopicsMixin } from "./require-mixin.ts";
 import { subscription, topicsOf } from "./subscription.ts";
-import type { Consumer, TopicLog } from "./topic-log.ts";
+import type { Consumer, Outgoing, TopicLog } from "./topic-log.ts";
+
+const PUBLISH_TIMEOUT_MS = 5_000;
 
 const dependencies = new WeakMap<TopicLog, Dependency>();
 const dependencyOf = (log: TopicLog): Dependency => {
@@ -70,9 +73,13 @@ function checkTopics(service: Service, { contracts }: TopicsOptions) {
 	}
 }
 
+const stopping = new WeakSet<ServiceBroker>();
+
 function stopBroker({ broker, logger, name }: Service, error: Error) {
 	logger.fatal(`service "${name}" cannot use its topics, stopping the broker: ${error.message}`);
-	void broker.stop();
+	// Several services may fail by the same log, and Moleculer would run a second stop beside the first.
+	if (!stopping.has(broker)) void broker.stop();
+	stopping.add(broker);
 }
 
 /** Mixin; see the top of this file. */
@@ -92,6 +99,13 @@ export function topics(log: TopicLog, options: TopicsOptions): Partial<ServiceSc
 		registerLagMetric(this.broker, group, names, () => (consumer.problem() ? undefined : consumer.lag()), metricsPrefix);
 	}
 
+	/** The start does not wait for the topics, so the first message may come before they exist. One limit for both steps. */
+	async function appendOnceCreated(record: Outgoing) {
+		const deadline = deadlineIn(PUBLISH_TIMEOUT_MS);
+		const append = () => (deadline.isOver() ? undefined : log.append([record]));
+		await deadline.bound(createTopics(log, options).then(append), dependency.name);
+	}
+
 	return markTopicsMixin({
 		created(this: TopicsService) {
 			checkTopics(this, options);
@@ -107,7 +121,10 @@ export function topics(log: TopicLog, options: TopicsOptions): Partial<ServiceSc
 				this.logger,
 				() => this.broker.stopping,
 				() => begin.call(this, names)
-			).catch(error => (options.onFatal ? options.onFatal(error) : stopBroker(this, error)));
+			).catch(error => {
+				// Not awaited: `onFatal` may stop the broker, which waits for this start.
+				void (options.onFatal ? options.onFatal(error) : stopBroker(this, error));
+			});
 		},
 
 		async stopped(this: TopicsService) {
@@ -117,11 +134,11 @@ export function topics(log: TopicLog, options: TopicsOptions): Partial<ServiceSc
 		},
 
 		methods: {
+			/** Resolves once the message is durable. Rejects with 503 `UNAVAILABLE` within 5 s while the log is unavailable. */
 			async publish(this: TopicsService, topic: string, message: unknown, publishOptions: PublishOptions = {}) {
 				const record = encode(contracts, topic, message, { ...publishOptions, metaKeys });
-				// The start does not wait for the topics: the first message may come before they exist.
-				if (!this.areTopicsCreated) await createTopics(log, options);
-				await log.append([record]);
+				if (this.areTopicsCreated) await log.append([record]);
+				else await appendOnceCreated(record);
 				this.logger.debug("published", { topic, requestID: publishOptions.requestID });
 			}
 		}

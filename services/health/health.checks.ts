@@ -1,17 +1,12 @@
 import type { ServiceBroker } from "moleculer";
 import { checksOf } from "../../mixins/health.ts";
+import { availableNodes } from "../../runtime/node-metadata.ts";
 import { serviceNames } from "../contract.ts";
 import type { Checks } from "./health.contract.ts";
 
 export interface Health {
 	status: "ok" | "down";
 	checks: Checks;
-}
-
-interface RemoteNode {
-	id: string;
-	available: boolean;
-	metadata: { runsServices?: string[] } | null;
 }
 
 const REPORT_TIMEOUT_MS = 1_500;
@@ -37,15 +32,15 @@ export async function nodeHealth(broker: ServiceBroker): Promise<Health> {
 }
 
 async function mergeAllNodes(broker: ServiceBroker): Promise<Health> {
-	const nodes: RemoteNode[] = broker.registry.getNodeList({ onlyAvailable: true, withServices: false });
+	const nodes = availableNodes(broker);
 	// A REPL is a node without services; its state does not matter.
-	const others = nodes.filter(({ id, metadata }) => id !== broker.nodeID && metadata?.runsServices?.length);
+	const others = nodes.filter(({ id, runsServices }) => id !== broker.nodeID && runsServices.length > 0);
 	const reportOf = (nodeID: string) =>
 		broker
 			.call<Checks, object>("health.report", {}, { nodeID, timeout: REPORT_TIMEOUT_MS })
 			.catch((): Checks => ({ nodes: "no answer" }));
 	const [own, ...reports] = await Promise.all([nodeHealth(broker), ...others.map(({ id }) => reportOf(id))]);
-	const running = new Set(nodes.flatMap(({ metadata }) => metadata?.runsServices ?? []));
+	const running = new Set(nodes.flatMap(({ runsServices }) => runsServices));
 	const services = Object.fromEntries(serviceNames.map(name => [name, running.has(name) ? "ok" : "not running"]));
 	const checks = toPublic(merge([own.checks, ...reports, services]));
 	return { status: Object.values(checks).every(state => state === "ok") ? "ok" : "down", checks };

@@ -3,21 +3,15 @@ import { redis as redisMixin } from "../../mixins/redis.ts";
 import { config } from "../../runtime/config.ts";
 import { embedded, redis, withTopics } from "../../runtime/drivers.ts";
 import { trustedProxies } from "../../runtime/http/client-address.ts";
+import { nodesRunning } from "../../runtime/node-metadata.ts";
 import { redisPresence } from "./presence/presence.redis.ts";
 import { localPresence, type Presence } from "./presence/presence.ts";
 import { socket } from "./socket.ts";
 
-/** The available nodes that run the socket service. */
-const socketNodesOf = ({ registry }: ServiceBroker): string[] =>
-	registry
-		.getNodeList({ onlyAvailable: true, withServices: false })
-		.filter(({ metadata }: { metadata: { works?: string[] } | null }) => metadata?.works?.includes("socket"))
-		.map(({ id }: { id: string }) => id);
-
 const presence = (broker: ServiceBroker): Presence =>
 	embedded
 		? localPresence(broker.nodeID)
-		: redisPresence(redis(), { nodeID: broker.nodeID, socketNodes: () => socketNodesOf(broker) });
+		: redisPresence(redis(), { nodeID: broker.nodeID, socketNodes: () => nodesRunning(broker, "socket") });
 
 export default socket({ ...config, isTrusted: trustedProxies(config.trustedProxies), presence }, [
 	withTopics(),

@@ -6,6 +6,7 @@ import { type Context, Errors, ServiceBroker } from "moleculer";
 import { ContractValidator } from "../../contract/validator.ts";
 import { conflict, unavailable } from "../../mixins/errors.ts";
 import type { PublishOptions } from "../../mixins/topics/handler-types.ts";
+import { markTopicsMixin } from "../../mixins/topics/require-mixin.ts";
 import type { Headers } from "../../mixins/topics/topic-log.ts";
 import { grpcClient } from "../../test/client.grpc.ts";
 import { eventually } from "../../test/client.ts";
@@ -71,14 +72,14 @@ describe("the wallet", () => {
 	const service = broker.createService(
 		wallet(store, [
 			walletOverGrpc({ host: "127.0.0.1", port: 0 }),
-			{
+			markTopicsMixin({
 				methods: {
 					async publish(_topic: string, message: WalletBalance, options: PublishOptions) {
 						await meanwhile?.();
 						return orUnavailable(failing.topics, "the log", async () => void published.push({ message, options }));
 					}
 				}
-			}
+			})
 		])
 	);
 	broker.createService({

@@ -1,5 +1,5 @@
 import { type Cluster, PartitionAssigners } from "kafkajs";
-import { withTimeout } from "../../deadline.ts";
+import { waitAtMost, withTimeout } from "../../deadline.ts";
 import type { ConsumeOptions } from "../topic-log.ts";
 import { Assignment } from "./assignment.ts";
 import type { Connection, Log } from "./connection.ts";
@@ -131,7 +131,11 @@ export function startConsumer(options: ConsumerOptions): RunningConsumer {
 		lag: () => assignment?.lag() ?? {},
 		async stop() {
 			const current = assignment;
-			if (current) await withTimeout(current.finish(), HANDLERS_TIMEOUT_MS, () => {});
+			if (current)
+				await waitAtMost(
+					current.finish().catch(() => {}),
+					HANDLERS_TIMEOUT_MS
+				);
 			const leaveGroup = async () => {
 				if (current === assignment) await current?.commit();
 				await consumer.disconnect();
