@@ -21,7 +21,7 @@ async function picking(rows: number): Promise<Side & { close(): Promise<void> }>
 		}));
 		await store.add(more);
 	}
-	await store.setTotals(source, new Map([[NAME, { n: rows, appliedOffset: rows - 1 }]]));
+	await store.setTotals(source, new Map([[NAME, { picks: rows, appliedOffset: rows - 1 }]]));
 	const count = tally(store);
 	let offset = rows;
 	const pick = async () => {

@@ -10,7 +10,7 @@ export interface Source {
 }
 
 /** The position of a record. */
-export interface Place extends Source {
+export interface Position extends Source {
 	offset: number;
 }
 
@@ -20,31 +20,35 @@ export interface Checkpoint {
 	appliedOffset: number;
 }
 
-/** The picks of a name that one source has counted: `n`, up to and including the offset. */
+/** The number of picks of a name that one source has counted, up to and including the offset. */
 export interface Total {
-	n: number;
+	picks: number;
 	appliedOffset: number;
 }
 
 export type ReceivedPick = Received<Selection>;
 
-export const placeOf = ({ record: { partition, offset } }: ReceivedPick, epoch: number): Place => ({ epoch, partition, offset });
+export const positionOf = ({ record: { partition, offset } }: ReceivedPick, epoch: number): Position => ({
+	epoch,
+	partition,
+	offset
+});
 
 /** If the log ends before the handled offset, the topic was created again: a new epoch starts. */
 export const epochOf = ({ epoch, appliedOffset }: Checkpoint, endOffset: number) =>
 	endOffset <= appliedOffset ? epoch + 1 : epoch;
 
-const isSame = (one: Place, other: Place) =>
+const isSame = (one: Position, other: Position) =>
 	one.offset === other.offset && one.partition === other.partition && one.epoch === other.epoch;
 
 /** The picks that count: their id is new, or was first seen in this very record, whose handling was interrupted or is repeated. */
-export function newPicks(picks: readonly ReceivedPick[], epoch: number, seen: ReadonlyMap<string, Place>): ReceivedPick[] {
-	const places = new Map(seen);
+export function newPicks(picks: readonly ReceivedPick[], epoch: number, seen: ReadonlyMap<string, Position>): ReceivedPick[] {
+	const positions = new Map(seen);
 	return picks.filter(pick => {
-		const place = placeOf(pick, epoch);
-		const first = places.get(pick.message.id);
-		if (first === undefined) places.set(pick.message.id, place);
-		return first === undefined || isSame(first, place);
+		const position = positionOf(pick, epoch);
+		const first = positions.get(pick.message.id);
+		if (first === undefined) positions.set(pick.message.id, position);
+		return first === undefined || isSame(first, position);
 	});
 }
 
@@ -52,8 +56,8 @@ export function newPicks(picks: readonly ReceivedPick[], epoch: number, seen: Re
 export function applyPicks(totals: ReadonlyMap<string, Total>, picks: readonly ReceivedPick[]): Map<string, Total> {
 	const changed = new Map<string, Total>();
 	for (const { message, record } of picks) {
-		const { n, appliedOffset } = changed.get(message.name) ?? totals.get(message.name) ?? { n: 0, appliedOffset: -1 };
-		if (record.offset > appliedOffset) changed.set(message.name, { n: n + 1, appliedOffset: record.offset });
+		const total = changed.get(message.name) ?? totals.get(message.name) ?? { picks: 0, appliedOffset: -1 };
+		if (record.offset > total.appliedOffset) changed.set(message.name, { picks: total.picks + 1, appliedOffset: record.offset });
 	}
 	return changed;
 }

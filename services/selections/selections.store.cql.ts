@@ -1,7 +1,7 @@
 // Selections in Cassandra. The statements of one step run concurrently.
 import { concurrent, type types } from "cassandra-driver";
 import type { Cassandra } from "../../mixins/cassandra.ts";
-import type { Place } from "./selections.rules.ts";
+import type { Position } from "./selections.rules.ts";
 import type { SelectionStore } from "./selections.store.ts";
 
 /** The index on `name` is for manual queries; the tally never uses it. */
@@ -17,8 +17,8 @@ export const selectionTables = [
 const KEYS_PER_READ = 100;
 const CONCURRENCY = 64;
 
-/** The place of a row that was inserted manually, not from a record. */
-const NOWHERE: Place = { epoch: -1, partition: -1, offset: -1 };
+/** The position of a row that was inserted manually, not from a record. */
+const NO_POSITION: Position = { epoch: -1, partition: -1, offset: -1 };
 
 /**
  * In Cassandra the write with the highest timestamp wins. Timestamps derived from the log instead of the clock order the writes like their records:
@@ -64,7 +64,7 @@ export function cqlSelections(connection: Pick<Cassandra, "client">): SelectionS
 			return new Map(
 				rows.map(({ id, epoch, partition, first_offset }) => [
 					id,
-					first_offset === null ? NOWHERE : { epoch, partition, offset: Number(first_offset) }
+					first_offset === null ? NO_POSITION : { epoch, partition, offset: Number(first_offset) }
 				])
 			);
 		},
@@ -89,17 +89,19 @@ export function cqlSelections(connection: Pick<Cassandra, "client">): SelectionS
 				"select name, n, applied_offset from selection_totals where name in ? and partition = ? and epoch = ?",
 				chunks(names).map(some => [some, partition, epoch])
 			);
-			return new Map(rows.map(({ name, n, applied_offset }) => [name, { n: Number(n), appliedOffset: Number(applied_offset) }]));
+			return new Map(
+				rows.map(({ name, n, applied_offset }) => [name, { picks: Number(n), appliedOffset: Number(applied_offset) }])
+			);
 		},
 
 		async setTotals({ epoch, partition }, totals) {
 			await each(
 				"insert into selection_totals (name, partition, epoch, n, applied_offset) values (?, ?, ?, ?, ?) using timestamp ?",
-				[...totals].map(([name, { n, appliedOffset }]) => [
+				[...totals].map(([name, { picks, appliedOffset }]) => [
 					name,
 					partition,
 					epoch,
-					n,
+					picks,
 					appliedOffset,
 					timestampOf(epoch, appliedOffset)
 				])

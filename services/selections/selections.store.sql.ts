@@ -60,7 +60,9 @@ export function sqlSelections(db: Knex): SelectionStore {
 			const sql =
 				"select name, n, applied_offset from selection_totals where epoch = ? and partition = ? and name = any(?::text[])";
 			const found = await rows(sql, [epoch, partition, [...names]]);
-			return new Map(found.map(({ name, n, applied_offset }) => [name, { n: Number(n), appliedOffset: Number(applied_offset) }]));
+			return new Map(
+				found.map(({ name, n, applied_offset }) => [name, { picks: Number(n), appliedOffset: Number(applied_offset) }])
+			);
 		},
 
 		async setTotals({ epoch, partition }, totals) {
@@ -70,7 +72,7 @@ export function sqlSelections(db: Knex): SelectionStore {
 				epoch,
 				partition,
 				[...totals.keys()],
-				values.map(({ n }) => n),
+				values.map(({ picks }) => picks),
 				values.map(({ appliedOffset }) => appliedOffset)
 			]);
 		},

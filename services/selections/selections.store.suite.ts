@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, it } from "node:test";
-import type { Place } from "./selections.rules.ts";
+import type { Position } from "./selections.rules.ts";
 import type { SelectionStore, Stored } from "./selections.store.ts";
 import { tallySuite } from "./selections.tally.suite.ts";
 
@@ -24,11 +24,11 @@ export const selectionStoreSuite = (
 		/** Partitions that no other test uses. */
 		const fresh = (number: number) => Array.from({ length: number }, () => partitions++);
 		const freshOne = () => fresh(1)[0]!;
-		const stored = (place: Place, more: Partial<Stored> = {}): Stored => ({
+		const stored = (position: Position, more: Partial<Stored> = {}): Stored => ({
 			id: randomUUID(),
 			name: "name",
 			user_id: "user",
-			...place,
+			...position,
 			...more
 		});
 
@@ -55,7 +55,7 @@ export const selectionStoreSuite = (
 		});
 
 		describe("ids", () => {
-			it("returns where each of thousands was first seen, and no entry for unknown ids", async () => {
+			it("returns the position at which each of thousands was first seen, and no entry for unknown ids", async () => {
 				const partition = freshOne();
 				const all = Array.from({ length: 2_345 }, (_, offset) => stored({ epoch: 3, partition, offset: offset + 2 ** 33 }));
 				await store.add(all);
@@ -64,7 +64,7 @@ export const selectionStoreSuite = (
 				assert.deepEqual(
 					seen,
 					new Map(all.map(({ id, epoch, offset }) => [id, { epoch, partition, offset }])),
-					"each where it was stored"
+					"each with its stored position"
 				);
 				assert.equal((await store.seen([])).size, 0);
 			});
@@ -74,8 +74,8 @@ export const selectionStoreSuite = (
 				const ids = ["'", '"', "\\", "{,}", "\u00e9", "e\u0301", " a", "a ", "A", "%", "💧", "x".repeat(56)].map(
 					end => prefix + end
 				);
-				const place = { epoch: 0, partition: freshOne() };
-				await store.add(ids.map((id, offset) => stored({ ...place, offset }, { id, name: id, user_id: id })));
+				const position = { epoch: 0, partition: freshOne() };
+				await store.add(ids.map((id, offset) => stored({ ...position, offset }, { id, name: id, user_id: id })));
 				const seen = await store.seen(ids);
 				assert.deepEqual(
 					ids.map(id => seen.get(id)?.offset),
@@ -83,14 +83,14 @@ export const selectionStoreSuite = (
 				);
 			});
 
-			it("keeps the ids when an older place is written after a newer one, or the same again", async () => {
-				const place = { epoch: 1, partition: freshOne(), offset: 7 };
-				const one = stored(place);
+			it("keeps the ids when an older position is written after a newer one, or the same again", async () => {
+				const position = { epoch: 1, partition: freshOne(), offset: 7 };
+				const one = stored(position);
 				await store.add([one]);
 				await store.add([one]);
 				await store.add([{ ...one, offset: 6 }]);
 				await store.add([{ ...one, epoch: 0, offset: 70 }]);
-				assert.deepEqual((await store.seen([one.id])).get(one.id), place);
+				assert.deepEqual((await store.seen([one.id])).get(one.id), position);
 			});
 		});
 
@@ -98,14 +98,14 @@ export const selectionStoreSuite = (
 			it("keeps the newest of each source and name, also when an older one is written after it", async () => {
 				const source = { epoch: 2, partition: freshOne() };
 				const [one, two] = [randomUUID(), randomUUID()];
-				const newer = { n: 5, appliedOffset: 2 ** 34 };
-				await store.setTotals(source, new Map([[one, newer], [two, { n: 1, appliedOffset: 0 }]])); // biome-ignore format: a table
-				await store.setTotals(source, new Map([[one, { n: 4, appliedOffset: 8 }], [two, { n: 2, appliedOffset: 1 }]])); // biome-ignore format: a table
+				const newer = { picks: 5, appliedOffset: 2 ** 34 };
+				await store.setTotals(source, new Map([[one, newer], [two, { picks: 1, appliedOffset: 0 }]])); // biome-ignore format: a table
+				await store.setTotals(source, new Map([[one, { picks: 4, appliedOffset: 8 }], [two, { picks: 2, appliedOffset: 1 }]])); // biome-ignore format: a table
 				assert.deepEqual(
 					await store.totals(source, [two, one, randomUUID()]),
 					new Map([
 						[one, newer],
-						[two, { n: 2, appliedOffset: 1 }]
+						[two, { picks: 2, appliedOffset: 1 }]
 					])
 				);
 				assert.equal((await store.totals({ ...source, epoch: 1 }, [one])).size, 0, "another epoch's are its own");
@@ -113,7 +113,7 @@ export const selectionStoreSuite = (
 
 			it("sums the totals of all sources, for hundreds of names, in the order of the request", async () => {
 				const names = Array.from({ length: 250 }, () => randomUUID());
-				const totals = new Map(names.map((name, n) => [name, { n, appliedOffset: 1_000 }]));
+				const totals = new Map(names.map((name, n) => [name, { picks: n, appliedOffset: 1_000 }]));
 				for (const partition of fresh(3)) for (const epoch of [0, 1]) await store.setTotals({ epoch, partition }, totals);
 				const unknown = randomUUID();
 				assert.deepEqual(await store.counts([unknown, ...names]), [

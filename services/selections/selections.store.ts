@@ -1,8 +1,8 @@
 import type { Count } from "../summary/summary.contract.ts";
 import type { Selection } from "./selections.contract.ts";
-import type { Checkpoint, Place, Source, Total } from "./selections.rules.ts";
+import type { Checkpoint, Position, Source, Total } from "./selections.rules.ts";
 
-export type Stored = Selection & Place;
+export type Stored = Selection & Position;
 
 /**
  * The state of the tally. A write may be repeated, late, or from a former owner of the partition: the result of an older record never replaces
@@ -12,8 +12,8 @@ export interface SelectionStore {
 	/** How far a partition has been handled; epoch 0 and offset -1 if nothing is stored. */
 	checkpoint(partition: number): Promise<Checkpoint>;
 	setCheckpoint(partition: number, checkpoint: Checkpoint): Promise<void>;
-	/** Where each id was first seen; an id that is not stored has no entry. */
-	seen(ids: readonly string[]): Promise<Map<string, Place>>;
+	/** The position at which each id was first seen; an id that is not stored has no entry. */
+	seen(ids: readonly string[]): Promise<Map<string, Position>>;
 	add(selections: readonly Stored[]): Promise<void>;
 	/** The totals of one source for these names; a name without picks has no entry. */
 	totals(source: Source, names: readonly string[]): Promise<Map<string, Total>>;

@@ -1,5 +1,5 @@
 import type { Count } from "../summary/summary.contract.ts";
-import { applyPicks, epochOf, newPicks, placeOf, type ReceivedPick } from "./selections.rules.ts";
+import { applyPicks, epochOf, newPicks, positionOf, type ReceivedPick } from "./selections.rules.ts";
 import type { SelectionStore } from "./selections.store.ts";
 
 /** A batch of one partition, in order. See `HandleBatch` in mixins/topics/handler-types.ts. */
@@ -19,7 +19,7 @@ export interface CountedPicks {
 
 /**
  * Counts the picks of a topic. Batches may be redelivered from any offset, with other boundaries, after a crash between any two of these steps, or
- * to two owners at once: every step writes only a result of the log up to some record.
+ * to two owners at once: every step stores a total together with the offset it includes, so an older write never replaces a newer one.
  */
 export function tally(store: SelectionStore) {
 	const epochs = new Map<number, number>();
@@ -30,7 +30,7 @@ export function tally(store: SelectionStore) {
 		if (epoch === undefined) {
 			const checkpoint = await store.checkpoint(partition);
 			epoch = epochOf(checkpoint, endOffset);
-			// Stored before anything uses it: after a crash, a log that is longer than the old one would look like the old one.
+			// Stored before anything uses it: if the node crashes and the new log has then grown past the stored offset, nothing would show that it is new.
 			if (epoch > checkpoint.epoch) await store.setCheckpoint(partition, { epoch, appliedOffset: -1 });
 			epochs.set(partition, epoch);
 		}
@@ -47,7 +47,7 @@ export function tally(store: SelectionStore) {
 		const picks = newPicks(received, epoch, seen);
 
 		const fresh = picks.filter(({ message }) => !seen.has(message.id));
-		await store.add(fresh.map(pick => ({ ...pick.message, ...placeOf(pick, epoch) })));
+		await store.add(fresh.map(pick => ({ ...pick.message, ...positionOf(pick, epoch) })));
 
 		const checkpoint = { epoch, appliedOffset: received.at(-1)!.record.offset };
 		await Promise.all([store.setTotals(source, applyPicks(before, picks)), store.setCheckpoint(partition, checkpoint)]);

@@ -15,7 +15,7 @@ export interface SelectionsOptions {
 
 /** Accepts picks and counts each id once. Picks of a name that is no longer configured still count: they were accepted before. */
 export const selections = (store: SelectionStore, { names, verbose = false, mixins = [] }: SelectionsOptions) => {
-	const count = tally(store);
+	const countPicks = tally(store);
 
 	return defineService({
 		name: "selections",
@@ -33,7 +33,7 @@ export const selections = (store: SelectionStore, { names, verbose = false, mixi
 		topics: {
 			Selections: {
 				async batch(batch) {
-					const { picks, counts } = await count(batch);
+					const { picks, counts } = await countPicks(batch);
 					if (verbose && picks.length > 0) {
 						for (const { message, record, requestID } of picks)
 							this.logger.debug("stored", { ...message, partition: record.partition, offset: record.offset, requestID });

@@ -113,15 +113,15 @@ export const mutants: Mutant[] = [
 		name: "redelivered pick not counted",
 		world: "selections",
 		file: "services/selections/selections.rules.ts",
-		find: "return first === undefined || isSame(first, place);",
+		find: "return first === undefined || isSame(first, position);",
 		replace: "return first === undefined;"
 	},
 	{
 		name: "picks applied twice after a crash",
 		world: "selections",
 		file: "services/selections/selections.rules.ts",
-		find: "if (record.offset > appliedOffset) changed.set",
-		replace: "changed.set"
+		find: "if (record.offset > total.appliedOffset)",
+		replace: ""
 	},
 	{
 		name: "pick ids expire",

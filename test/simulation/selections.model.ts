@@ -36,7 +36,7 @@ export function modelSelections(scheduler: Scheduler, faults: Faults): Picks {
 		});
 	};
 	const nameOf = (key: string) => JSON.parse(key)[0] as string;
-	const countOf = (name: string) => [...totals].reduce((sum, [key, { n }]) => sum + (nameOf(key) === name ? n : 0), 0);
+	const countOf = (name: string) => [...totals].reduce((sum, [key, { picks }]) => sum + (nameOf(key) === name ? picks : 0), 0);
 
 	const store: SelectionStore = {
 		checkpoint: partition =>
