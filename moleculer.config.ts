@@ -19,7 +19,7 @@ export default {
 	nodeID: config.nodeID,
 	// Health checks that each service runs on some node; sockets find each other's nodes by it.
 	metadata: nodeMetadata(config.services),
-	// The embedded profile is one process and needs none. Unlike Moleculer's own, this transporter reconnects after a restart of Kafka.
+	// The embedded profile is one process and needs no transporter. Unlike Moleculer's own, this transporter reconnects after a restart of Kafka.
 	transporter: embedded ? null : new KafkaTransporter(kafka),
 	// Redacts tokens, passwords and e-mail addresses. Moleculer's own information about starts and the registry is omitted.
 	logger: new RedactingConsole({
@@ -43,7 +43,7 @@ export default {
 	// Served at METRICS_PORT. Moleculer's type does not allow an instance, but its code does. To compute quantiles, Moleculer sorts every kept sample
 	// synchronously: with the default age of a minute, this blocked the event loop for half a second under load.
 	metrics: { enabled: true, reporter: [new MetricsText({}) as never], defaultMaxAgeSeconds: 10 },
-	// The first two listen before the transporter connects, so that /health can report what is missing.
+	// `httpListener` and `metricsServer` listen before the transporter connects, so that /health can report what is missing.
 	middlewares: [
 		httpListener({ ...config, limits }, clusterHealth),
 		metricsServer(config),

@@ -1,7 +1,7 @@
 // The contract of one action: one schema gives the static type, the run-time check and the published documents.
 import type { z } from "zod";
 
-/** `owner`: callers that may act as the action's `actor`; `account`: every signed-in caller. */
+/** `owner`: the account whose id `actor` returns, or a guest under a free id; `account`: every signed-in caller. */
 export type Who = "anyone" | "owner" | "account" | "admin";
 
 /** The caller, from a verified token. Only the gateway and the sockets set it on `ctx.meta.caller`. */

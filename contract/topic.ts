@@ -13,13 +13,13 @@ export interface VersionedValue {
 /** How a frame that carries latest values is versioned: frames of the same values replace each other while the client reads slowly. */
 export interface Latest<Data> {
 	versions: (data: Data, headers: Headers) => VersionedValue[];
-	/** The same frame with its values raised to the highest versions that the socket has got; without it an outdated frame is not sent. */
+	/** Returns the frame with outdated values replaced by the highest already sent to the socket; without it an outdated frame is not sent. */
 	raise?: (data: Data, versionOf: (key: string) => number) => Data;
 	/** The frame is sent even if it carries nothing new: a client waits for this answer. */
 	always?: true;
 }
 
-/** Only `lookup` and `watchedList` can make what carries it: they check that the action exists and that the types fit. */
+/** Only `lookup` and `watchedList` create these types: they check that the action exists and that the types fit. */
 declare const checked: unique symbol;
 
 /** The action that finds the user that a message does not name. Made by `lookup`. */
@@ -64,8 +64,11 @@ type Payload<Message> = (message: Message) => object | undefined;
 
 /**
  * Who gets a topic's messages (`to`), under which name (`frame`: the code on /ws, `event`: the name on Socket.IO), and as what:
- * news, which is every message for itself; the number of a change alone (`orderOnly`: nothing is sent, but later changes do not wait for this one);
- * latest values; or a watched list, sent as the message changes it.
+ * - a plain message on /ws, and with `event` on Socket.IO too: each message is sent once;
+ * - a plain message on Socket.IO only;
+ * - the number of a change alone (`orderOnly`): nothing is sent, but later changes do not wait for this one;
+ * - latest values on /ws: a newer frame replaces an older one that is not sent yet;
+ * - a watched list on /ws, sent when the message changes it.
  */
 export type Delivery<Message> = Exactly<
 	| { to: Recipient<Message>; frame: string; event?: string; payload?: Payload<Message> }
@@ -81,7 +84,11 @@ export interface Change {
 	key: string;
 	/** Its changes are numbered from 1 without gaps. */
 	seq: number;
-	/** How long after the change before it this one was made. Only where other topics report changes of the thing too: those of one topic come in order anyway. */
+	/**
+	 * How long after the previous change this one was made. Only where several topics report changes of the thing: those of one topic arrive in order.
+	 * Example: `order.created` reports change 1 of an order, and `order.updated` change 2, made 20 ms later. If `order.updated` arrives first,
+	 * it waits a short time for change 1; had it been made a minute later, it would not wait.
+	 */
 	afterMs?: number;
 }
 
@@ -93,9 +100,12 @@ export interface TopicContract<M extends z.ZodType = z.ZodType> {
 	/** Messages with one key stay in order, and have one handler at a time. */
 	key: (message: z.output<M>) => string;
 	deliveries?: readonly Delivery<z.output<M>>[];
-	/** News reaches each room once, and in the order of the changes, across topics. Undefined for a foreign record without a number: it is sent at once. */
+	/**
+	 * Returns the thing that changed and the change's number; used to send each change once and in order, across topics.
+	 * Undefined for a foreign record without a number: it is sent at once.
+	 */
 	change?: (message: z.output<M>, headers: Headers) => Change | undefined;
-	/** Socket.IO clients may name it in `subscribe:<name>`, which is acknowledged; its events reach them without that too. */
+	/** Socket.IO clients may name it in `subscribe:<name>`, which is acknowledged; they get the events even if they do not subscribe. */
 	subscription?: string;
 	/** Records older than this may be deleted. Default 7 days. */
 	retentionMs?: number;

@@ -41,7 +41,7 @@ export type ActionsOf<Name extends string> = Name extends ServiceName
 export const actions = gather(contracts, "actions");
 export const topics = gather(contracts, "topics");
 
-/** The same contracts, where only the services that they call matter: a name that no service has does not compile. */
+/** The contracts, typed only to check `dependsOn`: a name of no service does not compile. */
 const dependencies: Record<ServiceName, { actions: object; dependsOn?: readonly ServiceName[] }> = contracts;
 
 /** Services that every node runs: they answer questions about that node, or for the operator. */
@@ -52,7 +52,7 @@ export const serviceNames = (Object.keys(contracts) as ServiceName[]).filter(nam
 
 /** The services whose actions this service calls. */
 export const dependenciesOf = (name: ServiceName): readonly ServiceName[] => {
-	// The gateway has routes to all services; a request must not depend on another process.
+	// The gateway has routes to all services; a request must not depend on another process (docs/decisions/0002).
 	if (name === "api" || name === "socket") return serviceNames.filter(other => other !== "api" && other !== "socket");
 	return dependencies[name].dependsOn ?? [];
 };

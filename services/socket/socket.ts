@@ -40,6 +40,7 @@ function createSockets(service: Service & SocketIoMethods, options: SocketOption
 	const peers = createPeers({ ...options, caller });
 
 	const parse = frameParser(lists.names());
+	// `codeless`: the action that a frame without `code` calls.
 	const session = { rooms, lists, caller, guests: options.guests, parse, codeless: codelessAction(actions) };
 	const server = webSockets({
 		...options,
@@ -77,6 +78,7 @@ export const socket = (options: SocketOptions, mixins: Partial<ServiceSchema>[])
 			}
 		},
 
+		// Message → rooms (`roomMessagesOf`) → nodes (`forward`) → connections (`deliver`).
 		topics: Object.fromEntries(
 			deliveredTopics.map(([topic, contract]) => [
 				topic,
