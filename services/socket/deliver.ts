@@ -50,8 +50,8 @@ export async function roomMessagesOf(
 	return (await Promise.all(perMessage)).flat();
 }
 
-/** A message for one room, with all deliveries to it that are news: they are sent together. */
-interface News {
+/** A message for one room, with all deliveries that send it as a plain message: they are sent together. */
+interface PlainMessage {
 	room: string;
 	message: unknown;
 	deliveries: Delivery<unknown>[];
@@ -65,9 +65,9 @@ export interface LocalDeliveryOptions {
 	emit: (room: string, event: string, payload: unknown) => void;
 }
 
-/** Sends a message to this node's connections in its room, as the topic's contract says; news once, and in the order of the changes. */
+/** Sends a message to this node's connections in its room, as the topic's contract says; plain messages once, and in the order of the changes. */
 export function localDelivery({ topics, rooms, lists, emit }: LocalDeliveryOptions) {
-	const sendNews = ({ room, message, deliveries }: News) => {
+	const sendPlain = ({ room, message, deliveries }: PlainMessage) => {
 		for (const { frame, event, orderOnly, payload } of deliveries) {
 			const data = payload ? payload(message) : message;
 			if (orderOnly || data === undefined) continue;
@@ -78,13 +78,13 @@ export function localDelivery({ topics, rooms, lists, emit }: LocalDeliveryOptio
 			if (event !== undefined) emit(room, event, data);
 		}
 	};
-	const sendInOrder = reorderBuffer<News>(sendNews);
+	const sendInOrder = reorderBuffer<PlainMessage>(sendPlain);
 
 	return ({ topic, room, indexes, message, headers }: RoomMessage) => {
 		const contract = topics[topic];
 		const openedAtMs = rooms.openedAtMs(room);
 		if (!contract || openedAtMs === undefined) return;
-		const news: Delivery<unknown>[] = [];
+		const plain: Delivery<unknown>[] = [];
 		for (const index of indexes) {
 			const delivery = contract.deliveries?.[index] as Delivery<unknown> | undefined;
 			if (!delivery) continue;
@@ -93,12 +93,12 @@ export function localDelivery({ topics, rooms, lists, emit }: LocalDeliveryOptio
 			else if (latest) {
 				const shared: RoomFrame = { room, code: frame, data: message };
 				for (const member of rooms.members(room)) member.push?.(shared, latest as never, headers);
-			} else news.push(delivery);
+			} else plain.push(delivery);
 		}
-		if (news.length === 0) return;
+		if (plain.length === 0) return;
 		const change = contract.change?.(message, headers);
-		const item = { room, message, deliveries: news };
-		if (!change) return sendNews(item);
+		const item = { room, message, deliveries: plain };
+		if (!change) return sendPlain(item);
 		// A room that has been empty in between gets a numbering of its own: changes from before it opened did not reach this node and are not waited for.
 		const key = `${room} ${openedAtMs} ${change.key}`;
 		sendInOrder({ ...change, key }, item, performance.now() - openedAtMs);
