@@ -5,12 +5,12 @@
  *     const stock = await ctx.call("stock.reserve", order, { timeout: deadline.leftMs() });
  *     await deadline.bound(store.insert(order), "Postgres");          // rejects with 503 UNAVAILABLE when the time is over
  *
- * Only the answer is limited, not the work: it goes on and may still succeed.
+ * Only the answer is limited, not the work: it continues and may still succeed.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { unavailable } from "./errors.ts";
 
-/** The outcome of `work`, or what `onTimeout` returns or throws when `ms` pass first. The work itself goes on. */
+/** The outcome of `work`, or what `onTimeout` returns or throws when `ms` pass first. The work itself continues. */
 export function withTimeout<T>(work: Promise<T>, ms: number, onTimeout: () => T): Promise<T> {
 	return new Promise((resolve, reject) => {
 		const expire = () => {

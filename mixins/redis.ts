@@ -58,7 +58,7 @@ export function openRedis(url: string, options: RedisOptions = {}): Redis {
 		socketTimeout: SILENCE_TIMEOUT_MS,
 		// ioredis counts attempts from 1.
 		retryStrategy: attempt => backoffMs(attempt - 1, BACKOFF),
-		// A caller that has a fallback must fail at once, and a write that its caller has given up must not be executed later.
+		// A caller that has a fallback must fail at once, and a write whose caller got an error must not be executed later.
 		enableOfflineQueue: false,
 		maxRetriesPerRequest: 0
 	});

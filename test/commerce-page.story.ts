@@ -100,7 +100,7 @@ export const commercePageStory = (plaza: () => System) =>
 			await closeAll();
 		});
 
-		it("update the stock on the pages of two buyers and a guest, and tell a buyer who orders too much what is available", async () => {
+		it("update the stock on the pages of two buyers and a guest, and show a buyer who orders too much what is available", async () => {
 			const [{ productId }, one, other] = [await newProduct(12), await newBuyer(), await newBuyer()];
 			const pages = [
 				await open("/products", one),
@@ -296,7 +296,7 @@ export const commercePageStory = (plaza: () => System) =>
 			await closeAll();
 		});
 
-		it("hide the admin's pages, and the links to them, from everybody else", async () => {
+		it("hide the admin's pages, and the links to them, from all others", async () => {
 			const page = await open("/products", await newBuyer());
 			assert.equal(await page.locator("nav a:visible").count(), 3);
 			for (const path of ["/admin", "/admin/orders"]) {

@@ -178,7 +178,7 @@ export const commerceStory = (plaza: () => System) =>
 			await waitForStock(productId, 19);
 			await stranger.until(
 				() => assert.equal(stranger.of("inventory:updated", ({ productId: id }) => id === productId).length, 1),
-				"the event for everybody"
+				"the event for all clients"
 			);
 			const { orderId: own } = await order(other, productId, 1);
 			await receives(stranger, own, ["order:created"]);

@@ -74,7 +74,7 @@ const bySocketIo =
 	};
 
 const ENDPOINTS: [endpoint: string, attempt: typeof byWebSocket, guestsOnly: boolean][] = [
-	// Everybody may watch on /ws: authorization is checked when a frame acts for a user.
+	// Any client may watch on /ws: authorization is checked when a frame acts for a user.
 	["/ws", byWebSocket, false],
 	["Socket.IO by polling", bySocketIo("polling"), true],
 	["Socket.IO by WebSocket", bySocketIo("websocket"), true]

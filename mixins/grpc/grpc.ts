@@ -31,7 +31,7 @@ export interface GrpcOptions extends ProtoOptions {
 	port: number;
 	/** Every method of each service named here needs a handler. Services of the proto file that are not named are not served. */
 	services: Handlers;
-	/** Without it everybody may call. Health checking needs no token either way: probes cannot send one. */
+	/** Without it any client may call. Health checking needs no token either way: probes cannot send one. */
 	token?: string;
 	tls?: TlsFiles;
 	/** Whether clients can ask which services and messages there are (with the token, if there is one). Default: yes. */

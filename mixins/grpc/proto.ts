@@ -60,7 +60,7 @@ export function checkHandlers(packages: PackageDefinition, services: Handlers, p
 	}
 }
 
-/** grpc-js tells the client that an answer does not fit, and nobody else. */
+/** grpc-js reports an answer that does not fit only to the client. */
 const logged = (service: Service, method: Method): Method => ({
 	...method,
 	responseSerialize(answer) {

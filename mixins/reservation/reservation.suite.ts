@@ -185,20 +185,20 @@ export const reservationSuite = (where: string, open: () => Promise<{ knexes: [K
 
 		it("passes on the movements before it commits, and moves nothing if that fails", async () => {
 			const [item, holder] = [await opened(12), id("holder")];
-			const told: Movement[] = [];
-			const tell = async (_: unknown, movements: Movement[]) => void told.push(...movements);
-			await one.reserve([{ holder, lines: [{ item, quantity: 3 }] }], tell);
+			const recorded: Movement[] = [];
+			const record = async (_: unknown, movements: Movement[]) => void recorded.push(...movements);
+			await one.reserve([{ holder, lines: [{ item, quantity: 3 }] }], record);
 			await assert.rejects(
 				one.deduct([holder], async () => Promise.reject(new Error("no"))),
 				/no/
 			);
 			assert.deepEqual(await levelOf(item), [12, 3]);
-			await one.deduct([holder, holder], tell);
-			await one.deduct([holder], tell);
-			await one.set([{ holder: "recount", item, stock: 7 }], tell);
-			await one.giveBack([holder], tell);
+			await one.deduct([holder, holder], record);
+			await one.deduct([holder], record);
+			await one.set([{ holder: "recount", item, stock: 7 }], record);
+			await one.giveBack([holder], record);
 			const common = { item, label: "L" };
-			assert.deepEqual(told, [
+			assert.deepEqual(recorded, [
 				{ ...common, holder, kind: "reserve", quantity: 3, stock: 12, previousStock: 12, reserved: 3, version: 0 },
 				{ ...common, holder, kind: "deduct", quantity: 3, stock: 9, previousStock: 12, reserved: 0, version: 1 },
 				{ ...common, holder: "recount", kind: "set", quantity: -2, stock: 7, previousStock: 9, reserved: 0, version: 2 },

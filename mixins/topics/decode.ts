@@ -6,7 +6,7 @@ import { type Meta, metaIn, REQUEST_ID } from "./headers.ts";
 import { partitionOf } from "./partition.ts";
 import type { Headers, Outgoing, TopicRecord } from "./topic-log.ts";
 
-/** A record that can be handled, can never be read, or lies on a partition that does not own its key. */
+/** A record that can be handled, can never be read, or is in a partition that does not own its key. */
 export type Decoded =
 	| { record: TopicRecord; received: Received<unknown> }
 	| { record: TopicRecord; dead: { type?: string; message: string } }

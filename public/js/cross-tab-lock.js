@@ -17,7 +17,7 @@ addEventListener("pageshow", () => {
 });
 
 /**
- * Runs `work` while no other tab does. A reloaded page releases its lock at once although its `keepalive` request goes on. Therefore each
+ * Runs `work` while no other tab does. A reloaded page releases its lock at once although its `keepalive` request continues. Therefore each
  * holder also writes a mark into storage; a mark that its page could not remove is respected until it expires.
  * @template Answer
  * @param {() => Promise<Answer>} work

@@ -18,7 +18,7 @@ try {
 		console.log(path);
 	}
 	console.log(
-		`The service ${name} is ready: change its contract first, then its rules, store and migration; npm run check tells what is missing`
+		`The service ${name} is ready: change its contract first, then its rules, store and migration; npm run check reports what is missing`
 	);
 } catch (error) {
 	if (!(error instanceof NewServiceError)) throw error;
