@@ -17,7 +17,10 @@ for (const [name, text = ""] of Object.entries(values)) {
 	process.env[`FAULT_${name.toUpperCase()}`] = text;
 }
 /** Tests of the whole system use the servers' default databases and topics; all others make their own, so both groups can run side by side. */
-const groups = [["{demo,test}/**/*.cluster.test.ts"], ["{contract,infra,mixins,runtime,services}/**/*.cluster.test.ts"]];
+const groups = [
+	["{demo,test}/*.cluster.test.ts"],
+	["test/package/*.cluster.test.ts", "{contract,infra,mixins,runtime,services}/**/*.cluster.test.ts"]
+];
 const chosen = values.rounds ? ["test/rounds.faults.test.ts"] : positionals;
 /** For one file. Long enough for a slow machine: it only ends tests that hang. */
 const TEST_TIMEOUT_MS = 900_000 + Number(values.rounds ?? 0) * 120_000;
