@@ -295,19 +295,24 @@ describe("a gRPC service with streams", () => {
 			);
 		});
 
-		it("throws inside the handler when the client vanishes: what it sent is not taken for all", async t => {
-			const outcomes: unknown[] = [];
-			let seen = 0;
+		/** Makes Sum count the requests of all its calls, and note how each call's requests ended: complete, or the error's type. */
+		const countRequests = () => {
+			const counted = { seen: 0, outcomes: [] as unknown[] };
 			handlers.Sum = async (requests: AsyncIterable<Num>) => {
 				try {
-					for await (const _ of requests) seen++;
-					outcomes.push("complete");
+					for await (const _ of requests) counted.seen++;
+					counted.outcomes.push("complete");
 				} catch (error) {
-					outcomes.push((error as { type: string }).type);
+					counted.outcomes.push((error as { type: string }).type);
 					throw error;
 				}
 				return { n: 0 };
 			};
+			return counted;
+		};
+
+		it("throws inside the handler when the client vanishes: what it sent is not taken for all", async t => {
+			const counted = countRequests();
 			lines.length = 0;
 			const links: Socket[] = [];
 			const proxy = createServer(socket => {
@@ -323,35 +328,24 @@ describe("a gRPC service with streams", () => {
 				proxy.close();
 			});
 			for (let n = 0; n < 50; n++) own.Sum(() => {}).write({ n });
-			await until(() => seen === 50, "the first request of each call");
+			await until(() => counted.seen === 50, "the first request of each call");
 			for (const link of links) link.destroy();
-			await until(() => outcomes.length === 50, "every handler to end");
-			assert.deepEqual([...new Set(outcomes)], ["REQUEST_SKIPPED"]);
+			await until(() => counted.outcomes.length === 50, "every handler to end");
+			assert.deepEqual([...new Set(counted.outcomes)], ["REQUEST_SKIPPED"]);
 			await stillServes();
 			assert.deepEqual(lines, []);
 		});
 
 		it("ends the requests when the client cancels, and logs nothing", async () => {
-			let seen = 0;
-			const outcomes: unknown[] = [];
-			handlers.Sum = async (requests: AsyncIterable<Num>) => {
-				try {
-					for await (const _ of requests) seen++;
-					outcomes.push("complete");
-				} catch (error) {
-					outcomes.push((error as { type: string }).type);
-					throw error;
-				}
-				return { n: 0 };
-			};
+			const counted = countRequests();
 			lines.length = 0;
 			const calls = Array.from({ length: 50 }, () => client.Sum(() => {}));
 			for (const call of calls) call.write({ n: 1 });
-			await until(() => seen === 50, "the first request of each call");
+			await until(() => counted.seen === 50, "the first request of each call");
 			for (const call of calls) call.cancel();
-			await until(() => outcomes.length === 50, "every handler to end");
+			await until(() => counted.outcomes.length === 50, "every handler to end");
 			// Not every one: a client in grpc-js ends its requests before it cancels.
-			assert.ok(outcomes.includes("REQUEST_SKIPPED"));
+			assert.ok(counted.outcomes.includes("REQUEST_SKIPPED"));
 			await stillServes();
 			assert.deepEqual(lines, []);
 		});

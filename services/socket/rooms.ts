@@ -1,4 +1,4 @@
-// The one registry of rooms: which connections of this node, on /ws and on Socket.IO, are in which room. Presence tells the other nodes.
+// The one registry of rooms: which connections of this node, on /ws and on Socket.IO, are in which room. Presence publishes them to the other nodes.
 import type { Latest } from "../../contract/topic.ts";
 import type { Headers } from "../../mixins/topics/topic-log.ts";
 import type { Presence } from "./presence/presence.ts";
