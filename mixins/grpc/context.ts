@@ -14,8 +14,6 @@ export type GrpcCall = Pick<ServerUnaryCall<object, object>, "cancelled" | "meta
 };
 
 const REQUEST_ID = /^[\x21-\x7e]{1,64}$/;
-/** A longer timer fires at once. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 function signalOf(call: GrpcCall, skipped: () => Error): AbortSignal {
 	const controller = new AbortController();
@@ -26,7 +24,7 @@ function signalOf(call: GrpcCall, skipped: () => Error): AbortSignal {
 		return controller.signal;
 	}
 	// grpc-js reports a passed deadline only once the client has read what was written before it, which may be never.
-	const timer = leftMs <= LONGEST_TIMER_MS ? setTimeout(abort, leftMs).unref() : undefined;
+	const timer = Number.isFinite(leftMs) ? setTimeout(abort, leftMs).unref() : undefined;
 	// Emitted once for each call, also after it has ended well.
 	call.once("cancelled", () => {
 		clearTimeout(timer);
@@ -35,7 +33,10 @@ function signalOf(call: GrpcCall, skipped: () => Error): AbortSignal {
 	return controller.signal;
 }
 
-/** Calls actions with the client's request id, if it sent a valid one, and with the time left of its deadline. */
+/**
+ * Calls actions with the client's request id, if it sent a valid one, and with the time left of its deadline where that is shorter than the
+ * broker's own `requestTimeout`.
+ */
 export function contextOf({ broker }: Service, call: GrpcCall): GrpcContext {
 	const [given] = call.metadata.get("x-request-id");
 	const requestID = typeof given === "string" && REQUEST_ID.test(given) ? given : undefined;
@@ -45,7 +46,8 @@ export function contextOf({ broker }: Service, call: GrpcCall): GrpcContext {
 		// The client has its answer already: start no more work for it, neither here nor in the calls that this call makes.
 		const leftMs = deadline - Date.now();
 		if (call.cancelled || leftMs <= 0) throw skipped(action);
-		const timeout = Number.isFinite(leftMs) ? { timeout: leftMs } : undefined;
+		const isShorter = leftMs < (broker.options.requestTimeout || Number.POSITIVE_INFINITY);
+		const timeout = isShorter ? { timeout: leftMs } : undefined;
 		return broker.call(action, params, { requestID, ...timeout, ...options });
 	};
 	let signal: AbortSignal | undefined;

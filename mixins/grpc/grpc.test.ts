@@ -121,7 +121,7 @@ const healthOf = (address: string, service: string) => ask<{ status: string }>(H
 describe("a gRPC service", () => {
 	let shop: Awaited<ReturnType<typeof startShop>>;
 	before(async () => {
-		shop = await startShop();
+		shop = await startShop({ maxCallsPerAddress: 2_000 });
 	});
 	after(() => shop.broker.stop());
 

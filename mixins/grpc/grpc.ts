@@ -17,16 +17,18 @@
  * Errors by their `type` and `code`: 422 INVALID_ARGUMENT, 401 UNAUTHENTICATED, 404 NOT_FOUND, 409 FAILED_PRECONDITION, an unavailable dependency
  * UNAVAILABLE, anything else INTERNAL without its text. A client's `x-request-id` becomes the call's request id.
  */
-import { logVerbosity, Server, type ServerCredentials, setLogVerbosity } from "@grpc/grpc-js";
+import { Server } from "@grpc/grpc-js";
 import type { PackageDefinition } from "@grpc/proto-loader";
 import { HealthImplementation, protoPath as healthProtoFile } from "grpc-health-check";
 import type { Service, ServiceSchema } from "moleculer";
-import { waitAtMost } from "../deadline.ts";
 import { bearer, credentialsOf, type OptionNames, type TlsFiles } from "./credentials.ts";
+import { addHealth } from "./health.ts";
+import { type ConnectionLimits, type Listener, listen } from "./listener.ts";
+import { checkMapKeys } from "./map-keys.ts";
 import { bindHandlers, checkHandlers, type Handlers, loadProto, type ProtoOptions } from "./proto.ts";
 import { addReflection } from "./reflection.ts";
 
-export interface GrpcOptions extends ProtoOptions {
+export interface GrpcOptions extends ProtoOptions, Partial<ConnectionLimits> {
 	host: string;
 	port: number;
 	/** Every method of each service named here needs a handler. Services of the proto file that are not named are not served. */
@@ -34,6 +36,8 @@ export interface GrpcOptions extends ProtoOptions {
 	/** Without it any client may call. Health checking needs no token either way: probes cannot send one. */
 	token?: string;
 	tls?: TlsFiles;
+	/** Longer requests are refused as RESOURCE_EXHAUSTED. A client may make the server hold this much for each open call. Default: 64 KiB. */
+	maxRequestBytes?: number;
 	/** Whether clients can ask which services and messages there are (with the token, if there is one). Default: yes. */
 	reflection?: boolean;
 	/** Called with one line when the port or the certificate cannot be used. Default: the service does not start. */
@@ -47,7 +51,6 @@ export interface GrpcOptions extends ProtoOptions {
 const HEALTH = "grpc.health.v1.Health";
 const STOP_TIMEOUT_MS = 3_000;
 const LIMITS = {
-	"grpc.max_receive_message_length": 64 * 1024,
 	"grpc.max_send_message_length": 1024 * 1024,
 	"grpc.max_concurrent_streams": 1_000,
 	// Finds a peer that vanished without closing its connection within half a minute.
@@ -58,22 +61,8 @@ const LIMITS = {
 };
 
 interface GrpcService extends Service {
-	grpc?: { server: Server; health: HealthImplementation; port: number };
+	grpc?: { health: HealthImplementation; listener: Listener; port: number };
 }
-
-const addressOf = (host: string, port: number) => `${host.includes(":") ? `[${host}]` : host}:${port}`;
-
-/** Resolves to the port, which may have been given as 0. */
-const listen = (server: Server, address: string, credentials: ServerCredentials, portOption: string) =>
-	new Promise<number>((resolve, reject) => {
-		const refused = ({ message }: Error) => {
-			const reason = /\bE[A-Z]{3,}/.exec(message)?.[0] ?? message;
-			reject(new Error(`gRPC cannot listen on ${address} (${reason}): stop what listens there, or set ${portOption}`));
-		};
-		// grpc-js would also print that the port is taken.
-		setLogVerbosity(logVerbosity.NONE);
-		server.bindAsync(address, credentials, (error, bound) => (error ? refused(error) : resolve(bound)));
-	});
 
 /** Mixin; see the top of this file. Creating the service fails when handlers and proto file do not fit. */
 export function grpc({
@@ -82,10 +71,15 @@ export function grpc({
 	services,
 	token,
 	tls = {},
+	maxRequestBytes = 64 * 1024,
 	reflection = true,
 	onFatal,
 	listens = true,
 	optionNames,
+	maxConnectionsPerAddress,
+	maxCallsPerAddress,
+	acceptConnection,
+	addressOf = ({ remoteAddress }) => remoteAddress,
 	...proto
 }: GrpcOptions): Partial<ServiceSchema> {
 	if (!listens) return {};
@@ -102,21 +96,26 @@ export function grpc({
 		created() {
 			packages = loadProto(proto);
 			checkHandlers(packages, services, proto.protoFile);
+			checkMapKeys(packages, Object.keys(services));
 		},
 
 		async started(this: GrpcService) {
-			const server = new Server({ ...LIMITS, interceptors: token ? [bearer(token, [HEALTH])] : [] });
+			const limits = { ...LIMITS, "grpc.max_receive_message_length": maxRequestBytes };
+			const server = new Server({ ...limits, interceptors: token ? [bearer(token, [HEALTH])] : [] });
 			for (const bound of bindHandlers(this, packages, services)) server.addService(...bound);
 			const health = new HealthImplementation(Object.fromEntries(states.map(name => [name, "NOT_SERVING"])));
-			health.addToServer(server);
-			if (reflection) addReflection(server, { ...packages, ...loadProto({ protoFile: healthProtoFile }) }, served);
-			const bind = async () => listen(server, addressOf(host, port), credentialsOf(tls, names), names.port);
-			this.grpc = {
-				server,
-				health,
-				port: await bind().catch((error: Error) => (onFatal ? onFatal(error.message) : Promise.reject(error)))
-			};
-			this.logger.info(`gRPC listens on ${host}:${this.grpc.port}`);
+			addHealth(server, health, states);
+			if (reflection) addReflection(this, server, { ...packages, ...loadProto({ protoFile: healthProtoFile }) }, served);
+			const bind = async () =>
+				listen(
+					server,
+					{ host, port, credentials: credentialsOf(tls, names), portOption: names.port },
+					{ maxConnectionsPerAddress, maxCallsPerAddress, acceptConnection, addressOf },
+					this
+				);
+			const listener = await bind().catch((error: Error) => (onFatal ? onFatal(error.message) : Promise.reject(error)));
+			this.grpc = { health, listener, port: listener.port };
+			this.logger.info(`gRPC listens on ${host}:${listener.port}`);
 		},
 
 		events: {
@@ -128,12 +127,7 @@ export function grpc({
 
 		async stopped(this: GrpcService) {
 			setHealth(this, "NOT_SERVING");
-			if (!this.grpc) return;
-			const { server, port } = this.grpc;
-			// Destroys the sessions that are still there by then; `forceShutdown` finds sessions only through channelz, which is off.
-			server.drain(addressOf(host, port), STOP_TIMEOUT_MS);
-			const closed = new Promise<void>(resolve => server.tryShutdown(() => resolve()));
-			await waitAtMost(closed, STOP_TIMEOUT_MS + 500);
+			await this.grpc?.listener.close(STOP_TIMEOUT_MS);
 		}
 	};
 }

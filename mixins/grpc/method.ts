@@ -13,6 +13,7 @@ import {
 } from "@grpc/grpc-js";
 import type { Service } from "moleculer";
 import { contextOf, type GrpcContext } from "./context.ts";
+import { requireReadable } from "./read-strictly.ts";
 import { type Status, statusOf } from "./status.ts";
 
 /**
@@ -48,7 +49,7 @@ function refusalOf(error: unknown, { logger }: Service, { path }: Method, ctx: G
 async function* requestsOf(call: Requests, { signal }: GrpcContext) {
 	try {
 		// Destroying the stream when the handler reads no further would also end its answers.
-		for await (const request of (call as Readable).iterator({ destroyOnReturn: false })) yield request;
+		for await (const request of (call as Readable).iterator({ destroyOnReturn: false })) yield requireReadable(request);
 		// A client in grpc-js that cancels ends its requests first; its cancellation mostly arrives in the same packet.
 		await new Promise(setImmediate);
 		signal.throwIfAborted();
@@ -89,7 +90,7 @@ export function serve(service: Service, method: Method, handler: GrpcHandler): U
 
 	type Call = ServerUnaryCall<object, object> | Requests | Answers;
 	const run = async (call: Call, ctx: GrpcContext) =>
-		handler(requestStream ? requestsOf(call as Requests, ctx) : (call as { request: object }).request, ctx);
+		handler(requestStream ? requestsOf(call as Requests, ctx) : requireReadable((call as { request: object }).request), ctx);
 
 	const single = async (call: ServerUnaryCall<object, object> | Requests, done: sendUnaryData<object>) => {
 		const ctx = contextOf(service, call);

@@ -4,6 +4,7 @@ import type { ServiceDefinition, UntypedServiceImplementation } from "@grpc/grpc
 import { loadSync, type Options, type PackageDefinition } from "@grpc/proto-loader";
 import type { Service } from "moleculer";
 import { type GrpcHandler, type Method, serve } from "./method.ts";
+import { readStrictly } from "./read-strictly.ts";
 
 /** How values look in JavaScript: names as in the proto file, enums as text, absent fields with their default. */
 export interface ProtoOptions {
@@ -82,7 +83,7 @@ export function bindHandlers(
 	return Object.entries(services).map(([name, handlers]) => {
 		const methods = Object.entries(packages[name] as unknown as Record<string, Method>);
 		return [
-			Object.fromEntries(methods.map(([method, definition]) => [method, logged(service, definition)])),
+			Object.fromEntries(methods.map(([method, definition]) => [method, logged(service, readStrictly(definition))])),
 			Object.fromEntries(methods.map(([method, definition]) => [method, serve(service, definition, handlers[method]!)]))
 		];
 	});

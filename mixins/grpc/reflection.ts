@@ -1,8 +1,12 @@
 // Server reflection (grpc.reflection.v1 and v1alpha): with it, clients such as grpcurl need no proto file.
+import { EventEmitter } from "node:events";
 import type { Server } from "@grpc/grpc-js";
 import type { PackageDefinition } from "@grpc/proto-loader";
 import { ReflectionService } from "@grpc/reflection";
+import type { Service } from "moleculer";
 import descriptor, { type IDescriptorProto, type IFileDescriptorProto } from "protobufjs/ext/descriptor/index.js";
+import { type GrpcHandler, type Method, serve } from "./method.ts";
+import { readStrictly } from "./read-strictly.ts";
 
 const { FileDescriptorProto } = descriptor;
 
@@ -37,12 +41,36 @@ export function describedFile(file: Buffer, isServed: (service: string) => boole
 	return Buffer.from(FileDescriptorProto.encode(proto).finish());
 }
 
+/** The library would store every answer for a client that does not read: here it answers a request when the client has room for the answer. */
+const answerInTurn = (implementation: (stream: unknown) => void): GrpcHandler =>
+	async function* (requests: AsyncIterable<object>) {
+		let answer: unknown;
+		const write = (message: unknown) => {
+			answer = message;
+		};
+		const stream = Object.assign(new EventEmitter(), { write, end() {} });
+		implementation(stream);
+		for await (const request of requests) {
+			stream.emit("data", request);
+			yield answer;
+		}
+	};
+
 /** Describes the services named, and the message types of these packages. */
-export function addReflection(server: Server, packages: PackageDefinition, services: string[]) {
+export function addReflection(service: Service, server: Server, packages: PackageDefinition, services: string[]) {
 	const described = Object.entries(packages).map(([name, definition]) => {
 		const { fileDescriptorProtos: files } = definition as { fileDescriptorProtos?: Buffer[] };
 		if (!files) return [name, definition];
 		return [name, { ...definition, fileDescriptorProtos: files.map(file => describedFile(file, one => services.includes(one))) }];
 	});
-	new ReflectionService(Object.fromEntries(described)).addToServer(server);
+	new ReflectionService(Object.fromEntries(described)).addToServer({
+		addService(definition, implementation) {
+			const methods = Object.entries(definition as Record<string, Method>);
+			const handlerOf = (name: string) => answerInTurn(implementation[name] as (stream: unknown) => void);
+			server.addService(
+				Object.fromEntries(methods.map(([name, method]) => [name, readStrictly(method)])),
+				Object.fromEntries(methods.map(([name, method]) => [name, serve(service, method, handlerOf(name))]))
+			);
+		}
+	});
 }

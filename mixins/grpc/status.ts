@@ -11,6 +11,8 @@ const BY_CODE: Record<number, status> = {
 	429: status.RESOURCE_EXHAUSTED
 };
 
+const MAX_DETAILS = 1_000;
+
 export type Status = Pick<StatusObject, "code" | "details"> & { metadata?: Metadata };
 
 /**
@@ -24,6 +26,6 @@ export function statusOf(error: unknown): Status {
 	const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
 	const known = BY_CODE[Number(code)];
 	if (known === undefined) return { code: status.INTERNAL, details: "Internal error" };
-	// grpc-js fails to encode a lone surrogate.
-	return { code: known, details: String(message).toWellFormed() };
+	// grpc-js fails to encode a lone surrogate, and HTTP/2 to send trailers of 64 KiB.
+	return { code: known, details: String(message).slice(0, MAX_DETAILS).toWellFormed() };
 }
