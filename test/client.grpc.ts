@@ -17,6 +17,8 @@ import { WAIT_MS } from "./client.ts";
 
 const walletProto = fileURLToPath(new URL("../proto/wallet.proto", import.meta.url));
 
+const asBytes = (bytes: Buffer) => bytes;
+
 type Unary = (
 	request: object,
 	metadata: Metadata,
@@ -45,6 +47,14 @@ export function grpcClient(address: string, token?: string) {
 		getBalance: (user_id: string) => call(wallet, "GetBalance", { user_id }),
 		getTotalSpent: (user_id: string) => call(wallet, "GetTotalSpent", { user_id }),
 		check: (service: string) => call(health, "Check", { service }),
+		/** Sends these bytes as the request of a wallet method, and resolves to those of the answer. */
+		sendBytes: (method: string, request: Buffer, deadline = Date.now() + WAIT_MS) =>
+			new Promise<Buffer | undefined>((resolve, reject) => {
+				const path = `/wallet.WalletService/${method}`;
+				wallet.makeUnaryRequest(path, asBytes, asBytes, request, metadata, { deadline }, (error, answer) =>
+					error ? reject(error) : resolve(answer)
+				);
+			}),
 		close() {
 			wallet.close();
 			health.close();
@@ -60,7 +70,6 @@ export function callEmpty(address: string, method: string, token?: string): Prom
 	const client = new Client(address, credentials.createInsecure());
 	const metadata = new Metadata();
 	if (token) metadata.set("authorization", `Bearer ${token}`);
-	const asBytes = (bytes: Buffer) => bytes;
 	const outcome = new Promise<number | undefined>((resolve, reject) => {
 		const call = client.makeBidiStreamRequest(`/${method}`, asBytes, asBytes, metadata, { deadline: Date.now() + WAIT_MS });
 		// The "status" event reports the same failure.

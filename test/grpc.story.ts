@@ -25,11 +25,25 @@ export const grpcStory = (plaza: () => System) =>
 		after(() => grpc.close());
 
 		it("answers INVALID_ARGUMENT to invalid ids", async () => {
-			// Protobuf cannot encode a lone surrogate: it arrives as U+FFFD.
+			// A client in JavaScript cannot send a lone surrogate: it sends U+FFFD.
 			for (const id of BAD_IDS.filter(id => id.isWellFormed())) {
 				await assert.rejects(grpc.getBalance(id), { code: status.INVALID_ARGUMENT }, JSON.stringify(id));
 				await assert.rejects(grpc.getTotalSpent(id), { code: status.INVALID_ARGUMENT }, JSON.stringify(id));
 			}
+		});
+
+		it("answers INVALID_ARGUMENT to an id that is not UTF-8 or cut short, and takes no other id for it", async () => {
+			const field = (length: number, ...bytes: number[]) => Buffer.from([0x0a, length, ...bytes]);
+			for (const request of [field(2, 0x61, 0xff), field(3, 0xed, 0xa0, 0x80), field(5, 0x61, 0x62)])
+				for (const method of ["GetBalance", "GetTotalSpent"])
+					await assert.rejects(grpc.sendBytes(method, request), { code: status.INVALID_ARGUMENT }, request.toString("hex"));
+			assert.ok(await grpc.sendBytes("GetBalance", field(2, 0x61, 0x62)));
+		});
+
+		it("answers a call whose deadline is further away than any timer of the runtime", async () => {
+			const days = 24 * 3600_000;
+			for (const deadline of [30 * days, 3_000_000 * days])
+				assert.ok(await grpc.sendBytes("GetBalance", Buffer.from([0x0a, 1, 0x61]), Date.now() + deadline));
 		});
 
 		it("accepts an id of 64 UTF-16 units", async () => {

@@ -1,6 +1,7 @@
 // A system with strict limits: no guests, few requests, frames and sockets, a token for gRPC, and one allowed foreign origin.
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { createConnection, type Socket as NetSocket } from "node:net";
 import { after, before, describe, it } from "node:test";
 import { status } from "@grpc/grpc-js";
 import { WebSocket } from "ws";
@@ -105,6 +106,27 @@ describe("a strict system", () => {
 		await closed(sockets.pop() as Socket);
 		await eventually(async () => sockets.push(await openSocket(system.wsUrl)), "a socket to be accepted again");
 		await closed(...sockets);
+	});
+
+	it("closes gRPC connections of one address beyond the limit, and accepts them again later", async () => {
+		const [host = "", port] = system.grpc.split(":");
+		const sockets: NetSocket[] = [];
+		/** The server sends its HTTP/2 settings to a connection that it accepts. */
+		const connect = () =>
+			new Promise<boolean>(resolve => {
+				const socket = createConnection(Number(port), host);
+				sockets.push(socket);
+				socket.on("error", () => {});
+				socket.once("data", () => resolve(true));
+				socket.once("close", () => resolve(false));
+			});
+		let accepted = 0;
+		while (accepted < 10 && (await within(connect(), WAIT_MS, () => "a connection to be accepted or closed"))) accepted++;
+		assert.ok(accepted <= 3, `${accepted} connections`);
+		for (const socket of sockets) socket.destroy();
+		const grpc = grpcClient(system.grpc, TOKEN);
+		await eventually(() => grpc.getBalance(fresh("buyer")), "a call over a new connection");
+		grpc.close();
 	});
 
 	it("handles a burst of five times the frame limit", async () => {

@@ -6,6 +6,8 @@ import type { BalanceRequest } from "./wallet.contract.ts";
 export const walletOverGrpc = (options: Omit<GrpcOptions, "protoFile" | "services" | "optionNames">) =>
 	grpc({
 		...options,
+		// An id has at most 192 bytes.
+		maxRequestBytes: 4 * 1024,
 		optionNames: { port: "GRPC_PORT", cert: "GRPC_TLS_CERT", key: "GRPC_TLS_KEY" },
 		protoFile: fileURLToPath(new URL("../../proto/wallet.proto", import.meta.url)),
 		services: {

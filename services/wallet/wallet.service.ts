@@ -15,6 +15,7 @@ const withGrpc = () =>
 		token: config.grpcToken,
 		tls: { cert: config.grpcTlsCert, key: config.grpcTlsKey },
 		reflection: config.grpcReflection,
+		maxConnectionsPerAddress: config.maxSocketsPerAddress,
 		onFatal: exitWithError,
 		listens: runsService("wallet")
 	});
