@@ -35,6 +35,12 @@ describe("configuration", () => {
 		assert.equal(readConfig({ PROFILE: "cluster", GUESTS: "on" }).guests, true);
 	});
 
+	it("limits the connections of an address to 2000 and listens on no extra port by default", () => {
+		const { maxSocketsPerAddress, extraHttpPorts } = readConfig({});
+		assert.deepEqual([maxSocketsPerAddress, extraHttpPorts], [2000, []]);
+		assert.deepEqual(readConfig({ EXTRA_HTTP_PORTS: "3000, 5000" }).extraHttpPorts, [3000, 5000]);
+	});
+
 	it("treats an empty variable as not set", () => assert.equal(readConfig({ HTTP_PORT: "" }).httpPort, 8080));
 
 	it("gives the REPL node of the cluster profile no services and its own name", () => {
@@ -46,6 +52,7 @@ describe("configuration", () => {
 	for (const [name, value] of Object.entries({
 		PROFILE: "both",
 		HTTP_PORT: "70000",
+		EXTRA_HTTP_PORTS: "3000,0",
 		GRPC_PORT: "-1",
 		SERVICES: "wallet,walet",
 		SELECTION_NAMES: "a,a",

@@ -28,6 +28,7 @@ export function readConfig(env: NodeJS.ProcessEnv, { repl = false } = {}) {
 		profile: values.PROFILE,
 		host: values.HOST ?? (embedded ? "127.0.0.1" : "0.0.0.0"),
 		httpPort: values.HTTP_PORT,
+		extraHttpPorts: values.EXTRA_HTTP_PORTS,
 		grpcPort: values.GRPC_PORT,
 		dataDir: values.DATA_DIR,
 		kafkaBrokers: values.KAFKA_BROKERS,

@@ -50,6 +50,11 @@ export const variables = {
 		.optional()
 		.describe("an address or host name to listen on"),
 	HTTP_PORT: port.default(8080),
+	EXTRA_HTTP_PORTS: list
+		.refine(ports => ports.every(text => port.safeParse(text).success && Number(text) > 0))
+		.transform(ports => ports.map(Number))
+		.default([])
+		.describe("port numbers with commas, each from 1 to 65535"),
 	GRPC_PORT: port.default(50_051),
 	DATA_DIR: z.string().default("./data").describe("a directory that can be written"),
 	KAFKA_BROKERS: addresses.default(["localhost:9092"]),
@@ -87,7 +92,7 @@ export const variables = {
 		.describe("at least 32 bytes"),
 	MAX_FRAMES_PER_SECOND: integer(0, 1_000_000).default(1000),
 	MAX_REQUESTS_PER_SECOND: integer(0, 1_000_000).default(1000),
-	MAX_SOCKETS_PER_ADDRESS: integer(0, 10_000_000).default(20_000),
+	MAX_SOCKETS_PER_ADDRESS: integer(0, 10_000_000).default(2000),
 	MAX_SOCKETS_PER_ACCOUNT: integer(0, 10_000_000).default(1000),
 	TRUSTED_PROXIES: list
 		.refine(all => all.every(isNetwork))

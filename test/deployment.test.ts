@@ -90,7 +90,7 @@ test("the host reaches the servers, the gateway and gRPC at the default ports, o
 		cassandra: [new URL(`cql://${defaults.cassandraContactPoints}`).port],
 		postgres: [databaseUrl.port],
 		redis: [new URL(defaults.redisUrl).port],
-		api: [String(defaults.httpPort)],
+		api: [defaults.httpPort, 3000, 3008, 3009, 5000].map(String),
 		wallet: [String(defaults.grpcPort)]
 	};
 	const ports = Object.fromEntries(containers.flatMap(([name, one]) => (one.ports ? [[name, published(one)]] : [])));
@@ -108,6 +108,12 @@ test("the host reaches the servers, the gateway and gRPC at the default ports, o
 		[databaseUrl.username, databaseUrl.password, databaseUrl.pathname],
 		[POSTGRES_USER, POSTGRES_PASSWORD, `/${POSTGRES_DB}`]
 	);
+});
+
+test("the gateway answers at every port that is published for it", () => {
+	const { httpPort, extraHttpPorts } = configOf(compose.services.api!);
+	const ports = published(compose.services.api!).map(one => Number(one.split(":")[1]));
+	assert.deepEqual([httpPort, ...extraHttpPorts], ports);
 });
 
 test("every container has a health check, a restart policy, time to stop, and limits", () => {

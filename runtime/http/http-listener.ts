@@ -1,7 +1,7 @@
 // The one HTTP server of a node that runs `api`. It listens before the broker connects its transporter, so that /health can report what is missing;
 // the gateway and the sockets attach to it when they have started. Until then, requests and upgrades for them get a 503.
 import type { IncomingMessage, RequestListener, Server } from "node:http";
-import type { Socket } from "node:net";
+import type { Server as NetServer, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Middleware, ServiceBroker } from "moleculer";
 import { waitAtMost } from "../../mixins/deadline.ts";
@@ -9,6 +9,7 @@ import { type Limits, rateOf } from "../../mixins/limits/limits.ts";
 import { type Addresses, announceReady } from "./announce-ready.ts";
 import { clientOf, trustedProxies } from "./client-address.ts";
 import { allowCorsRead } from "./cors.ts";
+import { listenOnExtraPorts } from "./extra-ports.ts";
 import { type HealthReport, healthPages } from "./health-pages.ts";
 import { type HttpError, notFound, notReady, sendError, tooManyRequests } from "./http-error.ts";
 import { listen } from "./listen.ts";
@@ -22,6 +23,8 @@ type UpgradeListener = (req: IncomingMessage, socket: Duplex, head: Buffer) => v
 
 export interface HttpListener {
 	server: Server;
+	/** The servers of further ports, whose connections `server` handles. */
+	extraPorts: NetServer[];
 	/** Answers every request that no route below answers; undefined before the gateway has started and after it has stopped. */
 	gateway: RequestListener | undefined;
 	/** Answer requests for exactly this path, before the gateway. */
@@ -35,6 +38,8 @@ export interface HttpListener {
 type Health = (broker: ServiceBroker) => Promise<HealthReport>;
 
 export interface HttpListenerConfig extends Addresses {
+	/** Ports that are served besides `httpPort`. */
+	extraHttpPorts: readonly number[];
 	/** Per client address; 0: no limit. */
 	maxRequestsPerSecond: number;
 	trustedProxies: readonly string[];
@@ -89,6 +94,7 @@ function open(config: HttpListenerConfig, timeouts: Timeouts, health: () => Prom
 	const readers = closeSlowReaders(server, timeouts);
 	const listener: HttpListener = {
 		server,
+		extraPorts: [],
 		gateway: undefined,
 		routes: new Map(),
 		upgrades: new Map(),
@@ -112,7 +118,8 @@ async function close(listener: HttpListener) {
 	listener.gateway = undefined;
 	listener.routes.clear();
 	listener.upgrades.clear();
-	const closed = new Promise(resolve => listener.server.close(resolve));
+	const servers: NetServer[] = [listener.server, ...listener.extraPorts];
+	const closed = Promise.all(servers.map(server => new Promise(resolve => server.close(resolve))));
 	listener.server.closeIdleConnections();
 	await Promise.all([...listener.beforeClose].map(one => one()));
 	await waitAtMost(closed, DRAIN_TIMEOUT_MS);
@@ -128,6 +135,8 @@ export const httpListener = (config: HttpListenerConfig, health: Health, timeout
 		const listener = open(config, timeouts, () => health(broker));
 		listeners.set(broker, listener);
 		await listen(listener.server, config.httpPort, config.host, "HTTP_PORT");
+		const { server } = listener;
+		listener.extraPorts = await listenOnExtraPorts(server, config.extraHttpPorts, config.host, line => broker.logger.warn(line));
 	},
 
 	async started(broker: ServiceBroker) {

@@ -6,7 +6,7 @@ import { exitWithError } from "../exit-with-error.ts";
  * second. With a full queue (Node's default is 511) TCP drops their SYN packets, and they retry after 1 s, 3 s, 7 s and so on. Linux limits this
  * value to net.core.somaxconn.
  */
-const BACKLOG = 4_096;
+export const BACKLOG = 4_096;
 
 /** Resolves when the server listens. If the address is in use, ends the process with one line that says what to do. */
 export const listen = (server: Server, port: number, host: string, variable: string) =>
