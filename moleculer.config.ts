@@ -42,7 +42,7 @@ export default {
 	validator: new ContractValidator(actions),
 	// Served at METRICS_PORT. Moleculer's type does not allow an instance, but its code does. To compute quantiles, Moleculer sorts every kept sample
 	// synchronously: with the default age of a minute, this blocked the event loop for half a second under load.
-	metrics: { enabled: true, reporter: [new MetricsText({}) as never], defaultMaxAgeSeconds: 10 },
+	metrics: { enabled: true, reporter: [new MetricsText() as never], defaultMaxAgeSeconds: 10 },
 	// `httpListener` and `metricsServer` listen before the transporter connects, so that /health can report what is missing.
 	middlewares: [
 		httpListener({ ...config, limits }, clusterHealth),

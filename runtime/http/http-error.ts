@@ -42,6 +42,12 @@ export const originNotAllowed: HttpError = {
 	code: 403,
 	type: "ORIGIN_NOT_ALLOWED"
 };
+export const hostNotAllowed: HttpError = {
+	name: "ForbiddenError",
+	message: "This port answers requests to localhost only",
+	code: 403,
+	type: "HOST_NOT_ALLOWED"
+};
 
 /** Our errors for the errors of body-parser, by their `type`. */
 const BODY_ERRORS: Record<string, HttpError> = {

@@ -3,13 +3,22 @@ import { randomUUID } from "node:crypto";
 import { createServer } from "node:http";
 import { type MetricRegistry, MetricReporters, type Middleware, type ServiceBroker } from "moleculer";
 import { updateMetrics } from "../../mixins/metrics.ts";
-import { notFound, sendError, sendJson } from "../../runtime/http/http-error.ts";
+import { hostNotAllowed, notFound, sendError, sendJson } from "../../runtime/http/http-error.ts";
 import { listen } from "../../runtime/http/listen.ts";
+import { isHostAllowed } from "../../runtime/http/loopback-host.ts";
+import { setSecurityHeaders } from "../../runtime/http/security-headers.ts";
 import { nodeHealth } from "./health.checks.ts";
+
+/** Moleculer's metrics that describe the person and the machine instead of the node: its arguments, user name, home directory and network addresses. */
+const PRIVATE_METRICS = ["process.arguments", "os.user.*", "os.network.*", "os.hostname"];
 
 /** Moleculer's Prometheus reporter without its HTTP server: metrics and health share ours. */
 export class MetricsText extends MetricReporters.Prometheus {
 	declare defaultLabels: Record<string, string>;
+
+	constructor() {
+		super({ excludes: PRIVATE_METRICS });
+	}
 
 	override init(registry: MetricRegistry) {
 		MetricReporters.Base.prototype.init.call(this, registry);
@@ -33,6 +42,8 @@ export function metricsServer({ metricsHost, metricsPort }: { metricsHost: strin
 	const server = createServer(async (req, res) => {
 		const url = req.url?.split("?", 1)[0];
 		res.setHeader("X-Request-ID", randomUUID());
+		setSecurityHeaders(res, false);
+		if (!isHostAllowed(req.headers.host, metricsHost)) return sendError(res, hostNotAllowed);
 		if (url === "/metrics") {
 			const text = await textOf(broker);
 			res.writeHead(200, { "Content-Type": "text/plain; version=0.0.4; charset=utf-8" });
