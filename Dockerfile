@@ -14,7 +14,7 @@ WORKDIR /app
 COPY --from=dependencies /app/node_modules ./node_modules
 COPY . .
 # The embedded profile keeps all data here: mount a volume.
-RUN install --directory --owner=node --group=node data
+RUN install --directory --owner=node --group=node --mode=0700 data
 USER node
 EXPOSE 8080 50051 3030
 HEALTHCHECK --interval=10s --timeout=5s --retries=3 --start-period=30s \

@@ -1,7 +1,7 @@
 // All cluster tests rely on these servers, so the servers themselves must keep what they acknowledged.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -53,6 +53,14 @@ test("starts no server again when all four run", async () => {
 	const lines = (await infra("up")).trim().split("\n");
 	assert.equal(lines.length, 4);
 	for (const line of lines) assert.match(line, /127\.0\.0\.1:\d+ {2}pid \d+ {2}was running$/);
+});
+
+test("lets no other user of the machine read the servers' data and logs", () => {
+	for (const server of ["kafka", "cassandra", "postgres", "redis"]) {
+		const openTo = (path: string) => statSync(join(dataDir, path)).mode & 0o066;
+		assert.equal(openTo(server), 0, server);
+		assert.equal(openTo(`${server}/server.log`), 0, `the log of ${server}`);
+	}
 });
 
 test("names the server, the port and a solution when another process has taken the port", async () => {

@@ -1,7 +1,7 @@
 // Runs Postgres from the system's packages, with its own data directory and the database that the default DATABASE_URL names.
 import { execFile, execFileSync, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { chownSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import pg from "pg";
@@ -72,6 +72,8 @@ export const postgres: Server = {
 	port,
 	tools: [server],
 	async prepare(dir) {
+		// The server's user must reach the cluster in it, whose own mode is 0700.
+		if (postgresUser().uid !== undefined) chmodSync(dir, 0o711);
 		const clusterDir = clusterDirOf(dir);
 		if (!clusterDir.startsWith(dir)) console.log(`postgres  stores its data in ${clusterDir}: user postgres cannot enter ${dir}`);
 		if (!existsSync(clusterDir)) await initialise(clusterDir);

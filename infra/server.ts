@@ -1,6 +1,6 @@
 // Starts, stops and kills a native server. The pid file identifies its process; it counts as up when it answers a client.
 import { spawn } from "node:child_process";
-import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, closeSync, fchmodSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -96,8 +96,11 @@ export async function start(server: Server): Promise<string> {
 				`port ${server.port} is taken by a process that infra did not start: stop it, or choose another port with the environment variables`
 			);
 		mkdirSync(dirOf(server), { recursive: true });
+		// Other users of the machine must not read the data.
+		chmodSync(dirOf(server), 0o700);
 		const { file, args, ...user } = await server.prepare(dirOf(server));
 		const log = openSync(logOf(server), "w");
+		fchmodSync(log, 0o600);
 		// A process group of its own, so that Ctrl-C in this terminal does not stop the server; `/` as directory, which every user may enter.
 		const child = spawn(file, args, { cwd: "/", detached: true, stdio: ["ignore", log, log], ...user });
 		child.once("error", () => {}); // A failed spawn is detected by the missing pid.

@@ -1,6 +1,16 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+	chmodSync,
+	chownSync,
+	mkdirSync,
+	mkdtempSync,
+	readdirSync,
+	readFileSync,
+	rmSync,
+	statSync,
+	writeFileSync
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
@@ -53,6 +63,43 @@ describe("the data directory", () => {
 			release();
 			assert.deepEqual(readdirSync(dir), []);
 		});
+
+	const isWindows = process.platform === "win32";
+	const modeOf = (dir: string) => statSync(dir).mode & 0o777;
+
+	it("is for its own user only, with every directory that was created for it", { skip: isWindows }, () => {
+		const dir = join(fresh(), "below");
+		takeDataDir(dir)();
+		assert.deepEqual([modeOf(dir), modeOf(join(dir, ".."))], [0o700, 0o700]);
+	});
+
+	it("is closed to other users if it existed before and was open to them", { skip: isWindows }, () => {
+		for (const mode of [0o755, 0o777, 0o750, 0o701]) {
+			const dir = fresh();
+			mkdirSync(dir);
+			chmodSync(dir, mode);
+			takeDataDir(dir)();
+			assert.equal(modeOf(dir), 0o700, mode.toString(8));
+		}
+	});
+
+	it("is refused in one line, and left as it is, if it belongs to another user", { skip: isWindows }, () => {
+		// Only root may give a directory away; every other user finds /usr.
+		let dir = "/usr";
+		if (process.getuid?.() === 0) {
+			dir = fresh();
+			mkdirSync(dir, { mode: 0o755 });
+			chownSync(dir, 65_534, 65_534);
+		}
+		const before = modeOf(dir);
+		assert.throws(
+			() => takeDataDir(dir, "DATA_DIR=theirs"),
+			(error: Error) =>
+				error instanceof DataDirError && /^DATA_DIR=theirs is unusable \(it belongs to user \d+.*\): give.*$/.test(error.message)
+		);
+		assert.equal(modeOf(dir), before);
+		assert.ok(!readdirSync(dir).some(name => name.startsWith("lock")));
+	});
 
 	it("is refused in one line with its label when it cannot be created", () => {
 		assert.throws(

@@ -1,5 +1,5 @@
 // Lets one process at a time open a data directory: PGlite opens one that is in use without an error, and both processes lose data.
-import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, linkSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 /** The directory cannot be used; the message says why and what to do. */
@@ -62,19 +62,35 @@ function removeStale(lock: string, owner: string) {
 	rmSync(moved, { force: true });
 }
 
+/** Gives the directory mode 0700: other users of the machine must not read the data. Throws where they could do so nevertheless. */
+function closeToOthers(dir: string) {
+	const ownUser = process.getuid?.();
+	// Windows: the directory inherits who may open it.
+	if (ownUser === undefined) return;
+	const { uid, mode } = statSync(dir);
+	if (uid !== ownUser)
+		throw new Error(`it belongs to user ${uid}, who could read everything in it; this process runs as user ${ownUser}`);
+	if ((mode & 0o077) === 0) return;
+	chmodSync(dir, 0o700);
+	if ((statSync(dir).mode & 0o077) !== 0) throw new Error("its file system cannot keep other users out of it");
+}
+
 /**
- * Creates the directory if it does not exist and takes it for this process, which may hold it already. Returns how to release it.
- * `label`: what errors call it. Throws `DataDirError`.
+ * Creates the directory with mode 0700 if it does not exist, otherwise gives it that mode, and takes it for this process, which may hold it already.
+ * Returns how to release it. `label`: what errors call it. Throws `DataDirError`, also where the directory belongs to another user.
  */
 export function takeDataDir(dir: string, label = dir): () => void {
 	const lock = join(dir, "lock");
 	const own = `${lock}.${process.pid}`;
 	const release = () => rmSync(lock, { force: true });
 	try {
-		mkdirSync(dir, { recursive: true });
+		mkdirSync(dir, { recursive: true, mode: 0o700 });
+		closeToOthers(dir);
 		writeFileSync(own, mine);
 	} catch (error) {
-		throw new DataDirError(`${label} is unusable (${(error as Error).message}): give a directory that can be written`);
+		throw new DataDirError(
+			`${label} is unusable (${(error as Error).message}): give a directory of your own that can be written`
+		);
 	}
 	try {
 		while (!place(lock, own)) {
