@@ -1,23 +1,11 @@
 import { type Context, Validators } from "moleculer";
-import { z } from "zod";
+import type { z } from "zod";
 import { invalid } from "../mixins/errors.ts";
 import { fieldErrorsOf } from "../mixins/field-errors.ts";
+import { fromRepl, paramNames } from "./repl-params.ts";
 
 type Contracts = Record<string, { params: z.ZodType }>;
 type Handler = (ctx: Context<unknown, { $repl?: boolean }>) => Promise<unknown>;
-
-/** The REPL parses `--user_id 123` as a number; converts such a number to text where the contract requires text. */
-function numbersToText(params: unknown, schema: z.ZodType): unknown {
-	if (!(schema instanceof z.ZodObject) || typeof params !== "object" || params === null) return params;
-	return Object.fromEntries(
-		Object.entries(params).map(([field, value]) => {
-			const wanted = schema.shape[field];
-			const isMisread =
-				typeof value === "number" && wanted && !wanted.safeParse(value).success && wanted.safeParse(String(value)).success;
-			return [field, isMisread ? String(value) : value];
-		})
-	);
-}
 
 /**
  * Validates every call with the contract of its action, looked up by name. The schema cannot be in the action's `params`: Moleculer clones
@@ -46,11 +34,12 @@ export class ContractValidator extends Validators.Base {
 	override middleware() {
 		return {
 			name: "ContractValidator",
-			localAction: (next: Handler, action: { name: string }): Handler => {
+			localAction: (next: Handler, action: { name: string; params?: object }): Handler => {
 				const contract = this.contracts[action.name];
 				if (!contract) return next;
+				action.params = paramNames(contract.params);
 				return ctx => {
-					const params = ctx.meta.$repl ? numbersToText(ctx.params, contract.params) : ctx.params;
+					const params = ctx.meta.$repl ? fromRepl(ctx.params, contract.params) : ctx.params;
 					const parsed = contract.params.safeParse(params ?? {});
 					if (!parsed.success) return Promise.reject(invalid(fieldErrorsOf(parsed.error)));
 					ctx.params = parsed.data;

@@ -26,7 +26,7 @@ const ADMIN_SOCKET_TIMEOUT_MS = 30_000;
 const POLL_MS = 200;
 
 /** How to call the process that locks the data directory; undefined if there was none and this process has locked it. Throws `DataDirError`. */
-async function adminSocketOrDataDir(dataDir: string): Promise<Call | undefined> {
+export async function adminSocketOrDataDir(dataDir: string): Promise<Call | undefined> {
 	const deadline = performance.now() + ADMIN_SOCKET_TIMEOUT_MS;
 	for (;;) {
 		const call = await findAdminSocket(dataDir);
@@ -45,6 +45,8 @@ async function adminSocketOrDataDir(dataDir: string): Promise<Call | undefined> 
 async function inThisProcess<T>(services: readonly ServiceName[], work: (call: Call) => Promise<T>): Promise<T> {
 	useClientOnly();
 	printWarnings();
+	// Only this user may read the files that this process creates.
+	process.umask(0o077);
 	const broker = new ServiceBroker({
 		logger: { type: "Console", options: { level: "warn" } },
 		validator: new ContractValidator(actions),
