@@ -6,6 +6,7 @@ import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
 import { serviceNames } from "../services/contract.ts";
 import { readConfig } from "./config.ts";
+import { misspeltVariables } from "./misspelt-variables.ts";
 
 /** Process name → its services. `socket` needs the HTTP server of `api`; every other service has its own process. */
 export const layout: Record<string, string[]> = Object.fromEntries(
@@ -75,7 +76,12 @@ async function waitUntilHealthy(url: string): Promise<void> {
 
 async function run() {
 	// Guests are on by default here, because this command is for local trials; GUESTS=off requires an account.
-	const env = { GUESTS: "on", ...process.env, PROFILE: "cluster" };
+	const env: NodeJS.ProcessEnv = { GUESTS: "on", ...process.env, PROFILE: "cluster" };
+	for (const [name, line] of misspeltVariables(env)) {
+		console.warn(line);
+		// Otherwise each process would print the line again.
+		delete env[name];
+	}
 	const { host, httpPort, grpcPort, metricsPort } = readConfig(env);
 
 	const stops = Object.entries(layout).map(([name, services], i) => {

@@ -1,7 +1,7 @@
 // Starting the system: refused configurations, printed addresses, and log levels.
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -21,6 +21,7 @@ const UNUSABLE: [name: string, value: string, env?: Record<string, string>][] = 
 	["PROFILE", "both"],
 	["HTTP_PORT", "http"],
 	["HTTP_PORT", "70000"],
+	["EXTRA_HTTP_PORTS", "3000,70000"],
 	["DATA_DIR", join(file, "data")],
 	["KAFKA_BROKERS", "a b"],
 	["SERVICES", "socket"],
@@ -71,11 +72,39 @@ describe("an unusable variable", { concurrency: 3 }, () => {
 
 describe("a start", () => {
 	let system: System;
+	let extraPort: number;
 	before(async () => {
-		const external = { HOST: "0.0.0.0", LOG_LEVEL: "debug", SELECTION_NAMES: "a,b,c,d" };
-		system = await startSystem({ profile: "embedded", env: external, dataDir: join(dir, "from nothing") });
+		extraPort = (await freePorts(1))[0] as number;
+		const external = { HOST: "0.0.0.0", LOG_LEVEL: "debug", SELECTION_NAMES: "a,b,c,d", EXTRA_HTTP_PORTS: String(extraPort) };
+		const misspelt = { HTTP_PROT: "9999", GRPC_TOKN: "secret-of-ann" };
+		system = await startSystem({ profile: "embedded", env: { ...external, ...misspelt }, dataDir: join(dir, "from nothing") });
 	});
 	after(() => system?.stop());
+
+	it("keeps its data from other users of the machine", { skip: process.platform === "win32" }, () => {
+		const dataDir = system.dataDir as string;
+		const entries = readdirSync(dataDir, { recursive: true }).map(name => join(dataDir, String(name)));
+		assert.ok(entries.some(path => path.endsWith("jwt-secret")) && entries.some(path => path.endsWith("operator")));
+		// Postgres may have removed a file meanwhile.
+		for (const path of [dataDir, ...entries])
+			assert.equal((statSync(path, { throwIfNoEntry: false })?.mode ?? 0) & 0o077, 0, path);
+	});
+
+	it("warns of misspelt variables in one line each, which names both and not the value", () => {
+		const output = system.logs();
+		for (const [name, meant] of [
+			["HTTP_PROT", "HTTP_PORT"],
+			["GRPC_TOKN", "GRPC_TOKEN"]
+		] as const)
+			assert.equal(linesOf(output).filter(line => line.includes(name) && line.includes(meant)).length, 1, output.slice(0, 2000));
+		assert.ok(!output.includes("secret-of-ann"));
+	});
+
+	it("answers requests and sockets at EXTRA_HTTP_PORTS too", async () => {
+		assert.equal((await httpClient(`http://127.0.0.1:${extraPort}`).get("/health")).status, 200);
+		const socket = await openSocketAs(`ws://127.0.0.1:${extraPort}/ws`, fresh("user"));
+		socket.close();
+	});
 
 	it("prints one line with the addresses of HTTP and gRPC when it is ready", async () => {
 		const [plaza] = system.processes;
