@@ -9,7 +9,7 @@
 import { randomBytes } from "node:crypto";
 import { parseArgs } from "node:util";
 import type { Identity } from "../contract/action.ts";
-import { exitWithError } from "../runtime/exit-with-error.ts";
+import { exitWithError, exitWithUsage } from "../runtime/exit-with-error.ts";
 import { asOperator } from "../runtime/operator.ts";
 import type { Caller } from "../services/define-service.ts";
 import type { Status } from "../services/orders/orders.contract.ts";
@@ -115,7 +115,7 @@ function readEmail(): string {
 	try {
 		return parseArgs({ options: { email: { type: "string", default: "admin@example.org" } } }).values.email;
 	} catch {
-		return exitWithError(
+		return exitWithUsage(
 			"Usage: npm run demo:seed -- --email admin@example.org (the password is DEMO_ADMIN_PASSWORD, or read from the terminal)"
 		);
 	}

@@ -6,7 +6,7 @@
  * The admin's password is DEMO_ADMIN_PASSWORD. It ends after `--seconds` and prints what was done.
  */
 import { parseArgs } from "node:util";
-import { exitWithError } from "../runtime/exit-with-error.ts";
+import { exitWithError, exitWithUsage } from "../runtime/exit-with-error.ts";
 import { openClient } from "./client.ts";
 import { playAdmin, playBuyer } from "./players.ts";
 
@@ -30,7 +30,7 @@ function readArguments() {
 	} catch {
 		// An unknown option.
 	}
-	return exitWithError(USAGE);
+	return exitWithUsage(USAGE);
 }
 
 const { seconds, buyers, url, admin } = readArguments();

@@ -1,7 +1,16 @@
 import { redact } from "./redact.ts";
 
+/** Prints a line about an error. Redacted, because it may go to a log, unless it goes to a person's own terminal. */
+export const printError = (line: string) => console.error(process.stderr.isTTY ? line : redact(line));
+
 /** Prints one line that says why the process cannot run and what to do, and exits with 1. For errors that a retry cannot repair. */
 export function exitWithError(line: string): never {
-	console.error(redact(line));
+	printError(line);
+	process.exit(1);
+}
+
+/** Prints how a command is used, and exits with 1. Not redacted: it contains nothing that was given, only examples. */
+export function exitWithUsage(usage: string): never {
+	console.error(usage);
 	process.exit(1);
 }

@@ -10,9 +10,8 @@
  */
 
 import { config } from "../../runtime/config.ts";
-import { exitWithError } from "../../runtime/exit-with-error.ts";
+import { exitWithError, printError } from "../../runtime/exit-with-error.ts";
 import { asOperator } from "../../runtime/operator.ts";
-import { redact } from "../../runtime/redact.ts";
 import { ArgumentError, readArguments } from "./deadletters.arguments.ts";
 import { list, replay, show } from "./deadletters.verbs.ts";
 
@@ -25,7 +24,7 @@ try {
 } catch (error) {
 	const [line = ""] = (error as Error).message.split("\n");
 	if (error instanceof ArgumentError) {
-		console.error(redact(line));
+		printError(line);
 		process.exit(2);
 	}
 	const isKafkaUnavailable = (error as { type?: string }).type === "UNAVAILABLE" && config.profile === "cluster";

@@ -10,7 +10,7 @@ import { parseArgs } from "node:util";
 import { z } from "zod";
 import { invalid } from "../../mixins/errors.ts";
 import { fieldErrorsOf } from "../../mixins/field-errors.ts";
-import { exitWithError } from "../../runtime/exit-with-error.ts";
+import { exitWithError, exitWithUsage } from "../../runtime/exit-with-error.ts";
 import { asOperator } from "../../runtime/operator.ts";
 import { Email, Name } from "./users.contract.ts";
 import { promptPassword } from "./users.prompt.ts";
@@ -26,7 +26,7 @@ function readArguments() {
 	} catch {
 		// Not the message of parseArgs: it could repeat a password that was given as an argument.
 	}
-	return exitWithError(USAGE);
+	return exitWithUsage(USAGE);
 }
 
 const Account = z.object({ email: Email, name: Name.optional() });
