@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { clientOf, trustedProxies } from "./client-address.ts";
+import { clientOf, siteOf, trustedProxies } from "./client-address.ts";
 
 const client = (remoteAddress: string | undefined, forwarded: Record<string, string> = {}, proxies: string[] = []) =>
 	clientOf({ socket: { remoteAddress }, headers: forwarded } as Parameters<typeof clientOf>[0], trustedProxies(proxies));
@@ -57,6 +57,19 @@ describe("a client's address", () => {
 			["::", "0:0:0:0::/64"]
 		] as const)
 			assert.equal(addressOf(written), network, written);
+	});
+
+	it("belongs to a site: of IPv6 the /48 network, and an IPv4 address alone", () => {
+		for (const [written, site] of [
+			["2001:db8:1:2::9", "2001:db8:1::/48"],
+			["2001:db8:1:ffff::9", "2001:db8:1::/48"],
+			["2001:db8:2:2::9", "2001:db8:2::/48"],
+			["::1", "0:0:0::/48"],
+			["192.0.2.1", "192.0.2.1"],
+			["::ffff:192.0.2.1", "192.0.2.1"]
+		] as const)
+			assert.equal(siteOf(addressOf(written)), site, written);
+		assert.equal(siteOf("inside"), "inside");
 	});
 
 	it("is empty when the peer has closed the connection", () => assert.equal(addressOf(undefined), ""));

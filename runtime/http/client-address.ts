@@ -4,6 +4,7 @@
  *     const trusted = trustedProxies(["10.0.0.0/8", "fd00::/8"]);
  *     const { address, isSecure } = clientOf(req, trusted);        // { address: "203.0.113.7", isSecure: true }
  */
+import { createHmac, randomBytes } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import { BlockList, isIP } from "node:net";
 
@@ -60,6 +61,12 @@ function canonical(address: string): string {
 
 const networkOf = (address: string) => (address.includes(":") ? `${groupsOf(address).slice(0, 4).join(":")}::/64` : address);
 
+/**
+ * The site of a client's address, for limits that nobody may evade by using many networks: of IPv6 the /48, which providers give to one customer
+ * (RFC 6177); an IPv4 address is its own site.
+ */
+export const siteOf = (address: string) => (address.endsWith("::/64") ? `${address.split(":", 3).join(":")}::/48` : address);
+
 const entriesOf = (header: string | string[] | undefined) =>
 	header === undefined
 		? []
@@ -93,3 +100,8 @@ export function clientOf({ socket, headers }: Pick<IncomingMessage, "socket" | "
 	const protocols = entriesOf(headers["x-forwarded-proto"]);
 	return { address: networkOf(address), isSecure: (protocols.at(-hops) ?? protocols[0])?.toLowerCase() === "https" };
 }
+
+const LOG_KEY = randomBytes(32);
+
+/** An address in log lines: the same for all lines of this process about it, but no personal data, because nothing else can derive it. */
+export const logNameOf = (address: string): string => createHmac("sha256", LOG_KEY).update(address).digest("hex").slice(0, 12);
