@@ -62,9 +62,9 @@ it("prints no secret and no e-mail address, for valid and invalid requests that 
 		cookie: `refreshToken=${refreshToken}; ${email}`
 	});
 
-	const refreshed = await http.post("/api/auth/refresh", { refreshToken });
-	keep("refresh", refreshed.json);
-	// Reuse of the old token revokes the session, and logs a warning.
+	const refreshed = keep("refresh", (await http.post("/api/auth/refresh", { refreshToken })).json);
+	keep("second refresh", (await http.post("/api/auth/refresh", { refreshToken: refreshed.refreshToken })).json);
+	// Reuse of an outdated token revokes the session, and logs a warning.
 	assert.equal((await http.post("/api/auth/refresh", { refreshToken })).status, 401);
 	await http.post("/api/auth/logout", { refreshToken: registered.json.refreshToken });
 

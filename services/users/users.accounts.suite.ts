@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { isAccountID } from "../../contract/id.ts";
+import { logNameOf } from "../../runtime/http/client-address.ts";
 import type { Scratch } from "../../test/scratch.ts";
 import { signInLimits } from "./users.limits.ts";
 import { freshEmail, type Nodes, openNodes, PASSWORD, UNAUTHORIZED } from "./users.nodes.fixture.ts";
@@ -142,6 +143,44 @@ export const accountsSuite = (where: string, open: () => Promise<Scratch>) =>
 				assert.ok((await nodes.one.login(email)).token);
 			});
 
+			it("is rejected with the time to wait when too many are in flight from one address, while another address signs in", async () => {
+				const { email } = await nodes.registered();
+				const flood = Promise.allSettled(
+					Array.from({ length: 300 }, () => nodes.one.login(freshEmail(), "a wrong password", { address: "6.6.6.7" }))
+				);
+				assert.ok((await nodes.one.login(email, PASSWORD, { address: "9.9.9.8" })).token);
+				const types = (await flood).map(end => (end.status === "rejected" ? end.reason.type : "signed in"));
+				// One runs, and ten wait.
+				assert.equal(types.filter(type => type === "UNAUTHORIZED").length, 11);
+				assert.equal(types.filter(type => type === "TOO_MANY_REQUESTS").length, 289);
+			});
+
+			it("is queued by the /48 network of an IPv6 address", async () => {
+				const ends = await Promise.allSettled(
+					Array.from({ length: 30 }, (_, n) =>
+						nodes.one.login(freshEmail(), "a wrong password", { address: `2001:db8:1:${n.toString(16)}::/64` })
+					)
+				);
+				const types = ends.map(end => (end.status === "rejected" ? end.reason.type : "signed in"));
+				assert.equal(types.filter(type => type === "UNAUTHORIZED").length, 11);
+			});
+
+			it("that fails, and one that is locked, are logged without personal data: the first at once, then their number", async () => {
+				const { email, user } = await nodes.registered();
+				const from = nodes.lines.length;
+				const stranger = { address: "6.6.6.8" };
+				for (let n = 0; n < 22; n++) await assert.rejects(nodes.one.login(email, "a wrong password", stranger));
+				const lines = nodes.lines.slice(from).filter(line => line.includes(logNameOf(stranger.address)));
+				assert.match(lines[0] ?? "", /^sign-in failed /);
+				assert.ok(
+					lines.some(line => line.startsWith("sign-in locked: too many failures") && line.includes(user.id)),
+					lines.join("\n")
+				);
+				// A minute may end in between: then their number is among the lines.
+				assert.ok(lines.length < 10, lines.join("\n"));
+				assert.ok(!/6\.6\.6\.8|@|a wrong password/.test(lines.join("\n")), lines.join("\n"));
+			});
+
 			it("stays possible for the owner from an earlier address, whatever passwords are tried from other addresses", async () => {
 				const { email } = await nodes.registered();
 				const { takeSignIn: signIn } = signInLimits(nodes.limits);
@@ -164,6 +203,8 @@ export const accountsSuite = (where: string, open: () => Promise<Scratch>) =>
 				assert.deepEqual([user.role, user.name], ["admin", email.split("@")[0]]);
 				const { token } = await nodes.other.login(email);
 				assert.equal((await nodes.other.identityOf(token)).role, "admin");
+				const [line] = nodes.lines.filter(one => one.includes(user.id));
+				assert.match(line ?? "", /^the operator created an account .*role: 'admin'/);
 			});
 
 			it("finds an account by its address in any case", async () => {

@@ -1,8 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { conflict, invalid, unavailableAs } from "../../mixins/errors.ts";
 import type { Role, User } from "./users.contract.ts";
-import { passwordLimiter } from "./users.password-limiter.ts";
-import { hashPassword } from "./users.passwords.ts";
+import type { Credentials } from "./users.credentials.ts";
 import { normaliseEmail, passwordError } from "./users.rules.ts";
 import type { UserStore } from "./users.store.ts";
 
@@ -11,18 +10,21 @@ export interface NewAccount {
 	password: string;
 	name: string;
 	role: Role;
+	/** The client address of the registration; undefined for the operator. */
+	address?: string;
 }
 
-/** One for the process: it bounds the threads that hash passwords. */
-export const limitPasswords = passwordLimiter();
-
-/** Creates an account. Rejects with `VALIDATION_ERROR`, `CONFLICT` if the address has one already, and `UNAVAILABLE`. */
-export async function createAccount(store: UserStore, { password, name, role, ...given }: NewAccount): Promise<User> {
+/** Creates an account. Rejects with `VALIDATION_ERROR`, `CONFLICT` if the address has one already, `TOO_MANY_REQUESTS` and `UNAVAILABLE`. */
+export async function createAccount(
+	store: UserStore,
+	{ hash }: Pick<Credentials, "hash">,
+	{ password, name, role, address, ...given }: NewAccount
+): Promise<User> {
 	const email = normaliseEmail(given.email);
 	if (!email) throw invalid([{ field: "email", message: "must be an e-mail address" }]);
 	const error = passwordError(password, { name, email });
 	if (error) throw invalid([error]);
-	const passwordHash = await limitPasswords(() => hashPassword(password));
+	const passwordHash = await hash(password, address);
 	const id = `acct_${randomUUID().replaceAll("-", "")}`;
 	const user = await store.add({ id, email, name, role, passwordHash }).catch(unavailableAs("Postgres"));
 	if (!user) throw conflict("This address has an account already", { field: "email" });

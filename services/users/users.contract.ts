@@ -55,7 +55,7 @@ export const User = z
 	.strictObject({ id: AccountID, email: z.string(), name: z.string(), role: Role, createdAt: z.iso.datetime() })
 	.meta({ id: "User" });
 
-/** An access token for 15 minutes and a refresh token, which can be used once to get the next pair. */
+/** An access token for 15 minutes, and a refresh token for the next pair. */
 export const SignedIn = z
 	.strictObject({
 		user: User,
@@ -111,9 +111,10 @@ export const actions = {
 		rest: "POST /api/auth/login",
 		restCookie: "refreshToken"
 	}),
-	/** A refresh token that is used twice may have been stolen: its session is revoked. */
+	/** An outdated refresh token may have been stolen: its session is revoked. */
 	"users.refresh": action({
-		summary: "Exchanges a refresh token, from the cookie or the body, for a new token and the next refresh token",
+		summary:
+			"Exchanges a refresh token, from the cookie or the body, for a new token and the next refresh token; the same again within 10 s gets the same answer",
 		params: MaybeRefresh,
 		result: SignedIn,
 		errors: ["UNAUTHORIZED"],

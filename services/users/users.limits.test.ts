@@ -72,6 +72,16 @@ describe("failed sign-ins", () => {
 		assert.equal(await tried({ address: "2.2.2.2" }, 20), 20);
 	});
 
+	it("from all networks of an IPv6 site are limited together, below the limit of all addresses", async () => {
+		const { clock, tried } = open();
+		let passed = 0;
+		for (let n = 0; n < 300; n++) passed += await tried({ address: `2001:db8:1:${n.toString(16)}::/64` });
+		assert.equal(passed, 60);
+		assert.equal(await tried({ address: "2001:db8:2:1::/64" }), 1);
+		clock.nowMs += 20_000;
+		assert.equal(await tried({ address: "2001:db8:1:ffff::/64" }, 5), 1);
+	});
+
 	it("are counted under keys without e-mail addresses", async () => {
 		const keys: string[] = [];
 		const { takeSignIn: signIn } = signInLimits({ take: async key => void keys.push(key) });
@@ -82,10 +92,25 @@ describe("failed sign-ins", () => {
 });
 
 describe("password hashes", () => {
-	it("are limited for one client address, to thousands", async () => {
-		const { work } = open();
-		for (let n = 0; n < 3_000; n++) await work("1.1.1.1");
-		await assert.rejects(work("1.1.1.1"), { type: "TOO_MANY_REQUESTS" });
+	const done = async (work: (address: string) => Promise<void>, addresses: string[]) => {
+		const ends = await Promise.allSettled(addresses.map(work));
+		for (const end of ends) if (end.status === "rejected") assert.equal(end.reason.type, "TOO_MANY_REQUESTS");
+		return ends.filter(({ status }) => status === "fulfilled").length;
+	};
+
+	it("are limited for one client address, to hundreds and then five a second", async () => {
+		const { clock, work } = open();
+		const one = Array<string>(1_000).fill("1.1.1.1");
+		assert.equal(await done(work, one), 300);
+		clock.nowMs += 1_000;
+		assert.equal(await done(work, one), 5);
 		await work("2.2.2.2");
+	});
+
+	it("are limited for all networks of an IPv6 site together", async () => {
+		const { work } = open();
+		const networks = Array.from({ length: 3_000 }, (_, n) => `2001:db8:1:${n.toString(16)}::/64`);
+		assert.equal(await done(work, networks), 1_200);
+		await work("2001:db8:2:1::/64");
 	});
 });

@@ -2,13 +2,17 @@
 import { createHash } from "node:crypto";
 import { tooMany } from "../../mixins/errors.ts";
 import type { Limits, Rate } from "../../mixins/limits/limits.ts";
+import { siteOf } from "../../runtime/http/client-address.ts";
 
 /** Failed sign-ins of one client address for one e-mail address. A successful sign-in resets the count. */
 const FAILED_PER_ADDRESS: Rate = { burst: 20, perSecond: 1 / 60 };
+/** The same for all client addresses of an IPv6 site, whose 65,536 networks one person may have. */
+const FAILED_PER_SITE: Rate = { burst: 60, perSecond: 1 / 20 };
 /** Failed sign-ins for one e-mail address, from all client addresses together except those from which its owner has signed in before. */
 const FAILED_PER_EMAIL: Rate = { burst: 200, perSecond: 1 / 10 };
-/** Password hashes for one client address; enough for an address that many people share. */
-const HASHES_PER_ADDRESS: Rate = { burst: 3_000, perSecond: 10 };
+/** Password hashes for one client address; enough for an address that many people share, and a few percent of a core. */
+const HASHES_PER_ADDRESS: Rate = { burst: 300, perSecond: 5 };
+const HASHES_PER_SITE: Rate = { burst: 1_200, perSecond: 20 };
 
 export interface SignInAttempt {
 	/** The client address. */
@@ -30,14 +34,21 @@ export function signInLimits(limits: Limits) {
 
 	return {
 		/** Counts one password hash for this client address. Rejects with 429 `TOO_MANY_REQUESTS`. */
-		takeHash: (address: string) =>
-			take("Too many sign-ins from this address, slow down", `password:${address}`, HASHES_PER_ADDRESS),
+		async takeHash(address: string) {
+			const message = "Too many sign-ins from this address, slow down";
+			await take(message, `password:${address}`, HASHES_PER_ADDRESS);
+			const site = siteOf(address);
+			if (site !== address) await take(message, `password:${site}`, HASHES_PER_SITE);
+		},
 
 		/** Counts an attempt before its result is known, so that concurrent attempts count like sequential ones. Rejects like `takeHash`. */
 		async takeSignIn({ address, email, lastSession: lastHere }: SignInAttempt) {
 			const message = "Too many failed sign-ins, try again later";
 			await take(message, `sign-in:${address}:${hashed(email)}:${lastHere ?? ""}`, FAILED_PER_ADDRESS);
-			if (lastHere === undefined) await take(message, `sign-in:${hashed(email)}`, FAILED_PER_EMAIL);
+			if (lastHere !== undefined) return;
+			const site = siteOf(address);
+			if (site !== address) await take(message, `sign-in:${site}:${hashed(email)}`, FAILED_PER_SITE);
+			await take(message, `sign-in:${hashed(email)}`, FAILED_PER_EMAIL);
 		}
 	};
 }

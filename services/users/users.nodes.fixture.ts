@@ -5,6 +5,7 @@ import { ContractValidator } from "../../contract/validator.ts";
 import { database } from "../../mixins/database/database.ts";
 import { memoryLimits } from "../../mixins/limits/limits.ts";
 import { fresh } from "../../test/client.ts";
+import { CollectingLogger } from "../../test/collecting-logger.ts";
 import type { Scratch } from "../../test/scratch.ts";
 import { actions } from "../contract.ts";
 import type { Caller } from "../define-service.ts";
@@ -39,7 +40,11 @@ const client = (broker: ServiceBroker) => {
 export const freshEmail = () => `${fresh("Ann")}@Example.org`;
 
 export async function openNodes({ db, remove }: Scratch) {
-	const store = sqlUsers(db.knex);
+	/** Stands still at this time; undefined: the clock of Postgres. */
+	const clock: { nowMs: number | undefined } = { nowMs: undefined };
+	const now = () => (clock.nowMs === undefined ? db.knex.raw("now()") : db.knex.raw("to_timestamp(? / 1000.0)", [clock.nowMs]));
+	const store = sqlUsers(db.knex, now);
+	const logger = new CollectingLogger();
 	const limits = memoryLimits();
 	let isUnavailable = false;
 	const reached = new Proxy(store, {
@@ -50,7 +55,7 @@ export async function openNodes({ db, remove }: Scratch) {
 	});
 
 	const brokers = ["one", "other"].map(nodeID => {
-		const broker = new ServiceBroker({ nodeID, logger: false, validator: new ContractValidator(actions) });
+		const broker = new ServiceBroker({ nodeID, logger, validator: new ContractValidator(actions) });
 		const mixins = [database(db, new URL("./migrations/", import.meta.url))];
 		broker.createService(users(reached, { secret: () => secretInTable(db.knex), limits, mixins }));
 		return broker;
@@ -64,6 +69,9 @@ export async function openNodes({ db, remove }: Scratch) {
 		store,
 		limits,
 		knex: db.knex,
+		clock,
+		/** What the nodes have logged. */
+		lines: logger.lines,
 		/** The secret that one of the nodes generated. */
 		secret: () => secretInTable(db.knex),
 

@@ -1,10 +1,13 @@
-// Hashing a password is slow by design: this limits how many run concurrently, how many wait, and how long they wait.
+// Hashing a password is slow by design: this limits how many run concurrently, how many wait, and how long they wait; and client addresses take turns,
+// so that one address with many requests delays another one by one hash at most.
 import { availableParallelism } from "node:os";
-import { unavailable } from "../../mixins/errors.ts";
+import { tooMany, unavailable } from "../../mixins/errors.ts";
 
 export interface PasswordLimiterOptions {
-	/** Hashes that run at the same time. */
+	/** Hashes that run at the same time; for one address at most one. */
 	concurrency: number;
+	/** Callers of one address in the queue; further ones are rejected. */
+	maxWaitingPerAddress: number;
 	/** Callers in the queue; further ones are rejected. */
 	maxWaiting: number;
 	/** A caller that waits longer is rejected, so that nothing is computed for a request that has timed out. */
@@ -14,40 +17,88 @@ export interface PasswordLimiterOptions {
 /** Node's thread pool has four threads: one stays free for files and DNS. More threads than cores would be slower. */
 const DEFAULTS: PasswordLimiterOptions = {
 	concurrency: Math.min(3, availableParallelism()),
+	maxWaitingPerAddress: 10,
 	maxWaiting: 1_000,
 	maxWaitMs: 4_000
 };
+/** Longer than ten hashes take. */
+const RETRY_AFTER_MS = 1_000;
 
-/** Runs work in the order of the calls. Rejects with 503 `UNAVAILABLE` when the queue is full or the wait is too long. */
-export function passwordLimiter({ concurrency: maxUnderWay, maxWaiting, maxWaitMs }: PasswordLimiterOptions = DEFAULTS) {
+/** The callers of one address. */
+interface Queue {
+	isRunning: boolean;
+	/** Each function starts one caller; in the order of the calls. */
+	waiting: Set<() => void>;
+}
+
+/**
+ * Runs work for an address: that of one address in the order of the calls, the addresses in turn. Rejects with 429 `TOO_MANY_REQUESTS` when too many
+ * callers of the address wait, and with 503 `UNAVAILABLE` when too many wait altogether or the wait is too long.
+ */
+export function passwordLimiter(options: PasswordLimiterOptions = DEFAULTS) {
+	const { concurrency, maxWaitingPerAddress, maxWaiting, maxWaitMs } = options;
+	/** Of the addresses that have callers. */
+	const queues = new Map<string, Queue>();
+	/** The queues whose next caller may start, in the order in which they do. */
+	const turns = new Set<Queue>();
 	let running = 0;
-	const waiting = new Set<() => void>();
+	let waiting = 0;
 
-	const waitForSlot = () =>
+	const startNext = () => {
+		for (const queue of turns) {
+			if (running === concurrency) return;
+			turns.delete(queue);
+			running++;
+			queue.isRunning = true;
+			const [start] = queue.waiting;
+			start!();
+		}
+	};
+
+	const removeIfUnused = (address: string, queue: Queue) => {
+		if (queue.waiting.size > 0) return;
+		turns.delete(queue);
+		if (!queue.isRunning) queues.delete(address);
+	};
+
+	const waitForTurn = (address: string) =>
 		new Promise<void>((resolve, reject) => {
-			const go = () => {
+			const queue = queues.get(address) ?? { isRunning: false, waiting: new Set() };
+			if (queue.waiting.size >= maxWaitingPerAddress)
+				throw tooMany("Too many sign-ins at once from this address, slow down", RETRY_AFTER_MS);
+			if (waiting >= maxWaiting) throw unavailable("signing in");
+			const leave = () => {
 				clearTimeout(timer);
-				waiting.delete(go);
+				queue.waiting.delete(start);
+				waiting--;
+			};
+			const start = () => {
+				leave();
 				resolve();
 			};
 			const timer = setTimeout(() => {
-				waiting.delete(go);
+				leave();
+				removeIfUnused(address, queue);
 				reject(unavailable("signing in"));
 			}, maxWaitMs);
-			waiting.add(go);
+			queues.set(address, queue);
+			queue.waiting.add(start);
+			waiting++;
+			if (!queue.isRunning) turns.add(queue);
+			startNext();
 		});
 
-	return async <T>(work: () => Promise<T>): Promise<T> => {
-		if (running < maxUnderWay) running++;
-		else if (waiting.size >= maxWaiting) throw unavailable("signing in");
-		else await waitForSlot();
+	return async <T>(address: string, work: () => Promise<T>): Promise<T> => {
+		await waitForTurn(address);
 		try {
 			return await work();
 		} finally {
-			// The slot goes to the next caller in the queue, or becomes free.
-			const [next] = waiting;
-			if (next) next();
-			else running--;
+			const queue = queues.get(address)!;
+			running--;
+			queue.isRunning = false;
+			if (queue.waiting.size > 0) turns.add(queue);
+			removeIfUnused(address, queue);
+			startNext();
 		}
 	};
 }

@@ -16,6 +16,18 @@ export const sessionsSuite = (where: string, open: () => Promise<Scratch>) =>
 		});
 		after(() => nodes?.stop());
 
+		const startMs = Date.now();
+		/** Runs `act` while the clock of the rotations stands still at this time. */
+		const atTime = async <T>(ms: number, act: () => Promise<T>): Promise<T> => {
+			const before = nodes.clock.nowMs;
+			nodes.clock.nowMs = startMs + ms;
+			try {
+				return await act();
+			} finally {
+				nodes.clock.nowMs = before;
+			}
+		};
+
 		describe("a refresh token", () => {
 			it("is exchanged for the next pair at any node, repeatedly", async () => {
 				const { user, ...first } = await nodes.registered();
@@ -29,12 +41,39 @@ export const sessionsSuite = (where: string, open: () => Promise<Scratch>) =>
 				}
 			});
 
-			it("ends its session at every node when used twice, and no other session", async () => {
+			it("gets the same answer when it is used again within 10 s of its replacement, at any node", async () => {
+				const { refreshToken, user } = await nodes.registered();
+				await atTime(0, async () => {
+					const successor = await nodes.one.refresh(refreshToken);
+					for (const [node, afterMs] of [
+						[nodes.one, 0],
+						[nodes.other, 0],
+						[nodes.other, 9_000],
+						[nodes.one, 10_000]
+					] as const)
+						await atTime(afterMs, async () => assert.deepEqual(await node.refresh(refreshToken), successor));
+					assert.equal((await nodes.other.identityOf(successor.token)).id, user.id);
+					const next = await nodes.other.refresh(successor.refreshToken);
+					assert.notEqual(next.refreshToken, successor.refreshToken);
+				});
+			});
+
+			it("gets the same answer in all of twenty concurrent uses at two nodes", async () => {
+				const { refreshToken } = await nodes.registered();
+				await atTime(0, async () => {
+					const uses = Array.from({ length: 20 }, (_, n) => (n % 2 ? nodes.one : nodes.other).refresh(refreshToken));
+					const [first, ...others] = await Promise.all(uses);
+					for (const other of others) assert.deepEqual(other, first);
+					await nodes.one.refresh(first!.refreshToken);
+				});
+			});
+
+			it("ends its session at every node, and no other session, when it is used again later than that", async () => {
 				const [stolen, bystander] = [await nodes.registered(), await nodes.registered()];
 				const elsewhere = await nodes.one.login(stolen.email);
-				const next = await nodes.one.refresh(stolen.refreshToken);
+				const next = await atTime(0, () => nodes.one.refresh(stolen.refreshToken));
 				await nodes.other.identityOf(next.token);
-				await assert.rejects(nodes.one.refresh(stolen.refreshToken), UNAUTHORIZED);
+				await atTime(11_000, () => assert.rejects(nodes.one.refresh(stolen.refreshToken), UNAUTHORIZED));
 				for (const token of [stolen.token, next.token]) await assert.rejects(nodes.one.identityOf(token), UNAUTHORIZED);
 				await eventually(
 					() => Promise.all([stolen.token, next.token].map(token => assert.rejects(nodes.other.identityOf(token), UNAUTHORIZED))),
@@ -45,24 +84,24 @@ export const sessionsSuite = (where: string, open: () => Promise<Scratch>) =>
 				await nodes.other.refresh(bystander.refreshToken);
 			});
 
-			it("succeeds once of twenty concurrent uses, and then the session is over", async () => {
+			it("ends its session when it is older than the one before the newest, at any time, and only then", async () => {
+				const { refreshToken: first } = await nodes.registered();
+				await atTime(0, async () => {
+					const { refreshToken: second } = await nodes.one.refresh(first);
+					const third = await nodes.one.refresh(second);
+					assert.deepEqual(await nodes.other.refresh(second), third);
+					await assert.rejects(nodes.other.refresh(first), UNAUTHORIZED);
+					for (const token of [second, third.refreshToken]) await assert.rejects(nodes.one.refresh(token), UNAUTHORIZED);
+				});
+			});
+
+			it("gets no answer again after its session was ended", async () => {
 				const { refreshToken } = await nodes.registered();
-				const ends = await Promise.allSettled(
-					Array.from({ length: 20 }, (_, n) => (n % 2 ? nodes.one : nodes.other).refresh(refreshToken))
-				);
-				const won = ends.filter(end => end.status === "fulfilled");
-				assert.equal(won.length, 1);
-				for (const end of ends) if (end.status === "rejected") assert.equal(end.reason.type, "UNAUTHORIZED");
-				await assert.rejects(nodes.one.refresh(won[0]?.value.refreshToken), UNAUTHORIZED);
-				await eventually(
-					() =>
-						Promise.all(
-							[nodes.one, nodes.other].map(({ identityOf }) =>
-								assert.rejects(identityOf(won[0]?.value.token as string), UNAUTHORIZED)
-							)
-						),
-					"both nodes to know"
-				);
+				await atTime(0, async () => {
+					const { refreshToken: next } = await nodes.one.refresh(refreshToken);
+					await nodes.one.logout(next);
+					await assert.rejects(nodes.one.refresh(refreshToken), UNAUTHORIZED);
+				});
 			});
 
 			it("is invalid after its session has expired, and ends no other session", async () => {
@@ -160,6 +199,23 @@ export const sessionsSuite = (where: string, open: () => Promise<Scratch>) =>
 			});
 		});
 
+		it("logs sign-ins, sign-outs and the reuse of a token with the user's id and nothing personal", async () => {
+			const { email, user, ...first } = await nodes.registered();
+			await nodes.one.login(email);
+			await nodes.one.logout((await nodes.other.login(email)).refreshToken);
+			const next = await atTime(0, () => nodes.one.refresh(first.refreshToken));
+			await atTime(11_000, () => assert.rejects(nodes.other.refresh(first.refreshToken), UNAUTHORIZED));
+			await assert.rejects(nodes.other.refresh(next.refreshToken), UNAUTHORIZED);
+			const lines = nodes.lines.filter(line => line.includes(user.id));
+			assert.deepEqual(
+				lines.map(line => line.replace(/ \{.*/, "")),
+				["registered", "signed in", "signed in", "signed out", "an outdated refresh token was used: its session is revoked"]
+			);
+			const printed = nodes.lines.join("\n").toLowerCase();
+			for (const secret of [email, first.token, first.refreshToken, next.refreshToken as string])
+				assert.ok(!printed.includes(secret.toLowerCase()), secret);
+		});
+
 		it("shares the secret that one node generated with all nodes", async () => {
 			const [a, b] = await Promise.all([nodes.secret(), nodes.secret()]);
 			assert.equal(a, b);
@@ -168,7 +224,7 @@ export const sessionsSuite = (where: string, open: () => Promise<Scratch>) =>
 
 		it("rejects a token that is signed with another secret", async () => {
 			const identity = { id: (await nodes.registered()).user.id, role: "user", session: "s" } as const;
-			const { token } = await tokens("another secret that is long enough").signAccess(identity);
+			const { token } = await tokens("another secret that is long enough").signAccess(identity, Date.now());
 			await assert.rejects(nodes.one.identityOf(token), UNAUTHORIZED);
 		});
 

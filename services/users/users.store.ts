@@ -27,6 +27,14 @@ export interface Account {
 	lastSession: string | undefined;
 }
 
+/** The successor of a refresh token. */
+export interface Rotation {
+	user: User;
+	generation: number;
+	/** When the successor was issued, which a repeated rotation does not change. */
+	rotatedAt: Date;
+}
+
 export interface UserStore {
 	/** Undefined if the address has an account already. */
 	add(user: NewUser): Promise<User | undefined>;
@@ -35,12 +43,13 @@ export interface UserStore {
 	/** Opens a session with generation 0. */
 	openSession(session: Session): Promise<void>;
 	/**
-	 * Invalidates the refresh token and returns the session's user and the generation of the next token. Undefined if the token is not the newest of
-	 * an active session; if it was the newest once, it is being used a second time, and the session is revoked.
+	 * Replaces the newest refresh token of an active session by the next one. The token before the newest one gets the same successor again within
+	 * 10 s of its replacement: the answer was lost, or two tabs refreshed at once. Any other outdated token may have been stolen: the session is
+	 * revoked, and its user is returned. Undefined if the session was over before.
 	 */
-	rotate(refresh: RefreshToken, expiresInMs: number): Promise<{ user: User; generation: number } | undefined>;
-	/** Revokes a session; false if it was revoked already. */
-	revokeSession(session: string): Promise<boolean>;
+	rotate(refresh: RefreshToken, expiresInMs: number): Promise<Rotation | { user?: undefined; revokedUserID: string } | undefined>;
+	/** Revokes a session and returns its user; undefined if it was over before. */
+	revokeSession(session: string): Promise<string | undefined>;
 	/** The sessions that were revoked within the last `ms`. */
 	sessionsRevokedWithin(ms: number): Promise<string[]>;
 	/** Deletes at most `most` sessions whose last refresh token has expired; returns how many. */
@@ -49,6 +58,8 @@ export interface UserStore {
 
 /** Leaves time to respond within the 5 s of every request. */
 const TIMEOUT_MS = 3_000;
+/** A replaced refresh token may come again within this time. */
+const REPEAT_MS = 10_000;
 
 interface Row {
 	id: string;
@@ -67,7 +78,8 @@ const userOf = ({ id, email, name, role, created_at }: Row): User => ({
 	createdAt: created_at.toISOString()
 });
 
-export function sqlUsers(db: Knex): UserStore {
+/** `now`: the time at which a rotation happens; by default that of Postgres, which all nodes share. */
+export function sqlUsers(db: Knex, now: () => Knex.Raw = () => db.raw("now()")): UserStore {
 	const query = async <R>(sql: string, values: unknown[]): Promise<R[]> => {
 		try {
 			return (await db.raw(sql, values as Knex.Value[]).timeout(TIMEOUT_MS)).rows;
@@ -112,28 +124,36 @@ export function sqlUsers(db: Knex): UserStore {
 		},
 
 		async rotate({ session, generation }, expiresInMs) {
-			const [row] = await query<Row & { generation: number }>(
-				`update sessions set generation = generation + 1, expires_at = now() + ? * interval '1 ms'
+			type Rotated = Row & { generation: number; rotated_at: Date };
+			const toRotation = (row: Rotated) => ({ user: userOf(row), generation: row.generation, rotatedAt: row.rotated_at });
+			const [next] = await query<Rotated>(
+				`update sessions set generation = generation + 1, rotated_at = ?, expires_at = now() + ? * interval '1 ms'
 				 from users
 				 where sessions.id = ? and generation = ? and revoked_at is null and expires_at > now() and users.id = sessions.user_id
-				 returning users.*, generation`,
-				[expiresInMs, session, generation]
+				 returning users.*, generation, rotated_at`,
+				[now(), expiresInMs, session, generation]
 			);
-			if (row) return { user: userOf(row), generation: row.generation };
-			await query(
-				`update sessions set revoked_at = now(), revoked_because = 'a refresh token was used twice'
-				 where id = ? and generation > ? and revoked_at is null`,
+			if (next) return toRotation(next);
+			const [repeated] = await query<Rotated>(
+				`select users.*, generation, rotated_at from sessions join users on users.id = sessions.user_id
+				 where sessions.id = ? and generation = ? + 1 and rotated_at >= ? - ? * interval '1 ms' and revoked_at is null and expires_at > now()`,
+				[session, generation, now(), REPEAT_MS]
+			);
+			if (repeated) return toRotation(repeated);
+			const [revoked] = await query<{ user_id: string }>(
+				`update sessions set revoked_at = now(), revoked_because = 'a refresh token was reused'
+				 where id = ? and generation > ? and revoked_at is null returning user_id`,
 				[session, generation]
 			);
-			return undefined;
+			return revoked && { revokedUserID: revoked.user_id };
 		},
 
 		async revokeSession(session) {
-			const ended = await query(
-				`update sessions set revoked_at = now(), revoked_because = 'signed out' where id = ? and revoked_at is null returning id`,
+			const [revoked] = await query<{ user_id: string }>(
+				`update sessions set revoked_at = now(), revoked_because = 'signed out' where id = ? and revoked_at is null returning user_id`,
 				[session]
 			);
-			return ended.length > 0;
+			return revoked?.user_id;
 		},
 
 		async sessionsRevokedWithin(ms) {

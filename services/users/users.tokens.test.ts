@@ -9,9 +9,10 @@ const secret = "a secret of thirty-two bytes or more";
 const account = `acct_${"ab".repeat(16)}`;
 const identity = { id: account, role: "user", session: "session" } as const;
 const ours = tokens(secret);
+const nowMs = Date.now();
 const genuine = {
-	token: (await ours.signAccess(identity)).token,
-	refreshToken: await ours.signRefresh({ session: "session", generation: 3 }),
+	token: (await ours.signAccess(identity, nowMs)).token,
+	refreshToken: await ours.signRefresh({ session: "session", generation: 3 }, nowMs),
 	secret,
 	account
 };
@@ -19,7 +20,7 @@ const forged = forgedTokens(genuine);
 
 describe("an access token", () => {
 	it("contains the identity, and expires in 15 minutes", async () => {
-		const { token, expiresAtMs } = await ours.signAccess(identity);
+		const { token, expiresAtMs } = await ours.signAccess(identity, Date.now());
 		assert.deepEqual(await ours.verifyAccess(token), { ...identity, expiresAtMs });
 		const lifetimeMs = expiresAtMs - Date.now();
 		assert.ok(lifetimeMs > 14 * 60_000 && lifetimeMs <= 15 * 60_000, `${lifetimeMs}`);
@@ -27,6 +28,14 @@ describe("an access token", () => {
 
 	it("is valid at every node with the same secret", async () => {
 		assert.equal((await tokens(secret).verifyAccess(genuine.token)).id, account);
+	});
+
+	it("is the same text whenever and wherever it is issued for the same time", async () => {
+		const elsewhere = tokens(secret);
+		assert.deepEqual(await elsewhere.signAccess(identity, nowMs), await ours.signAccess(identity, nowMs));
+		const refresh = { session: "session", generation: 3 };
+		assert.equal(await elsewhere.signRefresh(refresh, nowMs), genuine.refreshToken);
+		assert.notEqual(await elsewhere.signRefresh({ ...refresh, generation: 4 }, nowMs), genuine.refreshToken);
 	});
 
 	it("is tested with at least thirty different forgeries", () => {
@@ -89,6 +98,6 @@ describe("a refresh token", () => {
 
 	for (const generation of [-1, 0.5, 2 ** 31])
 		it(`is rejected when the store could not hold its generation: ${generation}`, async () => {
-			await assert.rejects(ours.verifyRefresh(await ours.signRefresh({ session: "s", generation })), UNAUTHORIZED);
+			await assert.rejects(ours.verifyRefresh(await ours.signRefresh({ session: "s", generation }, nowMs)), UNAUTHORIZED);
 		});
 });

@@ -31,9 +31,9 @@ export interface RefreshToken {
 }
 
 export interface Tokens {
-	/** An access token, and when it expires. */
-	signAccess(identity: Omit<Identity, "expiresAtMs">): Promise<{ token: string; expiresAtMs: number }>;
-	signRefresh(refresh: RefreshToken): Promise<string>;
+	/** An access token, and when it expires. Everything that is issued for the same input at the same time is the same text. */
+	signAccess(identity: Omit<Identity, "expiresAtMs">, issuedAtMs: number): Promise<{ token: string; expiresAtMs: number }>;
+	signRefresh(refresh: RefreshToken, issuedAtMs: number): Promise<string>;
 	/** The identity in an access token. Rejects with the same 401 `UNAUTHORIZED` for every reason. */
 	verifyAccess(token: string): Promise<Identity>;
 	/** The session and generation in a refresh token. Rejects with 401 `UNAUTHORIZED`. */
@@ -48,12 +48,12 @@ export function tokens(secret: string): Tokens {
 	const key = new TextEncoder().encode(secret);
 	const seconds = (ms: number) => Math.floor(ms / 1000);
 
-	const sign = ({ typ, audience }: Kind, claims: JWTPayload, expiresAtMs: number) =>
+	const sign = ({ typ, audience }: Kind, claims: JWTPayload, issuedAtMs: number, expiresAtMs: number) =>
 		new SignJWT(claims)
 			.setProtectedHeader({ alg: ALGORITHM, typ })
 			.setIssuer(ISSUER)
 			.setAudience(audience)
-			.setIssuedAt()
+			.setIssuedAt(seconds(issuedAtMs))
 			.setExpirationTime(seconds(expiresAtMs))
 			.sign(key);
 
@@ -69,12 +69,13 @@ export function tokens(secret: string): Tokens {
 	};
 
 	return {
-		async signAccess({ id, role, session }) {
-			const expiresAtMs = seconds(Date.now() + ACCESS_TTL_MS) * 1000;
-			return { token: await sign(ACCESS, { sub: id, role, sid: session }, expiresAtMs), expiresAtMs };
+		async signAccess({ id, role, session }, issuedAtMs) {
+			const expiresAtMs = seconds(issuedAtMs + ACCESS_TTL_MS) * 1000;
+			return { token: await sign(ACCESS, { sub: id, role, sid: session }, issuedAtMs, expiresAtMs), expiresAtMs };
 		},
 
-		signRefresh: ({ session, generation }) => sign(REFRESH, { sid: session, gen: generation }, Date.now() + REFRESH_TTL_MS),
+		signRefresh: ({ session, generation }, issuedAtMs) =>
+			sign(REFRESH, { sid: session, gen: generation }, issuedAtMs, issuedAtMs + REFRESH_TTL_MS),
 
 		async verifyAccess(token) {
 			const { sub, role, sid, exp } = await verify(ACCESS, token);

@@ -4,11 +4,11 @@ import type { Identity } from "../../contract/action.ts";
 import { notFound, unauthorized, unavailableAs } from "../../mixins/errors.ts";
 import type { Limits } from "../../mixins/limits/limits.ts";
 import { periodicTask } from "../../mixins/periodic-task.ts";
+import { type ThrottledLog, throttledLog } from "../../runtime/throttled-log.ts";
 import { defineService } from "../define-service.ts";
-import { createAccount, limitPasswords } from "./users.accounts.ts";
+import { createAccount } from "./users.accounts.ts";
 import type { User } from "./users.contract.ts";
-import { signInLimits } from "./users.limits.ts";
-import { verifyPassword } from "./users.passwords.ts";
+import { credentials } from "./users.credentials.ts";
 import { revocationList } from "./users.revocation-list.ts";
 import { normaliseEmail } from "./users.rules.ts";
 import type { UserStore } from "./users.store.ts";
@@ -36,22 +36,24 @@ export interface UsersOptions {
 /** Accounts, sessions and tokens. */
 export function users(store: UserStore, { secret, limits, mixins = [], sweeps = false }: UsersOptions) {
 	const revocations = revocationList(() => store.sessionsRevokedWithin(REVOKED_FOR_MS));
-	const signIns = signInLimits(limits);
+	const passwords = credentials(store, limits, (...event) => events.log(...event));
 
+	// Set when the service is created.
+	let events: ThrottledLog;
 	// Set when the service starts.
 	let signer: Tokens;
 	let sweeper: ReturnType<typeof periodicTask> | undefined;
 
-	const issueTokens = async (user: User, { session, generation }: RefreshToken) => {
-		const { token, expiresAtMs } = await signer.signAccess({ id: user.id, role: user.role, session });
-		const refreshToken = await signer.signRefresh({ session, generation });
+	const issueTokens = async (user: User, { session, generation }: RefreshToken, issuedAtMs: number) => {
+		const { token, expiresAtMs } = await signer.signAccess({ id: user.id, role: user.role, session }, issuedAtMs);
+		const refreshToken = await signer.signRefresh({ session, generation }, issuedAtMs);
 		return { user, token, expiresAt: new Date(expiresAtMs).toISOString(), refreshToken };
 	};
 
 	const startSession = async (user: User, address: string) => {
 		const session = randomBytes(16).toString("base64url");
 		await orUnavailable(store.openSession({ id: session, userID: user.id, address, expiresInMs: REFRESH_TTL_MS }));
-		return issueTokens(user, { session, generation: 0 });
+		return issueTokens(user, { session, generation: 0 }, Date.now());
 	};
 
 	/** The session that logout ends: of the refresh token, or else of the caller's token. */
@@ -72,46 +74,44 @@ export function users(store: UserStore, { secret, limits, mixins = [], sweeps = 
 		actions: {
 			async register(ctx) {
 				const { address = NO_ADDRESS } = ctx.meta;
-				await signIns.takeHash(address);
-				const user = await createAccount(store, { ...ctx.params, role: "user" });
+				const user = await createAccount(store, passwords, { ...ctx.params, role: "user", address });
 				this.logger.info("registered", { user: user.id, requestID: ctx.requestID });
 				return startSession(user, address);
 			},
 
 			async login(ctx) {
-				const { password } = ctx.params;
 				const { address = NO_ADDRESS } = ctx.meta;
-				const email = normaliseEmail(ctx.params.email);
-				await signIns.takeHash(address);
-				// The look-up and the count are inside the limiter: a queued attempt then sees the result of the attempts before it.
-				return limitPasswords(async () => {
-					const found = email === undefined ? undefined : await orUnavailable(store.byEmail(email, address));
-					await signIns.takeSignIn({ address, email: email ?? ctx.params.email, lastSession: found?.lastSession });
-					const isRight = await verifyPassword(password, found?.passwordHash);
-					if (!found || !isRight) throw unauthorized("Wrong e-mail address or password");
-					return startSession(found.user, address);
+				return passwords.signIn(ctx.params, address, user => {
+					this.logger.info("signed in", { user: user.id, requestID: ctx.requestID });
+					return startSession(user, address);
 				});
 			},
 
 			async refresh(ctx) {
 				if (!ctx.params.refreshToken) throw unauthorized("Send the refresh token in its cookie or in the body");
 				const refresh = await signer.verifyRefresh(ctx.params.refreshToken);
-				const rotated = await orUnavailable(store.rotate(refresh, REFRESH_TTL_MS));
-				if (rotated) return issueTokens(rotated.user, { ...refresh, generation: rotated.generation });
+				const rotation = await orUnavailable(store.rotate(refresh, REFRESH_TTL_MS));
+				// From the time of the rotation, so that a repeated refresh gets the same tokens without their being stored.
+				if (rotation?.user) {
+					const { user, generation, rotatedAt } = rotation;
+					return issueTokens(user, { ...refresh, generation }, rotatedAt.getTime());
+				}
 				revocations.add(refresh.session);
-				this.logger.warn("an outdated refresh token was used: its session is over", {
-					session: refresh.session,
-					requestID: ctx.requestID
-				});
+				if (rotation)
+					this.logger.warn("an outdated refresh token was used: its session is revoked", {
+						user: rotation.revokedUserID,
+						requestID: ctx.requestID
+					});
 				throw unauthorized("This session is over: sign in again");
 			},
 
 			async logout(ctx) {
 				const session = await sessionToEnd(ctx.params.refreshToken, ctx.meta.caller);
 				if (!session) throw unauthorized("Send the token or the refresh token of the session to end");
-				const ended = await orUnavailable(store.revokeSession(session));
+				const user = await orUnavailable(store.revokeSession(session));
 				revocations.add(session);
-				return { ended };
+				if (user !== undefined) this.logger.info("signed out", { user, requestID: ctx.requestID });
+				return { ended: user !== undefined };
 			},
 
 			async me(ctx) {
@@ -141,8 +141,14 @@ export function users(store: UserStore, { secret, limits, mixins = [], sweeps = 
 
 			async create(ctx) {
 				const { email, name = email.slice(0, email.lastIndexOf("@")) } = ctx.params;
-				return { user: await createAccount(store, { ...ctx.params, name }) };
+				const user = await createAccount(store, passwords, { ...ctx.params, name });
+				this.logger.info("the operator created an account", { user: user.id, role: user.role, requestID: ctx.requestID });
+				return { user };
 			}
+		},
+
+		created() {
+			events = throttledLog(this.logger);
 		},
 
 		async started() {
@@ -151,6 +157,7 @@ export function users(store: UserStore, { secret, limits, mixins = [], sweeps = 
 		},
 
 		stopped() {
+			events.flush();
 			return sweeper?.stop();
 		}
 	});
