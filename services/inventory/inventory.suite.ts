@@ -10,6 +10,7 @@ import { relay } from "../../mixins/outbox/relay.ts";
 import { embeddedLog } from "../../mixins/topics/embedded/embedded-log.ts";
 import { topics as topicsMixin } from "../../mixins/topics/topics.ts";
 import { eventually } from "../../test/client.ts";
+import { CollectingLogger } from "../../test/collecting-logger.ts";
 import type { Scratch } from "../../test/scratch.ts";
 import { actions, topics } from "../contract.ts";
 import type { Caller } from "../define-service.ts";
@@ -19,7 +20,8 @@ import { inventory } from "./inventory.ts";
 
 export const inventorySuite = (where: string, open: () => Promise<Scratch>) =>
 	describe(`inventory, ${where}`, () => {
-		const broker = new ServiceBroker({ logger: false, validator: new ContractValidator(actions) });
+		const logger = new CollectingLogger();
+		const broker = new ServiceBroker({ logger, validator: new ContractValidator(actions) });
 		const call = broker.call.bind(broker) as Caller["call"];
 		let scratch: Scratch;
 		let log: ReturnType<typeof embeddedLog>;
@@ -110,6 +112,11 @@ export const inventorySuite = (where: string, open: () => Promise<Scratch>) =>
 			assert.deepEqual(await call("inventory.set", { productId, stock: 20 }), { productId, sku, stock: 20, reserved: 3 });
 			await call("inventory.set", { productId, stock: 20 });
 			await call("inventory.set", { productId, stock: 3 });
+			const logged = logger.lines.filter(line => line.startsWith("set a stock") && line.includes(productId));
+			assert.deepEqual(
+				logged.map(line => /stock: .*by: '\w+'/.exec(line)?.[0]),
+				[20, 20, 3].map(stock => `stock: ${stock}, by: 'operator'`)
+			);
 			assert.deepEqual(await published(productId, 2), [
 				{ productId, stock: 20, previousStock: 12, sku, version: "1" },
 				{ productId, stock: 3, previousStock: 20, sku, version: "2" }

@@ -73,7 +73,16 @@ export function inventory(store: InventoryStore, { mixins = [], batches = 1 }: I
 				const { productId } = ctx.params;
 				const change = { ...ctx.params, id: randomUUID(), requestID: ctx.requestID ?? undefined };
 				const answer = await inTime(store.set(change));
-				if ("done" in answer) return toResponse(answer.level);
+				if ("done" in answer) {
+					const { stock } = answer.level;
+					this.logger.info("set a stock", {
+						product: productId,
+						stock,
+						by: ctx.meta.caller?.id ?? "operator",
+						requestID: change.requestID
+					});
+					return toResponse(answer.level);
+				}
 				if (answer.refused === "UNKNOWN") throw notFound("There is no such product", { productId });
 				const { reserved } = answer.level;
 				throw conflict(`${reserved} are reserved: the stock cannot be less`, { field: "stock", productId, reserved });

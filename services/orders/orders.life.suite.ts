@@ -6,7 +6,7 @@ import { eventually } from "../../test/client.ts";
 import { startExpiry } from "./orders.expiry.ts";
 import { ADDRESS, deliver, newIdentity, newProduct, type OrdersNode } from "./orders.testing.ts";
 
-export const lifeSuite = ({ stock, store, service, db, as, published, newOrder }: OrdersNode) => {
+export const lifeSuite = ({ stock, lines, store, service, db, as, published, newOrder }: OrdersNode) => {
 	const admin = newIdentity("admin");
 	const asAdmin = () => as(admin);
 	const move = (id: string, status: "pending" | "processing" | "shipped" | "delivered" | "cancelled") =>
@@ -32,6 +32,18 @@ export const lifeSuite = ({ stock, store, service, db, as, published, newOrder }
 			const { updatedAt, ...rest } = message;
 			assert.deepEqual(rest, { orderId, status: "shipped", previousStatus: "processing", buyerId: buyer.id });
 			assert.equal(new Date(updatedAt as string).toISOString(), updatedAt);
+		});
+
+		it("is logged at every transition, with ids only", async () => {
+			const { orderId, call } = await newOrder();
+			await move(orderId, "processing");
+			await move(orderId, "processing");
+			await call("orders.cancel", { id: orderId });
+			const logged = lines.filter(line => line.startsWith("changed an order") && line.includes(orderId));
+			assert.deepEqual(
+				logged.map(line => /from: .*by: '\w+'/.exec(line)?.[0]),
+				["from: 'pending', to: 'processing', by: 'admin'", "from: 'processing', to: 'cancelled', by: 'buyer'"]
+			);
 		});
 
 		it("refuses an unknown transition: 409 names both statuses, and nothing is published", async () => {

@@ -8,7 +8,7 @@ import { sweepOrphanedReservations } from "./orders.orphaned-reservations.ts";
 import { ADDRESS, callAs, newIdentity, newProduct, type OrdersNode } from "./orders.testing.ts";
 import { orders } from "./orders.ts";
 
-export const placingSuite = ({ stock, store, db, as, published, newOrder }: OrdersNode) => {
+export const placingSuite = ({ stock, lines, store, db, as, published, newOrder }: OrdersNode) => {
 	const rowsOf = (buyerId: string) => db()("orders").where({ buyer_id: buyerId });
 	const reservationsOf = (productId: string) => [...stock.reservations.values()].filter(({ lines }) => lines.has(productId));
 
@@ -77,6 +77,19 @@ export const placingSuite = ({ stock, store, db, as, published, newOrder }: Orde
 				});
 				assert.deepEqual([reservationsOf(productId), await rowsOf(buyer.id)], [[], []]);
 			});
+
+		it("is logged once, one line for all orders that are stored together, with their ids only", async () => {
+			const { productId } = stock.add(newProduct());
+			const request = { items: [{ productId, quantity: 1 }], shippingAddress: ADDRESS, idempotencyKey: randomUUID() };
+			const from = lines.length;
+			const buyers = Array.from({ length: 20 }, () => newIdentity());
+			const placed = await Promise.all(buyers.map(buyer => as(buyer)("orders.create", request)));
+			assert.deepEqual(await as(buyers[0])("orders.create", request), placed[0]);
+			const logged = lines.slice(from).filter(line => line.startsWith("accepted orders: "));
+			const ids = logged.flatMap(line => line.replace("accepted orders: ", "").split(" "));
+			assert.deepEqual(ids.toSorted(), placed.map(({ orderId }) => orderId).toSorted());
+			assert.ok(logged.length < placed.length, `${logged.length} lines`);
+		});
 
 		it("is refused for an unknown product, with its id, and reserves nothing of the others", async () => {
 			const [buyer, { productId }, unknown] = [newIdentity(), stock.add(newProduct()), randomUUID()];

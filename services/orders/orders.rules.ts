@@ -46,6 +46,12 @@ export interface StoredOrder extends Omit<NewOrder, "requestID"> {
 	updatedAt: Date;
 }
 
+/** What a request to store an order has stored or found. */
+export interface CreatedOrder extends StoredOrder {
+	/** Whether this request has stored it. */
+	isNew?: boolean;
+}
+
 /**
  * The id of a buyer's order: random without an idempotency key. With one it is derived from the key, so that all retries, also concurrent ones, are
  * one order before anything is stored. `attempt`: how many earlier ids of this key are void. A UUID of version 8 (RFC 9562, 5.8) from SHA-256.

@@ -4,7 +4,7 @@ import { isDataError, toRefusal } from "../../mixins/database/database-errors.ts
 import type { Outbox } from "../../mixins/outbox/outbox.ts";
 import { splitFailingBatch } from "../../mixins/split-failing-batch.ts";
 import { INITIAL } from "./orders.machine.ts";
-import { type NewOrder, type StoredOrder, toMessages } from "./orders.rules.ts";
+import { type CreatedOrder, type NewOrder, toMessages } from "./orders.rules.ts";
 import { findOrders, query, type Row } from "./orders.store.rows.ts";
 
 /** Inserts in the order of the ids: two batches that share ids could deadlock otherwise. */
@@ -17,7 +17,7 @@ const INSERT = `
 	on conflict (id) do nothing
 	returning id, created_at`;
 
-type Stored = StoredOrder | "void" | Error;
+type Stored = CreatedOrder | "void" | Error;
 
 /** See `OrderStore.create`. */
 export function createOrders(knex: Knex, outbox: Outbox) {
@@ -27,10 +27,11 @@ export function createOrders(knex: Knex, outbox: Outbox) {
 			const distinct = new Map(orders.toReversed().map(order => [order.orderId, order]));
 			const values = [INITIAL.status, INITIAL.publishes.length, JSON.stringify([...distinct.values()])];
 			const inserted = await query<Pick<Row, "id" | "created_at">>(trx, INSERT, values);
-			const found = new Map<string, StoredOrder | "void">();
+			const found = new Map<string, CreatedOrder | "void">();
 			const messages = inserted.flatMap(({ id, created_at: at }) => {
 				const { requestID, ...order } = distinct.get(id)!;
-				const stored = { ...order, status: INITIAL.status, seq: INITIAL.publishes.length, createdAt: at, updatedAt: at };
+				const seq = INITIAL.publishes.length;
+				const stored = { ...order, status: INITIAL.status, seq, createdAt: at, updatedAt: at, isNew: true };
 				found.set(id, stored);
 				return toMessages(INITIAL.publishes, stored, undefined, requestID);
 			});

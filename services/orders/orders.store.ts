@@ -4,7 +4,7 @@ import { invalid } from "../../mixins/errors.ts";
 import type { Outbox } from "../../mixins/outbox/outbox.ts";
 import type { Status } from "./orders.contract.ts";
 import { type Transition, transitionsTo } from "./orders.machine.ts";
-import { type NewOrder, type PreviousState, type StoredOrder, toMessages } from "./orders.rules.ts";
+import { type CreatedOrder, type NewOrder, type PreviousState, type StoredOrder, toMessages } from "./orders.rules.ts";
 import { loadStatistics, type OrderStatistics } from "./orders.statistics.ts";
 import { createOrders } from "./orders.store.create.ts";
 import { findOrders, query, type Row, toOrder, withRefusals } from "./orders.store.rows.ts";
@@ -26,7 +26,7 @@ export interface OrderStore {
 	 * Stores orders together with their messages. Returns what is stored under each id afterwards, in order: the order (this one or an earlier one of
 	 * the same id) or `void`. An `Error` refuses only the order in its place: `VALIDATION_ERROR` (it cannot be stored), `UNAVAILABLE`.
 	 */
-	create(orders: NewOrder[]): Promise<(StoredOrder | "void" | Error)[]>;
+	create(orders: NewOrder[]): Promise<(CreatedOrder | "void" | Error)[]>;
 	/** What is stored under each id, in order. */
 	find(ids: string[]): Promise<FoundOrder[]>;
 	/** The newest order first. Rejects with `VALIDATION_ERROR` if `after` is not one of these orders. */

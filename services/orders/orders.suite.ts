@@ -6,6 +6,7 @@ import { ContractValidator } from "../../contract/validator.ts";
 import { migrate } from "../../mixins/database/migrate.ts";
 import { waitUntilReachable } from "../../mixins/dependency.ts";
 import { outbox } from "../../mixins/outbox/outbox.ts";
+import { CollectingLogger } from "../../test/collecting-logger.ts";
 import { noTopics } from "../../test/no-topics.ts";
 import type { Scratch } from "../../test/scratch.ts";
 import { actions, topics } from "../contract.ts";
@@ -21,7 +22,8 @@ export const PATIENT_MS = 60_000;
 
 export const ordersSuite = (where: string, open: () => Promise<Scratch>) =>
 	describe(`orders on ${where}`, () => {
-		const broker = new ServiceBroker({ logger: false, validator: new ContractValidator(actions) });
+		const logger = new CollectingLogger();
+		const broker = new ServiceBroker({ logger, validator: new ContractValidator(actions) });
 		const stock = fakeStock();
 		let scratch: Scratch;
 		let store: OrderStore;
@@ -43,6 +45,7 @@ export const ordersSuite = (where: string, open: () => Promise<Scratch>) =>
 
 		const node: OrdersNode = {
 			stock,
+			lines: logger.lines,
 			store: () => store,
 			service: () => broker.getLocalService("orders") as Service,
 			db: () => scratch.db.knex,

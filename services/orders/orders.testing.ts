@@ -194,6 +194,8 @@ interface Published {
 /** One node of the service, the stock that it reserves from, and what the tests inspect. */
 export interface OrdersNode {
 	stock: FakeStock;
+	/** What the node has logged. */
+	lines: string[];
 	/** The service's store; a test may replace its functions. */
 	store: () => OrderStore;
 	service: () => Service;

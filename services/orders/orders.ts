@@ -1,4 +1,4 @@
-import type { ServiceSchema } from "moleculer";
+import type { Logger, ServiceSchema } from "moleculer";
 import { type Deadline, deadlineIn, skipExpired } from "../../mixins/deadline.ts";
 import { notFound, unauthorized, unavailable } from "../../mixins/errors.ts";
 import { microBatch } from "../../mixins/micro-batch.ts";
@@ -33,8 +33,18 @@ export function orders(
 	store: OrderStore,
 	{ mixins = [], batches = 1, timeoutMs = 4_500, unpaidMs, orphanSweep }: OrdersOptions = {}
 ) {
+	// Set when the service is created.
+	let logger: Logger;
+
+	/** One line for a batch: at thousands of orders a second, a line for each would cost more than its share of the batch. */
+	const create = async (items: NewOrder[]) => {
+		const stored = await store.create(items);
+		const accepted = new Set(stored.flatMap(one => (one !== "void" && "isNew" in one ? one.orderId : [])));
+		if (accepted.size > 0) logger.info(`accepted orders: ${[...accepted].join(" ")}`);
+		return stored;
+	};
 	const createBatch = microBatch(
-		skipExpired((items: NewOrder[]) => deadlineIn(timeoutMs).bound(store.create(items), "Postgres"), "Postgres"),
+		skipExpired((items: NewOrder[]) => deadlineIn(timeoutMs).bound(create(items), "Postgres"), "Postgres"),
 		{ ...BATCH, concurrency: batches }
 	);
 	const findBatch = microBatch<string, FoundOrder>(ids => deadlineIn(timeoutMs).bound(store.find(ids), "Postgres"), BATCH);
@@ -62,7 +72,9 @@ export function orders(
 			if (transition instanceof Error) throw transition;
 			if (transition === "unchanged") return { order, isChanged: false };
 			const changed = await deadline.bound(store.applyTransition(transition, order, requestID), "Postgres");
-			if (changed) return { order: changed, isChanged: true };
+			if (!changed) continue;
+			logger.info("changed an order", { order: id, from: transition.from, to, by: access.actor, requestID });
+			return { order: changed, isChanged: true };
 		}
 		throw unavailable("Postgres");
 	};
@@ -132,6 +144,7 @@ export function orders(
 		},
 
 		created() {
+			logger = this.logger;
 			const call = this.broker.call.bind(this.broker) as Caller["call"];
 			catalogue = catalogueClient({ call }, { calls: batches, timeoutMs });
 		},

@@ -6,6 +6,7 @@ import { type Context, Errors, ServiceBroker } from "moleculer";
 import { ContractValidator } from "../../contract/validator.ts";
 import { migrate } from "../../mixins/database/migrate.ts";
 import { outbox } from "../../mixins/outbox/outbox.ts";
+import { CollectingLogger } from "../../test/collecting-logger.ts";
 import type { Scratch } from "../../test/scratch.ts";
 import { actions, topics } from "../contract.ts";
 import type { Caller } from "../define-service.ts";
@@ -14,7 +15,8 @@ import { products } from "./products.ts";
 
 export const productsSuite = (where: string, open: () => Promise<Scratch>) =>
 	describe(`products, ${where}`, () => {
-		const broker = new ServiceBroker({ logger: false, validator: new ContractValidator(actions) });
+		const logger = new CollectingLogger();
+		const broker = new ServiceBroker({ logger, validator: new ContractValidator(actions) });
 		const call = broker.call.bind(broker) as Caller["call"];
 		/** The stock of each product, for a fake inventory service. */
 		const stocks = new Map<string, number>();
@@ -151,6 +153,14 @@ export const productsSuite = (where: string, open: () => Promise<Scratch>) =>
 				["product.updated", message, "3"]
 			]);
 			assert.equal((await call("products.get", { id: productId })).description, "Two litres");
+		});
+
+		it("logs that a product was created or changed, with its id and nobody's name", async () => {
+			const { productId } = await call("products.create", newRequest());
+			await call("products.update", { id: productId, price: 13 });
+			const logged = logger.lines.filter(line => line.includes(productId)).map(line => line.replace(/, requestID.*/, ""));
+			const subject = `{ product: '${productId}', by: 'operator'`;
+			assert.deepEqual(logged, [`created a product ${subject}`, `changed a product ${subject}`]);
 		});
 
 		it("refuses an empty update, a field that cannot be changed, and an unknown product", async () => {

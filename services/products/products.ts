@@ -40,6 +40,7 @@ export function products(store: ProductStore, { mixins = [] }: { mixins?: Partia
 				const added = await within(deadline, store.add({ ...product, productId: randomUUID() }, stock, requestID));
 				if (!added) throw conflict("This sku is taken", { field: "sku" });
 				const { productId, sku } = added;
+				this.logger.info("created a product", { product: productId, by: ctx.meta.caller?.id ?? "operator", requestID });
 				// So that it can be ordered at once. If the call fails, inventory adds the product when it consumes `product.created`.
 				await ctx.call("inventory.open", { productId, sku, stock }, { timeout: deadline.leftMs() }).catch(error => {
 					this.logger.warn(`inventory.open failed (${error.message}); inventory adds the product from product.created`, {
@@ -70,8 +71,10 @@ export function products(store: ProductStore, { mixins = [] }: { mixins?: Partia
 				const deadline = deadlineIn(TIMEOUT_MS);
 				// Before the transaction, which must not wait for another service.
 				const [stock] = await stocksOf(ctx, [id], deadline);
-				const product = await within(deadline, store.update(id, changes, stock!, ctx.requestID ?? undefined));
+				const requestID = ctx.requestID ?? undefined;
+				const product = await within(deadline, store.update(id, changes, stock!, requestID));
 				if (!product) throw noSuchProduct(id);
+				this.logger.info("changed a product", { product: id, by: ctx.meta.caller?.id ?? "operator", requestID });
 				return toResponse(product, stock!);
 			},
 
