@@ -8,6 +8,7 @@ import { embedded, kafka, limits } from "./runtime/drivers.ts";
 import { httpListener } from "./runtime/http/http-listener.ts";
 import { nodeMetadata } from "./runtime/node-metadata.ts";
 import { RedactingConsole } from "./runtime/redacting-console.ts";
+import { replSecrets } from "./runtime/repl-secrets.ts";
 import { actions } from "./services/contract.ts";
 import { clusterHealth } from "./services/health/health.checks.ts";
 import { MetricsText, metricsServer } from "./services/health/metrics-server.ts";
@@ -47,6 +48,7 @@ export default {
 	middlewares: [
 		httpListener({ ...config, limits }, clusterHealth),
 		metricsServer(config),
+		replSecrets,
 		...(embedded ? [adminSocket(config.dataDir)] : [])
 	]
 } satisfies BrokerOptions;

@@ -13,6 +13,9 @@ const SECRET = "[secret]";
 /** Fields whose value is always redacted: `password`, `passwordHash`, `refreshToken`, `set-cookie`, `jwtSecret` … */
 const SECRET_FIELD = /password|secret|token$|authorization|cookie/i;
 
+/** Whether the value of a field of this name is a secret. */
+export const isSecretField = (name: string) => SECRET_FIELD.test(name);
+
 /** A line without any of these needs no redaction: most lines cost one search. */
 const MARK = /eyJ|bearer |@|password|secret|token/i;
 

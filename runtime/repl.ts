@@ -12,6 +12,7 @@ import { paramNames } from "../contract/repl-params.ts";
 import { unavailable } from "../mixins/errors.ts";
 import { actions } from "../services/contract.ts";
 import { findAdminSocket } from "./admin-socket.ts";
+import { replSecrets } from "./repl-secrets.ts";
 
 /** Requires what moleculer-repl requires, in the same versions. */
 const requireOfRepl = createRequire(createRequire(import.meta.url).resolve("moleculer-repl"));
@@ -47,6 +48,7 @@ export async function joinByAdminSocket(dataDir: string) {
 		logger: { type: "Console", options: { level: "warn" } },
 		// The running process validates.
 		validator: false,
+		middlewares: [replSecrets],
 		tracking: { enabled: true, shutdownTimeout: ANSWER_TIMEOUT_MS }
 	});
 	const forward = (action: string) => async (ctx: Context<object, object>) => {

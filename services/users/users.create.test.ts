@@ -39,6 +39,11 @@ describe("npm run user:create", () => {
 			assert.ok(!err.includes(PASSWORD) && !err.includes("password123"), err);
 		});
 
+	it("prints how it is called as it is written, with the example address", async () => {
+		const { err } = await create([]);
+		assert.match(err, /^Usage: npm run user:create -- --email ann@example\.org \[--admin\]/);
+	});
+
 	describe("while Plaza runs", () => {
 		let system: System;
 		const email = address();
