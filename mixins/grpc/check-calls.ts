@@ -52,10 +52,9 @@ function refusalOf(headers: IncomingHttpHeaders, rawHeaders: string[]): Status |
 	return undefined;
 }
 
-const ignoreError = () => {};
-
 function refuse(stream: ServerHttp2Stream, { code, details }: Status) {
-	stream.on("error", ignoreError);
+	// The client may reset the stream meanwhile, which must not end the process.
+	stream.on("error", () => {});
 	stream.respond(
 		{
 			":status": 200,
@@ -101,8 +100,6 @@ export function checkCalls(server: Server, { maxCallsPerAddress = 1_000, address
 	const http2Server = http2ServerOf(server);
 	const [handle] = http2Server.listeners("stream") as [StreamListener];
 	const check: StreamListener = (stream, headers, flags, rawHeaders) => {
-		// Reset by the client in the packet that opened it: grpc-js would answer it, and the error of that would end the process.
-		if (stream.closed || stream.destroyed) return void stream.on("error", ignoreError);
 		const refusal = refusalOf(headers, rawHeaders) ?? (count(stream) ? undefined : tooMany);
 		if (refusal) refuse(stream, refusal);
 		else handle(stream, headers, flags, rawHeaders);

@@ -137,52 +137,6 @@ describe("open calls of one address to a gRPC service", () => {
 });
 
 describe("a client of a gRPC service", () => {
-	const frame = (type: number, flags: number, stream: number, payload: Uint8Array) => {
-		const head = Buffer.alloc(9);
-		head.writeUIntBE(payload.length, 0, 3);
-		head[3] = type;
-		head[4] = flags;
-		head.writeUInt32BE(stream, 5);
-		return Buffer.concat([head, payload]);
-	};
-	/** HPACK: fields written out, without table and without Huffman coding. */
-	const fields = (headers: Record<string, string>) =>
-		Buffer.concat(
-			Object.entries(headers).flatMap(([name, value]) => [
-				Buffer.from([0, name.length]),
-				Buffer.from(name),
-				Buffer.from([value.length]),
-				Buffer.from(value)
-			])
-		);
-	const [HEADERS, RST_STREAM, SETTINGS] = [1, 3, 4];
-	const END_HEADERS = 4;
-
-	it("that opens calls and resets them in the same packet does not end the process", async t => {
-		const { port, open } = await startDesk(t, { maxCallsPerAddress: 5 });
-		const socket = createConnection(port, "127.0.0.1");
-		socket.on("error", () => {});
-		t.after(() => socket.destroy());
-		const parts = [Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), frame(SETTINGS, 0, 0, Buffer.alloc(0))];
-		let stream = 1;
-		for (const path of [`/${ECHO}`, "/desk.Desk/Absent", `/${WATCH}`])
-			for (const type of ["application/grpc", "text/plain"])
-				for (const [reason, more] of [
-					[0, {}],
-					[1, { "grpc-encoding": "gzip" }],
-					[8, { "grpc-timeout": "0n" }]
-				] as const) {
-					const headers = { ":method": "POST", ":scheme": "http", ":path": path, "content-type": type, te: "trailers", ...more };
-					parts.push(frame(HEADERS, END_HEADERS, stream, fields(headers)));
-					parts.push(frame(RST_STREAM, 0, stream, Buffer.from([0, 0, 0, reason])));
-					stream += 2;
-				}
-		socket.write(Buffer.concat(parts));
-		await within(once(socket, "data"), "the server's settings");
-		const session = await open();
-		for (let n = 0; n < 5; n++) assert.equal((await echo(session)).code, status.OK);
-	});
-
 	it("that does not read the answers of reflection is not asked for more requests", async t => {
 		const { open } = await startDesk(t);
 		const session = await open();
