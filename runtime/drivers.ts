@@ -95,16 +95,23 @@ export const withTopicLog = () => withLog(topicLog());
 
 const outboxes = new Map<string, Outbox>();
 
-/**
- * The outbox of a service, and the mixin `relay` that publishes its messages; put it before `database(…)`, whose migrations create the tables.
- * `table`: as given to `createOutbox` in the service's migrations.
- */
-export function withOutbox(
-	service: string,
-	{ table = `${service}_outbox` } = {}
-): { outbox: Outbox; relay: Partial<ServiceSchema> } {
-	const box = outboxes.get(table) ?? outbox(postgres().knex, { contracts: topics, table });
+interface OutboxOptions {
+	/** As given to `createOutbox` in the service's migrations. */
+	table?: string;
+	/** See mixins/outbox/outbox.ts. */
+	proves?: readonly string[];
+}
+
+/** The outbox of a service: one instance for all services of the process. */
+export function outboxOf(service: string, { table = `${service}_outbox`, proves }: OutboxOptions = {}): Outbox {
+	const box = outboxes.get(table) ?? outbox(postgres().knex, { contracts: topics, table, proves });
 	outboxes.set(table, box);
+	return box;
+}
+
+/** The outbox of a service, and the mixin `relay` that publishes its messages; put it before `database(…)`, whose migrations create the tables. */
+export function withOutbox(service: string, options: OutboxOptions = {}): { outbox: Outbox; relay: Partial<ServiceSchema> } {
+	const box = outboxOf(service, options);
 	// Embedded, every commit happens in this process and wakes the relay: it rarely needs to poll.
 	const pollMs = embedded ? { least: 250, most: 1_000 } : undefined;
 	return { outbox: box, relay: relay(box, topicLog(), { runsService, pollMs, metricsPrefix: "plaza" }) };

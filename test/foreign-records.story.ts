@@ -1,4 +1,4 @@
-// Records that foreign clients write to our topics with kcat: without our headers, in the partition that librdkafka chooses.
+// Records that foreign clients write to our topics with kcat: without our headers or with invented ones, in the partition that librdkafka chooses.
 import assert from "node:assert/strict";
 import { describe } from "node:test";
 import { grpcClient } from "./client.grpc.ts";
@@ -109,6 +109,42 @@ export const foreignRecordsStory = (plaza: () => System) =>
 			await eventually(async () => assert.equal(await total(user_id), 3.3), "all three in the wallet");
 			await httpClient(plaza().url).post("/api/purchases", { user_id, amount: 1 });
 			await eventually(async () => assert.equal(await total(user_id), 4.3), "our own purchase in addition");
+		});
+
+		story("on user_purchase with invented totals are recorded as purchases, and no total is taken from them", async () => {
+			const [user_id, id] = [fresh("buyer"), fresh("forged")];
+			const socket = await openSocketAs(plaza().wsUrl, user_id);
+			await httpClient(plaza().url).post("/api/purchases", { user_id, amount: 1 });
+			await socket.waitFor(({ data }) => data?.balances?.total === 1, "the balance");
+			const claim = { seq: "900", total_cents: "90000" };
+			await putOnKafka("user_purchase", JSON.stringify({ id, user_id, amount: 2 }), user_id, claim);
+			await socket.waitFor(({ data }) => data?.balances?.total === 3, "the balance with the recorded purchase");
+			// The same record again, as a mirror would copy it: with the headers that our outbox gave it, and a changed total.
+			const copied = (await kafkaRecords("user_purchase", Date.now() - 60_000)).find(
+				({ payload, headers }) => payload?.includes(id) && headers.seq !== claim.seq
+			);
+			await putOnKafka("user_purchase", copied!.payload!, user_id, { ...copied!.headers, ...claim });
+			await httpClient(plaza().url).post("/api/purchases", { user_id, amount: 0.5 });
+			await socket.waitFor(({ data }) => data?.balances?.total === 3.5, "the balance after both");
+			assert.deepEqual(
+				socket.of("balance").filter(({ data }) => data.balances.total > 3.5),
+				[]
+			);
+			assert.equal(await total(user_id), 3.5);
+			const rows = await psql(`select amount_cents from purchases where user_id = ${quote(user_id)} order by amount_cents`);
+			assert.deepEqual(rows, [["50"], ["100"], ["200"]]);
+			socket.close();
+		});
+
+		story("on order.created of an order that does not exist charge nobody and go to the dead letters", async () => {
+			const [orderId, buyerId, startMs] = [fresh("order"), fresh("buyer"), Date.now()];
+			const order = { orderId, buyerId, items: [], total: 5, status: "pending", createdAt: new Date().toISOString() };
+			await putOnKafka("order.created", JSON.stringify(order), orderId, { seq: "1" });
+			await eventually(async () => {
+				const dead = (await kafkaRecords("order.created.dead", startMs)).filter(({ key }) => key === orderId);
+				assert.deepEqual(dead.map(({ headers }) => headers["dead-group"]).sort(), ["inventory", "payment"]);
+			}, "the record to be a dead letter of inventory and payment");
+			assert.deepEqual(await psql(`select state from payments where order_id = ${quote(orderId)}`), []);
 		});
 
 		story("that cannot be decoded go to <topic>.dead unchanged, and the records after them are handled", async () => {

@@ -54,12 +54,18 @@ export async function kafkaRecords(topic: string, sinceMs: number): Promise<Kafk
 }
 
 /**
- * Writes one record to a topic, as a foreign client does: no headers, and the partition that librdkafka chooses for the key.
+ * Writes one record to a topic, as a foreign client does: by default without headers, and to the partition that librdkafka chooses for the key.
  * An empty value with a key gives a record without a value.
  */
-export async function putOnKafka(topic: string, value: string, key?: string): Promise<void> {
+export async function putOnKafka(
+	topic: string,
+	value: string,
+	key?: string,
+	headers: Record<string, string> = {}
+): Promise<void> {
 	const [withKey, line] = key === undefined ? [[], value] : [["-Z", "-K", "\t"], `${key}\t${value}`];
-	await run("kcat", ["-b", KAFKA_BROKERS, "-P", "-t", topic, ...withKey], line);
+	const withHeaders = Object.entries(headers).flatMap(([name, text]) => ["-H", `${name}=${text}`]);
+	await run("kcat", ["-b", KAFKA_BROKERS, "-P", "-t", topic, ...withKey, ...withHeaders], line);
 }
 
 export async function partitionsOf(topic: string): Promise<number> {

@@ -10,9 +10,9 @@ import { type Lease, leaseOf } from "./lease.ts";
 import { type Entry, type Outbox, outbox } from "./outbox.ts";
 import { type RelayOptions, relay } from "./relay.ts";
 import { startRelay } from "./relay-loop.ts";
-import { createOutbox, leaseTable } from "./schema.ts";
+import { addProofKey, createOutbox, leaseTable } from "./schema.ts";
 
-const contracts = {
+export const contracts = {
 	numbered: { message: z.object({ key: z.string(), n: z.int() }), key: (message: { key: string }) => message.key }
 };
 export const entry = (key: string, n: number): Entry => ({ topic: "numbered", message: { key, n } });
@@ -51,10 +51,11 @@ export function testbed(knex: () => Knex) {
 	const running: { stop(): Promise<unknown> }[] = [];
 
 	return {
-		async fresh() {
+		async fresh(proves?: readonly string[]) {
 			const table = `outbox_${randomUUID().replaceAll("-", "")}`;
 			await createOutbox(knex(), table);
-			return outbox(knex(), { contracts, table });
+			if (proves) await addProofKey(knex(), table);
+			return outbox(knex(), { contracts, table, proves });
 		},
 		put: (box: Outbox, ...entries: Entry[]) => box.knex.transaction(trx => box.add(trx, entries)),
 		isEmpty: async (box: Outbox) => (await box.next(1)).length === 0,

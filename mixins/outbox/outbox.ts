@@ -14,8 +14,11 @@
  *     };
  */
 import type { Knex } from "knex";
+import { unavailable } from "../errors.ts";
 import { type Encodable, encode } from "../topics/encode.ts";
 import type { Headers, Outgoing } from "../topics/topic-log.ts";
+import { type Proofs, proofsWith } from "./proof.ts";
+import { leaseTable } from "./schema.ts";
 
 export interface Entry {
 	topic: string;
@@ -50,6 +53,11 @@ export interface Outbox {
 	next(limit: number, sent?: string[]): Promise<PendingMessage[]>;
 	/** The age of the oldest message; 0 without one. */
 	ageMs(): Promise<number>;
+	/**
+	 * Tells consumers which records this outbox has published. Reads the key once; rejects with `UNAVAILABLE` while it cannot. Only for an outbox with
+	 * the option `proves`.
+	 */
+	proofs(): Promise<Proofs>;
 	readonly knex: Knex;
 	readonly table: string;
 }
@@ -61,12 +69,31 @@ export const ENTRIES = `rows from (json_to_recordset(?::json) as (topic text, ke
 /** A statement that takes longer has lost its server. */
 export const STATEMENT_TIMEOUT_MS = 4_000;
 
-/** See the top of this file. `table`: as given to `createOutbox`. */
-export function outbox(
-	knex: Knex,
-	{ contracts, table = "outbox" }: { contracts: Record<string, Encodable>; table?: string }
-): Outbox {
+export interface OutboxOptions {
+	contracts: Record<string, Encodable>;
+	/** As given to `createOutbox`. */
+	table?: string;
+	/** Signs what it publishes, together with these headers (proof.ts). The table needs a key: `addProofKey` in a migration. */
+	proves?: readonly string[];
+}
+
+/** See the top of this file. */
+export function outbox(knex: Knex, { contracts, table = "outbox", proves }: OutboxOptions): Outbox {
 	const listeners = new Set<() => void>();
+	let known: Promise<Proofs> | undefined;
+	const readKey = async (headers: readonly string[]) => {
+		const { rows } = await knex.raw("select key from ??", [leaseTable(table)]).timeout(STATEMENT_TIMEOUT_MS);
+		return proofsWith(rows[0].key, headers);
+	};
+	const proofs = () => {
+		if (!proves) return Promise.reject(new Error(`outbox "${table}" proves nothing: give it the option \`proves\``));
+		known ??= readKey(proves).catch(error => {
+			known = undefined;
+			// Also before the migration has run: no message may be judged without the key.
+			throw unavailable(`the key of ${table}`, error);
+		});
+		return known;
+	};
 	const notify = () => {
 		for (const listener of listeners) listener();
 	};
@@ -78,6 +105,7 @@ export function outbox(
 	return {
 		knex,
 		table,
+		proofs,
 
 		async add(trx, entries) {
 			if (entries.length === 0) return;
@@ -111,7 +139,8 @@ export function outbox(
 					limit
 				})
 				.timeout(STATEMENT_TIMEOUT_MS);
-			return rows.map(({ id, ...record }: { id: string } & Outgoing) => ({ id, record }));
+			const sign = proves && rows.length > 0 ? (await proofs()).sign : (record: Outgoing) => record;
+			return rows.map(({ id, ...record }: { id: string } & Outgoing) => ({ id, record: sign(record) }));
 		},
 
 		async ageMs() {

@@ -4,8 +4,9 @@ import { it } from "node:test";
 import { checksOf } from "../health.ts";
 import { updateMetrics } from "../metrics.ts";
 import { leaseOf } from "./lease.ts";
-import { entry, HOURLY, numbers, recordingLog, type Testbed, until } from "./outbox.fixture.ts";
-import { ENTRIES } from "./outbox.ts";
+import { contracts, entry, HOURLY, numbers, recordingLog, type Testbed, until } from "./outbox.fixture.ts";
+import { ENTRIES, outbox } from "./outbox.ts";
+import { addProofKey } from "./schema.ts";
 
 export const relaySuite = ({ fresh, put, isEmpty, node, start }: Testbed) => {
 	it("publishes what has committed, once and in order, and nothing that was rolled back", async () => {
@@ -33,6 +34,37 @@ export const relaySuite = ({ fresh, put, isEmpty, node, start }: Testbed) => {
 		await broker.stop();
 		const value = JSON.stringify({ key: message.key, n: 1 });
 		assert.deepEqual(log.records, [{ topic: "numbered", key: message.key, value, headers: { seq: "7", "request-id": "r-1" } }]);
+	});
+
+	it("proves what it publishes, to every node that reads its key, and not what another outbox publishes", async () => {
+		const [box, other, log] = [await fresh(["seq"]), await fresh(["seq"]), recordingLog()];
+		const node1 = await node(box, log);
+		for (const one of [box, other]) await put(one, { ...entry("a", 1), headers: { seq: "1" } });
+		await until(() => isEmpty(box), "it to be published");
+		await node1.stop();
+		const [foreign] = await other.next(1);
+		const [isOurs, isForeign] = [log.records[0]!, foreign!.record].map(({ value, ...record }) => ({
+			headers: {},
+			...record,
+			value: Buffer.from(value)
+		}));
+		// A second instance is what another node has.
+		const { isProven } = await outbox(box.knex, { contracts: {}, table: box.table, proves: ["seq"] }).proofs();
+		assert.deepEqual([isProven(isOurs!), isProven(isForeign!)], [true, false]);
+		assert.ok(!isProven({ ...isOurs!, headers: { ...isOurs!.headers, seq: "2" } }));
+	});
+
+	it("publishes nothing, and judges nothing, while the table has no key yet", async () => {
+		const [plain, log] = [await fresh(), recordingLog()];
+		const box = outbox(plain.knex, { contracts, table: plain.table, proves: ["seq"] });
+		await put(box, entry("a", 1));
+		await assert.rejects(box.proofs(), { type: "UNAVAILABLE" });
+		const sender = await node(box, log);
+		await addProofKey(box.knex, box.table);
+		await until(() => isEmpty(box), "it to be published once there is a key");
+		await sender.stop();
+		const [{ value, headers = {}, topic }] = log.records as [(typeof log.records)[number]];
+		assert.ok((await box.proofs()).isProven({ topic, headers, value: Buffer.from(value) }));
 	});
 
 	it("publishes what one statement added, at once and in the order of the entries, and nothing of a statement that failed", async () => {

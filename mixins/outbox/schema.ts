@@ -31,6 +31,15 @@ export async function createOutbox(knex: Knex, table = "outbox") {
 	await knex(leaseTable(table)).insert({ one: true });
 }
 
+/** Gives the outbox the random key that signs what it publishes; for a migration after `createOutbox`. */
+export const addProofKey = (knex: Knex, table = "outbox") =>
+	knex.raw("alter table ?? add column key text not null default gen_random_uuid()::text || gen_random_uuid()::text", [
+		leaseTable(table)
+	]);
+
+/** The reverse of `addProofKey`. */
+export const dropProofKey = (knex: Knex, table = "outbox") => knex.raw("alter table ?? drop column key", [leaseTable(table)]);
+
 /** The reverse of `createOutbox`. */
 export const dropOutbox = (knex: Knex, table = "outbox") =>
 	knex.schema.dropTableIfExists(leaseTable(table)).dropTableIfExists(table);

@@ -234,6 +234,21 @@ export const inventorySuite = (where: string, open: () => Promise<Scratch>) =>
 			assert.deepEqual(await level(productId), [12, 0]);
 		});
 
+		it("makes the message of an order without a reservation a dead letter, and handles those beside it", async () => {
+			const productId = await product(12);
+			const [orderId, foreign] = [await reserve(productId, 3), randomUUID()];
+			await Promise.all([created(foreign), created(orderId), created(foreign)]);
+			await idle();
+			assert.deepEqual(await level(productId), [9, 0]);
+			const dead = await log.read("order.created.dead", 0, 0, 10_000);
+			const own = dead.filter(({ key }) => String(key) === foreign);
+			assert.deepEqual(
+				own.map(({ headers }) => [headers["dead-type"], headers["dead-reason"]]),
+				Array(2).fill(["NOT_FOUND", "no stock is reserved for this order"])
+			);
+			assert.ok(!dead.some(({ key }) => String(key) === orderId));
+		});
+
 		it("adds a product from its message, once, and publishes nothing", async () => {
 			const productId = randomUUID();
 			const message = { productId, name: "n", sku, price: 1, stock: 7, category: "c" };

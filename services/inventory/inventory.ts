@@ -124,9 +124,9 @@ export function inventory(store: InventoryStore, { mixins = [], batches = 1 }: I
 					const answers = await Promise.all(
 						received.map(({ message: { orderId }, requestID }) => confirm({ orderId, requestID }))
 					);
-					for (const [n, answer] of answers.entries())
-						if (answer === "unknown")
-							this.logger.warn("an order has no reservation; nothing is deducted", { order: received[n]!.message.orderId });
+					// Every order of ours has a reservation before it exists: another's becomes a dead letter.
+					const foreign = received[answers.indexOf("unknown")];
+					if (foreign) throw notFound("no stock is reserved for this order", { orderId: foreign.message.orderId });
 					return { duplicates: answers.filter(answer => answer !== "deducted").length };
 				}
 			},
@@ -136,6 +136,11 @@ export function inventory(store: InventoryStore, { mixins = [], batches = 1 }: I
 					const answers = await Promise.all(
 						received.map(({ message: { orderId }, requestID }) => release({ orderId, requestID }))
 					);
+					const unknown = received.filter((_, n) => answers[n] === "noted").map(({ message }) => message.orderId);
+					if (unknown.length > 0)
+						this.logger.warn("cancelled orders have no reservation; later reservations under their ids are refused", {
+							orders: unknown
+						});
 					return { duplicates: answers.filter(answer => answer === "again").length };
 				}
 			}

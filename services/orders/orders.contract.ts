@@ -165,6 +165,11 @@ export const actions = {
 		// Not below /api/orders: there the last part is an order's id.
 		rest: "GET /api/order-figures"
 	}),
+	/** An order as it is stored, for consumers of a message that orders may not have published. Errors: `NOT_FOUND`, `UNAVAILABLE`. */
+	"orders.stored": action({
+		params: z.strictObject({ orderId: Id }),
+		result: Order.pick({ buyerId: true, total: true, status: true })
+	}),
 	/** The buyer of an order, for messages of foreign producers that lack it. Errors: `NOT_FOUND`, `UNAVAILABLE`. */
 	"orders.buyer": action({ params: z.strictObject({ orderId: Id }), result: z.strictObject({ buyerId: Id }) })
 };
@@ -218,6 +223,9 @@ export const topics = {
 		]
 	})
 };
+
+/** The outbox that publishes orders: it proves that a message comes from here. */
+export const ordersOutbox = { proves: ["seq", "after_ms"] };
 
 export type Order = z.output<typeof Order>;
 export type Statistics = z.output<typeof Statistics>;

@@ -1,10 +1,11 @@
 import { database } from "../../mixins/database/database.ts";
 import { config } from "../../runtime/config.ts";
 import { embedded, postgres, runsService, withOutbox, withTopics } from "../../runtime/drivers.ts";
+import { ordersOutbox } from "./orders.contract.ts";
 import { sqlOrders } from "./orders.store.ts";
 import { orders } from "./orders.ts";
 
-const { outbox, relay } = withOutbox("orders");
+const { outbox, relay } = withOutbox("orders", ordersOutbox);
 
 export default orders(sqlOrders(postgres().knex, outbox), {
 	mixins: [relay, withTopics(), database(postgres(), new URL("./migrations/", import.meta.url))],

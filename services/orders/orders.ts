@@ -122,6 +122,11 @@ export function orders(
 
 			get: async ctx => toResponse(await findVisible(ctx.params.id, accessOf(ctx.meta), deadlineIn(timeoutMs))),
 
+			async stored(ctx) {
+				const { buyerId, total, status } = toResponse(await findVisible(ctx.params.orderId, {}, deadlineIn(timeoutMs)));
+				return { buyerId, total, status };
+			},
+
 			async buyer(ctx) {
 				const { buyerId } = await findVisible(ctx.params.orderId, {}, deadlineIn(timeoutMs));
 				return { buyerId };

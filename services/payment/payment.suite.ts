@@ -24,6 +24,10 @@ const LIMIT_CENTS = 100_000;
 
 export const paymentSuite = (where: string, open: () => Promise<Scratch>) =>
 	describe(`payment on ${where}`, () => {
+		/** Whether the messages are those of our outbox; else only orders can say whether they are true. */
+		let isProven: boolean;
+		/** What `orders.stored` answers. */
+		const stored = new Map<string, { buyerId: string; total: number; status: string }>();
 		/** The totals of orders that `orders.get` answers. */
 		const totals = new Map<string, number>();
 		const broker = new ServiceBroker({ logger: false, validator: new ContractValidator(actions) });
@@ -38,6 +42,7 @@ export const paymentSuite = (where: string, open: () => Promise<Scratch>) =>
 			await migrate(scratch.db, new URL("./migrations/", import.meta.url), "payment_migrations");
 			store = sqlPayments(scratch.db.knex, outbox(scratch.db.knex, { contracts: topics, table: "payment_outbox" }));
 			const collector = { backoff: { firstMs: 5, longestMs: 50 }, pollMs: 20, timeoutMs: 60_000 };
+			const ordersOutbox = { proofs: async () => ({ sign: <R>(record: R) => record, isProven: () => isProven }) };
 			broker.createService({
 				name: "orders",
 				actions: {
@@ -45,10 +50,15 @@ export const paymentSuite = (where: string, open: () => Promise<Scratch>) =>
 						const total = totals.get(id);
 						if (total === undefined) throw notFound("There is no such order");
 						return { total, status: "pending" };
+					},
+					stored({ params: { orderId } }: { params: { orderId: string } }) {
+						const order = stored.get(orderId);
+						if (!order) throw notFound("There is no such order");
+						return order;
 					}
 				}
 			});
-			broker.createService(payment(store, provider.port, { collector, mixins: [noTopics] }));
+			broker.createService(payment(store, provider.port, { orders: ordersOutbox, collector, mixins: [noTopics] }));
 			await broker.start();
 		});
 		after(async () => {
@@ -57,6 +67,7 @@ export const paymentSuite = (where: string, open: () => Promise<Scratch>) =>
 			await scratch?.remove();
 		});
 		beforeEach(() => {
+			isProven = true;
 			provider.before = async () => {};
 			provider.after = async () => {};
 		});
@@ -221,6 +232,40 @@ export const paymentSuite = (where: string, open: () => Promise<Scratch>) =>
 		it("refuses an order whose total is no valid amount", async () => {
 			for (const total of [-1, 0.001, 1e300])
 				await assert.rejects(create(order(total)), { code: 422, type: "VALIDATION_ERROR" }, String(total));
+		});
+
+		describe("a message that the outbox of orders has not provably published", () => {
+			beforeEach(() => {
+				isProven = false;
+			});
+
+			it("charges nothing for an order that does not exist, and is refused", async () => {
+				const one = order();
+				await assert.rejects(create(one), { code: 404, type: "NOT_FOUND" });
+				await assert.rejects(cancel(one), { code: 404, type: "NOT_FOUND" });
+				assert.equal(await scratch.db.knex("payments").where({ order_id: one.orderId }).first(), undefined);
+			});
+
+			it("charges what the stored order says, not what the message says", async () => {
+				const [one, buyer] = [order(1), newIdentity()];
+				stored.set(one.orderId, { buyerId: buyer.id, total: 37.5, status: "pending" });
+				await create(one);
+				isProven = true;
+				await becomes(one.orderId, "succeeded");
+				assert.deepEqual([moved(one.orderId)[0], (await get(one.orderId, buyer)).amount], [3750, 37.5]);
+			});
+
+			it("refunds nothing unless the stored order is cancelled", async () => {
+				const one = order();
+				stored.set(one.orderId, { buyerId: one.buyer.id, total: 37.5, status: "processing" });
+				await create(one);
+				await becomes(one.orderId, "succeeded");
+				await assert.rejects(cancel(one), { code: 409, type: "CONFLICT" });
+				assert.equal((await get(one.orderId, one.buyer)).status, "succeeded");
+				stored.set(one.orderId, { buyerId: one.buyer.id, total: 37.5, status: "cancelled" });
+				await cancel(one);
+				await becomes(one.orderId, "refunded");
+			});
 		});
 
 		it("answers the amount from the moment of the order on, also before order.created is consumed", async () => {

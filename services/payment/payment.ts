@@ -1,7 +1,8 @@
 import type { ServiceSchema } from "moleculer";
 import { Total, toCents } from "../../contract/money.ts";
 import { deadlineIn } from "../../mixins/deadline.ts";
-import { invalid, notFound, unauthorized } from "../../mixins/errors.ts";
+import { conflict, invalid, notFound, unauthorized } from "../../mixins/errors.ts";
+import type { Outbox } from "../../mixins/outbox/outbox.ts";
 import { defineService, type Message, type Meta } from "../define-service.ts";
 import { type CollectorOptions, startCollector } from "./payment.collector.ts";
 import type { PaymentProvider } from "./payment.provider.ts";
@@ -9,6 +10,8 @@ import { type PaymentEvent, toResponse } from "./payment.rules.ts";
 import type { PaymentStore } from "./payment.store.ts";
 
 export interface PaymentOptions {
+	/** The outbox that publishes orders. */
+	orders: Pick<Outbox, "proofs">;
 	mixins?: Partial<ServiceSchema>[];
 	/** Whether this node sends requests to the provider. */
 	collects?: boolean;
@@ -24,7 +27,11 @@ function maySee(buyerId: string | undefined, { caller, $repl }: Meta) {
 	return !caller || caller.role === "admin" || caller.id === buyerId;
 }
 
-const toOrderedEvent = ({ orderId, buyerId, total }: Message<"order.created">, requestID: string): PaymentEvent => {
+const toOrderedEvent = (
+	orderId: string,
+	{ buyerId, total }: Pick<Message<"order.created">, "buyerId" | "total">,
+	requestID: string
+): PaymentEvent => {
 	const amountCents = toCents(total);
 	// Foreign producers can write any total.
 	if (!Total.safeParse(total).success || !Number.isSafeInteger(amountCents))
@@ -32,11 +39,14 @@ const toOrderedEvent = ({ orderId, buyerId, total }: Message<"order.created">, r
 	return { orderId, type: "ordered", buyerId, amountCents, requestID };
 };
 
-/** Charges and refunds orders: at most one charge and one refund an order, for repeated, late and reordered messages. */
+/**
+ * Charges and refunds orders: at most one charge and one refund an order, for repeated, late and reordered messages. A message that the outbox of
+ * orders has not provably published is only believed as far as orders confirms it; else it becomes a dead letter.
+ */
 export function payment(
 	store: PaymentStore,
 	provider: PaymentProvider,
-	{ mixins = [], collects = true, collector }: PaymentOptions = {}
+	{ orders, mixins = [], collects = true, collector }: PaymentOptions
 ) {
 	let collecting: ReturnType<typeof startCollector> | undefined;
 
@@ -66,11 +76,26 @@ export function payment(
 
 		topics: {
 			"order.created": {
-				batch: ({ received }) => apply(received.map(({ message, requestID }) => toOrderedEvent(message, requestID)))
+				async batch({ received }) {
+					const { isProven } = await orders.proofs();
+					const events = received.map(async ({ message, record, requestID, ctx }) => {
+						const { orderId } = message;
+						const order = isProven(record) ? message : await ctx.call("orders.stored", { orderId });
+						return toOrderedEvent(orderId, order, requestID);
+					});
+					return apply(await Promise.all(events));
+				}
 			},
 			"order.cancelled": {
-				batch: ({ received }) =>
-					apply(received.map(({ message: { orderId }, requestID }) => ({ orderId, type: "cancelled", requestID })))
+				async batch({ received }) {
+					const { isProven } = await orders.proofs();
+					const events = received.map(async ({ message: { orderId }, record, requestID, ctx }): Promise<PaymentEvent> => {
+						if (!isProven(record) && (await ctx.call("orders.stored", { orderId })).status !== "cancelled")
+							throw conflict("the order is not cancelled", { orderId });
+						return { orderId, type: "cancelled", requestID };
+					});
+					return apply(await Promise.all(events));
+				}
 			}
 		},
 

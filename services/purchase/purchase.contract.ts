@@ -50,9 +50,12 @@ export const actions = {
 
 export const topics = {
 	// Keyed by user: a user's purchases arrive in the order of their sequence numbers. The headers `seq` and `total_cents` (the running total) are on
-	// every purchase that this service recorded.
+	// every purchase that this service recorded, and `proof` proves them: without it they are a stranger's claim.
 	user_purchase: topic({ message: UserPurchase, key: purchase => purchase.user_id })
 };
+
+/** The outbox that publishes purchases. */
+export const purchaseOutbox = { table: "outbox", proves: ["seq", "total_cents"] };
 
 export type PurchaseRequest = z.output<typeof PurchaseRequest>;
 export type Purchase = z.output<typeof Purchase>;

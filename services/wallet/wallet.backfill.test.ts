@@ -43,12 +43,14 @@ it("backfills all users of a page, also when the store accepts some of them only
 	};
 
 	const broker = new ServiceBroker({ logger: false });
+	/** The tests here call no topic handler. */
+	const unused = { proofs: () => Promise.reject(new Error("no record is consumed here")) };
 	broker.createService({
 		name: "purchase",
 		actions: { total: async (ctx: Context<{ user_id: string }>) => bought(ctx.params.user_id) }
 	});
 	const redis = { client } as unknown as Redis;
-	broker.createService(wallet(store, [noTopics, backfill(store, { redis, log, topic: "user_purchase", everyMs: 20 })]));
+	broker.createService(wallet(store, unused, [noTopics, backfill(store, { redis, log, topic: "user_purchase", everyMs: 20 })]));
 	await broker.start();
 	try {
 		await eventually(async () => {

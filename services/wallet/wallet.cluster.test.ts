@@ -20,6 +20,8 @@ const PARTITIONS = 2;
 
 describe("a wallet in Redis", () => {
 	const broker = new ServiceBroker({ logger: false, validator: new ContractValidator(actions) });
+	/** The tests here call no topic handler. */
+	const unused = { proofs: () => Promise.reject(new Error("no record is consumed here")) };
 	const call = broker.call.bind(broker) as Caller["call"];
 	/** The totals in Postgres. */
 	const bought = new Map<string, PurchaseTotal>();
@@ -38,7 +40,7 @@ describe("a wallet in Redis", () => {
 		redis = openRedis(server.url);
 		const store = redisBalances(redis, async () => records.map(({ length }) => length));
 		const warm = backfill(store, { redis, log, topic: "user_purchase", everyMs: 50 });
-		broker.createService(wallet(store, [noTopics, warm, redisMixin(redis, { required: false })]));
+		broker.createService(wallet(store, unused, [noTopics, warm, redisMixin(redis, { required: false })]));
 		broker.createService({
 			name: "purchase",
 			actions: {

@@ -7,7 +7,7 @@ import type { UserTotal } from "./wallet.store.ts";
 /** Cents as a decimal amount, for API responses. */
 export const balancesOf = (totalCents: number) => ({ balances: { total: totalCents / 100 } });
 
-/** The user's total after this purchase and its version; undefined for a foreign record, which Plaza did not write. */
+/** The user's total after this purchase and its version, as the headers say; undefined for a record without them, which was bought elsewhere. */
 export function totalOf(headers: Headers): PurchaseTotal | undefined {
 	const [seq, total_cents] = [wholeNumberIn(headers.seq), wholeNumberIn(headers.total_cents)];
 	return seq && total_cents !== undefined ? { seq, total_cents } : undefined;
@@ -24,19 +24,28 @@ export function purchaseIDOf(id: string | undefined, { topic, partition, offset,
 export interface Change<Source> {
 	/** The newest total. */
 	entry: UserTotal;
-	/** All versions in the batch, in order of arrival. */
+	/** All versions that records of the batch have brought, in order of arrival. */
 	seqs: number[];
 	/** The source of the newest version. */
 	newest: Source;
 }
 
+/** A total that a record has brought; `isLookedUp`: Postgres was asked for it, because the record proves nothing. */
+export interface BroughtTotal<Source> {
+	user_id: string;
+	total: PurchaseTotal;
+	source: Source;
+	isLookedUp?: boolean;
+}
+
 /** One change for each user: its newest total is that of the highest version, in any order of arrival. */
-export function changesByUser<Source>(totals: { user_id: string; total: PurchaseTotal; source: Source }[]): Change<Source>[] {
+export function changesByUser<Source>(totals: BroughtTotal<Source>[]): Change<Source>[] {
 	const changes = new Map<string, Change<Source>>();
-	for (const { user_id, total, source } of totals) {
+	for (const { user_id, total, source, isLookedUp } of totals) {
 		const change = changes.get(user_id);
-		if (change) change.seqs.push(total.seq);
-		if (!change) changes.set(user_id, { entry: { user_id, ...total }, seqs: [total.seq], newest: source });
+		const seqs = isLookedUp ? [] : [total.seq];
+		change?.seqs.push(...seqs);
+		if (!change) changes.set(user_id, { entry: { user_id, ...total }, seqs, newest: source });
 		else if (total.seq > change.entry.seq) Object.assign(change, { entry: { user_id, ...total }, newest: source });
 	}
 	return [...changes.values()];

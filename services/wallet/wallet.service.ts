@@ -1,7 +1,8 @@
 import { redis as withRedis } from "../../mixins/redis.ts";
 import { config } from "../../runtime/config.ts";
-import { embedded, redis, runsService, topicLog, withTopics } from "../../runtime/drivers.ts";
+import { embedded, outboxOf, redis, runsService, topicLog, withTopics } from "../../runtime/drivers.ts";
 import { exitWithError } from "../../runtime/exit-with-error.ts";
+import { purchaseOutbox } from "../purchase/purchase.contract.ts";
 import { backfill } from "./wallet.backfill.ts";
 import { walletOverGrpc } from "./wallet.grpc.ts";
 import { memoryBalances } from "./wallet.store.memory.ts";
@@ -20,13 +21,15 @@ const withGrpc = () =>
 		listens: runsService("wallet")
 	});
 
+const outbox = outboxOf("purchase", purchaseOutbox);
+
 const onRedis = () => {
 	const store = redisBalances(redis(), () => topicLog().committed("wallet", "user_purchase"));
 	const withBackfill = runsService("wallet")
 		? [backfill(store, { redis: redis(), log: topicLog(), topic: "user_purchase" })]
 		: [];
 	// Not required: without Redis, balances come from Postgres.
-	return wallet(store, [withGrpc(), ...withBackfill, withTopics(), withRedis(redis(), { required: false })]);
+	return wallet(store, outbox, [withGrpc(), ...withBackfill, withTopics(), withRedis(redis(), { required: false })]);
 };
 
-export default embedded ? wallet(memoryBalances(), [withGrpc(), withTopics()]) : onRedis();
+export default embedded ? wallet(memoryBalances(), outbox, [withGrpc(), withTopics()]) : onRedis();

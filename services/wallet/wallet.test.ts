@@ -4,7 +4,8 @@ import { after, before, beforeEach, describe, it } from "node:test";
 import { status } from "@grpc/grpc-js";
 import { type Context, Errors, ServiceBroker } from "moleculer";
 import { ContractValidator } from "../../contract/validator.ts";
-import { conflict, unavailable } from "../../mixins/errors.ts";
+import { conflict, isUnavailable, unavailable } from "../../mixins/errors.ts";
+import { type Proofs, proofsWith } from "../../mixins/outbox/proof.ts";
 import type { PublishOptions } from "../../mixins/topics/handler-types.ts";
 import { markTopicsMixin } from "../../mixins/topics/require-mixin.ts";
 import type { Headers } from "../../mixins/topics/topic-log.ts";
@@ -12,7 +13,7 @@ import { grpcClient } from "../../test/client.grpc.ts";
 import { eventually } from "../../test/client.ts";
 import { actions } from "../contract.ts";
 import type { Caller, Received } from "../define-service.ts";
-import type { PurchaseTotal } from "../purchase/purchase.contract.ts";
+import { type PurchaseTotal, purchaseOutbox } from "../purchase/purchase.contract.ts";
 import type { WalletBalance } from "./wallet.contract.ts";
 import { walletOverGrpc } from "./wallet.grpc.ts";
 import { memoryBalances } from "./wallet.store.memory.ts";
@@ -69,8 +70,9 @@ describe("the wallet", () => {
 		raise: (entries, applied) => orUnavailable(failing.store, "the store", () => memory.raise(entries, applied)),
 		confirm: (entries, generation) => orUnavailable(failing.store, "the store", () => memory.confirm(entries, generation))
 	};
+	const ours = proofsWith("the key of our outbox", purchaseOutbox.proves);
 	const service = broker.createService(
-		wallet(store, [
+		wallet(store, { proofs: async () => ours }, [
 			walletOverGrpc({ host: "127.0.0.1", port: 0 }),
 			markTopicsMixin({
 				methods: {
@@ -92,6 +94,7 @@ describe("the wallet", () => {
 			},
 			async record(ctx: Context<(typeof recorded)[number]>) {
 				const { id, amount } = ctx.params;
+				if (failing.purchases) throw new Errors.RequestTimeoutError({ action: "purchase.record", nodeID: "node-7" });
 				const known = recorded.find(one => one.id === id);
 				if (known && known.amount !== amount) throw conflict("another amount", { id });
 				if (!known) recorded.push(ctx.params);
@@ -118,7 +121,7 @@ describe("the wallet", () => {
 			partition: 2,
 			offset: offset++,
 			key: Buffer.from(message.user_id),
-			value: null,
+			value: Buffer.from(JSON.stringify(message)),
 			headers,
 			timestampMs: 0
 		},
@@ -128,7 +131,11 @@ describe("the wallet", () => {
 	/** The record of our own purchase: it is in Postgres before it is on the topic. */
 	const purchase = (user_id: string, seq: number, total_cents: number) => {
 		if (seq > (bought.get(user_id)?.seq ?? 0)) bought.set(user_id, { seq, total_cents });
-		return received({ user_id, amount: 1 }, { seq: String(seq), total_cents: String(total_cents) });
+		return signed(ours, received({ user_id, amount: 1 }, { seq: String(seq), total_cents: String(total_cents) }));
+	};
+	const signed = <M>(by: Proofs, one: Received<M>): Received<M> => {
+		const { headers } = by.sign({ ...one.record, value: one.record.value! });
+		return { ...one, record: { ...one.record, headers: headers! } };
 	};
 	/** Calls the handler with a batch, as the topics mixin does. */
 	const deliver = (...batch: Received<unknown>[]): Promise<{ duplicates: number }> => {
@@ -299,6 +306,68 @@ describe("the wallet", () => {
 		const user_id = randomUUID();
 		await deliver(received({ id: "once", user_id, amount: 1 }));
 		await assert.rejects(deliver(received({ id: "once", user_id, amount: 2 })), { type: "CONFLICT", code: 409 });
+	});
+
+	describe("of a purchase whose headers have a total, but no proof that our outbox published it,", () => {
+		const claim = { seq: "900", total_cents: "90000" };
+		const elsewhere = proofsWith("the key of another installation", purchaseOutbox.proves);
+		const longAgo = proofsWith("the key of our outbox", purchaseOutbox.proves, () => Date.now() - 3_600_000);
+		const bySomebody: [string, <M>(one: Received<M>) => Received<M>][] = [
+			["forged", one => one],
+			["with an invented proof", one => ({ ...one, record: { ...one.record, headers: { ...one.record.headers, proof: "x" } } })],
+			["mirrored from another installation", one => signed(elsewhere, one)],
+			["restored from a backup", one => signed(longAgo, one)],
+			[
+				"with a changed total",
+				one => {
+					const { record } = signed(ours, { ...one, record: { ...one.record, headers: { seq: "1", total_cents: "100" } } });
+					return { ...one, record: { ...record, headers: { ...record.headers, ...claim } } };
+				}
+			],
+			[
+				"with a changed value",
+				one => {
+					const { record } = signed(ours, one);
+					return { ...one, record: { ...record, value: Buffer.from(JSON.stringify({ ...(one.message as object), amount: 2 })) } };
+				}
+			]
+		];
+
+		for (const [what, claimed] of bySomebody)
+			it(`${what}: records it if Postgres does not know it, and takes over nothing from its headers`, async () => {
+				const user_id = randomUUID();
+				await deliver(purchase(user_id, 1, 100));
+				await confirmed(user_id);
+				published.length = 0;
+				const foreign = claimed(received({ id: "theirs", user_id, amount: 5 }, claim));
+				assert.deepEqual(await deliver(foreign), { duplicates: 0 });
+				assert.deepEqual(
+					recorded.map(({ id, user_id, amount }) => [id, user_id, amount]),
+					[["theirs", user_id, 5]]
+				);
+				assert.deepEqual([await totalOf(user_id), published], [1, []]);
+			});
+
+		it("brings the total that Postgres has, if Postgres knows the purchase", async () => {
+			const user_id = randomUUID();
+			const old = signed(longAgo, received({ id: "known", user_id, amount: 3 }, claim));
+			await deliver(old);
+			bought.set(user_id, { seq: 2, total_cents: 300 });
+			assert.deepEqual(await deliver(old, old), { duplicates: 2 });
+			assert.deepEqual(
+				published.map(({ message, options }) => [options.headers?.seq, message.balances.total]),
+				[["2", 3]]
+			);
+			assert.equal(await totalOf(user_id), 3);
+		});
+
+		it("waits while Postgres cannot say whether it knows the purchase", async () => {
+			failing.purchases = true;
+			const user_id = randomUUID();
+			const old = signed(longAgo, received({ id: "known", user_id, amount: 3 }, claim));
+			await assert.rejects(deliver(old, old), error => isUnavailable(error));
+			assert.deepEqual(published, []);
+		});
 	});
 
 	it("returns the same over gRPC, and rejects invalid ids with INVALID_ARGUMENT", async t => {

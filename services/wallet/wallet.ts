@@ -1,14 +1,19 @@
 import type { ServiceSchema } from "moleculer";
 import { unavailableAs } from "../../mixins/errors.ts";
 import { microBatch } from "../../mixins/micro-batch.ts";
+import type { Outbox } from "../../mixins/outbox/outbox.ts";
 import { type Caller, defineService, type Received } from "../define-service.ts";
-import { balancesOf, type Change, changesByUser, compareVersions, purchaseIDOf, totalOf } from "./wallet.rules.ts";
+import { balancesOf, type Change, changesByUser, compareVersions, totalOf } from "./wallet.rules.ts";
 import type { BalanceStore, Raised } from "./wallet.store.ts";
+import { type Brought, type ReceivedPurchase, recordUnproven } from "./wallet.unproven.ts";
 
 const MISSED = "plaza.wallet.missed";
 
-/** The total that each user has spent: consumes the topic of purchases, keeps the totals in a balance store, and answers reads from it. */
-export const wallet = (store: BalanceStore, mixins: Partial<ServiceSchema>[] = []) => {
+/**
+ * The total that each user has spent: consumes the topic of purchases, keeps the totals in a balance store, and answers reads from it.
+ * `outbox`: the one that publishes purchases. Only what it has published brings a total; every other record is recorded first.
+ */
+export const wallet = (store: BalanceStore, outbox: Pick<Outbox, "proofs">, mixins: Partial<ServiceSchema>[] = []) => {
 	// Reads of one event loop turn share a batch; while `concurrency` batches are running, further reads wait and share the next batch.
 	const read = microBatch(
 		async (users: string[]) => {
@@ -72,29 +77,25 @@ export const wallet = (store: BalanceStore, mixins: Partial<ServiceSchema>[] = [
 		topics: {
 			user_purchase: {
 				async batch({ received, partition, isCurrent }) {
-					const ours = [];
-					const foreign = [];
+					const { isProven } = await outbox.proofs();
+					const ours: Brought[] = [];
+					const unproven: ReceivedPurchase[] = [];
 					for (const source of received) {
 						const total = totalOf(source.record.headers);
-						if (total) ours.push({ user_id: source.message.user_id, total, source });
-						else foreign.push(source);
+						if (total && isProven(source.record)) ours.push({ user_id: source.message.user_id, total, source });
+						else unproven.push(source);
 					}
-					// Recording publishes the purchase again, with a total in its headers: only that message raises the total.
-					const results = await Promise.all(
-						foreign.map(({ message, record, ctx }) =>
-							ctx.call("purchase.record", { ...message, id: purchaseIDOf(message.id, record) })
-						)
-					);
-					let duplicates = results.filter(({ recorded }) => !recorded).length;
+					const { known, lookedUp } = await recordUnproven(unproven, this.logger);
+					let duplicates = known;
 
-					const changes = changesByUser(ours);
+					const changes = changesByUser([...ours, ...lookedUp]);
 					const entries = changes.map(({ entry }) => entry);
 					let raised = await store.raise(entries, { partition, nextOffset: received.at(-1)!.record.offset + 1 });
 
 					for (const [index, { entry, seqs, newest }] of changes.entries()) {
 						const { before, isConfirmed } = raised[index]!;
-						const { duplicates: known, missed } = compareVersions(seqs, before);
-						duplicates += known;
+						const { duplicates: again, missed } = compareVersions(seqs, before);
+						duplicates += again;
 						this.logger.debug("total updated", { ...entry, before, requestID: newest.requestID });
 						if (missed > 0) this.broker.metrics.increment(MISSED, {}, missed);
 						if (missed > 0) this.logger.debug("versions missed", { ...entry, before, missed });

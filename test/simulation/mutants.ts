@@ -75,6 +75,13 @@ export const mutants: Mutant[] = [
 		replace: "local isNewer = tonumber(seq) > 0"
 	},
 	{
+		name: "wallet believes totals that nobody proves",
+		world: "purchases",
+		file: "services/wallet/wallet.ts",
+		find: "if (total && isProven(source.record))",
+		replace: "if (total)"
+	},
+	{
 		name: "generation kept although Redis lost data",
 		world: "purchases",
 		file: "services/wallet/wallet.redis-consistency.ts",

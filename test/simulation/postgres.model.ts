@@ -3,7 +3,9 @@
 import type { Knex } from "knex";
 import { unavailable } from "../../mixins/errors.ts";
 import type { Outbox, PendingMessage } from "../../mixins/outbox/outbox.ts";
+import { proofsWith } from "../../mixins/outbox/proof.ts";
 import type { Outgoing } from "../../mixins/topics/topic-log.ts";
+import { purchaseOutbox } from "../../services/purchase/purchase.contract.ts";
 import { updateRow } from "./expression.ts";
 import { type Faults, type Server, serverNamed } from "./injected-faults.ts";
 import { type Actor, currentActor, type Scheduler } from "./scheduler.ts";
@@ -30,6 +32,7 @@ export function modelPostgres(scheduler: Scheduler, faults: Faults): ModelPostgr
 	const server = serverNamed("postgres", scheduler, faults);
 	const rows = new Map<number, Outgoing>();
 	const lease = { holder: "", fence: 0, until: Number.NEGATIVE_INFINITY };
+	const proofs = proofsWith("the key of the outbox", purchaseOutbox.proves, scheduler.nowMs);
 	const listeners = new Map<Actor, Set<() => void>>();
 	const locks = new Map<string, { actor: Actor | undefined }>();
 	let queue: (() => void)[] = [];
@@ -108,8 +111,9 @@ export function modelPostgres(scheduler: Scheduler, faults: Faults): ModelPostgr
 						return [...rows]
 							.sort(([one], [other]) => one - other)
 							.slice(0, limit)
-							.map(([id, record]): PendingMessage => ({ id: String(id), record }));
+							.map(([id, record]): PendingMessage => ({ id: String(id), record: proofs.sign(record) }));
 					}),
+				proofs: async () => proofs,
 				ageMs: async () => 0
 			};
 		},

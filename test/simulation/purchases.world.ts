@@ -1,8 +1,9 @@
 // Purchases from the frame to the balance on the screen: stored in Postgres, published by the outbox, summed in Redis, pushed to sockets. Foreign
-// clients write purchases and poison records directly to the topic.
+// clients write purchases and poison records directly to the topic, some of them with invented totals in headers like ours.
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import { relay } from "../../mixins/outbox/relay.ts";
+import type { Headers } from "../../mixins/topics/topic-log.ts";
 import { topics as topicsMixin } from "../../mixins/topics/topics.ts";
 import { topics as contracts } from "../../services/contract.ts";
 import { purchase } from "../../services/purchase/purchase.ts";
@@ -12,7 +13,7 @@ import { redisBalances } from "../../services/wallet/wallet.store.redis.ts";
 import { wallet } from "../../services/wallet/wallet.ts";
 import { callUntilAnswered, createNode, type Node } from "./nodes.ts";
 import { modelPostgres } from "./postgres.model.ts";
-import { checkBalance, checkPurchases, type ExpectedPurchases } from "./purchases.check.ts";
+import { checkBalance, checkPurchases, type ExpectedPurchases, FORGED } from "./purchases.check.ts";
 import { modelPurchases, purchaseTables } from "./purchases.model.ts";
 import { modelRedis } from "./redis.model.ts";
 import { endpointFinder, openScreen, type SocketEndpoint } from "./screens.ts";
@@ -57,7 +58,7 @@ export function purchases({ scheduler, faults, topics }: WorldContext): World {
 						newID: random.uuid
 					})
 				);
-				broker.createService(wallet(balances, [...warm, withTopics()]));
+				broker.createService(wallet(balances, outbox, [...warm, withTopics()]));
 				endpoints.set(node, addSocketService(running, nodes, PUSHED_TOPICS, withTopics(), scheduler));
 			},
 			({ actor }) => {
@@ -115,7 +116,10 @@ export function purchases({ scheduler, faults, topics }: WorldContext): World {
 			if (isPoison) expected.poison.push(value);
 			else expected.foreign.push(foreign);
 			const partition = random.chance(0.5) ? random.between(0, PARTITIONS - 1) : undefined;
-			topics.write({ topic: "user_purchase", key: random.chance(0.5) ? foreign.user_id : null, value, partition });
+			const headers: Headers = random.chance(0.5)
+				? {}
+				: { seq: String(random.between(1, 99)), total_cents: "7777777", proof: FORGED };
+			topics.write({ topic: "user_purchase", key: random.chance(0.5) ? foreign.user_id : null, value, partition, headers });
 		}
 	};
 
@@ -132,7 +136,7 @@ export function purchases({ scheduler, faults, topics }: WorldContext): World {
 	const committedTotal = (user: string) => {
 		const committed = topics.groups.committed("wallet", "user_purchase");
 		const known = topics.partitions("user_purchase").flatMap(({ records }, n) => records.slice(0, Math.max(0, committed[n]!)));
-		const own = known.filter(({ key, headers }) => String(key) === user && headers.total_cents);
+		const own = known.filter(({ key, headers }) => String(key) === user && headers.total_cents && headers.proof !== FORGED);
 		return Math.max(0, ...own.map(({ headers }) => Number(headers.total_cents)));
 	};
 
