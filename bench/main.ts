@@ -1,15 +1,18 @@
 // Benchmarks: speed and cost of Plaza as ratios against what a competent engineer would write without it.
 //
 //     npm run bench [-- NAME …] [--quick] [--pairs N] [--seconds N]
+//     npm run bench -- hostile [ATTACK …] [--seconds N] [--system FOLDER]
 //
 // NAME: G1, G2, …; without one, all of them, and bench/RESULTS.md is rewritten. --quick: only checks that every measure still runs; no target is checked.
 // Starts its own Kafka, Cassandra, Postgres and Redis. The two sides of a measure alternate, so that other load on the machine affects both.
+// hostile: is no measure but an attack on a system with the defaults (bench/measures/hostile.ts), which needs no servers. FOLDER: another checkout.
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import type { Measure } from "./measure.ts";
+import { attackNames, runHostile } from "./measures/hostile.ts";
 import { measures } from "./measures.ts";
 import { resultsPage, summaryLines } from "./results.ts";
 import type { Result, RunOptions } from "./run.ts";
@@ -20,7 +23,7 @@ const TIMEOUT_MS = 15 * 60_000;
 
 const usage = (message: string): never => {
 	console.error(
-		`${message}\nusage: npm run bench [-- NAME …] [--quick] [--pairs N] [--seconds N]; NAME: ${measures.map(one => one.id).join(", ")}`
+		`${message}\nusage: npm run bench [-- NAME …] [--quick] [--pairs N] [--seconds N]; NAME: ${measures.map(one => one.id).join(", ")}\n       npm run bench -- hostile [ATTACK …] [--seconds N] [--system FOLDER]; ATTACK: ${attackNames.join(", ")}`
 	);
 	process.exit(2);
 };
@@ -34,7 +37,8 @@ function read() {
 			options: {
 				quick: { type: "boolean", default: false },
 				pairs: { type: "string", default: "5" },
-				seconds: { type: "string", default: "10" }
+				seconds: { type: "string" },
+				system: { type: "string", default: join(import.meta.dirname, "..") }
 			}
 		});
 	} catch (error) {
@@ -43,11 +47,22 @@ function read() {
 }
 
 const { values, positionals } = read();
+if (positionals[0] === "hostile") {
+	const names = positionals.slice(1);
+	for (const name of names) if (!attackNames.includes(name)) usage(`no attack ${name}`);
+	await runHostile({ names, attackMs: count("seconds", values.seconds ?? "20") * 1_000, system: values.system });
+	process.exit();
+}
 for (const name of positionals) if (!measures.some(({ id }) => id === name)) usage(`no measure ${name}`);
 const chosen = measures.filter(({ id }) => positionals.length === 0 || positionals.includes(id));
 const options: RunOptions = values.quick
 	? { quick: true, pairs: 1, roundMs: 1_000, warmUpMs: 500 }
-	: { quick: false, pairs: count("pairs", values.pairs), roundMs: count("seconds", values.seconds) * 1_000, warmUpMs: 4_000 };
+	: {
+			quick: false,
+			pairs: count("pairs", values.pairs),
+			roundMs: count("seconds", values.seconds ?? "10") * 1_000,
+			warmUpMs: 4_000
+		};
 
 const isWhole = !values.quick && positionals.length === 0;
 

@@ -1,0 +1,60 @@
+// What the attacks share: where they aim, how fast they may go, and what they count. All of one attack comes from one address.
+import { setTimeout as delay } from "node:timers/promises";
+
+export interface Target {
+	/** The gateway: `http://127.0.0.1:8080`. */
+	url: string;
+	grpcPort: number;
+	/** The address that the attack comes from. */
+	from: string;
+}
+
+export interface Run extends Target {
+	/** On the clock of `performance.now()`. */
+	endMs: number;
+	/** Counts one outcome: `open`, `200`, `refused 429`, `ECONNRESET`, … */
+	count(outcome: string): void;
+}
+
+export interface Attack {
+	name: string;
+	what: string;
+	/** What the victim does meanwhile. Default: picks, purchases and reads. */
+	victim?: "logins";
+	/** Attacks until `endMs`. What is still open then is closed with the process. */
+	run(run: Run): Promise<void>;
+}
+
+const TICK_MS = 10;
+
+/**
+ * Starts `act` so many times a second until the end, unless more than `maxRunning` of them run, or `most` have been started: an attack must not be
+ * limited by how fast the attacked system answers, nor use the processor without limit.
+ */
+export async function paced(
+	{ endMs }: Run,
+	{ perSecond, maxRunning, most = Number.POSITIVE_INFINITY }: { perSecond: number; maxRunning: number; most?: number },
+	act: (n: number) => Promise<unknown>
+): Promise<void> {
+	const startMs = performance.now();
+	let [started, running, skipped] = [0, 0, 0];
+	while (performance.now() < endMs && started < most) {
+		const due = Math.min(most, Math.floor(((performance.now() - startMs) * perSecond) / 1_000) - skipped);
+		while (started < due && running < maxRunning) {
+			running++;
+			void act(started++).finally(() => running--);
+		}
+		// What could not start in time is dropped: otherwise the attack would catch up in a burst.
+		skipped += Math.max(0, due - started);
+		await delay(TICK_MS);
+	}
+	await delay(Math.max(0, endMs - performance.now()));
+}
+
+/** The smallest JSON of nearly 64 KiB that names many fields that no contract knows. */
+export function manyUnknownKeys(): string {
+	const keys = Array.from({ length: 6_500 }, (_, n) => `"k${n}":0`).join();
+	const body = `{"user_id":"attacker","amount":1,${keys}}`;
+	if (Buffer.byteLength(body) > 64 * 1024) throw new Error("the body is larger than what the system reads");
+	return body;
+}

@@ -1,0 +1,15 @@
+// All attacks, in the order in which they run.
+import type { Attack } from "./attack.ts";
+import { idleConnections, logins, refusedRequests, unknownKeys, watchStreams } from "./attacks.http.ts";
+import { fragments, socketIoOpenings, unknownKeyFrames } from "./attacks.sockets.ts";
+
+export const attacks: Attack[] = [
+	idleConnections,
+	unknownKeys,
+	unknownKeyFrames,
+	fragments,
+	logins,
+	socketIoOpenings,
+	watchStreams,
+	refusedRequests
+];

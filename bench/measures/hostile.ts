@@ -1,0 +1,145 @@
+// Attacks a running system (embedded, defaults) from one address, and measures what another client notices: `npm run bench -- hostile`. Linux only.
+import { fork } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, readFileSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { freePorts, type SystemProcess, startProcess } from "../../test/process.ts";
+import { scratchDataDir } from "../../test/scratch.ts";
+import { cpuUsOf } from "../cpu.ts";
+import { percentile } from "../format.ts";
+import type { Attack, Target } from "../hostile/attack.ts";
+import { attacks } from "../hostile/attacks.ts";
+import { type Experience, openVictim } from "../hostile/victim.ts";
+
+export interface HostileOptions {
+	/** Names of attacks; empty: all. */
+	names: string[];
+	/** How long each attack lasts. */
+	attackMs: number;
+	/** The folder of the Plaza that is attacked: this one, or an older one for comparison. */
+	system: string;
+}
+
+export const attackNames = attacks.map(({ name }) => name);
+
+const ATTACKER = "127.0.0.2";
+const READY_WITHIN_MS = 120_000;
+const STOP_WITHIN_MS = 20_000;
+/** The first requests of a process are slow: code is not compiled yet. */
+const WARM_UP_MS = 3_000;
+/** The most that the victim's p99 may grow, and the limit if the machine has no processor left for the victim. */
+const TARGET = 2;
+const BUSY_TARGET = 3;
+/** From this share of the processors on they count as used up. */
+const BUSY_SHARE = 0.9;
+const MEMORY_TARGET_MB = 64;
+const SAMPLE_MS = 200;
+
+async function waitUntilReady(url: string, process: SystemProcess) {
+	const deadline = performance.now() + READY_WITHIN_MS;
+	while (performance.now() < deadline && !process.ended) {
+		const response = await fetch(`${url}/health`, { signal: AbortSignal.timeout(2_000) }).catch(() => undefined);
+		await response?.body?.cancel();
+		if (response?.status === 200) return;
+		await delay(200);
+	}
+	throw new Error(
+		`waited ${READY_WITHIN_MS} ms for ${url}/health to answer 200; the last output:\n${process.output().slice(-2_000)}`
+	);
+}
+
+async function startVictimised(system: string) {
+	const dataDir = await scratchDataDir();
+	const [http, grpc, metrics] = (await freePorts(3)) as [number, number, number];
+	const env = { DATA_DIR: dataDir, HTTP_PORT: String(http), GRPC_PORT: String(grpc), METRICS_PORT: String(metrics) };
+	const process = startProcess("plaza", env, { cwd: system });
+	const stop = async () => {
+		if (!process.ended) await process.kill("SIGTERM", STOP_WITHIN_MS).catch(() => {});
+		await rm(dataDir, { recursive: true, force: true });
+	};
+	const target: Target = { url: `http://127.0.0.1:${http}`, grpcPort: grpc, from: ATTACKER };
+	try {
+		await waitUntilReady(target.url, process);
+	} catch (error) {
+		await stop();
+		throw error;
+	}
+	return { process, target, stop };
+}
+
+/** The resident memory of a process; 0 if it has ended. */
+function memoryMB(pid: number): number {
+	const file = `/proc/${pid}/status`;
+	if (!existsSync(file)) return 0;
+	return Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(file, "utf8"))?.[1] ?? 0) / 1024;
+}
+
+/** The highest memory until `stop`. */
+function watchMemory(pid: number) {
+	let peakMB = memoryMB(pid);
+	const timer = setInterval(() => {
+		peakMB = Math.max(peakMB, memoryMB(pid));
+	}, SAMPLE_MS);
+	return () => {
+		clearInterval(timer);
+		return Math.max(peakMB, memoryMB(pid));
+	};
+}
+
+/** Starts the attack; `ended` resolves with the counted outcomes. */
+function startAttack({ name }: Attack, ms: number, target: Target) {
+	const args = [name, String(ms), JSON.stringify(target)];
+	const child = fork(join(import.meta.dirname, "../hostile/attacker.process.ts"), args);
+	let counts: Record<string, number> = { "the attacker ended without a result": 1 };
+	child.on("message", message => {
+		counts = message as typeof counts;
+	});
+	return { pid: child.pid!, kill: () => child.kill("SIGKILL"), ended: once(child, "exit").then(() => counts) };
+}
+
+const ms = (value: number) => (value >= 100 ? Math.round(value).toLocaleString("en") : value.toFixed(1));
+const p = ({ latenciesMs }: Experience, share: number) => percentile(latenciesMs, share);
+const listed = (counts: Record<string, number>) =>
+	Object.entries(counts)
+		.sort(([, one], [, other]) => other - one)
+		.map(([outcome, count]) => `${outcome}: ${count.toLocaleString("en")}`)
+		.join(", ") || "none";
+
+async function runAttack(attack: Attack, { attackMs, system }: HostileOptions): Promise<string[]> {
+	const { process: plaza, target, stop } = await startVictimised(system);
+	try {
+		const victim = await openVictim(target.url, attack.victim ?? "requests");
+		await victim.act(WARM_UP_MS);
+		const before = await victim.act(attackMs / 2);
+		const memoryBeforeMB = memoryMB(plaza.pid);
+		const peakMB = watchMemory(plaza.pid);
+		const pids = [process.pid, plaza.pid];
+		const [startMs, startUs] = [performance.now(), cpuUsOf(pids)];
+		const attacker = startAttack(attack, attackMs, target);
+		const [during, outcomes] = await Promise.all([victim.act(attackMs), attacker.ended]).finally(attacker.kill);
+		// Includes the attacker, which has ended and was a child of this process.
+		const cores = (cpuUsOf(pids) - startUs) / 1_000 / (performance.now() - startMs);
+		const grownMB = peakMB() - memoryBeforeMB;
+		const [ratio, most] = [p(during, 0.99) / p(before, 0.99), cores > BUSY_SHARE * availableParallelism() ? BUSY_TARGET : TARGET];
+		const holds = (isKept: boolean) => (isKept ? "holds" : "MISSED");
+		return [
+			`${attack.name}: ${attack.what}`,
+			`  victim: p50 ${ms(p(before, 0.5))} -> ${ms(p(during, 0.5))} ms, p99 ${ms(p(before, 0.99))} -> ${ms(p(during, 0.99))} ms (${ratio.toFixed(1)}x), target <= ${most}x${most === BUSY_TARGET ? " (all processors busy)" : ""}: ${holds(ratio <= most)}`,
+			`  victim's requests without the expected answer: before ${listed(before.failures)}; during ${listed(during.failures)}`,
+			`  attacker: ${listed(outcomes)}`,
+			`  memory: ${Math.round(memoryBeforeMB)} MB, +${Math.round(grownMB)} MB at most, target <= +${MEMORY_TARGET_MB} MB: ${holds(grownMB <= MEMORY_TARGET_MB)}; processors used by all: ${cores.toFixed(1)} of ${availableParallelism()}`,
+			`  the process ${plaza.ended ? `ENDED with ${plaza.ended.signal ?? plaza.ended.code}: ${plaza.output().trim().split("\n").at(-1)}` : "lives"}`
+		];
+	} finally {
+		await stop();
+	}
+}
+
+/** Plays the attacks one after the other, each against a new system, and prints the results of each. Ends by itself. */
+export async function runHostile(options: HostileOptions): Promise<void> {
+	const chosen = attacks.filter(({ name }) => options.names.length === 0 || options.names.includes(name));
+	for (const attack of chosen) for (const line of await runAttack(attack, options)) console.log(line);
+}
