@@ -51,6 +51,13 @@ export const httpClient = (base: string) => ({
 		call(new URL(path, base), method, headers, body)
 });
 
+/** The answer, which must have this status: for requests whose effect is awaited next. */
+export async function expectStatus(status: number, asked: Promise<Answer>): Promise<Answer> {
+	const answer = await asked;
+	if (answer.status !== status) throw new Error(`answered with ${answer.status}, not ${status}: ${answer.text}`);
+	return answer;
+}
+
 /** Sends a request with an unmodified path: `fetch` would resolve `..` before sending. */
 export const rawRequest = (base: string, method: string, path: string, headers: Record<string, string> = {}) =>
 	new Promise<{ status: number; text: string; headers: Record<string, unknown> }>((resolve, reject) => {

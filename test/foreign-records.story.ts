@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe } from "node:test";
 import { grpcClient } from "./client.grpc.ts";
 import { openSocketAs } from "./client.socket.ts";
-import { eventually, fresh, httpClient } from "./client.ts";
+import { eventually, expectStatus, fresh, httpClient } from "./client.ts";
 import { kafkaRecords, psql, putOnKafka } from "./outside.ts";
 import { countOf, waitUntilCounted } from "./selections.story.ts";
 import { story } from "./story.ts";
@@ -27,7 +27,7 @@ const CORRUPT = [
 export const foreignRecordsStory = (plaza: () => System) =>
 	describe("foreign records", { concurrency: 4 }, () => {
 		const pick = (name: string, id: string, user_id: string) =>
-			httpClient(plaza().url).post("/api/selections/async", { name, id, user_id });
+			expectStatus(202, httpClient(plaza().url).post("/api/selections/async", { name, id, user_id }));
 		async function total(user: string): Promise<number> {
 			const grpc = grpcClient(plaza().grpc);
 			const { balances } = (await grpc.getBalance(user).finally(grpc.close)) as { balances: { total: number } };
@@ -107,7 +107,7 @@ export const foreignRecordsStory = (plaza: () => System) =>
 			for (let n = 0; n < 3; n++)
 				await putOnKafka("user_purchase", JSON.stringify({ user_id, amount: 1.1 }), n === 0 ? undefined : user_id);
 			await eventually(async () => assert.equal(await total(user_id), 3.3), "all three in the wallet");
-			await httpClient(plaza().url).post("/api/purchases", { user_id, amount: 1 });
+			await expectStatus(201, httpClient(plaza().url).post("/api/purchases", { user_id, amount: 1 }));
 			await eventually(async () => assert.equal(await total(user_id), 4.3), "our own purchase in addition");
 		});
 

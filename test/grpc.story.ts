@@ -5,7 +5,7 @@ import { after, before, describe, it } from "node:test";
 import { promisify } from "node:util";
 import { status } from "@grpc/grpc-js";
 import { grpcClient } from "./client.grpc.ts";
-import { fresh, httpClient } from "./client.ts";
+import { expectStatus, fresh, httpClient } from "./client.ts";
 import { BAD_IDS } from "./ids.ts";
 import type { System } from "./system.ts";
 
@@ -59,7 +59,7 @@ export const grpcStory = (plaza: () => System) =>
 			if (!(await hasGrpcurl())) return t.skip("grpcurl is not on the PATH");
 			const grpcurl = async (...args: string[]) => (await run("grpcurl", ["-plaintext", ...args], { timeout: 30_000 })).stdout;
 			const user_id = fresh("buyer");
-			await httpClient(plaza().url).post("/api/purchases", { user_id, amount: 49.99 });
+			await expectStatus(201, httpClient(plaza().url).post("/api/purchases", { user_id, amount: 49.99 }));
 
 			const services = (await grpcurl(plaza().grpc, "list")).trim().split("\n");
 			for (const service of ["wallet.WalletService", "grpc.health.v1.Health"])

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { openSocketAs } from "./client.socket.ts";
-import { eventually, fresh, httpClient } from "./client.ts";
+import { eventually, expectStatus, fresh, httpClient } from "./client.ts";
 import { GROUPS, untilIdle, withAdmin } from "./faults/idle.ts";
 import { putOnKafka } from "./outside.ts";
 import { waitUntilCounted } from "./selections.story.ts";
@@ -79,11 +79,12 @@ export const metricsStory = (plaza: () => System) =>
 
 			const [name, user_id] = [ownName(), fresh("user")];
 			const socket = await openSocketAs(plaza().wsUrl, user_id);
-			const post = (path: string, body: object) => httpClient(plaza().url).post(path, body);
+			const http = httpClient(plaza().url);
+			const pick = (id: string) => expectStatus(202, http.post("/api/selections/async", { name, id, user_id }));
 			const ids = Array.from({ length: 20 }, () => fresh("pick"));
-			await Promise.all(ids.map(id => post("/api/selections/async", { name, id, user_id })));
-			for (const id of ids.slice(0, 5)) await post("/api/selections/async", { name, id, user_id });
-			await Promise.all(ids.map(id => post("/api/purchases", { user_id, amount: 0.5, id })));
+			await Promise.all(ids.map(pick));
+			for (const id of ids.slice(0, 5)) await pick(id);
+			await Promise.all(ids.map(id => expectStatus(201, http.post("/api/purchases", { user_id, amount: 0.5, id }))));
 			if (isCluster) {
 				await putOnKafka("Synchronizations", "{", user_id);
 				await putOnKafka("user_purchase", JSON.stringify({ id: ids[0], user_id, amount: 0.75 }), user_id);

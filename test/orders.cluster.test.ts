@@ -4,7 +4,7 @@ import { after, before, describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { Kafka, logLevel } from "kafkajs";
 import { openLive } from "./client.live.ts";
-import { type Answer, eventually, fresh, httpClient } from "./client.ts";
+import { type Answer, eventually, expectStatus, fresh, httpClient } from "./client.ts";
 import { kafkaRecords, psql, putOnKafka } from "./outside.ts";
 import { type System, servers, startSystem } from "./system.ts";
 import { JWT_SECRET, mint, newAccount } from "./tokens.ts";
@@ -96,7 +96,8 @@ describe("orders with two nodes each", () => {
 		const succeeded = Array<string>(10).fill("succeeded");
 		await eventually(async () => assert.deepEqual(await statuses(made), succeeded), "all payments", STEP_MS);
 		const cancelled = made.slice(0, 4).map(({ json }) => json.orderId as string);
-		for (const id of cancelled) await httpClient(system.url).post(`/api/orders/${id}/cancel`, undefined, await bearer(buyer));
+		for (const id of cancelled)
+			await expectStatus(200, httpClient(system.url).post(`/api/orders/${id}/cancel`, undefined, await bearer(buyer)));
 		await waitForStock(productId, 34);
 		const paid = [...Array<string>(4).fill("refunded"), ...Array<string>(6).fill("succeeded")];
 		await eventually(async () => assert.deepEqual(await statuses(made), paid), "all refunds", STEP_MS);
@@ -160,7 +161,7 @@ describe("orders with two nodes each", () => {
 		for (const status of ["processing", "shipped", "delivered"]) await patch(`/api/orders/${order1.orderId}/status`, { status });
 		const { json: order2 } = await order(productId, buyer);
 		await waitForStock(productId, 18);
-		await httpClient(system.url).post(`/api/orders/${order2.orderId}/cancel`, undefined, await bearer(buyer));
+		await expectStatus(200, httpClient(system.url).post(`/api/orders/${order2.orderId}/cancel`, undefined, await bearer(buyer)));
 		await waitForStock(productId, 19);
 
 		const on = async (topic: string, key: string) =>

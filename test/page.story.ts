@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { WebSocketRoute } from "playwright-core";
 import { noBrowser } from "./browser.ts";
-import { eventually, fresh, httpClient } from "./client.ts";
+import { eventually, expectStatus, fresh, httpClient } from "./client.ts";
 import {
 	checkAccessibleNames,
 	checkTouchLayout,
@@ -24,7 +24,7 @@ export const pageStory = (plaza: () => System) =>
 	describe("the page", { skip: noBrowser }, () => {
 		const { address, newPage, open, closeAll } = openBrowserFor(plaza);
 		const pick = (name: string, user_id = "test-user", id = fresh("pick")) =>
-			httpClient(plaza().url).post("/api/selections/async", { name, id, user_id });
+			expectStatus(202, httpClient(plaza().url).post("/api/selections/async", { name, id, user_id }));
 
 		it("counts 200 picks with 20 repeated ids as 180, in two tabs, without a reload", async () => {
 			const name = ownName();

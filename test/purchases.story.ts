@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe } from "node:test";
 import { grpcClient } from "./client.grpc.ts";
 import { type Frame, openSocket, openSocketAs, type Socket } from "./client.socket.ts";
-import { eventually, fresh, httpClient } from "./client.ts";
+import { eventually, expectStatus, fresh, httpClient } from "./client.ts";
 import { story } from "./story.ts";
 import type { System } from "./system.ts";
 
@@ -39,6 +39,7 @@ export const purchasesStory = (plaza: () => System) =>
 	describe("purchases and the wallet", { concurrency: 8 }, () => {
 		const http = () => httpClient(plaza().url);
 		const buy = (body: object, headers: Record<string, string> = {}) => http().post("/api/purchases", body, headers);
+		const bought = (body: object) => expectStatus(201, buy(body));
 
 		/** Waits until the wallet knows all purchases of a user, and checks the total in every API. */
 		async function checkTotal(user: string, total: number) {
@@ -127,7 +128,7 @@ export const purchasesStory = (plaza: () => System) =>
 				const { status, json } = await buy(body, headers);
 				assert.deepEqual({ status, json }, { status: 201, json: data });
 			}
-			await buy({ user_id: user, amount: 1 });
+			await bought({ user_id: user, amount: 1 });
 			await checkTotal(user, 13.34);
 			socket.close();
 		});
@@ -135,7 +136,7 @@ export const purchasesStory = (plaza: () => System) =>
 		story("answers CONFLICT and buys nothing when an id is repeated with another amount", async () => {
 			const [user, id] = [fresh("buyer"), fresh("purchase")];
 			const socket = await openSocketAs(plaza().wsUrl, user);
-			await buy({ user_id: user, amount: 5, id });
+			await bought({ user_id: user, amount: 5, id });
 			const from = socket.frames.length;
 			socket.send({ user_id: user, amount: 6, id });
 			const { data } = await socket.waitFor(({ code }) => code === "error", "the conflict", { from });
@@ -143,7 +144,7 @@ export const purchasesStory = (plaza: () => System) =>
 			assert.equal(typeof data.message, "string");
 			const { status, json } = await buy({ user_id: user, amount: 6, id });
 			assert.deepEqual([status, json.type, json.code], [409, "CONFLICT", 409]);
-			await buy({ user_id: user, amount: 1 });
+			await bought({ user_id: user, amount: 1 });
 			await checkTotal(user, 6);
 			socket.close();
 		});
@@ -164,7 +165,7 @@ export const purchasesStory = (plaza: () => System) =>
 			const answers = await Promise.all(Array.from({ length: 30 }, (_, n) => ask(n)));
 			for (const { status, json } of answers)
 				assert.deepEqual({ status, json }, { status: 201, json: { id, user_id: user, amount: 7.77 } });
-			await buy({ user_id: user, amount: 1 });
+			await bought({ user_id: user, amount: 1 });
 			await checkTotal(user, 8.77);
 		});
 
@@ -179,7 +180,7 @@ export const purchasesStory = (plaza: () => System) =>
 			assert.ok(
 				answers.filter(({ status }) => status !== 201).every(({ status, json }) => status === 409 && json.type === "CONFLICT")
 			);
-			await buy({ user_id: user, amount: 10 });
+			await bought({ user_id: user, amount: 10 });
 			await checkTotal(user, 10 + amount);
 		});
 
@@ -252,12 +253,12 @@ export const purchasesStory = (plaza: () => System) =>
 		story("keeps users apart whose ids are special words, similar, or need escaping in a URL", async () => {
 			const tail = fresh();
 			const users = [" a", "a", "A", "a/b?c=d&e#f%", "..", "\u00e9", "e\u0301", "😀", "'"].map(text => `${text}${tail}`);
-			await Promise.all(users.map((user_id, n) => buy({ user_id, amount: n + 1 })));
+			await Promise.all(users.map((user_id, n) => bought({ user_id, amount: n + 1 })));
 			for (const [n, user] of users.entries()) await checkTotal(user, n + 1);
 			for (const word of ["__proto__", "constructor"]) {
 				const [socket, grpc] = [await openSocketAs(plaza().wsUrl, word), grpcClient(plaza().grpc)];
 				const { balances } = (await grpc.getBalance(word)) as { balances: { total: number } };
-				await buy({ user_id: word, amount: 0.25 });
+				await bought({ user_id: word, amount: 0.25 });
 				await socket.waitFor(isBalance(balances.total + 0.25), `the balance of ${word}`);
 				socket.close();
 				grpc.close();

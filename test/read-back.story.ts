@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { openSocketAs } from "./client.socket.ts";
-import { eventually, fresh, httpClient } from "./client.ts";
+import { eventually, expectStatus, fresh, httpClient } from "./client.ts";
 import { type KafkaRecord, kafkaRecords, partitionsOf, psql, redis, withCassandra } from "./outside.ts";
 import { startProcess } from "./process.ts";
 import { countOf, waitUntilCounted } from "./selections.story.ts";
@@ -10,12 +10,13 @@ import { story } from "./story.ts";
 import { ownName, type System } from "./system.ts";
 
 const TOPICS = ["Selections", "SelectionSummary", "Synchronizations", "SynchronizationResults", "user_purchase"];
+const PURCHASES = "/api/purchases";
 const quote = (text: string) => `'${text.replaceAll("'", "''")}'`;
 
 export const readBackStory = (plaza: () => System) =>
 	describe("read with independent clients", { concurrency: 4 }, () => {
 		const post = (path: string, body: object, request: string) =>
-			httpClient(plaza().url).post(path, body, { "x-request-id": request });
+			expectStatus(path === PURCHASES ? 201 : 202, httpClient(plaza().url).post(path, body, { "x-request-id": request }));
 		const records = async (topic: string, sinceMs: number, of: (value: Record<string, unknown>) => boolean) =>
 			(await kafkaRecords(topic, sinceMs)).filter(({ payload }) => of(JSON.parse(payload ?? "{}")));
 
@@ -70,11 +71,11 @@ export const readBackStory = (plaza: () => System) =>
 			const [user_id, request, startMs] = [fresh("buyer"), fresh("request"), Date.now()];
 			const ids = [fresh("purchase"), fresh("purchase")];
 			const socket = await openSocketAs(plaza().wsUrl, user_id);
-			await post("/api/purchases", { user_id, amount: 49.99, id: ids[0] }, request);
+			await post(PURCHASES, { user_id, amount: 49.99, id: ids[0] }, request);
 			const committed = await psql(`select amount_cents from purchases where user_id = ${quote(user_id)}`);
 			assert.deepEqual(committed, [["4999"]], "the purchase was answered before its commit");
-			await post("/api/purchases", { user_id, amount: 0.1, id: ids[1] }, `${request}-2`);
-			await post("/api/purchases", { user_id, amount: 0.1, id: ids[1] }, `${request}-3`);
+			await post(PURCHASES, { user_id, amount: 0.1, id: ids[1] }, `${request}-2`);
+			await post(PURCHASES, { user_id, amount: 0.1, id: ids[1] }, `${request}-3`);
 			await socket.waitFor(({ data }) => data?.balances?.total === 50.09, "the balance");
 
 			const bought = await records("user_purchase", startMs, value => value.user_id === user_id);

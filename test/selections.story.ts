@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe } from "node:test";
 import { type Frame, openSocket, openSocketAs, type Socket } from "./client.socket.ts";
-import { eventually, fresh, httpClient } from "./client.ts";
+import { eventually, expectStatus, fresh, httpClient } from "./client.ts";
 import { story } from "./story.ts";
 import { BARRIER_NAME, ownName, type System } from "./system.ts";
 
@@ -21,7 +21,7 @@ export function waitUntilCounted(system: System): Promise<void> {
 	const settle = async () => {
 		const before = await countOf(system, BARRIER_NAME);
 		const post = (id: string) =>
-			httpClient(system.url).post("/api/selections/async", { name: BARRIER_NAME, id, user_id: "nobody" });
+			expectStatus(202, httpClient(system.url).post("/api/selections/async", { name: BARRIER_NAME, id, user_id: "nobody" }));
 		await Promise.all(Array.from({ length: 50 }, () => post(fresh("settled"))));
 		await eventually(
 			async () => assert.equal(await countOf(system, BARRIER_NAME), before + 50),
@@ -44,7 +44,8 @@ export const selectionsStory = (plaza: () => System) =>
 	describe("selections", { concurrency: 8 }, () => {
 		const http = () => httpClient(plaza().url);
 		const pick = (name: string, user_id: string, id = fresh("pick"), url = plaza().url) =>
-			httpClient(url).post("/api/selections/async", { name, id, user_id });
+			expectStatus(202, httpClient(url).post("/api/selections/async", { name, id, user_id }));
+		const synchronize = (user_id: string) => expectStatus(202, http().post("/api/selections/synchronization", { user_id }));
 		/** Two sockets of one user, on two nodes if there are two. */
 		const tabs = (user: string) =>
 			Promise.all([plaza().wsUrls[0], plaza().wsUrls.at(-1)].map(url => openSocketAs(url as string, user)));
@@ -147,7 +148,7 @@ export const selectionsStory = (plaza: () => System) =>
 			const [[first, second], stranger] = await Promise.all([tabs(user), openSocketAs(plaza().wsUrl, fresh("stranger"))]);
 			const listed = (await http().get("/selections")).json as Counts;
 
-			assert.equal((await http().post("/api/selections/synchronization", { user_id: user })).status, 202);
+			await synchronize(user);
 			for (const tab of [first, second] as Socket[]) {
 				const frame = await tab.waitFor(({ code }) => code === "SynchronizationResults", "the results");
 				assert.deepEqual(Object.keys(frame.data), ["user_id", "selections"]);
@@ -171,8 +172,11 @@ export const selectionsStory = (plaza: () => System) =>
 			const user = fresh("user");
 			const socket = await openSocketAs(plaza().wsUrl, user);
 			for (const times of [1, 2, 3]) {
-				await http().post("/api/selections/synchronization", { user_id: user });
-				await eventually(() => assert.equal(socket.of("SynchronizationResults").length, times), `answer ${times}`);
+				await synchronize(user);
+				await eventually(
+					() => assert.equal(socket.of("SynchronizationResults").length, times),
+					`the results of synchronization ${times}, which was accepted`
+				);
 			}
 			socket.close();
 		});
@@ -227,7 +231,7 @@ export const selectionsStory = (plaza: () => System) =>
 				const picks = Array.from({ length: 10 }, (_, k) =>
 					pick(name, user, fresh("pick"), plaza().urls[k % plaza().urls.length])
 				);
-				await Promise.all([...picks, http().post("/api/selections/synchronization", { user_id: user })]);
+				await Promise.all([...picks, synchronize(user)]);
 			}
 			const counts = (tab: Socket) =>
 				tab.frames.flatMap(({ code, data }) => {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { openSocket, openSocketAs, type Socket } from "./client.socket.ts";
 import { openSocketIo, type SocketIoClient } from "./client.socket-io.ts";
-import { fresh, httpClient } from "./client.ts";
+import { expectStatus, fresh, httpClient } from "./client.ts";
 import { within } from "./process.ts";
 import { story } from "./story.ts";
 import type { System } from "./system.ts";
@@ -134,7 +134,7 @@ export const signingOutStory = (plaza: () => System) =>
 			try {
 				const again = next(client, "connect");
 				const refused = next(stale, "connect_error");
-				await post("/api/auth/logout", { refreshToken: one.refreshToken });
+				await expectStatus(200, post("/api/auth/logout", { refreshToken: one.refreshToken }));
 				await within(again, 2 * CLOSED_WITHIN_MS, () => "the client to reconnect");
 				assert.equal(await within(refused, 2 * CLOSED_WITHIN_MS, () => "the client to be refused"), "UNAUTHORIZED");
 			} finally {
