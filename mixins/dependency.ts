@@ -4,6 +4,7 @@
  *     const postgres: Dependency = { name: "postgres", where: "localhost:5432", advice: "start it, or set DATABASE_URL", check, close };
  *     mixins: [dependency(postgres)]
  */
+import { setTimeout as delay } from "node:timers/promises";
 import type { Logger, Service, ServiceSchema } from "moleculer";
 import { createBackoff } from "./backoff.ts";
 import { connectErrorKind, reasonOf } from "./connect-error.ts";
@@ -26,6 +27,8 @@ export interface Dependency {
 
 const BACKOFF = { firstMs: 100, longestMs: 5_000 };
 const WARN_EVERY_MS = 30_000;
+/** How often a pause checks whether the broker is stopping. */
+const STOP_CHECK_MS = 100;
 
 type Reachable = Pick<Dependency, "name" | "where" | "advice" | "access" | "check">;
 
@@ -70,8 +73,9 @@ export async function waitUntilReachable(
 				logger.warn(`${describeProblem(one, error)}; retrying until it does`);
 			}
 		}
-		// The pause keeps the process alive: a node that listens on no port would exit while it waits.
-		await backoff.pause();
+		// The pauses keep the process alive: a node that listens on no port would exit while it waits.
+		const pauseEndsAtMs = performance.now() + backoff.nextMs();
+		while (!isStopping() && performance.now() < pauseEndsAtMs) await delay(STOP_CHECK_MS);
 	}
 	return false;
 }

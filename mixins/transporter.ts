@@ -73,10 +73,9 @@ export class KafkaTransporter extends Transporters.Base {
 		this.#log ??= kafkaLog({ ...this.#kafka(), replication, advice, access });
 		const log = this.#log;
 		const kafka = { ...log.description!, check: log.check };
-		if (!(await waitUntilReachable(kafka, this.logger, () => signal.aborted))) return;
 		const topic = { partitions: 1, retentionMs: RETENTION_MS, maxBytes: MAX_BYTES };
-		await log.create([this.#topicOf(), this.#topicOf(this.nodeID)].map(name => ({ name, ...topic })));
-		await this.onConnected();
+		const create = () => log.create([this.#topicOf(), this.#topicOf(this.nodeID)].map(name => ({ name, ...topic })));
+		if (await waitUntilReachable(kafka, this.logger, () => signal.aborted, create)) await this.onConnected();
 	}
 
 	/** Resolves once the node consumes; both topics carry every type of packet. */

@@ -63,7 +63,10 @@ export interface ConsumeOptions {
 }
 
 export interface Consumer {
-	/** Undefined while it makes progress or has nothing to do; else what is wrong with the consumer itself ("no assignment for 12 s"). */
+	/**
+	 * What is wrong with the consumer itself ("no assignment for 12 s"), also before its first assignment; undefined while it makes progress or has
+	 * nothing to do.
+	 */
 	problem(): string | undefined;
 	/** Records not handled yet in the partitions assigned to this member, per topic, as of the newest fetch. */
 	lag(): Record<string, number>;
@@ -87,7 +90,7 @@ export interface TopicLog {
 	readonly description?: LogDescription;
 	/** Resolves when the log answers; rejects with `UNAVAILABLE` and a reason that names its address. */
 	check(): Promise<void>;
-	/** Creates the topics that do not exist. Rejects with type `TOPIC_PARTITIONS` when one exists with another number of partitions. */
+	/** Creates the topics that do not exist, and resolves once this process can append records. Rejects with type `TOPIC_PARTITIONS` when one exists with another number of partitions. */
 	create(topics: TopicSpec[]): Promise<void>;
 	/** Resolves once every record is durable (Kafka: acks=all). Records of one call to one partition keep their order. Rejects with `UNAVAILABLE` after 5 s at most (they may be stored all the same), and with 413 `RECORD_TOO_LARGE`. */
 	append(records: Outgoing[]): Promise<void>;

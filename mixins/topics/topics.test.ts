@@ -4,6 +4,7 @@ import { setImmediate } from "node:timers/promises";
 import { type Middleware, ServiceBroker, type ServiceSchema } from "moleculer";
 import { z } from "zod";
 import { eventually } from "../../test/client.ts";
+import { checksOf } from "../health.ts";
 import { createTopics } from "./create-topics.ts";
 import type { Received } from "./handler-types.ts";
 import { memoryLog } from "./memory-log.fixture.ts";
@@ -68,6 +69,28 @@ describe("the topics mixin", () => {
 		resolve();
 		await published;
 		assert.deepEqual([before, appended.length], [0, 1]);
+	});
+
+	it("is ready only once its topics exist, and, if it consumes, once its consumer has an assignment", async () => {
+		const { promise: creating, resolve } = Promise.withResolvers<void>();
+		const { log } = memoryLog(() => creating);
+		let problem: string | undefined = "no assignment yet";
+		const consume = async () => ({ problem: () => problem, lag: () => ({}), stop: async () => {} });
+		const mixins = [topics({ ...log, consume }, options)];
+		const broker = createBroker();
+		create(broker, { name: "consumer", mixins, topics: { created: async () => {} } });
+		create(broker, { name: "publisher", mixins });
+		const states = async () => {
+			const { "topics:consumer": consumer, "topics:publisher": publisher } = await checksOf(broker);
+			return [consumer, publisher];
+		};
+		assert.deepEqual(await states(), ["starting", "starting"]);
+		await broker.start();
+		assert.deepEqual(await states(), ["starting", "starting"]);
+		resolve();
+		await eventually(async () => assert.deepEqual(await states(), ["no assignment yet", "ok"]), "the topics to exist");
+		problem = undefined;
+		assert.deepEqual(await states(), ["ok", "ok"]);
 	});
 
 	it("calls onFatal when the topics cannot be used, and by default stops the broker", async () => {

@@ -23,7 +23,7 @@
  * handler gets (with `batch: true` a whole batch) and calls `next` with it.
  */
 import type { Service, ServiceBroker, ServiceSchema } from "moleculer";
-import { deadlineIn } from "../deadline.ts";
+import { deadlineIn, waitAtMost } from "../deadline.ts";
 import { type Dependency, release, retain, waitUntilReachable } from "../dependency.ts";
 import { addCheck } from "../health.ts";
 import { createTopics } from "./create-topics.ts";
@@ -36,6 +36,8 @@ import { subscription, topicsOf } from "./subscription.ts";
 import type { Consumer, Outgoing, TopicLog } from "./topic-log.ts";
 
 const PUBLISH_TIMEOUT_MS = 5_000;
+/** How long a stop waits for topics that are being created. */
+const BEGIN_TIMEOUT_MS = 2_000;
 
 const dependencies = new WeakMap<TopicLog, Dependency>();
 const dependencyOf = (log: TopicLog): Dependency => {
@@ -49,6 +51,8 @@ interface TopicsService extends Service {
 	topicConsumer?: Consumer;
 	topicsStarted?: Promise<unknown>;
 	areTopicsCreated?: boolean;
+	/** What its consumer waits for, or undefined; set once the service can publish, and has started to consume if it does. */
+	topicsProblem?: () => string | undefined;
 }
 
 /** Mixin for a service that uses the log directly: the log is closed when the last service that uses it stops. */
@@ -90,12 +94,16 @@ export function topics(log: TopicLog, options: TopicsOptions): Partial<ServiceSc
 	async function begin(this: TopicsService, names: string[]) {
 		await createTopics(log, options);
 		this.areTopicsCreated = true;
-		if (names.length === 0 || !consumes(this.name)) return;
+		if (names.length === 0 || !consumes(this.name)) {
+			this.topicsProblem = () => undefined;
+			return;
+		}
+		if (this.broker.stopping) return;
 		const group = options.group ?? this.name;
 		const { problem, handle } = subscription(this, log, options);
-		addCheck(this.broker, `topics:${this.name}`, async () => problem() ?? this.topicConsumer?.problem() ?? "ok");
 		const consumer = await log.consume({ group, topics: names, handler: handle });
 		this.topicConsumer = consumer;
+		this.topicsProblem = () => problem() ?? consumer.problem();
 		registerLagMetric(this.broker, group, names, () => (consumer.problem() ? undefined : consumer.lag()), metricsPrefix);
 	}
 
@@ -111,6 +119,10 @@ export function topics(log: TopicLog, options: TopicsOptions): Partial<ServiceSc
 			checkTopics(this, options);
 			retain(dependency);
 			addCheck(this.broker, dependency.name, () => log.check().then(() => "ok"));
+			// Not only once the service consumes: until then it is not ready.
+			addCheck(this.broker, `topics:${this.name}`, async () =>
+				this.topicsProblem ? (this.topicsProblem() ?? "ok") : "starting"
+			);
 		},
 
 		// Not awaited: actions that need no topic are answered while the log is unavailable.
@@ -128,7 +140,7 @@ export function topics(log: TopicLog, options: TopicsOptions): Partial<ServiceSc
 		},
 
 		async stopped(this: TopicsService) {
-			await this.topicsStarted;
+			await waitAtMost(this.topicsStarted ?? Promise.resolve(), BEGIN_TIMEOUT_MS);
 			await this.topicConsumer?.stop();
 			await release(dependency);
 		},

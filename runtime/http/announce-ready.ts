@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { ServiceBroker } from "moleculer";
-import type { HealthReport } from "./health-pages.ts";
+import { type HealthReport, problemsOf } from "./health-pages.ts";
 
 export interface Addresses {
 	services: readonly string[];
@@ -12,16 +12,23 @@ export interface Addresses {
 	metricsPort: number;
 }
 
-const POLL_MS = 50;
+/** Each check asks every node: more often would slow down the start that it waits for. */
+const POLL_MS = 200;
+const PROGRESS_EVERY_MS = 5_000;
 
-/** Prints one line with the node's addresses once the whole system is healthy. */
+/** Prints one line with the node's addresses once the whole system is healthy; until then logs every few seconds what is not. */
 export async function announceReady(
 	broker: ServiceBroker,
 	health: (broker: ServiceBroker) => Promise<HealthReport>,
 	{ host, httpPort, grpcPort, metricsHost, metricsPort, services }: Addresses
 ) {
-	while ((await health(broker)).status !== "ok") {
+	let loggedAtMs = Date.now();
+	for (let report = await health(broker); report.status !== "ok"; report = await health(broker)) {
 		if (broker.stopping) return;
+		if (Date.now() - loggedAtMs > PROGRESS_EVERY_MS) {
+			loggedAtMs = Date.now();
+			broker.getLogger("HEALTH").info(`not ready yet, waiting for ${problemsOf(report)}`);
+		}
 		await delay(POLL_MS);
 	}
 	const grpc = services.includes("wallet") ? `, gRPC at ${host}:${grpcPort}` : "";

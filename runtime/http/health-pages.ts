@@ -6,6 +6,12 @@ export interface HealthReport {
 	checks: Record<string, string>;
 }
 
+/** The checks that are not ok, in one line: `kafka (unavailable), topics:sync (starting)`. */
+export const problemsOf = ({ checks }: HealthReport): string =>
+	Object.entries(checks)
+		.flatMap(([name, state]) => (state === "ok" ? [] : `${name} (${state})`))
+		.join(", ");
+
 /** Health is computed at most ten times a second, however many requests arrive. */
 const CACHE_MS = 100;
 

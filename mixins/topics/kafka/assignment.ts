@@ -27,6 +27,8 @@ export interface AssignmentOptions extends ConsumeOptions {
 	runningBatches: Map<string, Promise<void>>;
 	/** Whether this member is still part of the group. */
 	isMember(): boolean;
+	/** Called once the positions of all its partitions are known. */
+	onPositioned(): void;
 	/** Called when this assignment cannot be served any more. */
 	onFailed(error: Error): void;
 	logger?: Log;
@@ -55,7 +57,9 @@ export class Assignment {
 		const positioning = Promise.all(this.#assigned.map(({ topic, partitions }) => this.#position(topic, partitions)));
 		this.positioned = deadlineIn(POSITION_TIMEOUT_MS)
 			.bound(positioning, "Kafka")
-			.then(() => undefined, options.onFailed);
+			.then(() => {
+				if (!this.#isRevoked) options.onPositioned();
+			}, options.onFailed);
 	}
 
 	/** Queues fetched records of a partition. */

@@ -91,7 +91,11 @@ export function kafkaConnection({ brokers, clientId, tls = false, sasl, logger }
 				if (socket.bytesRead < SMALLEST_RESPONSE_BYTES)
 					problem = new Error(`it closed the connection${ssl ? "" : ": it may want TLS"}`);
 			});
-			socket.once("close", () => sockets.delete(socket));
+			socket.once("close", () => {
+				sockets.delete(socket);
+				// kafkajs calls this again after each failed reconnect, and Node then adds a listener to the closed socket.
+				socket.unref = () => socket;
+			});
 			return socket;
 		}
 	});

@@ -15,6 +15,7 @@ export function consumerSupervisor(options: ConsumeOptions, open: () => Connecti
 	const staleMembers = new Set<string>();
 	let consumer: RunningConsumer | undefined;
 	let aliveAtMs = Date.now();
+	let isPositioned = false;
 	let reason: string | undefined;
 
 	const onAlive = () => {
@@ -22,6 +23,9 @@ export function consumerSupervisor(options: ConsumeOptions, open: () => Connecti
 		reason = undefined;
 		aliveAtMs = Date.now();
 		backoff.reset();
+	};
+	const onPositioned = () => {
+		isPositioned = true;
 	};
 	const onUnavailable = (why: string) => {
 		if (!reason) logger?.warn(`consumer group ${group} cannot consume (${why}); retrying`);
@@ -31,7 +35,8 @@ export function consumerSupervisor(options: ConsumeOptions, open: () => Connecti
 	const supervise = async () => {
 		while (!stopping.signal.aborted) {
 			const connection = open();
-			consumer = startConsumer({ ...options, connection, runningBatches, staleMembers, onAlive, onUnavailable, logger });
+			const callbacks = { onAlive, onPositioned, onUnavailable };
+			consumer = startConsumer({ ...options, ...callbacks, connection, runningBatches, staleMembers, logger });
 			const error = await consumer.ended;
 			if (stopping.signal.aborted) return;
 			onUnavailable(failureOf(connection, error).message);
@@ -45,7 +50,8 @@ export function consumerSupervisor(options: ConsumeOptions, open: () => Connecti
 	return {
 		problem() {
 			const silentMs = Date.now() - aliveAtMs;
-			if (silentMs < PROBLEM_AFTER_MS) return undefined;
+			// The first assignment has no grace: before it nothing is consumed.
+			if (isPositioned && silentMs < PROBLEM_AFTER_MS) return undefined;
 			return `group ${group} has had no assignment for ${Math.round(silentMs / 1000)} s${reason ? `: ${reason}` : ""}`;
 		},
 		lag: () => consumer?.lag() ?? {},

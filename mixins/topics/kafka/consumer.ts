@@ -26,6 +26,8 @@ export interface ConsumerOptions extends ConsumeOptions {
 	staleMembers: Set<string>;
 	/** Called whenever the group has confirmed this member. */
 	onAlive(): void;
+	/** Called whenever it has an assignment whose partitions' positions are known. */
+	onPositioned(): void;
 	/** Called repeatedly while Kafka does not answer. */
 	onUnavailable(reason: string): void;
 	logger?: Log;

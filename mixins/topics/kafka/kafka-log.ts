@@ -35,7 +35,7 @@ export function kafkaLog(options: KafkaLogOptions): TopicLog {
 	const producer = kafkaProducer(open);
 	const members = new Set<Consumer>();
 	const { request, close: closeAdmin } = kafkaAdmin(open);
-	const { create, partitionsOf } = kafkaTopics({ request }, replication);
+	const { create: createTopics, partitionsOf } = kafkaTopics({ request }, replication);
 	const partitionFor = createPartitioner();
 
 	/** Assigns a partition to each record. */
@@ -57,7 +57,11 @@ export function kafkaLog(options: KafkaLogOptions): TopicLog {
 			}
 		},
 
-		create,
+		async create(topics) {
+			await createTopics(topics);
+			// On a server that has just started this takes seconds, which the first callers of append would have to wait.
+			await producer.connect();
+		},
 
 		async append(records) {
 			const deadline = deadlineIn(REQUEST_TIMEOUT_MS);

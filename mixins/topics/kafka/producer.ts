@@ -24,6 +24,7 @@ interface PendingRecord {
 /** How long Kafka may wait for the replicas. */
 const REPLICATION_TIMEOUT_MS = 5_000;
 const RETRY_DELAY_MS = 100;
+const CONNECT_TIMEOUT_MS = 10_000;
 const CLOSE_TIMEOUT_MS = 2_000;
 const MAX_BATCH = 1_000;
 const MAX_WAITING = 100_000;
@@ -133,6 +134,15 @@ export function kafkaProducer(open: () => Connection) {
 	);
 
 	return {
+		/** Resolves once it can send. Rejects with `UNAVAILABLE`. */
+		async connect() {
+			try {
+				await deadlineIn(CONNECT_TIMEOUT_MS).bound(connected(), "Kafka");
+			} catch (error) {
+				drop();
+				throw unavailable("Kafka", rootCause(error));
+			}
+		},
 		/** Resolves once all are durable. Rejects with `UNAVAILABLE` a little after the deadline at the latest, or with `RECORD_TOO_LARGE`. */
 		append: (records: Placed[], deadline: Deadline): Promise<void> => enqueue({ records, deadline }),
 		/** Waits for the batch that is being sent. */

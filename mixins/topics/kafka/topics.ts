@@ -3,7 +3,7 @@ import { deadlineIn } from "../../deadline.ts";
 import { unavailable } from "../../errors.ts";
 import { partitionCountError } from "../partition-count-error.ts";
 import type { TopicSpec } from "../topic-log.ts";
-import { type kafkaAdmin, REQUEST_TIMEOUT_MS, UNKNOWN_TOPIC } from "./admin.ts";
+import { type kafkaAdmin, UNKNOWN_TOPIC } from "./admin.ts";
 import { rootCause } from "./connection.ts";
 
 /** The limit of a topic is never lower: all records of one request for one partition share it. */
@@ -11,6 +11,8 @@ const MIN_MAX_BYTES = 1024 * 1024;
 /** What Kafka adds to the only record of a batch: 61 bytes for the batch, and lengths, offsets, header names. */
 const RECORD_OVERHEAD_BYTES = 4 * 1024;
 const RETRY_DELAY_MS = 100;
+/** An empty Kafka needs seconds for hundreds of partitions, and all nodes ask it at the same time. No caller waits for this. */
+const CREATE_TIMEOUT_MS = 30_000;
 
 const toTopicConfig = ({ name, partitions, retentionMs, maxBytes }: TopicSpec, replication: number) => ({
 	topic: name,
@@ -39,7 +41,7 @@ export function kafkaTopics({ request }: Pick<ReturnType<typeof kafkaAdmin>, "re
 
 	/** Retries while a topic is unknown: not every server knows a new topic at once. */
 	const fetchCountsOnceKnown = async (topics: string[]) => {
-		const deadline = deadlineIn(REQUEST_TIMEOUT_MS);
+		const deadline = deadlineIn(CREATE_TIMEOUT_MS);
 		for (;;) {
 			try {
 				return await fetchCounts(topics);
@@ -56,10 +58,13 @@ export function kafkaTopics({ request }: Pick<ReturnType<typeof kafkaAdmin>, "re
 			const existing = new Set(await request(admin => admin.listTopics()));
 			const missing = specs.filter(({ name }) => !existing.has(name));
 			const topics = missing.map(spec => toTopicConfig(spec, replication));
-			if (topics.length > 0) await request(admin => admin.createTopics({ topics, waitForLeaders: false }));
+			const creation = { topics, waitForLeaders: false, timeout: CREATE_TIMEOUT_MS };
+			if (topics.length > 0) await request(admin => admin.createTopics(creation), CREATE_TIMEOUT_MS);
 			const has = await fetchCountsOnceKnown(specs.map(({ name }) => name));
-			for (const { name, partitions } of specs)
+			for (const { name, partitions } of specs) {
 				if (has.get(name) !== partitions) throw partitionCountError(name, has.get(name), partitions);
+				counts.set(name, Promise.resolve(partitions));
+			}
 		},
 
 		/** Rejects with `UNAVAILABLE`, which names the topic, when it does not exist. */
