@@ -37,6 +37,8 @@ export default {
 	}),
 	// Without a timeout, a call to a killed node hangs until its heartbeat expires.
 	requestTimeout: 5_000,
+	// runtime/stop.ts handles the signals. Moleculer's own handlers would not end a process that is still starting.
+	skipProcessEventRegistration: true,
 	// Accepted calls finish before a service stops.
 	tracking: { enabled: true, shutdownTimeout: 3_000 },
 	// Validates by action name, with the contracts.

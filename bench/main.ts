@@ -11,6 +11,7 @@ import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { printHelpIfAsked } from "../runtime/help.ts";
 import type { Measure } from "./measure.ts";
 import { attackNames, runHostile } from "./measures/hostile.ts";
 import { measures } from "./measures.ts";
@@ -21,10 +22,14 @@ import { startServers } from "./servers.ts";
 /** Limit for one measure, with its data and all its rounds. */
 const TIMEOUT_MS = 15 * 60_000;
 
+const USAGE = `usage: npm run bench [-- NAME …] [--quick] [--pairs N] [--seconds N]; NAME: ${measures.map(one => one.id).join(", ")}
+       npm run bench -- hostile [ATTACK …] [--seconds N] [--system FOLDER]; ATTACK: ${attackNames.join(", ")}`;
+printHelpIfAsked(`${USAGE}
+
+Compares Plaza with baselines on servers of its own. Without NAME all measures run, and bench/RESULTS.md is rewritten; --quick only checks that
+they still run.`);
 const usage = (message: string): never => {
-	console.error(
-		`${message}\nusage: npm run bench [-- NAME …] [--quick] [--pairs N] [--seconds N]; NAME: ${measures.map(one => one.id).join(", ")}\n       npm run bench -- hostile [ATTACK …] [--seconds N] [--system FOLDER]; ATTACK: ${attackNames.join(", ")}`
-	);
+	console.error(`${message}\n${USAGE}`);
 	process.exit(2);
 };
 const count = (name: string, text: string) =>

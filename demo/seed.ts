@@ -10,12 +10,19 @@ import { randomBytes } from "node:crypto";
 import { parseArgs } from "node:util";
 import type { Identity } from "../contract/action.ts";
 import { exitWithError, exitWithUsage } from "../runtime/exit-with-error.ts";
+import { printHelpIfAsked } from "../runtime/help.ts";
 import { asOperator } from "../runtime/operator.ts";
 import type { Caller } from "../services/define-service.ts";
 import type { Status } from "../services/orders/orders.contract.ts";
 import type { Role, User } from "../services/users/users.contract.ts";
 import { promptPassword } from "../services/users/users.prompt.ts";
 import { goods } from "./goods.ts";
+
+const USAGE =
+	"Usage: npm run demo:seed -- --email admin@example.org (the password is DEMO_ADMIN_PASSWORD, or read from the terminal)";
+printHelpIfAsked(`${USAGE}
+
+Fills an empty system with an admin, products, buyers and orders; what exists already stays as it is.`);
 
 type Call = Caller["call"];
 
@@ -115,9 +122,7 @@ function readEmail(): string {
 	try {
 		return parseArgs({ options: { email: { type: "string", default: "admin@example.org" } } }).values.email;
 	} catch {
-		return exitWithUsage(
-			"Usage: npm run demo:seed -- --email admin@example.org (the password is DEMO_ADMIN_PASSWORD, or read from the terminal)"
-		);
+		return exitWithUsage(USAGE);
 	}
 }
 

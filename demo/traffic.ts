@@ -7,10 +7,15 @@
  */
 import { parseArgs } from "node:util";
 import { exitWithError, exitWithUsage } from "../runtime/exit-with-error.ts";
+import { printHelpIfAsked } from "../runtime/help.ts";
 import { openClient } from "./client.ts";
 import { playAdmin, playBuyer } from "./players.ts";
 
 const USAGE = "Usage: npm run demo:traffic -- --seconds 60 [--buyers 5] [--url http://localhost:8080] [--admin ADDRESS]";
+printHelpIfAsked(`${USAGE}
+
+Simulates buyers through the public API, so that the pages change; with --admin also an admin, whose password is DEMO_ADMIN_PASSWORD.`);
+
 const MAX_BUYERS = 1_000;
 const MAX_SECONDS = 24 * 60 * 60;
 

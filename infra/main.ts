@@ -1,4 +1,5 @@
 // Runs Kafka, Cassandra, Postgres and Redis without Docker: node infra/main.ts up|down|kill|freeze|thaw|wipe [server …]
+import { printHelpIfAsked } from "../runtime/help.ts";
 import { cassandra } from "./cassandra.ts";
 import { install } from "./install.ts";
 import { kafka } from "./kafka.ts";
@@ -12,10 +13,16 @@ const commands: Record<string, (server: Server) => Promise<string>> = { up: star
 const [command = "", ...names] = process.argv.slice(2);
 const run = commands[command];
 const unknown = names.filter(name => !servers.some(server => server.name === name));
+const USAGE = `usage: node infra/main.ts ${Object.keys(commands).join("|")} [${servers.map(server => server.name).join("|")} …]`;
+printHelpIfAsked(`${USAGE}
+
+    npm run infra:up      installs what is missing and starts the servers
+    npm run infra:down    stops them
+    npm run infra:wipe    stops them and deletes their data
+
+KAFKA_PORT, CASSANDRA_PORT, PG_PORT and REDIS_PORT choose other ports, INFRA_DATA another directory for the data.`);
 if (!run || unknown.length > 0) {
-	console.error(
-		`usage: node infra/main.ts ${Object.keys(commands).join("|")} [${servers.map(server => server.name).join("|")} …]`
-	);
+	console.error(USAGE);
 	process.exit(2);
 }
 

@@ -7,6 +7,9 @@ import { setTimeout as delay } from "node:timers/promises";
 import { serviceNames } from "../services/contract.ts";
 import { readConfig } from "./config.ts";
 import { misspeltVariables } from "./misspelt-variables.ts";
+import { printHelpIfAsked } from "./help.ts";
+import { type HealthReport, problemsOf } from "./http/health-pages.ts";
+import { onParentGone } from "./parent.ts";
 
 /** Process name → its services. `socket` needs the HTTP server of `api`; every other service has its own process. */
 export const layout: Record<string, string[]> = Object.fromEntries(
@@ -16,6 +19,8 @@ export const layout: Record<string, string[]> = Object.fromEntries(
 const STOP_TIMEOUT_MS = 12_000;
 const MIN_BACKOFF_MS = 500;
 const MAX_BACKOFF_MS = 10_000;
+const POLL_MS = 200;
+const PROGRESS_EVERY_MS = 5_000;
 const WIDTH = Math.max(...Object.keys(layout).map(name => name.length));
 
 const print = (name: string, line: string) => console.log(`${name.padEnd(WIDTH)} | ${line}`);
@@ -27,12 +32,13 @@ function supervise(name: string, env: NodeJS.ProcessEnv) {
 	const stopping = new AbortController();
 
 	const runOnce = async (): Promise<string | number> => {
-		// Its own process group: Ctrl-C signals the whole group of the terminal, but stop() must send the only SIGTERM.
+		// Its own process group: Ctrl-C signals the whole group of the terminal, but stop() must send the only SIGTERM. The channel ("ipc") closes when
+		// this process ends in whatever way, and the node then stops by itself.
 		child = spawn(process.execPath, ["runtime/start.ts"], {
 			cwd: join(import.meta.dirname, ".."),
 			env,
 			detached: true,
-			stdio: ["ignore", "pipe", "pipe"]
+			stdio: ["ignore", "pipe", "pipe", "ipc"]
 		});
 		for (const input of [child.stdout!, child.stderr!]) createInterface({ input }).on("line", line => print(name, line));
 		print(name, `started, pid ${child.pid}`);
@@ -56,21 +62,31 @@ function supervise(name: string, env: NodeJS.ProcessEnv) {
 
 	return async function stop(): Promise<boolean> {
 		stopping.abort();
-		child?.kill("SIGTERM");
+		// Windows has no signals.
+		if (process.platform === "win32") child?.disconnect();
+		else child?.kill("SIGTERM");
 		const late = setTimeout(() => child?.kill("SIGKILL"), STOP_TIMEOUT_MS);
 		const end = await ended;
 		clearTimeout(late);
-		if (end !== 0) print(name, `exited with ${end}`);
-		return end === 0;
+		// SIGTERM: it had not started to handle signals yet.
+		const isGood = end === 0 || end === "SIGTERM";
+		if (!isGood) print(name, `exited with ${end}`);
+		return isGood;
 	};
 }
 
+/** Resolves once the page answers 200; until then prints every few seconds what is not ready. */
 async function waitUntilHealthy(url: string): Promise<void> {
+	let printedAtMs = Date.now();
 	for (;;) {
 		const response = await fetch(url, { signal: AbortSignal.timeout(5_000) }).catch(() => undefined);
-		await response?.body?.cancel();
+		const report = (await response?.json().catch(() => undefined)) as HealthReport | undefined;
 		if (response?.status === 200) return;
-		await delay(200);
+		if (Date.now() - printedAtMs > PROGRESS_EVERY_MS) {
+			printedAtMs = Date.now();
+			console.log(report ? `waiting for ${problemsOf(report)}` : `waiting for ${url}`);
+		}
+		await delay(POLL_MS);
 	}
 }
 
@@ -82,7 +98,7 @@ async function run() {
 		// Otherwise each process would print the line again.
 		delete env[name];
 	}
-	const { host, httpPort, grpcPort, metricsPort } = readConfig(env);
+	const { host, httpPort, grpcPort, metricsPort, npmScript } = readConfig(env);
 
 	const stops = Object.entries(layout).map(([name, services], i) => {
 		const METRICS_PORT = String(metricsPort === 0 ? 0 : metricsPort + i);
@@ -98,6 +114,7 @@ async function run() {
 		process.exit(well.every(Boolean) ? 0 : 1);
 	};
 	for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, stopAll);
+	void onParentGone(npmScript, stopAll);
 
 	const name = host === "0.0.0.0" ? "localhost" : host;
 	const metrics = metricsPort === 0 ? "" : `, metrics at ports ${metricsPort} to ${metricsPort + stops.length - 1}`;
@@ -105,4 +122,12 @@ async function run() {
 	console.log(`Plaza is ready: http://${name}:${httpPort} (page, API, /ws, /socket.io), gRPC at ${name}:${grpcPort}${metrics}`);
 }
 
-if (import.meta.main) await run();
+if (import.meta.main) {
+	printHelpIfAsked(`Starts the cluster profile as local processes, one for each service, and stops them all on Ctrl-C.
+
+    npm run start:cluster
+
+Kafka, Cassandra, Postgres and Redis must run: npm run infra:up starts them. The environment variables are those of npm start; METRICS_PORT is the
+port of the first process, and each further one gets the next. GUESTS is on unless it is set.`);
+	await run();
+}

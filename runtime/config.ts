@@ -62,7 +62,9 @@ export function readConfig(env: NodeJS.ProcessEnv, { repl = false } = {}) {
 		grpcTlsCert: values.GRPC_TLS_CERT,
 		grpcTlsKey: values.GRPC_TLS_KEY,
 		grpcReflection: values.GRPC_REFLECTION === "on",
-		allowedOrigins: values.ALLOWED_ORIGINS
+		allowedOrigins: values.ALLOWED_ORIGINS,
+		/** The command of the script as which npm has started this process; empty: npm has not. */
+		npmScript: env.npm_lifecycle_script ?? ""
 	};
 }
 

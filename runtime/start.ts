@@ -1,61 +1,14 @@
-// Starts the services in SERVICES with Moleculer's runner. `--repl` adds Moleculer's REPL: a running embedded system is joined by its admin socket, and
-// in the cluster profile the REPL is a node without services.
-import { join } from "node:path";
-import { Runner, ServiceBroker } from "moleculer";
-import { DataDirError, takeDataDir } from "../mixins/database/data-dir.ts";
-import { type ServiceName, withDependencies } from "../services/contract.ts";
-import { config } from "./config.ts";
-import { exitWithError } from "./exit-with-error.ts";
-import { misspeltVariables } from "./misspelt-variables.ts";
-import { adminSocketOrDataDir } from "./operator.ts";
-import { joinByAdminSocket, keepTypedText } from "./repl.ts";
-import { printWarnings } from "./warnings.ts";
+// The entry of a node. It loads nothing before it handles signals: a stop must end the process with 0 from the first moment on.
+import { printHelpIfAsked } from "./help.ts";
+import { stopOnSignals } from "./stop.ts";
 
-const isRepl = process.argv.includes("--repl");
+printHelpIfAsked(`Starts Plaza, and stops it on Ctrl-C.
 
-/** Locks the data directory of the embedded profile. Resolves to whether a running process has it, which a REPL then joins. */
-async function takeOrJoin(): Promise<"taken" | "join"> {
-	try {
-		if (isRepl) return (await adminSocketOrDataDir(config.dataDir)) ? "join" : "taken";
-		takeDataDir(config.dataDir, `DATA_DIR=${config.dataDir}`);
-		return "taken";
-	} catch (error) {
-		if (!(error instanceof DataDirError)) throw error;
-		return exitWithError(error.message);
-	}
-}
+    npm start              the whole system in one process, its data in DATA_DIR (./data)
+    npm run repl           the same with Moleculer's REPL
 
-async function startServices() {
-	// Moleculer's runner also reads the environment: SERVICES, and variables named like broker options or prefixed with MOL_, which would silently
-	// override moleculer.config.ts. runtime/config.ts has read its variables by now.
-	const options = Object.keys(ServiceBroker.defaultOptions).map(option => option.toUpperCase());
-	for (const name of Object.keys(process.env))
-		if (
-			name === "SERVICES" ||
-			name.startsWith("MOL_") ||
-			options.some(option => name === option || name.startsWith(`${option}_`))
-		)
-			delete process.env[name];
+Environment variables configure it; README.md names the important ones, runtime/variables.ts has all of them with their valid values.
+    PROFILE=cluster        uses Kafka, Cassandra, Postgres and Redis; SERVICES=wallet,orders runs only these services`);
 
-	const root = (path: string) => join(import.meta.dirname, "..", path);
-	// runtime/config.ts has rejected unknown names.
-	const services = withDependencies(config.services as ServiceName[]).map(name => root(`services/${name}`));
-	await new Runner().start([
-		...process.argv.slice(0, 2),
-		"--config",
-		root("moleculer.config.ts"),
-		"--mask",
-		"*.service.ts",
-		...process.argv.slice(2),
-		...services
-	]);
-}
-
-// Only this user may read the files that this process creates.
-process.umask(0o077);
-printWarnings();
-for (const line of misspeltVariables(process.env).values()) console.warn(line);
-if (isRepl) keepTypedText();
-
-if (config.profile === "embedded" && (await takeOrJoin()) === "join") await joinByAdminSocket(config.dataDir);
-else await startServices();
+stopOnSignals();
+await import("./node.ts");

@@ -9,6 +9,12 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { testServers } from "../infra/test-servers.ts";
+import { printHelpIfAsked } from "../runtime/help.ts";
+
+printHelpIfAsked(`Usage: npm run test:cluster [-- FILE …]
+       npm run test:faults [-- --rounds N] [--seed S] [--from R]
+
+Runs the tests that need Kafka, Cassandra, Postgres and Redis, on servers of their own.`);
 
 const option = { type: "string" } as const;
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { rounds: option, seed: option, from: option } });

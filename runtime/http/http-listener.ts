@@ -49,7 +49,6 @@ export interface HttpListenerConfig extends Addresses {
 
 /** Time for requests under way to finish when the node stops. */
 const DRAIN_TIMEOUT_MS = 3_000;
-const STOP_TIMEOUT_MS = 9_500;
 
 const listeners = new WeakMap<ServiceBroker, HttpListener>();
 
@@ -126,6 +125,12 @@ async function close(listener: HttpListener) {
 	listener.server.closeAllConnections();
 }
 
+/** On a node that runs `api`: accepts no more requests, and waits until those under way are answered. */
+export async function closeHttpListener(broker: ServiceBroker) {
+	const listener = listeners.get(broker);
+	if (listener) await close(listener);
+}
+
 /** Middleware: on nodes that run `api`, listens before anything else starts and closes before the services stop. */
 export const httpListener = (config: HttpListenerConfig, health: Health, timeouts = TIMEOUTS): Middleware => ({
 	name: "HttpListener",
@@ -144,9 +149,6 @@ export const httpListener = (config: HttpListenerConfig, health: Health, timeout
 	},
 
 	async stopping(broker: ServiceBroker) {
-		// A stop that takes 10 s would be ended by SIGKILL. Ending it here loses nothing that was acknowledged: work under way is durable and redelivered.
-		setTimeout(() => process.exit(0), STOP_TIMEOUT_MS).unref();
-		const listener = listeners.get(broker);
-		if (listener) await close(listener);
+		await closeHttpListener(broker);
 	}
 });

@@ -3,7 +3,12 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { ActionContract } from "../../contract/action.ts";
 import { actions } from "../../services/contract.ts";
+import { printHelpIfAsked } from "../help.ts";
 import { checkName, NewServiceError, newService } from "./new-service.ts";
+
+printHelpIfAsked(
+	"Usage: npm run new:service -- NAME (creates the folder services/NAME with every file of a service, ready to be changed)"
+);
 
 const root = join(import.meta.dirname, "../..");
 const routes = Object.values(actions as Record<string, ActionContract>).flatMap(({ rest }) => rest ?? []);

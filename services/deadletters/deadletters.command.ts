@@ -11,9 +11,16 @@
 
 import { config } from "../../runtime/config.ts";
 import { exitWithError, printError } from "../../runtime/exit-with-error.ts";
+import { printHelpIfAsked } from "../../runtime/help.ts";
 import { asOperator } from "../../runtime/operator.ts";
-import { ArgumentError, readArguments } from "./deadletters.arguments.ts";
+import { ArgumentError, readArguments, USAGE } from "./deadletters.arguments.ts";
 import { list, replay, show } from "./deadletters.verbs.ts";
+
+printHelpIfAsked(`${USAGE}
+
+    list      numbers of dead letters by topic, service and reason
+    show      the messages of a topic
+    replay    publishes them on their topic again, each once, for the service that could not handle them`);
 
 const VERBS = { list, show, replay };
 

@@ -11,12 +11,15 @@ import { z } from "zod";
 import { invalid } from "../../mixins/errors.ts";
 import { fieldErrorsOf } from "../../mixins/field-errors.ts";
 import { exitWithError, exitWithUsage } from "../../runtime/exit-with-error.ts";
+import { printHelpIfAsked } from "../../runtime/help.ts";
 import { asOperator } from "../../runtime/operator.ts";
 import { Email, Name } from "./users.contract.ts";
 import { promptPassword } from "./users.prompt.ts";
 
 const USAGE =
 	"Usage: npm run user:create -- --email ann@example.org [--admin] [--name Ann] (prompts for the password, or reads it from standard input)";
+
+printHelpIfAsked(USAGE);
 
 function readArguments() {
 	try {

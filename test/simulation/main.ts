@@ -4,11 +4,18 @@
 //     node test/simulation/main.ts --world NAME --seed S [--trace]    replays one history
 //     node test/simulation/main.ts --mutants [--mutant NAME]          runs only the mutants, or one of them
 import { parseArgs } from "node:util";
+import { printHelpIfAsked } from "../../runtime/help.ts";
 import { mutants } from "./mutants.ts";
 import { replay } from "./replay.ts";
 import { runMutants } from "./run-mutants.ts";
 import { scan } from "./scan.ts";
 import { worlds } from "./worlds.ts";
+
+printHelpIfAsked(`Usage: npm run test:simulation -- [--seeds 500] [--world NAME] [--seed S [--trace]] [--mutants] [--mutant NAME]
+
+    --seeds N           runs each world, or the one of --world, with so many seeds, and then every mutant
+    --world NAME --seed S [--trace]    replays one history
+    --mutants           runs only the mutants; --mutant NAME only this one`);
 
 const { values } = parseArgs({
 	options: {
