@@ -6,9 +6,9 @@ import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
 import { serviceNames } from "../services/contract.ts";
 import { readConfig } from "./config.ts";
-import { misspeltVariables } from "./misspelt-variables.ts";
 import { printHelpIfAsked } from "./help.ts";
 import { type HealthReport, problemsOf } from "./http/health-pages.ts";
+import { misspeltVariables } from "./misspelt-variables.ts";
 import { onParentGone } from "./parent.ts";
 
 /** Process name → its services. `socket` needs the HTTP server of `api`; every other service has its own process. */

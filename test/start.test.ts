@@ -7,7 +7,7 @@ import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { openSocketAs } from "./client.socket.ts";
-import { eventually, fresh, httpClient } from "./client.ts";
+import { eventually, expectStatus, fresh, httpClient } from "./client.ts";
 import { freePorts, startProcess } from "./process.ts";
 import { type System, startSystem } from "./system.ts";
 
@@ -23,6 +23,9 @@ const UNUSABLE: [name: string, value: string, env?: Record<string, string>][] = 
 	["HTTP_PORT", "70000"],
 	["EXTRA_HTTP_PORTS", "3000,70000"],
 	["DATA_DIR", join(file, "data")],
+	...(process.platform === "linux" ? [["DATA_DIR", "/proc/plaza"] as [string, string]] : []),
+	// An address of no machine: RFC 5737.
+	["HOST", "192.0.2.1", { LOG_LEVEL: "warn" }],
 	["KAFKA_BROKERS", "a b"],
 	["SERVICES", "socket"],
 	["SELECTION_NAMES", "a,a"],
@@ -135,10 +138,10 @@ describe("a start", () => {
 		const [request, user] = [fresh("request"), fresh("user")];
 		const socket = await openSocketAs(system.wsUrl, user);
 		const pick = { name: "a", id: fresh("pick"), user_id: user };
-		await httpClient(system.url).post("/api/selections/async", pick, { "x-request-id": request });
+		await expectStatus(202, httpClient(system.url).post("/api/selections/async", pick, { "x-request-id": request }));
 		await socket.waitFor(({ code }) => code === "SelectionSummary", "the count");
 		const purchase = { user_id: user, amount: 1 };
-		await httpClient(system.url).post("/api/purchases", purchase, { "x-request-id": `${request}-2` });
+		await expectStatus(201, httpClient(system.url).post("/api/purchases", purchase, { "x-request-id": `${request}-2` }));
 		await socket.waitFor(({ code }) => code === "balance", "the balance");
 		socket.close();
 		const hops = (id: string) => linesOf(system.logs()).filter(line => line.includes(id));
@@ -178,7 +181,8 @@ describe("a start", () => {
 		const http = () => httpClient(system.url);
 		const names = async () =>
 			((await http().get("/selections")).json as { name: string; count: number }[]).map(({ name, count }) => [name, count]);
-		for (const name of ["b", "b", "d"]) await http().post("/api/selections/async", { name, id: fresh(), user_id: "u" });
+		for (const name of ["b", "b", "d"])
+			await expectStatus(202, http().post("/api/selections/async", { name, id: fresh(), user_id: "u" }));
 		const all = await eventually(async () => {
 			const listed = await names();
 			assert.deepEqual(

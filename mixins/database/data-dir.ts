@@ -1,6 +1,6 @@
 // Lets one process at a time open a data directory: PGlite opens one that is in use without an error, and both processes lose data.
-import { chmodSync, linkSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { chmodSync, existsSync, linkSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 
 /** The directory cannot be used; the message says why and what to do. */
 export class DataDirError extends Error {}
@@ -50,6 +50,18 @@ function place(lock: string, from: string): boolean {
 	}
 }
 
+/** Creates a directory and its parents. Node's own `recursive` never returns where a system refuses a directory with ENOENT, as /proc does. */
+function makeDir(dir: string) {
+	if (existsSync(dir)) return;
+	makeDir(dirname(dir));
+	try {
+		mkdirSync(dir, { mode: 0o700 });
+	} catch (error) {
+		// Another process may have created it in between.
+		if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+	}
+}
+
 /** Removes the lock of a process that has ended. If another process has replaced it meanwhile, puts that one back. */
 function removeStale(lock: string, owner: string) {
 	const moved = `${lock}.${process.pid}.stale`;
@@ -84,7 +96,7 @@ export function takeDataDir(dir: string, label = dir): () => void {
 	const own = `${lock}.${process.pid}`;
 	const release = () => rmSync(lock, { force: true });
 	try {
-		mkdirSync(dir, { recursive: true, mode: 0o700 });
+		makeDir(dir);
 		closeToOthers(dir);
 		writeFileSync(own, mine);
 	} catch (error) {

@@ -32,6 +32,7 @@ export interface TlsFiles {
 
 /** What the operator calls these options, for error messages. */
 export interface OptionNames {
+	host: string;
 	port: string;
 	cert: string;
 	key: string;

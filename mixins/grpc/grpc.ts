@@ -83,7 +83,7 @@ export function grpc({
 	...proto
 }: GrpcOptions): Partial<ServiceSchema> {
 	if (!listens) return {};
-	const names = { port: "port", cert: "tls.cert", key: "tls.key", ...optionNames };
+	const names = { host: "host", port: "port", cert: "tls.cert", key: "tls.key", ...optionNames };
 	const served = [...Object.keys(services), HEALTH];
 	// Health answers for the server as a whole under the empty name.
 	const states = ["", ...Object.keys(services)];
@@ -109,7 +109,7 @@ export function grpc({
 			const bind = async () =>
 				listen(
 					server,
-					{ host, port, credentials: credentialsOf(tls, names), portOption: names.port },
+					{ host, port, credentials: credentialsOf(tls, names), names },
 					{ maxConnectionsPerAddress, maxCallsPerAddress, acceptConnection, addressOf },
 					this
 				);

@@ -5,6 +5,7 @@ import type { Server, ServerCredentials } from "@grpc/grpc-js";
 import type { Service } from "moleculer";
 import { waitAtMost } from "../deadline.ts";
 import { type CallLimits, checkCalls } from "./check-calls.ts";
+import type { OptionNames } from "./credentials.ts";
 import { openPerAddress } from "./open-per-address.ts";
 
 export interface ConnectionLimits extends CallLimits {
@@ -27,8 +28,8 @@ interface Binding {
 	host: string;
 	port: number;
 	credentials: ServerCredentials;
-	/** What error messages call the port. */
-	portOption: string;
+	/** What errors call the options. */
+	names: Pick<OptionNames, "host" | "port">;
 }
 
 const CLOSING_MS = 500;
@@ -36,7 +37,7 @@ const CLOSING_MS = 500;
 /** Rejects with one line that names address and option when it cannot listen. */
 export async function listen(
 	server: Server,
-	{ host, port, credentials, portOption }: Binding,
+	{ host, port, credentials, names }: Binding,
 	{ maxConnectionsPerAddress = 1_000, acceptConnection = () => true, ...callLimits }: ConnectionLimits,
 	{ logger }: Service
 ): Promise<Listener> {
@@ -61,7 +62,11 @@ export async function listen(
 	listener.listen(port, host);
 	await once(listener, "listening").catch(({ code, message }: NodeJS.ErrnoException) => {
 		const address = `${host.includes(":") ? `[${host}]` : host}:${port}`;
-		throw new Error(`gRPC cannot listen on ${address} (${code ?? message}): stop what listens there, or set ${portOption}`);
+		const advice =
+			code === "EADDRNOTAVAIL"
+				? `set ${names.host} to an address of this machine`
+				: `stop what listens there, or set ${names.port}`;
+		throw new Error(`gRPC cannot listen on ${address} (${code ?? message}): ${advice}`);
 	});
 	// Without a listener for it, a connection that cannot be accepted, for example for lack of file descriptors, would end the process.
 	listener.on("error", error => logger.warn(`gRPC could not accept a connection (${error.message}); it stays open for others`));

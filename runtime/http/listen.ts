@@ -8,12 +8,23 @@ import { exitWithError } from "../exit-with-error.ts";
  */
 export const BACKLOG = 4_096;
 
-/** Resolves when the server listens. If the address is in use, ends the process with one line that says what to do. */
+/** What is wrong, and which variable to set. */
+function describeProblem(code: string | undefined, host: string, port: number, variable: string): string {
+	switch (code) {
+		case "EADDRINUSE":
+			return `${host}:${port} is in use by another process: stop that one, or set ${variable}`;
+		case "EACCES":
+			return `${host}:${port} needs the rights of the system's administrator (EACCES): set ${variable} to a port above 1023`;
+		default:
+			return `HOST=${host} is no address of this machine that can be listened on (${code}): set HOST to one, such as 127.0.0.1`;
+	}
+}
+
+/** Resolves when the server listens. If it cannot, ends the process with one line that says what to do. */
 export const listen = (server: Server, port: number, host: string, variable: string) =>
 	new Promise<void>(resolve => {
 		server.once("error", (error: NodeJS.ErrnoException) => {
-			const why = error.code === "EADDRINUSE" ? "is in use by another process" : `cannot be listened on (${error.code})`;
-			exitWithError(`${host}:${port} ${why}: stop that one, or set ${variable}`);
+			exitWithError(describeProblem(error.code, host, port, variable));
 		});
 		server.listen({ port, host, backlog: BACKLOG }, resolve);
 	});

@@ -8,7 +8,7 @@ export const walletOverGrpc = (options: Omit<GrpcOptions, "protoFile" | "service
 		...options,
 		// An id has at most 192 bytes.
 		maxRequestBytes: 4 * 1024,
-		optionNames: { port: "GRPC_PORT", cert: "GRPC_TLS_CERT", key: "GRPC_TLS_KEY" },
+		optionNames: { host: "HOST", port: "GRPC_PORT", cert: "GRPC_TLS_CERT", key: "GRPC_TLS_KEY" },
 		protoFile: fileURLToPath(new URL("../../proto/wallet.proto", import.meta.url)),
 		services: {
 			"wallet.WalletService": {
