@@ -48,3 +48,20 @@ test("a task that fails is logged and retried at the next tick", async t => {
 	await running.stop();
 	assert.deepEqual([attempts, lines], [2, ["sweeping failed (connection lost); retrying in 10 ms"]]);
 });
+
+test("a task without a promise that fails is logged and retried at the next tick", async t => {
+	t.mock.timers.enable({ apis: ["setInterval"] });
+	const lines: string[] = [];
+	let attempts = 0;
+	const task = () => {
+		if (++attempts === 1) throw new Error("too many open files");
+	};
+	const running = periodicTask(task, {
+		everyMs: 10,
+		logger: { warn: (line: string) => lines.push(line) } as never,
+		what: "sweeping"
+	});
+	t.mock.timers.tick(20);
+	await running.stop();
+	assert.deepEqual([attempts, lines], [2, ["sweeping failed (too many open files); retrying in 10 ms"]]);
+});

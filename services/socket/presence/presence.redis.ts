@@ -69,9 +69,10 @@ export function redisPresence(
 
 	const renew = async () => {
 		const nowMs = performance.now();
-		if (nowMs - renewedAtMs > LEASE_MS) source.onExpired();
+		const isExpired = nowMs - renewedAtMs > LEASE_MS;
 		renewedAtMs = nowMs;
 		try {
+			if (isExpired) source.onExpired();
 			// 0: Redis has no lease of this node, so it may have lost its rooms too.
 			if (isRegistered && (await client.pexpire(nodeKey(nodeID), LEASE_MS)) === 0) onLost();
 			if (!isRegistered) await register();
