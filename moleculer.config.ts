@@ -4,7 +4,7 @@ import { ContractValidator } from "./contract/validator.ts";
 import { KafkaTransporter } from "./mixins/transporter.ts";
 import { adminSocket } from "./runtime/admin-socket.ts";
 import { config } from "./runtime/config.ts";
-import { embedded, kafka, limits } from "./runtime/drivers.ts";
+import { connections, embedded, kafka, limits } from "./runtime/drivers.ts";
 import { httpListener } from "./runtime/http/http-listener.ts";
 import { nodeMetadata } from "./runtime/node-metadata.ts";
 import { RedactingConsole } from "./runtime/redacting-console.ts";
@@ -44,12 +44,13 @@ export default {
 	// Validates by action name, with the contracts.
 	validator: new ContractValidator(actions),
 	// Served at METRICS_PORT. Moleculer's type does not allow an instance, but its code does. To compute quantiles, Moleculer sorts every kept sample
-	// synchronously: with the default age of a minute, this blocked the event loop for half a second under load.
-	metrics: { enabled: true, reporter: [new MetricsText() as never], defaultMaxAgeSeconds: 10 },
+	// synchronously: with the default age of a minute, this blocked the event loop for half a second under load. An error of Moleculer's timer for
+	// process metrics would end the process: `metricsServer` has its own.
+	metrics: { enabled: true, reporter: [new MetricsText() as never], defaultMaxAgeSeconds: 10, collectProcessMetrics: false },
 	// `httpListener` and `metricsServer` listen before the transporter connects, so that /health can report what is missing.
 	middlewares: [
-		httpListener({ ...config, limits }, clusterHealth),
-		metricsServer(config),
+		httpListener({ ...config, limits, connections }, clusterHealth),
+		metricsServer({ ...config, connections }),
 		replSecrets,
 		...(embedded ? [adminSocket(config.dataDir)] : [])
 	]

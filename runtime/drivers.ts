@@ -18,6 +18,9 @@ import { topics } from "../services/contract.ts";
 import { advice } from "./advice.ts";
 import { config } from "./config.ts";
 import { exitWithError } from "./exit-with-error.ts";
+import { trustedProxies } from "./http/client-address.ts";
+import { type Connections, createConnections } from "./http/connections.ts";
+import { maxConnections } from "./open-files.ts";
 
 const lazy = <T>(open: () => T) => {
 	let opened: T | undefined;
@@ -59,6 +62,16 @@ export const redis = lazy((): Redis => openRedis(config.redisUrl, advice.redis))
 
 /** Rate limits; in the cluster profile all nodes count together. */
 export const limits = lazy((): Limits => (embedded ? memoryLimits() : redisLimits(redis())));
+
+/** The connections of clients to this process: its listeners count them together. */
+export const connections = lazy(
+	(): Connections =>
+		createConnections({
+			maxPerAddress: config.maxSocketsPerAddress,
+			maxTotal: maxConnections(),
+			isTrusted: trustedProxies(config.trustedProxies)
+		})
+);
 
 /** Cluster only: the Kafka connection, for topics and for the transporter. */
 export const kafka = {

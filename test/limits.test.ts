@@ -1,7 +1,6 @@
 // A system with strict limits: no guests, few requests, frames and sockets, a token for gRPC, and one allowed foreign origin.
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { createConnection, type Socket as NetSocket } from "node:net";
 import { after, before, describe, it } from "node:test";
 import { status } from "@grpc/grpc-js";
 import { WebSocket } from "ws";
@@ -18,7 +17,7 @@ const TOKEN = "a token for the wallet";
 describe("a strict system", () => {
 	let system: System;
 	before(async () => {
-		const limits = { MAX_REQUESTS_PER_SECOND: "20", MAX_FRAMES_PER_SECOND: "10", MAX_SOCKETS_PER_ADDRESS: "3" };
+		const limits = { MAX_REQUESTS_PER_SECOND: "20", MAX_FRAMES_PER_SECOND: "10" };
 		const env = {
 			...limits,
 			GUESTS: "off",
@@ -95,38 +94,6 @@ describe("a strict system", () => {
 			await assert.rejects(openSocket(system.wsUrl, { origin }), { status: 403 });
 			assert.equal((await http().get("/selections", { origin })).headers.get("access-control-allow-origin"), null);
 		}
-	});
-
-	it("refuses a fourth socket of one address until another is closed", async () => {
-		const sockets = await Promise.all([1, 2, 3].map(() => openSocket(system.wsUrl)));
-		await assert.rejects(
-			openSocket(system.wsUrl),
-			(refused: { status?: number }) => refused.status === 429 || refused.status === 503
-		);
-		await closed(sockets.pop() as Socket);
-		await eventually(async () => sockets.push(await openSocket(system.wsUrl)), "a socket to be accepted again");
-		await closed(...sockets);
-	});
-
-	it("closes gRPC connections of one address beyond the limit, and accepts them again later", async () => {
-		const [host = "", port] = system.grpc.split(":");
-		const sockets: NetSocket[] = [];
-		/** The server sends its HTTP/2 settings to a connection that it accepts. */
-		const connect = () =>
-			new Promise<boolean>(resolve => {
-				const socket = createConnection(Number(port), host);
-				sockets.push(socket);
-				socket.on("error", () => {});
-				socket.once("data", () => resolve(true));
-				socket.once("close", () => resolve(false));
-			});
-		let accepted = 0;
-		while (accepted < 10 && (await within(connect(), WAIT_MS, () => "a connection to be accepted or closed"))) accepted++;
-		assert.ok(accepted <= 3, `${accepted} connections`);
-		for (const socket of sockets) socket.destroy();
-		const grpc = grpcClient(system.grpc, TOKEN);
-		await eventually(() => grpc.getBalance(fresh("buyer")), "a call over a new connection");
-		grpc.close();
 	});
 
 	it("handles a burst of five times the frame limit", async () => {

@@ -52,9 +52,9 @@ function actionOf(method: string): string {
 }
 const byGrpc = new Set([...grpcMethods.keys()].map(actionOf));
 
-/** The events that the server handles; it ignores all others. */
+/** The events that the server handles; it acknowledges all others with an error. */
 const socketIoEvents = [
-	...[...subscriptionsOf(topics as unknown as Record<string, TopicContract>)].map(name => ({
+	...[...subscriptionsOf(topics as unknown as Record<string, TopicContract>).keys()].map(name => ({
 		endpoint: `Socket.IO subscribe:${name}`,
 		action: "-",
 		who: "visitor"

@@ -38,7 +38,11 @@ describe("many sockets", () => {
 	let others: Clients;
 	const log = kafkaLog({ brokers: (servers().KAFKA_BROKERS ?? "localhost:9092").split(","), clientId: "test", replication: 1 });
 	before(async () => {
-		system = await startSystem({ profile: "cluster", layout, env: { SELECTION_NAMES: NAMES.join(), ...INSPECTED } });
+		system = await startSystem({
+			profile: "cluster",
+			layout,
+			env: { SELECTION_NAMES: NAMES.join(), MAX_SOCKETS_PER_ADDRESS: "0", ...INSPECTED }
+		});
 		[clients, others] = [startClients(), startClients()];
 	});
 	after(async () => {

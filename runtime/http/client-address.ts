@@ -6,7 +6,7 @@
  */
 import { createHmac, randomBytes } from "node:crypto";
 import type { IncomingMessage } from "node:http";
-import { BlockList, isIP } from "node:net";
+import { BlockList, isIP, type Socket } from "node:net";
 
 export interface Client {
 	/** Identifies a client: an IPv4 address, or the /64 network of an IPv6 address, which belongs to one client as a whole. */
@@ -73,6 +73,12 @@ const entriesOf = (header: string | string[] | undefined) =>
 		: String(header)
 				.split(",")
 				.map(entry => entry.trim());
+
+/** The address of a connection's peer, as `clientOf` writes it, and whether it is one of our proxies. */
+export function peerOf({ remoteAddress = "" }: Pick<Socket, "remoteAddress">, isTrusted: Trusted) {
+	const address = canonical(remoteAddress);
+	return { address: networkOf(address), isProxy: isTrusted(address) };
+}
 
 /** The address in an X-Forwarded-For entry, which some proxies write with a port; undefined if it is not an address. */
 function addressIn(entry: string): string | undefined {

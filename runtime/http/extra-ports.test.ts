@@ -7,6 +7,7 @@ import { type Middleware, ServiceBroker } from "moleculer";
 import { memoryLimits } from "../../mixins/limits/limits.ts";
 import { eventually, exchange } from "../../test/client.ts";
 import { freePorts } from "../../test/process.ts";
+import { createConnections } from "./connections.ts";
 import { httpListener, httpListenerOf } from "./http-listener.ts";
 
 describe("EXTRA_HTTP_PORTS", () => {
@@ -20,6 +21,7 @@ describe("EXTRA_HTTP_PORTS", () => {
 		[first, second, takenPort] = await freePorts(3);
 		taken = createServer().listen(takenPort, "127.0.0.1");
 		await once(taken, "listening");
+		const connections = createConnections({ maxPerAddress: 0, maxTotal: 1_000, isTrusted: () => false });
 		const config = {
 			services: ["api"],
 			host: "127.0.0.1",
@@ -31,7 +33,8 @@ describe("EXTRA_HTTP_PORTS", () => {
 			maxRequestsPerSecond: 0,
 			trustedProxies: [],
 			allowedOrigins: [],
-			limits: () => memoryLimits()
+			limits: () => memoryLimits(),
+			connections: () => connections
 		};
 		const health = async () => ({ status: "ok", checks: {} });
 		const catchWarnings: Middleware = {

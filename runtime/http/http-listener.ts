@@ -8,16 +8,18 @@ import { waitAtMost } from "../../mixins/deadline.ts";
 import { type Limits, rateOf } from "../../mixins/limits/limits.ts";
 import { type Addresses, announceReady } from "./announce-ready.ts";
 import { clientOf, trustedProxies } from "./client-address.ts";
+import type { Connections } from "./connections.ts";
 import { allowCorsRead } from "./cors.ts";
 import { listenOnExtraPorts } from "./extra-ports.ts";
 import { type HealthReport, healthPages } from "./health-pages.ts";
 import { type HttpError, notFound, notReady, sendError, tooManyRequests } from "./http-error.ts";
+import { limitConnections } from "./limit-connections.ts";
 import { listen } from "./listen.ts";
 import { rejectUpgrade } from "./reject-upgrade.ts";
 import { assignRequestID } from "./request-id.ts";
 import { setSecurityHeaders } from "./security-headers.ts";
 import { httpServer, requestError, TIMEOUTS, type Timeouts } from "./server.ts";
-import { closeSlowReaders } from "./slow-readers.ts";
+import { watchConnections } from "./watch-connections.ts";
 
 type UpgradeListener = (req: IncomingMessage, socket: Duplex, head: Buffer) => void;
 
@@ -25,6 +27,7 @@ export interface HttpListener {
 	server: Server;
 	/** The servers of further ports, whose connections `server` handles. */
 	extraPorts: NetServer[];
+	connections: Connections;
 	/** Answers every request that no route below answers; undefined before the gateway has started and after it has stopped. */
 	gateway: RequestListener | undefined;
 	/** Answer requests for exactly this path, before the gateway. */
@@ -45,6 +48,8 @@ export interface HttpListenerConfig extends Addresses {
 	trustedProxies: readonly string[];
 	allowedOrigins: readonly string[];
 	limits: () => Limits;
+	/** Those of the process: its other listeners count with it. */
+	connections: () => Connections;
 }
 
 /** Time for requests under way to finish when the node stops. */
@@ -62,7 +67,7 @@ export function httpListenerOf(broker: ServiceBroker): HttpListener {
 const pathOf = ({ url = "/" }: IncomingMessage) => url.split("?", 1)[0]!;
 
 function open(config: HttpListenerConfig, timeouts: Timeouts, health: () => Promise<HealthReport>): HttpListener {
-	const [limits, rate] = [config.limits(), rateOf(config.maxRequestsPerSecond)];
+	const [limits, connections, rate] = [config.limits(), config.connections(), rateOf(config.maxRequestsPerSecond)];
 	const isTrusted = trustedProxies(config.trustedProxies);
 	const pages = healthPages(health);
 
@@ -79,6 +84,12 @@ function open(config: HttpListenerConfig, timeouts: Timeouts, health: () => Prom
 			allowCorsRead(req, res, config.allowedOrigins);
 			sendError(res, error);
 		};
+		// What the clients of a proxy have open there is counted by their own addresses.
+		if (connections.isShared(req.socket)) {
+			const release = connections.acquire(address);
+			if (!release) return reject(tooManyRequests);
+			res.once("close", release);
+		}
 		const retryAfterMs = await limits.take(`address:${address}`, rate);
 		if (retryAfterMs !== undefined) return reject({ ...tooManyRequests, data: { retryAfterMs } });
 		const error = requestError(req);
@@ -90,10 +101,12 @@ function open(config: HttpListenerConfig, timeouts: Timeouts, health: () => Prom
 	};
 
 	const server = httpServer(timeouts, handle);
-	const readers = closeSlowReaders(server, timeouts);
+	const watched = watchConnections(server, timeouts);
+	limitConnections(server, connections, watched.closeIdle);
 	const listener: HttpListener = {
 		server,
 		extraPorts: [],
+		connections,
 		gateway: undefined,
 		routes: new Map(),
 		upgrades: new Map(),
@@ -102,12 +115,15 @@ function open(config: HttpListenerConfig, timeouts: Timeouts, health: () => Prom
 	server.on("upgrade", (req, socket: Socket, head) => {
 		const path = pathOf(req);
 		const upgrade = listener.upgrades.get(path);
-		if (upgrade) {
-			readers.unwatch(socket);
-			return upgrade(req, socket, head);
-		}
 		const isKnown = path === "/ws" || path === "/socket.io/";
-		rejectUpgrade(socket, isKnown ? notReady : notFound);
+		if (!upgrade) return rejectUpgrade(socket, isKnown ? notReady : notFound);
+		if (connections.isShared(socket)) {
+			const release = connections.acquire(clientOf(req, isTrusted).address);
+			if (!release) return rejectUpgrade(socket, tooManyRequests);
+			socket.once("close", release);
+		}
+		watched.unwatch(socket);
+		upgrade(req, socket, head);
 	});
 	return listener;
 }

@@ -4,8 +4,8 @@ import type { Duplex } from "node:stream";
 import { type HttpError, retryAfterOf } from "./http-error.ts";
 import { SECURITY_HEADER_LINES } from "./security-headers.ts";
 
-/** Sends an HTTP error on a raw socket, where Node gives no response object (a rejected upgrade, an unreadable request), and closes it. */
-export function rejectUpgrade(socket: Duplex, error: HttpError) {
+/** The whole response for an HTTP error, for a connection that is closed after it. `headers`: further header lines. */
+export function rawResponse(error: HttpError, headers: readonly string[] = []): string {
 	const body = JSON.stringify({ ...error, data: error.data ?? null });
 	const retryAfter = retryAfterOf(error);
 	const head = [
@@ -13,9 +13,15 @@ export function rejectUpgrade(socket: Duplex, error: HttpError) {
 		"Connection: close",
 		`X-Request-ID: ${randomUUID()}`,
 		...(retryAfter === undefined ? [] : [`Retry-After: ${retryAfter}`]),
+		...headers,
 		"Content-Type: application/json; charset=utf-8",
 		`Content-Length: ${Buffer.byteLength(body)}`
 	];
+	return `${head.join("\r\n")}\r\n${SECURITY_HEADER_LINES}\r\n${body}`;
+}
+
+/** Sends an HTTP error on a raw socket, where Node gives no response object (a rejected upgrade, an unreadable request), and closes it. */
+export function rejectUpgrade(socket: Duplex, error: HttpError, headers?: readonly string[]) {
 	socket.on("error", () => {});
-	socket.end(`${head.join("\r\n")}\r\n${SECURITY_HEADER_LINES}\r\n${body}`, () => socket.destroy());
+	socket.end(rawResponse(error, headers), () => socket.destroy());
 }

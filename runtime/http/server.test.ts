@@ -6,7 +6,7 @@ import { type AddressInfo, connect, type Socket } from "node:net";
 import { after, before, describe, it } from "node:test";
 import { eventually, exchange } from "../../test/client.ts";
 import { httpServer, TIMEOUTS } from "./server.ts";
-import { closeSlowReaders } from "./slow-readers.ts";
+import { watchConnections } from "./watch-connections.ts";
 
 const SHORT = { headersMs: 300, requestMs: 300, responseMs: 300, checkEveryMs: 50 };
 /** More than the socket buffers of the system take, so that bytes stay unsent if the client does not read. */
@@ -24,7 +24,7 @@ const echo: RequestListener = (req, res) => {
 
 const serve = async (timeouts: typeof TIMEOUTS) => {
 	const server = httpServer(timeouts, echo);
-	closeSlowReaders(server, timeouts);
+	watchConnections(server, timeouts);
 	server.listen(0, "127.0.0.1");
 	await once(server, "listening");
 	return server;
@@ -103,6 +103,13 @@ describe("an HTTP server", () => {
 	it("sends a whole large response to a client that reads it", async () => {
 		const response = await exchange(urlOf(patient), "GET /large HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
 		assert.equal(response.length - response.indexOf("\r\n\r\n") - 4, LARGE.length);
+	});
+
+	it("closes a connection whose body arrives in very many pieces", async () => {
+		const post = "POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n";
+		const inPieces = (count: number) => exchange(urlOf(patient), `${post}${"1\r\nx\r\n".repeat(count)}0\r\n\r\n`);
+		assert.match(await inPieces(500), /^HTTP\/1\.1 200 .*\r\n\r\nx{500}$/s);
+		assert.equal(await inPieces(10_000), "");
 	});
 
 	it("rejects requests with an invalid or ambiguous length", async () => {

@@ -1,5 +1,5 @@
 // The HTTP server with its timeouts and limits: slow clients are disconnected, and invalid requests get errors in our JSON shape.
-import { createServer, type IncomingMessage, type RequestListener, type Server } from "node:http";
+import { createServer, IncomingMessage, type RequestListener, type Server } from "node:http";
 import type { Socket } from "node:net";
 import { badRequest, type HttpError, headersTooLarge, notFound, requestTimeout, sendError } from "./http-error.ts";
 import { rejectUpgrade } from "./reject-upgrade.ts";
@@ -21,6 +21,8 @@ export const TIMEOUTS: Timeouts = { headersMs: 10_000, requestMs: 30_000, respon
 const KEEP_ALIVE_MS = 75_000;
 const MAX_HEADERS = 100;
 const MAX_HEADERS_BYTES = 16 * 1024;
+/** Each piece of a body costs some hundred bytes until the body is read, however short it is. */
+const MAX_BODY_PIECES = 512;
 
 /** Our errors for the errors of Node's HTTP parser, by their `code`; others become 400. */
 const PARSER_ERRORS: Record<string, HttpError> = {
@@ -44,6 +46,17 @@ export function requestError(req: IncomingMessage): HttpError | undefined {
 	return undefined;
 }
 
+/** A request whose body arrives in a bounded number of pieces: a client chooses their lengths, as chunks or as packets. */
+class BoundedRequest extends IncomingMessage {
+	pieces = 0;
+
+	override push(piece: Uint8Array | null, encoding?: BufferEncoding) {
+		if (++this.pieces <= MAX_BODY_PIECES || piece === null) return super.push(piece, encoding);
+		this.destroy(new Error("the body arrives in too many pieces"));
+		return false;
+	}
+}
+
 export function httpServer({ headersMs, requestMs, checkEveryMs }: Timeouts, handle: RequestListener): Server {
 	const server = createServer(
 		{
@@ -52,6 +65,7 @@ export function httpServer({ headersMs, requestMs, checkEveryMs }: Timeouts, han
 			connectionsCheckingInterval: checkEveryMs,
 			keepAliveTimeout: KEEP_ALIVE_MS,
 			maxHeaderSize: MAX_HEADERS_BYTES,
+			IncomingMessage: BoundedRequest,
 			// requestError checks it: Node's own 400 has no body.
 			requireHostHeader: false,
 			// A client that offers h2c, such as Java's, gets an HTTP/1.1 response.

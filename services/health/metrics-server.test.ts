@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { networkInterfaces, userInfo } from "node:os";
 import { after, before, describe, it } from "node:test";
 import { ServiceBroker } from "moleculer";
+import { createConnections } from "../../runtime/http/connections.ts";
 import { rawRequest } from "../../test/client.ts";
 import { freePorts } from "../../test/process.ts";
 import { MetricsText, metricsServer } from "./metrics-server.ts";
@@ -12,11 +13,12 @@ describe("the metrics server on a loopback address", () => {
 	before(async () => {
 		const [port = 0] = await freePorts(1);
 		url = `http://127.0.0.1:${port}`;
+		const connections = createConnections({ maxPerAddress: 0, maxTotal: 100, isTrusted: () => false });
 		broker = new ServiceBroker({
 			logger: false,
 			nodeID: "node-1",
 			metrics: { enabled: true, collectProcessMetrics: true, reporter: [new MetricsText() as never] },
-			middlewares: [metricsServer({ metricsHost: "127.0.0.1", metricsPort: port })]
+			middlewares: [metricsServer({ metricsHost: "127.0.0.1", metricsPort: port, connections: () => connections })]
 		});
 		await broker.start();
 	});

@@ -1,13 +1,17 @@
 // The HTTP server of a node for its operators, on METRICS_PORT: metrics and the node's own health.
 import { randomUUID } from "node:crypto";
-import { createServer } from "node:http";
 import { type MetricRegistry, MetricReporters, type Middleware, type ServiceBroker } from "moleculer";
 import { updateMetrics } from "../../mixins/metrics.ts";
+import type { Connections } from "../../runtime/http/connections.ts";
 import { hostNotAllowed, notFound, sendError, sendJson } from "../../runtime/http/http-error.ts";
+import { limitConnections } from "../../runtime/http/limit-connections.ts";
 import { listen } from "../../runtime/http/listen.ts";
 import { isHostAllowed } from "../../runtime/http/loopback-host.ts";
 import { setSecurityHeaders } from "../../runtime/http/security-headers.ts";
+import { httpServer, TIMEOUTS } from "../../runtime/http/server.ts";
+import { watchConnections } from "../../runtime/http/watch-connections.ts";
 import { nodeHealth } from "./health.checks.ts";
+import { exportProcessMetrics } from "./process-metrics.ts";
 
 /** Moleculer's metrics that describe the person and the machine instead of the node: its arguments, user name, home directory and network addresses. */
 const PRIVATE_METRICS = ["process.arguments", "os.user.*", "os.network.*", "os.hostname"];
@@ -36,10 +40,18 @@ const textOf = async (broker: ServiceBroker) => {
 	return reporter?.generatePrometheusResponse() ?? "";
 };
 
+export interface MetricsServerConfig {
+	metricsHost: string;
+	/** 0: no metrics. */
+	metricsPort: number;
+	/** Those of the process: its other listeners count with it. */
+	connections: () => Connections;
+}
+
 /** Middleware: serves `/metrics` and `/health/*` from before the transporter is connected until all services have stopped. */
-export function metricsServer({ metricsHost, metricsPort }: { metricsHost: string; metricsPort: number }): Middleware {
+export function metricsServer({ metricsHost, metricsPort, connections }: MetricsServerConfig): Middleware {
 	let broker: ServiceBroker;
-	const server = createServer(async (req, res) => {
+	const server = httpServer(TIMEOUTS, async (req, res) => {
 		const url = req.url?.split("?", 1)[0];
 		res.setHeader("X-Request-ID", randomUUID());
 		setSecurityHeaders(res, false);
@@ -59,7 +71,10 @@ export function metricsServer({ metricsHost, metricsPort }: { metricsHost: strin
 
 		async starting(starting: ServiceBroker) {
 			broker = starting;
-			if (metricsPort > 0) await listen(server, metricsPort, metricsHost, "METRICS_PORT");
+			if (metricsPort === 0) return;
+			exportProcessMetrics(broker, connections());
+			limitConnections(server, connections(), watchConnections(server, TIMEOUTS).closeIdle);
+			await listen(server, metricsPort, metricsHost, "METRICS_PORT");
 		},
 
 		async stopped() {

@@ -1,6 +1,6 @@
 import { redis as withRedis } from "../../mixins/redis.ts";
 import { config } from "../../runtime/config.ts";
-import { embedded, outboxOf, redis, runsService, topicLog, withTopics } from "../../runtime/drivers.ts";
+import { connections, embedded, outboxOf, redis, runsService, topicLog, withTopics } from "../../runtime/drivers.ts";
 import { exitWithError } from "../../runtime/exit-with-error.ts";
 import { purchaseOutbox } from "../purchase/purchase.contract.ts";
 import { backfill } from "./wallet.backfill.ts";
@@ -16,7 +16,9 @@ const withGrpc = () =>
 		token: config.grpcToken,
 		tls: { cert: config.grpcTlsCert, key: config.grpcTlsKey },
 		reflection: config.grpcReflection,
-		maxConnectionsPerAddress: config.maxSocketsPerAddress,
+		// Counted together with those of the process's other listeners.
+		maxConnectionsPerAddress: 0,
+		acceptConnection: connection => connections().accept(connection) === undefined,
 		onFatal: exitWithError,
 		listens: runsService("wallet")
 	});

@@ -1,0 +1,135 @@
+// The open connections of this process, of every kind and on every listener: limited for each client address, and in total.
+import type { Socket } from "node:net";
+import { peerOf, type Trusted } from "./client-address.ts";
+
+/** Why a connection is refused: its `address` has as many as it may, or the whole `process` has. */
+export type Refusal = "address" | "process";
+
+/** Ends the counting of a connection. Calling it again changes nothing. */
+export type Release = () => void;
+
+/** Closes an idle connection and returns it; undefined if there is none. */
+export type CloseIdle = () => Socket | undefined;
+
+export interface Connections {
+	/**
+	 * Counts a new TCP connection by the address of its peer until it closes; one of a trusted proxy only in the total. Returns undefined, or why it
+	 * is refused: then the caller must close it.
+	 */
+	accept(socket: Socket): Refusal | undefined;
+	/** Whether many clients share this connection, because it is a trusted proxy's: they are counted one by one, with `acquire`. */
+	isShared(socket: Socket): boolean;
+	/** Counts what a client at this address keeps open without a TCP connection of its own; undefined: the address has as many as it may. */
+	acquire(address: string): Release | undefined;
+	/** `closeIdle` is called when the process has as many connections as it may, to make room for a new one. */
+	addIdle(closeIdle: CloseIdle): Release;
+	/** Open TCP connections. */
+	size(): number;
+	/** How many were refused, by reason. */
+	readonly refused: Readonly<Record<Refusal, number>>;
+}
+
+export interface ConnectionsOptions {
+	/** 0: no limit. */
+	maxPerAddress: number;
+	/** TCP connections of all addresses together. */
+	maxTotal: number;
+	isTrusted: Trusted;
+}
+
+interface AddressCount {
+	readonly address: string;
+	open: number;
+}
+
+/** However small the total is, one address gets at most half of it. */
+const perAddressLimit = ({ maxPerAddress, maxTotal }: ConnectionsOptions) =>
+	maxPerAddress === 0 ? Number.POSITIVE_INFINITY : Math.min(maxPerAddress, Math.ceil(maxTotal / 2));
+
+/** Creates the counters of a process: all its listeners share them. */
+export function createConnections(options: ConnectionsOptions): Connections {
+	const { maxTotal, isTrusted } = options;
+	const limit = perAddressLimit(options);
+	const addresses = new Map<string, AddressCount>();
+	const counted = new Map<Socket, AddressCount>();
+	const shared = new Set<Socket>();
+	const idle = new Set<CloseIdle>();
+	const refused = { address: 0, process: 0 };
+
+	const increment = (address: string): AddressCount | undefined => {
+		const count = addresses.get(address) ?? { address, open: 0 };
+		if (count.open >= limit) {
+			refused.address++;
+			return undefined;
+		}
+		count.open++;
+		addresses.set(address, count);
+		return count;
+	};
+
+	const decrement = (count: AddressCount) => {
+		if (--count.open === 0) addresses.delete(count.address);
+	};
+
+	const remove = (socket: Socket) => {
+		shared.delete(socket);
+		const count = counted.get(socket);
+		if (count && counted.delete(socket)) decrement(count);
+	};
+
+	// One function for all connections, which it gets as `this`, so that each connection costs no closure.
+	const onClose = function (this: Socket) {
+		remove(this);
+	};
+
+	const size = () => counted.size + shared.size;
+
+	const hasRoom = () => {
+		if (size() < maxTotal) return true;
+		for (const closeIdle of idle) {
+			const closed = closeIdle();
+			if (!closed) continue;
+			// Its close event comes later, but its file descriptor is free now.
+			remove(closed);
+			return true;
+		}
+		refused.process++;
+		return false;
+	};
+
+	return {
+		accept(socket) {
+			const { address, isProxy } = peerOf(socket, isTrusted);
+			const count = isProxy ? undefined : increment(address);
+			if (!isProxy && !count) return "address";
+			if (!hasRoom()) {
+				if (count) decrement(count);
+				return "process";
+			}
+			if (count) counted.set(socket, count);
+			else shared.add(socket);
+			socket.on("close", onClose);
+			return undefined;
+		},
+
+		isShared: socket => shared.has(socket),
+
+		acquire(address) {
+			const count = increment(address);
+			if (!count) return undefined;
+			let isHeld = true;
+			return () => {
+				if (isHeld) decrement(count);
+				isHeld = false;
+			};
+		},
+
+		addIdle(closeIdle) {
+			idle.add(closeIdle);
+			return () => void idle.delete(closeIdle);
+		},
+
+		size,
+		refused
+	};
+}

@@ -1,0 +1,70 @@
+import type { Server } from "node:http";
+import type { Socket } from "node:net";
+import type { CloseIdle } from "./connections.ts";
+
+export interface WatchedConnections {
+	/** Closes the connection that has been idle longest and returns it; undefined if it found none. */
+	closeIdle: CloseIdle;
+	/** Stops to watch this connection: its new owner has its own timeouts. */
+	unwatch(socket: Socket): void;
+}
+
+/** Connections that are checked for one that is idle: a flood of new connections must not cost a search of all. */
+const MAX_SEARCHED = 32;
+
+/** Whether no request on it is being answered: Node's own name for the response that a connection waits for. */
+const isIdle = (socket: Socket) => !(socket as { _httpMessage?: unknown })._httpMessage;
+
+/**
+ * Watches the connections of a server until they close or become WebSockets, and closes those whose client does not read its response. Node's socket
+ * timeout does not: it restarts with every byte that is read. A connection with unsent bytes for longer than `responseMs` is destroyed. All connections
+ * are checked periodically, so that requests need no timers.
+ */
+export function watchConnections(
+	server: Server,
+	{ responseMs, checkEveryMs }: { responseMs: number; checkEveryMs: number }
+): WatchedConnections {
+	/** Each connection, and since when it has had unsent bytes. */
+	const sockets = new Map<Socket, number | undefined>();
+	// One function for all sockets, which it gets as `this`, so that each connection costs no closure.
+	const onClose = function (this: Socket) {
+		sockets.delete(this);
+	};
+	server.on("connection", (socket: Socket) => {
+		sockets.set(socket, undefined);
+		socket.on("close", onClose);
+	});
+	const check = () => {
+		const nowMs = performance.now();
+		for (const [socket, sinceMs] of sockets) {
+			if (socket.writableLength === 0) sockets.set(socket, undefined);
+			else if (sinceMs === undefined) sockets.set(socket, nowMs);
+			else if (nowMs - sinceMs > responseMs) socket.destroy();
+		}
+	};
+	const timer = setInterval(check, checkEveryMs).unref();
+	server.once("close", () => clearInterval(timer));
+
+	const closeIdle = () => {
+		for (let searched = 0; searched < MAX_SEARCHED; searched++) {
+			const [socket] = sockets.keys();
+			if (!socket) return undefined;
+			const sinceMs = sockets.get(socket);
+			sockets.delete(socket);
+			if (isIdle(socket)) return socket.destroy();
+			// Busy ones go to the end, so that those that have been idle longest come first.
+			sockets.set(socket, sinceMs);
+		}
+		return undefined;
+	};
+
+	return {
+		closeIdle,
+
+		unwatch(socket) {
+			sockets.delete(socket);
+			// WebSockets are many and live long: they should not keep this listener.
+			socket.off("close", onClose);
+		}
+	};
+}
