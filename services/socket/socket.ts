@@ -19,7 +19,7 @@ import { openSession } from "./ws/session.ts";
 import { watchedLists } from "./ws/watched-lists.ts";
 import { webSockets } from "./ws/web-sockets.ts";
 
-export interface SocketOptions extends Omit<PeersOptions, "caller">, Omit<SocketIoOptions, "names"> {
+export interface SocketOptions extends Omit<PeersOptions, "caller" | "logger">, Omit<SocketIoOptions, "names"> {
 	/** The presence of the node that runs the broker. */
 	presence: (broker: ServiceBroker) => Presence;
 }
@@ -37,7 +37,7 @@ function createSockets(service: Service & SocketIoMethods, options: SocketOption
 	const rooms = createRooms(presence);
 	const lists = watchedLists(contracts, rooms);
 	const counters = socketCounters();
-	const peers = createPeers({ ...options, caller });
+	const peers = createPeers({ ...options, caller, logger });
 
 	const parse = frameParser(lists.names());
 	// `codeless`: the action that a frame without `code` calls.
@@ -46,6 +46,7 @@ function createSockets(service: Service & SocketIoMethods, options: SocketOption
 		...options,
 		peers,
 		caller,
+		logger,
 		onConnection: (socket, peer, duplex) => openSession(socket, createClient(socket, counters, duplex), peer, session)
 	});
 	exportMetrics(broker, counters, () => ({ ws: server.size(), "socket.io": service.connections() }));
@@ -105,6 +106,7 @@ export const socket = (options: SocketOptions, mixins: Partial<ServiceSchema>[])
 			peers.start();
 			const listener = httpListenerOf(this.broker);
 			listener.upgrades.set("/ws", server.upgrade);
+			listener.routes.set("/ws", server.request);
 			listener.beforeClose.add(server.stop);
 		},
 

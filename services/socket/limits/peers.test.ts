@@ -5,14 +5,10 @@ import type { Caller } from "../../define-service.ts";
 import { createPeers } from "./peers.ts";
 
 const HOUR_MS = 3_600_000;
+const logger = { warn: (line: unknown) => assert.fail(String(line)) };
 
 /** `revoked`: the answer of `users.revoked`. */
-function open({
-	maxSocketsPerAddress = 0,
-	maxSocketsPerAccount = 0,
-	maxFramesPerSecond = 0,
-	revoked = async () => [] as string[]
-} = {}) {
+function open({ maxSocketsPerAccount = 0, maxFramesPerSecond = 0, revoked = async () => [] as string[] } = {}) {
 	const checked: string[][] = [];
 	const caller = {
 		call: (_: string, { sessions }: { sessions: string[] }) => {
@@ -20,11 +16,11 @@ function open({
 			return revoked();
 		}
 	} as unknown as Caller;
-	const peers = createPeers({ caller, maxSocketsPerAddress, maxSocketsPerAccount, maxFramesPerSecond });
+	const peers = createPeers({ caller, logger, maxSocketsPerAccount, maxFramesPerSecond });
 	peers.start();
 	/** A new peer, and the reasons for which its identity ended. */
 	const connect = (identity?: Identity, address = "1") => {
-		const peer = peers.connect(address)!;
+		const peer = peers.connect(address);
 		const ended: string[] = [];
 		peer.holder = { onIdentityEnded: reason => ended.push(reason) };
 		if (identity) assert.ok(peer.identify(identity));
@@ -124,7 +120,7 @@ describe("peers", () => {
 	it("are limited per account, and free their place when they disconnect or get another identity", () => {
 		const { peers, connect } = open({ maxSocketsPerAccount: 2 });
 		const [one, two] = [connect(identity("a")), connect(identity("a"))];
-		const third = peers.connect("1")!;
+		const third = peers.connect("1");
 		assert.equal(third.identify(identity("b")), true);
 		assert.equal(third.identify(identity("a")), false);
 		assert.equal(third.identity?.id, "b");
@@ -132,17 +128,17 @@ describe("peers", () => {
 		one.peer.disconnect();
 		one.peer.disconnect();
 		assert.equal(third.identify(identity("a")), true);
-		assert.equal(peers.connect("1")!.identify(identity("a")), false);
+		assert.equal(peers.connect("1").identify(identity("a")), false);
 		assert.equal(two.peer.identify(identity("c")), true);
-		assert.equal(peers.connect("1")!.identify(identity("a")), true);
+		assert.equal(peers.connect("1").identify(identity("a")), true);
 	});
 
 	it("take no place of an account after they have disconnected", () => {
 		const { peers } = open({ maxSocketsPerAccount: 1 });
-		const gone = peers.connect("1")!;
+		const gone = peers.connect("1");
 		gone.disconnect();
 		gone.identify(identity("a"));
-		assert.equal(peers.connect("1")!.identify(identity("a")), true);
+		assert.equal(peers.connect("1").identify(identity("a")), true);
 	});
 
 	it("are limited in frames per socket, per account and per address, with bursts of five times the rate", () => {

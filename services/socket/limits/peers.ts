@@ -1,6 +1,8 @@
-// The clients of this node's sockets, on /ws and on Socket.IO: the limits of their sockets and frames, and the end of their identities.
+// The clients of this node's sockets, on /ws and on Socket.IO: the limits of their frames, of an account's sockets, and the end of their identities.
+import type { Logger } from "moleculer";
 import type { Identity } from "../../../contract/action.ts";
 import { rateOf, type TokenBucket, tokenBucket } from "../../../mixins/limits/token-bucket.ts";
+import { periodicTask } from "../../../mixins/periodic-task.ts";
 import type { Caller } from "../../define-service.ts";
 import { type Quota, quotas } from "./quota.ts";
 
@@ -18,15 +20,15 @@ export interface Peer {
 }
 
 export interface Peers {
-	/** Counts a new socket; undefined: its address has as many as it may. */
-	connect(address: string): Peer | undefined;
+	/** A new socket of a client at this address. */
+	connect(address: string): Peer;
 	start(): void;
 	stop(): void;
 }
 
 export interface PeersOptions {
 	caller: Caller;
-	maxSocketsPerAddress: number;
+	logger: Pick<Logger, "warn">;
 	maxSocketsPerAccount: number;
 	/** For one socket; 0: no limit. */
 	maxFramesPerSecond: number;
@@ -46,11 +48,12 @@ const MIN_PART_OF_BURST = 0.01;
 /** The sockets of a revoked session must be closed within 5 s; the list of revoked sessions is up to a second old. */
 const SWEEP_EVERY_MS = 1_000;
 
-export function createPeers({ caller, maxSocketsPerAddress, maxSocketsPerAccount, maxFramesPerSecond }: PeersOptions): Peers {
-	const addresses = quotas(maxSocketsPerAddress, maxFramesPerSecond * BUSY_PER_ADDRESS);
+export function createPeers({ caller, logger, maxSocketsPerAccount, maxFramesPerSecond }: PeersOptions): Peers {
+	// How many connections an address has is limited before they reach the service.
+	const addresses = quotas(0, maxFramesPerSecond * BUSY_PER_ADDRESS);
 	const accounts = quotas(maxSocketsPerAccount, maxFramesPerSecond * BUSY_PER_ACCOUNT);
 	const signedIn = new Map<SocketPeer, Identity>();
-	let timer: NodeJS.Timeout | undefined;
+	let sweeping: ReturnType<typeof periodicTask> | undefined;
 	let isChecking = false;
 
 	const endIdentities = (isEnded: (identity: Identity) => boolean, reason: string) => {
@@ -129,15 +132,13 @@ export function createPeers({ caller, maxSocketsPerAddress, maxSocketsPerAccount
 	}
 
 	return {
-		connect(address) {
-			const ofAddress = addresses.acquire(address);
-			return ofAddress && new SocketPeer(ofAddress);
-		},
+		// Without a limit there is always a quota.
+		connect: address => new SocketPeer(addresses.acquire(address)!),
 
 		start() {
-			timer = setInterval(sweep, SWEEP_EVERY_MS).unref();
+			sweeping = periodicTask(sweep, { everyMs: SWEEP_EVERY_MS, logger, what: "ending expired sign-ins of sockets" });
 		},
 
-		stop: () => clearInterval(timer)
+		stop: () => void sweeping?.stop()
 	};
 }

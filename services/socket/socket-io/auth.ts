@@ -1,22 +1,11 @@
-// Authenticates Socket.IO clients by their token, and counts their connections against the limits.
-import type { IncomingMessage } from "node:http";
+// Authenticates Socket.IO clients by their token, and counts their packets against the limits.
 import type { Identity } from "../../../contract/action.ts";
 import { unauthorized } from "../../../mixins/errors.ts";
-import { tokenBucket } from "../../../mixins/limits/token-bucket.ts";
 import { clientOf, type Trusted } from "../../../runtime/http/client-address.ts";
 import type { Caller } from "../../define-service.ts";
 import type { Peer, Peers } from "../limits/peers.ts";
 import { tooManySockets } from "../ws/frames.ts";
-
-/** Engine.IO's socket, which carries a client's packets by polling or by WebSocket. */
-export interface Connection {
-	request: IncomingMessage;
-	readyState: string;
-	/** `discard`: at once. The client reconnects by itself, with a fresh token; after a disconnect packet it would not. */
-	close(discard: boolean): void;
-	on(event: "packet", listener: () => void): void;
-	once(event: "close", listener: () => void): void;
-}
+import type { Connection } from "./engine.ts";
 
 export interface Socket {
 	conn: Connection;
@@ -25,6 +14,7 @@ export interface Socket {
 	data: { identity?: Identity };
 	join(room: string): void;
 	on(event: string, listener: (...values: unknown[]) => void): void;
+	onAny(listener: (event: string, ...values: unknown[]) => void): void;
 	once(event: "disconnect", listener: () => void): void;
 }
 
@@ -34,28 +24,24 @@ export interface SocketIoAuthOptions {
 }
 
 export function socketIoAuth({ guests, isTrusted }: SocketIoAuthOptions) {
-	/** Connections within the limit of their address. */
 	const peerOf = new WeakMap<Connection, Peer>();
 	/** One connection carries one socket: a second one on it could have another identity. */
 	const used = new WeakSet<Connection>();
 
-	/** Counts a connection and its packets against the limits. */
+	/** Counts the packets of a connection against the limits. */
 	const count = (connection: Connection, peers: Peers) => {
 		const peer = peers.connect(clientOf(connection.request, isTrusted).address);
-		// A connection above the limit stays open only until its client has got the error.
-		const few = tokenBucket(1, performance.now());
 		connection.on("packet", () => {
-			if (!(peer ? peer.take() : few.take(performance.now()))) connection.close(true);
+			if (!peer.take()) connection.close(true);
 		});
-		if (!peer) return;
 		peerOf.set(connection, peer);
 		peer.holder = { onIdentityEnded: () => connection.close(true) };
 		connection.once("close", () => peer.disconnect());
 	};
 
 	const identify = async (conn: Connection, token: unknown, caller: Caller) => {
-		const peer = peerOf.get(conn);
-		if (!peer) throw tooManySockets();
+		// Set when the connection was opened.
+		const peer = peerOf.get(conn)!;
 		if (token === undefined || token === null) {
 			if (guests) return undefined;
 			throw unauthorized("Guests are not allowed here: sign in and send your token");

@@ -1,11 +1,250 @@
+// Real Socket.IO clients against the transport, on an HTTP listener of its own; the rest of the service is as small as possible.
 import assert from "node:assert/strict";
-import { test } from "node:test";
-import { ServiceBroker } from "moleculer";
-import { socketIo } from "./socket-io.ts";
+import { once } from "node:events";
+import { Agent, request } from "node:http";
+import type { AddressInfo } from "node:net";
+import { describe, it, type TestContext } from "node:test";
+import { type Middleware, ServiceBroker } from "moleculer";
+import { WebSocket } from "ws";
+import type { TopicContract } from "../../../contract/topic.ts";
+import { unauthorized } from "../../../mixins/errors.ts";
+import { memoryLimits } from "../../../mixins/limits/limits.ts";
+import { trustedProxies } from "../../../runtime/http/client-address.ts";
+import { createConnections } from "../../../runtime/http/connections.ts";
+import { httpListener, httpListenerOf } from "../../../runtime/http/http-listener.ts";
+import { openSocketIo } from "../../../test/client.socket-io.ts";
+import { eventually, httpClient } from "../../../test/client.ts";
+import { topics } from "../../contract.ts";
+import type { Caller } from "../../define-service.ts";
+import { createPeers } from "../limits/peers.ts";
+import { localPresence } from "../presence/presence.ts";
+import { createRooms } from "../rooms.ts";
+import { type SocketIoMethods, socketIo } from "./socket-io.ts";
+import { subscriptionsOf } from "./subscriptions.ts";
 
-test("disconnects no client where the node loses its lease before Socket.IO has started", async () => {
-	const mixin = socketIo({ guests: true, allowedOrigins: [], isTrusted: () => false, names: new Set() });
+const names = subscriptionsOf(topics as unknown as Record<string, TopicContract>);
+const TOKEN = "a token";
+const logger = { warn: (line: unknown) => assert.fail(String(line)) };
+
+/** `proxies`: trusted ones. */
+async function open(t: TestContext, { maxPerAddress = 0, proxies = [] as string[] } = {}) {
+	const isTrusted = trustedProxies(proxies);
 	const broker = new ServiceBroker({ logger: false });
-	const service = broker.createService({ name: "socket", mixins: [mixin] }) as unknown as { disconnectClients(): void };
-	assert.doesNotThrow(() => service.disconnectClients());
+	const connections = createConnections({ maxPerAddress, maxTotal: 1_000, isTrusted });
+	const listener = httpListener(
+		{
+			services: ["api"],
+			host: "127.0.0.1",
+			httpPort: 0,
+			extraHttpPorts: [],
+			grpcPort: 0,
+			metricsHost: "127.0.0.1",
+			metricsPort: 0,
+			maxRequestsPerSecond: 0,
+			trustedProxies: proxies,
+			allowedOrigins: [],
+			limits: memoryLimits,
+			connections: () => connections
+		},
+		async () => ({ status: "ok", checks: {} })
+	) as Required<Pick<Middleware, "starting">>;
+	await listener.starting(broker);
+	const { server, beforeClose } = httpListenerOf(broker);
+
+	const authenticate = ({ params: { token } }: { params: { token: string } }) => {
+		if (token !== TOKEN) throw unauthorized("This token is not valid");
+		return { id: "acct_1", role: "user", session: "1", expiresAtMs: Date.now() + 60_000 };
+	};
+	broker.createService({ name: "users", actions: { authenticate } as never });
+	broker.createService({
+		name: "socket",
+		mixins: [socketIo({ guests: true, allowedOrigins: [], isTrusted, names })],
+		created() {
+			const caller = broker as unknown as Caller;
+			const peers = createPeers({ caller, logger, maxSocketsPerAccount: 0, maxFramesPerSecond: 0 });
+			Object.assign(this, { sockets: { peers, rooms: createRooms(localPresence("me")) } });
+		}
+	});
+	await broker.start();
+	t.after(async () => {
+		for (const close of beforeClose) await close();
+		server.close();
+		server.closeAllConnections();
+		await broker.stop();
+	});
+
+	const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+	/** A WebSocket to Engine.IO, without Socket.IO on it. */
+	const openTransport = async (headers = {}) => {
+		const socket = new WebSocket(`${url.replace("http", "ws")}/socket.io/?EIO=4&transport=websocket`, { headers });
+		t.after(() => socket.terminate());
+		await once(socket, "open");
+		return socket;
+	};
+	const service = broker.getLocalService("socket") as unknown as SocketIoMethods;
+	const connect = async (options: Parameters<typeof openSocketIo>[1]) => {
+		const client = await openSocketIo(url, options);
+		t.after(() => client.socket.disconnect());
+		return client;
+	};
+	return { url, connections, service, openTransport, connect };
+}
+
+const HANDSHAKE = "/socket.io/?EIO=4&transport=polling";
+
+describe("Socket.IO", () => {
+	it("disconnects no client where the node loses its lease before Socket.IO has started", async () => {
+		const mixin = socketIo({ guests: true, allowedOrigins: [], isTrusted: () => false, names: new Map() });
+		const broker = new ServiceBroker({ logger: false });
+		const service = broker.createService({ name: "socket", mixins: [mixin] }) as unknown as { disconnectClients(): void };
+		assert.doesNotThrow(() => service.disconnectClients());
+	});
+
+	it("answers 429 to WebSockets above the limit of an address, before the upgrade", async t => {
+		const { connections, openTransport } = await open(t, { maxPerAddress: 3 });
+		const sockets = await Promise.all([1, 2, 3].map(() => openTransport()));
+		for (let n = 0; n < 5; n++) {
+			const refused = openTransport();
+			await assert.rejects(refused, /Unexpected server response: 429/);
+		}
+		sockets[0]!.terminate();
+		await eventually(() => assert.equal(connections.size(), 2), "the closed connection to be counted no more");
+		await openTransport();
+	});
+
+	it("answers 429 to polling handshakes above the limit, though they share one TCP connection, until a session has ended", async t => {
+		const { url, connections, connect } = await open(t, { maxPerAddress: 6 });
+		const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+		t.after(() => agent.destroy());
+		const send = async (method: string, path: string, body?: string) => {
+			const sent = request(url + path, { agent, method });
+			const [response] = await once(sent.end(body), "response");
+			return { status: response.statusCode, headers: response.headers, text: (await response.toArray()).join("") };
+		};
+		const opened = [];
+		// Over one connection, which takes one place itself.
+		for (let n = 0; n < 5; n++) opened.push(await send("GET", HANDSHAKE));
+		assert.deepEqual(
+			opened.map(({ status }) => status),
+			[200, 200, 200, 200, 200]
+		);
+		const refused = await send("GET", HANDSHAKE);
+		assert.deepEqual([refused.status, JSON.parse(refused.text).type], [429, "TOO_MANY_REQUESTS"]);
+		assert.ok(refused.headers["retry-after"]);
+		assert.equal((await connect({ transports: ["polling"] })).outcome, "refused");
+		assert.equal(connections.size(), 1);
+		const { sid } = JSON.parse(opened[0]!.text.slice(1));
+		// Engine.IO's packet `close`.
+		assert.equal((await send("POST", `${HANDSHAKE}&sid=${sid}`, "1")).status, 200);
+		assert.equal((await send("GET", HANDSHAKE)).status, 200);
+	});
+
+	it("counts a session that changes from polling to WebSocket once, by its TCP connection", async t => {
+		const { connections, connect } = await open(t, { maxPerAddress: 100 });
+		const { socket } = await connect({});
+		const { engine } = socket.io;
+		await eventually(() => assert.equal(engine.transport.name, "websocket"), "the upgrade to WebSocket");
+		const left = () => {
+			const releases = [];
+			for (let release = connections.acquire("127.0.0.1"); release; release = connections.acquire("127.0.0.1"))
+				releases.push(release);
+			for (const release of releases) release();
+			return releases.length;
+		};
+		await eventually(() => assert.equal(left(), 100 - connections.size()), "the session to be counted by its connection alone");
+	});
+
+	it("counts the clients of a trusted proxy by their own addresses", async t => {
+		const { url, openTransport } = await open(t, { maxPerAddress: 2, proxies: ["127.0.0.1"] });
+		const from = (address: string) => ({ "x-forwarded-for": address });
+		for (let n = 0; n < 2; n++) await openTransport(from("203.0.113.1"));
+		await assert.rejects(openTransport(from("203.0.113.1")), /429/);
+		await openTransport(from("203.0.113.2"));
+		const http = httpClient(url);
+		assert.equal((await http.get(HANDSHAKE, from("203.0.113.1"))).status, 429);
+		assert.equal((await http.get(HANDSHAKE, from("203.0.113.3"))).status, 200);
+	});
+
+	it("closes WebSockets that send many pings, fragments, or messages before they carry a connection", async t => {
+		const { url, openTransport } = await open(t);
+		const fragmented = await openTransport();
+		const [code] = await closedAfter(fragmented, 33, () => fragmented.send("x", { fin: false }));
+		assert.equal(code, 1008);
+		const pinging = await openTransport();
+		await closedAfter(pinging, 200, () => pinging.ping());
+		const { text } = await httpClient(url).get(HANDSHAKE);
+		const { sid } = JSON.parse(text.slice(1));
+		const probing = new WebSocket(`${url.replace("http", "ws")}/socket.io/?EIO=4&transport=websocket&sid=${sid}`);
+		await once(probing, "open");
+		await closedAfter(probing, 200, () => probing.send("2probe"));
+	});
+
+	it("closes a client that does not read after some thousand events, and no other", async t => {
+		const { service, connect } = await open(t);
+		const received: unknown[] = [];
+		const { socket } = await connect({ transports: ["websocket"], onEvent: (_event, payload) => received.push(payload) });
+		const { socket: stuck } = await connect({ transports: ["websocket"] });
+		const transport = stuck.io.engine.transport as unknown as { ws: WebSocket };
+		transport.ws.pause();
+		t.after(() => transport.ws.terminate());
+		let sent = 0;
+		const emit = () => service.emitTo("everyone", "event", `${++sent} ${"x".repeat(1_000)}`);
+		await eventually(async () => {
+			// The kernel takes some megabytes before packets wait here; the reader keeps up.
+			for (let n = 0; n < 2_000; n++) emit();
+			await eventually(() => assert.equal(received.length, sent), "the reader to have read");
+			assert.equal(service.connections(), 1);
+		}, "the client to be closed");
+		assert.ok(socket.connected);
+	});
+
+	it("answers refused handshakes in the shape of every other error, with a request id", async t => {
+		const { url } = await open(t);
+		const http = httpClient(url);
+		for (const [path, headers, status, type] of [
+			["/socket.io/?EIO=4&transport=nothing", {}, 400, "BAD_REQUEST"],
+			["/socket.io/?EIO=3&transport=polling", {}, 400, "BAD_REQUEST"],
+			[`${HANDSHAKE}&sid=unknown`, {}, 400, "BAD_REQUEST"],
+			[HANDSHAKE, { origin: "https://evil.example" }, 403, "ORIGIN_NOT_ALLOWED"]
+		] as const) {
+			const answer = await http.get(path, headers);
+			assert.deepEqual([answer.status, answer.json.type, answer.json.code], [status, type, status], path);
+			assert.ok(answer.headers.get("x-request-id"), path);
+			const upgrade = new WebSocket(`${url.replace("http", "ws")}${path.replace("polling", "websocket")}`, { headers });
+			upgrade.on("error", () => {});
+			const outcome = await Promise.race([once(upgrade, "unexpected-response"), once(upgrade, "open")]);
+			const response = outcome[1];
+			// An unknown protocol is refused when the WebSocket is open.
+			if (!response) continue;
+			assert.deepEqual([response.statusCode, JSON.parse(String((await response.toArray())[0])).type], [status, type], path);
+			assert.ok(response.headers["x-request-id"], path);
+		}
+	});
+
+	it("acknowledges every event: unknown ones and a guest's own events with an error", async t => {
+		const { connect } = await open(t);
+		const unknown = { ok: false, error: { type: "UNKNOWN_EVENT" } };
+		const { socket: guest } = await connect({});
+		const { socket: user } = await connect({ auth: { token: TOKEN } });
+		for (const socket of [guest, user]) {
+			for (const event of ["call", "subscribe:nothing", "subscribe:", "orders.create", "message", "constructor"])
+				assert.deepEqual(await socket.timeout(20_000).emitWithAck(event, { showId: "1" }), unknown, event);
+			for (const name of ["inventory", "products"])
+				assert.deepEqual(await socket.timeout(20_000).emitWithAck(`subscribe:${name}`), { ok: true });
+			assert.deepEqual(await socket.timeout(20_000).emitWithAck("subscribe:admin"), { ok: false, error: { type: "FORBIDDEN" } });
+		}
+		assert.deepEqual(await user.timeout(20_000).emitWithAck("subscribe:orders", "another user"), { ok: true });
+		const refused = { ok: false, error: { type: "UNAUTHORIZED" } };
+		assert.deepEqual(await guest.timeout(20_000).emitWithAck("subscribe:orders", "another user"), refused);
+		// Without an acknowledgement nothing is answered, and the connection stays.
+		guest.emit("nothing");
+		assert.deepEqual(await guest.timeout(20_000).emitWithAck("nothing"), unknown);
+	});
 });
+
+/** Sends this many times, and resolves with the code and reason of the close. */
+async function closedAfter(socket: WebSocket, count: number, send: () => void) {
+	const closed = once(socket, "close");
+	for (let n = 0; n < count && socket.readyState === socket.OPEN; n++) send();
+	return closed;
+}

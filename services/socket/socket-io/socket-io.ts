@@ -1,23 +1,25 @@
 // Socket.IO on the gateway's port, by moleculer-io. A client's identity comes from its token alone, and no event calls an action by its name.
-import { createServer, type IncomingMessage, type Server } from "node:http";
+import { createServer, type Server } from "node:http";
 import type { Service, ServiceSchema } from "moleculer";
 import SocketIO from "moleculer-io";
-import { clientOf, type Trusted } from "../../../runtime/http/client-address.ts";
+import { periodicTask } from "../../../mixins/periodic-task.ts";
+import type { Trusted } from "../../../runtime/http/client-address.ts";
 import { httpListenerOf } from "../../../runtime/http/http-listener.ts";
-import { isAllowedOrigin } from "../../../runtime/http/origin.ts";
 import type { Caller } from "../../define-service.ts";
 import type { Peers } from "../limits/peers.ts";
 import type { Rooms } from "../rooms.ts";
 import { errorFrame } from "../ws/frames.ts";
-import { type Connection, type Socket, socketIoAuth } from "./auth.ts";
-import { subscriptions } from "./subscriptions.ts";
+import { type Socket, socketIoAuth } from "./auth.ts";
+import { type Engine, type EngineRequest, EngineSocketServer, handshakes } from "./engine.ts";
+import { closeSlowReaders } from "./slow-readers.ts";
+import { type Subscriptions, subscriptions } from "./subscriptions.ts";
 
 export interface SocketIoOptions {
 	guests: boolean;
 	allowedOrigins: readonly string[];
 	isTrusted: Trusted;
-	/** The names that clients may send in `subscribe:<name>`. */
-	names: ReadonlySet<string>;
+	/** What clients may send as `subscribe:<name>`. */
+	names: Subscriptions;
 }
 
 /** The methods that the mixin adds to the service. */
@@ -33,16 +35,18 @@ export interface SocketIoMethods {
 type Next = (error?: Error) => void;
 type Running = Service & {
 	server: Server;
+	slowReaders?: ReturnType<typeof periodicTask>;
 	sockets: { peers: Peers; rooms: Rooms };
 	io: {
 		sockets: { sockets: Map<string, Socket>; adapter: { rooms: Map<string, Set<string>> } };
 		to(room: string): { emit(event: string, payload: unknown): void };
-		engine: { on(event: "connection", listener: (connection: Connection) => void): void; close(): void; clientsCount: number };
+		engine: Engine;
 		on(event: "connection", listener: (socket: Socket) => void): void;
 	};
 };
 
 const CONNECT_WITHIN_MS = 10_000;
+const CHECK_READERS_EVERY_MS = 1_000;
 const MAX_PACKET_BYTES = 64 * 1024;
 
 /** The client's `connect_error`. */
@@ -53,6 +57,7 @@ const connectError = (error: unknown) => {
 
 export function socketIo({ guests, allowedOrigins, isTrusted, names }: SocketIoOptions): Partial<ServiceSchema> {
 	const { count, authenticate } = socketIoAuth({ guests, isTrusted });
+	const { check, listen: listenToHandshakes } = handshakes({ allowedOrigins, isTrusted });
 	const { enterOwn, listen } = subscriptions(names);
 
 	const schema = {
@@ -68,8 +73,7 @@ export function socketIo({ guests, allowedOrigins, isTrusted, names }: SocketIoO
 					connectTimeout: CONNECT_WITHIN_MS,
 					maxHttpBufferSize: MAX_PACKET_BYTES,
 					httpCompression: false,
-					allowRequest: (req: IncomingMessage, decide: (error: null, isAllowed: boolean) => void) =>
-						decide(null, isAllowedOrigin(req, allowedOrigins, clientOf(req, isTrusted).isSecure)),
+					wsEngine: EngineSocketServer,
 					cors: { origin: [...allowedOrigins], credentials: true }
 				},
 				namespaces: {
@@ -111,6 +115,9 @@ export function socketIo({ guests, allowedOrigins, isTrusted, names }: SocketIoO
 		},
 
 		created(this: Running) {
+			const { io } = this.settings as { io: { options: { allowRequest?: unknown } } };
+			io.options.allowRequest = (req: EngineRequest, decide: (error: null, isAllowed: true) => void) =>
+				check(req, httpListenerOf(this.broker).connections, () => decide(null, true));
 			// moleculer-io attaches to a server of its own: this one never listens, and gets its requests and upgrades from the HTTP listener.
 			this.server = createServer();
 		},
@@ -118,6 +125,9 @@ export function socketIo({ guests, allowedOrigins, isTrusted, names }: SocketIoO
 		started(this: Running) {
 			const { engine } = this.io;
 			engine.on("connection", connection => count(connection, this.sockets.peers));
+			listenToHandshakes(engine);
+			const options = { everyMs: CHECK_READERS_EVERY_MS, logger: this.logger, what: "closing slow readers of Socket.IO" };
+			this.slowReaders = periodicTask(() => closeSlowReaders(engine), options);
 			this.io.on("connection", socket => {
 				listen(socket, this.sockets.rooms);
 				// A connection carries one socket.
@@ -128,6 +138,10 @@ export function socketIo({ guests, allowedOrigins, isTrusted, names }: SocketIoO
 			listener.upgrades.set("/socket.io/", (req, socket, head) => this.server.emit("upgrade", req, socket, head));
 			// Without a disconnect packet, after which clients would not reconnect to another node.
 			listener.beforeClose.add(async () => engine.close());
+		},
+
+		stopped(this: Running) {
+			return this.slowReaders?.stop();
 		}
 	};
 	// Moleculer's type of a schema lacks moleculer-io's settings and `server`.

@@ -2,9 +2,12 @@
 import type { TopicContract } from "../../../contract/topic.ts";
 import { ADMINS, EVERYONE, type Member, type Rooms, userRoom } from "../rooms.ts";
 import { errorFrame } from "../ws/frames.ts";
-import type { Connection, Socket } from "./auth.ts";
+import type { Socket } from "./auth.ts";
+import type { Connection } from "./engine.ts";
 
 type Acknowledge = (answer: { ok: true } | { ok: false; error: { type: string } }) => void;
+
+const refusal = (type: string) => ({ ok: false, error: { type } }) as const;
 
 /** The client's acknowledgement, which is the last argument of its event. */
 const acknowledgeOf = (values: unknown[]): Acknowledge => {
@@ -12,12 +15,24 @@ const acknowledgeOf = (values: unknown[]): Acknowledge => {
 	return typeof last === "function" ? (last as Acknowledge) : () => {};
 };
 
-/** The names that clients may send in `subscribe:<name>`. */
-export const subscriptionsOf = (topics: Record<string, TopicContract>) =>
-	new Set(Object.values(topics).flatMap(({ subscription }) => subscription ?? []));
+/** What clients may send as `subscribe:<name>`, and whether it is about events of their own, which guests never get. */
+export type Subscriptions = ReadonlyMap<string, { isPersonal: boolean }>;
 
-/** `names`: of `subscribe:<name>`, which is only acknowledged: clients get their own events without it. */
-export function subscriptions(names: ReadonlySet<string>) {
+const isPersonal = ({ deliveries = [] }: TopicContract) => deliveries.some(({ to }) => typeof to === "object" && "user" in to);
+
+export function subscriptionsOf(topics: Record<string, TopicContract>): Subscriptions {
+	const names = new Map<string, { isPersonal: boolean }>();
+	for (const topic of Object.values(topics)) {
+		if (topic.subscription === undefined) continue;
+		const known = names.get(topic.subscription)?.isPersonal ?? false;
+		names.set(topic.subscription, { isPersonal: known || isPersonal(topic) });
+	}
+	return names;
+}
+
+/** `names` are only acknowledged: clients get their events without them. */
+export function subscriptions(names: Subscriptions) {
+	const events = new Set([...names.keys(), "admin"].map(name => `subscribe:${name}`));
 	const members = new WeakMap<Connection, Member>();
 	const memberOf = (connection: Connection) => {
 		const member = members.get(connection) ?? {};
@@ -36,12 +51,12 @@ export function subscriptions(names: ReadonlySet<string>) {
 	};
 
 	const subscribeAdmin = async (socket: Socket, rooms: Rooms, acknowledge: Acknowledge) => {
-		if (socket.data.identity?.role !== "admin") return acknowledge({ ok: false, error: { type: "FORBIDDEN" } });
+		if (socket.data.identity?.role !== "admin") return acknowledge(refusal("FORBIDDEN"));
 		try {
 			await enter(socket, ADMINS, rooms);
 			acknowledge({ ok: true });
 		} catch (error) {
-			acknowledge({ ok: false, error: { type: errorFrame(error).data.type } });
+			acknowledge(refusal(errorFrame(error).data.type));
 		}
 	};
 
@@ -58,10 +73,17 @@ export function subscriptions(names: ReadonlySet<string>) {
 			}
 		},
 
-		/** Events without a listener do nothing. */
+		/** Acknowledges every event, and subscribes admins to the dashboard. */
 		listen(socket: Socket, rooms: Rooms) {
-			for (const name of names) socket.on(`subscribe:${name}`, (...values) => acknowledgeOf(values)({ ok: true }));
+			const isGuest = socket.data.identity === undefined;
+			for (const [name, { isPersonal }] of names)
+				socket.on(`subscribe:${name}`, (...values) =>
+					acknowledgeOf(values)(isGuest && isPersonal ? refusal("UNAUTHORIZED") : { ok: true })
+				);
 			socket.on("subscribe:admin", (...values) => void subscribeAdmin(socket, rooms, acknowledgeOf(values)));
+			socket.onAny((event, ...values) => {
+				if (!events.has(event)) acknowledgeOf(values)(refusal("UNKNOWN_EVENT"));
+			});
 		}
 	};
 }

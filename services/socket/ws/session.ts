@@ -41,6 +41,11 @@ class SocketSession implements Session, FrameHandler {
 		if (this.#socket.readyState === this.#socket.OPEN) this.#frames.count();
 	}
 
+	/** It costs memory until its message is complete, so it counts as a frame. */
+	onFragment() {
+		this.#frames.count();
+	}
+
 	/** The client's token has expired or was revoked. */
 	onIdentityEnded(reason: string) {
 		this.#frames.stop();

@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { after, describe, it } from "node:test";
 import { WebSocket } from "ws";
 import { unauthorized } from "../../../mixins/errors.ts";
-import { eventually } from "../../../test/client.ts";
+import { createConnections } from "../../../runtime/http/connections.ts";
+import { limitConnections } from "../../../runtime/http/limit-connections.ts";
+import { eventually, exchange } from "../../../test/client.ts";
 import { actions, topics } from "../../contract.ts";
 import type { Caller, Meta } from "../../define-service.ts";
 import { localDelivery } from "../deliver.ts";
@@ -49,12 +51,15 @@ async function open({
 			return name === "purchase.create" ? buy(params, options!.meta) : snapshot();
 		}
 	} as unknown as Caller;
-	const peers = createPeers({ caller, maxSocketsPerAddress, maxSocketsPerAccount, maxFramesPerSecond: framesPerSecond });
+	const logger = { warn: (line: unknown) => assert.fail(String(line)) };
+	const peers = createPeers({ caller, logger, maxSocketsPerAccount, maxFramesPerSecond: framesPerSecond });
+	const isTrusted = () => false;
 	const sockets = webSockets({
 		allowedOrigins: ["https://shop.example"],
-		isTrusted: () => false,
+		isTrusted,
 		peers,
 		caller,
+		logger,
 		onConnection: (socket, peer) =>
 			openSession(socket, createClient(socket, counters), peer, {
 				rooms,
@@ -65,7 +70,10 @@ async function open({
 				codeless: codelessAction(actions)
 			})
 	});
-	const server = createServer().on("upgrade", sockets.upgrade).listen(0, "127.0.0.1");
+	const connections = createConnections({ maxPerAddress: maxSocketsPerAddress, maxTotal: 1_000, isTrusted });
+	const server = createServer(sockets.request).on("upgrade", sockets.upgrade);
+	limitConnections(server, connections, () => undefined);
+	server.listen(0, "127.0.0.1");
 	await once(server, "listening");
 	const url = `ws://127.0.0.1:${(server.address() as AddressInfo).port}/ws`;
 	after(async () => {
@@ -305,6 +313,74 @@ describe("sockets", () => {
 		const closedToo = once(large, "close");
 		large.send("x".repeat(64 * 1024 + 1));
 		assert.equal((await closedToo)[0], 1009);
+	});
+
+	it("closes a socket whose unfinished message has too many fragments, and one whose fragments are a flood, with 1008", async () => {
+		const { connect } = await open();
+		const { socket } = await connect("one");
+		const closed = once(socket, "close");
+		for (let n = 0; n < 33; n++) socket.send("x", { fin: false });
+		assert.equal((await closed)[0], 1008);
+
+		const limited = await open({ framesPerSecond: 10 });
+		const flooding = (await limited.connect("flood")).socket;
+		const closedToo = once(flooding, "close");
+		for (let messages = 0; messages < 3; messages++) for (let n = 1; n <= 20; n++) flooding.send("x", { fin: n === 20 });
+		assert.equal((await closedToo)[0], 1008);
+	});
+
+	it("accepts a message in several fragments", async () => {
+		const { connect } = await open();
+		const { socket, frames } = await connect("one");
+		const parts = ['{"code":"conn', 'ect","data":{"us', 'er":"two"}}'];
+		parts.forEach((part, n) => void socket.send(part, { fin: n === parts.length - 1 }));
+		await eventually(() => assert.deepEqual(frames[1], { code: "connected", data: { user: "two" } }), "the answer");
+	});
+
+	it("closes a socket whose frame arrives in too many pieces with 1008", async () => {
+		const { url } = await open();
+		const socket = new WebSocket(url, { perMessageDeflate: false });
+		await once(socket, "open");
+		const closed = once(socket, "close");
+		const { _socket: tcp } = socket as unknown as { _socket: Socket };
+		tcp.setNoDelay(true);
+		// A masked text frame of 60,000 bytes, one byte at a time: each write waits until the one before has left.
+		tcp.write(Buffer.from([0x81, 0xfe, 60_000 >> 8, 60_000 & 255, 0, 0, 0, 0]));
+		let isClosed = false;
+		socket.on("close", () => {
+			isClosed = true;
+		});
+		for (let n = 0; n < 59_000 && !isClosed; n++) {
+			tcp.write("x");
+			await new Promise(setImmediate);
+		}
+		assert.equal((await closed)[0], 1008);
+	});
+
+	it("confirms no subprotocol", async () => {
+		const { url } = await open();
+		const head = "GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n";
+		const key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+		// An unmasked frame, after which the server closes the connection.
+		const answer = await exchange(url, `${head}${key}Sec-WebSocket-Protocol: chat, superchat\r\n\r\n\u0001\u0001x`);
+		assert.match(answer, /^HTTP\/1\.1 101 /);
+		assert.doesNotMatch(answer, /Sec-WebSocket-Protocol/i);
+	});
+
+	it("answers 426 to a request without an upgrade, and 400 to a bad handshake, with a request id and in JSON", async () => {
+		const { url } = await open();
+		const plain = await exchange(url, "GET /ws HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+		assert.match(plain, /^HTTP\/1\.1 426 /);
+		assert.match(plain, /^Upgrade: websocket\r$/m);
+		assert.equal(JSON.parse(plain.split("\r\n\r\n")[1]!).type, "UPGRADE_REQUIRED");
+		const upgrade = "GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n";
+		for (const bad of ["", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 7\r\n"]) {
+			const answer = await exchange(url, `${upgrade}${bad}\r\n`);
+			assert.match(answer, /^HTTP\/1\.1 400 /);
+			assert.match(answer, /^X-Request-ID: \S+\r$/m);
+			assert.match(answer, /^Sec-WebSocket-Version: 13, 8\r$/m);
+			assert.equal(JSON.parse(answer.split("\r\n\r\n")[1]!).type, "BAD_REQUEST");
+		}
 	});
 
 	it("refuses other origins, and more sockets of an address than are allowed", async () => {

@@ -1,15 +1,18 @@
 // The WebSocket server on /ws: accepts upgrades within the limits, pings, and closes at the end.
-import type { IncomingMessage } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
-import { type ServerOptions, type WebSocket, WebSocketServer } from "ws";
+import type { Logger } from "moleculer";
+import { type WebSocket, WebSocketServer } from "ws";
 import { waitAtMost } from "../../../mixins/deadline.ts";
+import { periodicTask } from "../../../mixins/periodic-task.ts";
 import { bearerOf } from "../../../runtime/http/bearer.ts";
 import { clientOf, type Trusted } from "../../../runtime/http/client-address.ts";
-import { notReady, originNotAllowed, toHttp, tooManyRequests } from "../../../runtime/http/http-error.ts";
+import { type HttpError, notReady, originNotAllowed, sendError, toHttp } from "../../../runtime/http/http-error.ts";
 import { isAllowedOrigin } from "../../../runtime/http/origin.ts";
 import { rejectUpgrade } from "../../../runtime/http/reject-upgrade.ts";
 import type { Caller } from "../../define-service.ts";
 import type { Peer, Peers } from "../limits/peers.ts";
+import { listenToFragments, rejectHandshake, WEB_SOCKET_OPTIONS } from "../limits/web-socket.ts";
 import { Connection, type Session } from "./connection.ts";
 import { tooManySockets } from "./frames.ts";
 
@@ -18,30 +21,28 @@ export interface WebSocketsOptions {
 	isTrusted: Trusted;
 	peers: Peers;
 	caller: Caller;
+	logger: Pick<Logger, "warn">;
 	/** Called for each new connection and the stream that it writes to; answers the session that handles its events. */
 	onConnection: (socket: Connection, peer: Peer, duplex: Duplex) => Session;
 }
 
-const MAX_FRAME_BYTES = 64 * 1024;
 /** A peer that has not answered a ping by the next one is disconnected: a lost connection is found within 20 s. */
 const PING_EVERY_MS = 10_000;
 const DRAIN_WITHIN_MS = 3_000;
 const CLOSE_WITHIN_MS = 1_000;
-/** After our close frame: a peer that has not answered it by then is disconnected. */
-const CLOSING_TIMEOUT_MS = 2_000;
+
+const upgradeRequired: HttpError = {
+	name: "UpgradeRequiredError",
+	message: "Open a WebSocket here",
+	code: 426,
+	type: "UPGRADE_REQUIRED"
+};
 
 const ignore = () => {};
 
-export function webSockets({ allowedOrigins, isTrusted, peers, caller, onConnection }: WebSocketsOptions) {
-	// No compression: it would use many times a frame's size for each socket. The types of ws lack closeTimeout.
-	const server = new WebSocketServer({
-		noServer: true,
-		WebSocket: Connection,
-		maxPayload: MAX_FRAME_BYTES,
-		perMessageDeflate: false,
-		closeTimeout: CLOSING_TIMEOUT_MS,
-		clientTracking: false
-	} as ServerOptions<typeof Connection>);
+export function webSockets({ allowedOrigins, isTrusted, peers, caller, logger, onConnection }: WebSocketsOptions) {
+	const server = new WebSocketServer({ ...WEB_SOCKET_OPTIONS, WebSocket: Connection });
+	server.on("wsClientError", rejectHandshake);
 	const open = new Set<Connection>();
 	let isStopped = false;
 
@@ -54,6 +55,7 @@ export function webSockets({ allowedOrigins, isTrusted, peers, caller, onConnect
 		open.add(socket);
 		socket.on("close", removeClosed);
 		socket.session = onConnection(socket, peer, duplex);
+		listenToFragments(socket);
 	};
 
 	/** Checks the token of a client that sends one with the upgrade. Rejects with the error of `users.authenticate`. */
@@ -62,23 +64,29 @@ export function webSockets({ allowedOrigins, isTrusted, peers, caller, onConnect
 		if (token !== undefined && !peer.identify(await caller.call("users.authenticate", { token }))) throw tooManySockets();
 	};
 
-	const ping = setInterval(() => {
+	const pingAll = () => {
 		for (const socket of open) {
 			// A paused socket is not read, so its pong may be there unread.
 			if (socket.isSilent && !socket.isPaused) socket.terminate();
 			socket.isSilent = true;
 			socket.ping();
 		}
-	}, PING_EVERY_MS).unref();
+	};
+	const pinging = periodicTask(pingAll, { everyMs: PING_EVERY_MS, logger, what: "pinging sockets" });
 
 	return {
 		size: () => open.size,
+
+		/** Answers a request that asks for no upgrade. */
+		request(_req: IncomingMessage, res: ServerResponse) {
+			res.setHeader("Connection", "close, Upgrade").setHeader("Upgrade", "websocket");
+			sendError(res, upgradeRequired);
+		},
 
 		async upgrade(req: IncomingMessage, duplex: Duplex, head: Buffer) {
 			const { address, isSecure } = clientOf(req, isTrusted);
 			if (!isAllowedOrigin(req, allowedOrigins, isSecure)) return rejectUpgrade(duplex, originNotAllowed);
 			const peer = peers.connect(address);
-			if (!peer) return rejectUpgrade(duplex, tooManyRequests);
 			// A handshake that fails closes the connection without a WebSocket.
 			const disconnect = () => peer.disconnect();
 			duplex.on("close", disconnect);
@@ -105,7 +113,7 @@ export function webSockets({ allowedOrigins, isTrusted, peers, caller, onConnect
 		/** Answers the accepted frames, closes every socket with 1001, and disconnects the clients that do not answer the close frame. */
 		async stop() {
 			isStopped = true;
-			clearInterval(ping);
+			void pinging.stop();
 			await waitAtMost(Promise.all([...open].map(({ session }) => session?.drain())), DRAIN_WITHIN_MS);
 			const closed = [...open].map(socket => new Promise(resolve => socket.once("close", resolve)));
 			for (const socket of open) {

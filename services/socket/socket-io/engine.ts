@@ -1,0 +1,142 @@
+// Engine.IO, the transport of Socket.IO: which handshakes it accepts, and what its WebSockets may send beside the packets that it reports.
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Duplex } from "node:stream";
+import { type ServerOptions, WebSocket, WebSocketServer } from "ws";
+import { type TokenBucket, tokenBucket } from "../../../mixins/limits/token-bucket.ts";
+import { clientOf, type Trusted } from "../../../runtime/http/client-address.ts";
+import type { Connections, Release } from "../../../runtime/http/connections.ts";
+import { badRequest, type HttpError, originNotAllowed, sendError, tooManyRequests } from "../../../runtime/http/http-error.ts";
+import { isAllowedOrigin } from "../../../runtime/http/origin.ts";
+import { rejectUpgrade } from "../../../runtime/http/reject-upgrade.ts";
+import { type FragmentListener, listenToFragments, rejectHandshake, WEB_SOCKET_OPTIONS } from "../limits/web-socket.ts";
+
+/** `res`: undefined for an upgrade. */
+export type EngineRequest = IncomingMessage & { res?: ServerResponse; websocket?: WebSocket };
+
+interface Transport {
+	name: string;
+	socket?: EngineSocket;
+}
+
+/** Engine.IO's socket, which carries a client's packets by polling or by WebSocket. */
+export interface Connection {
+	request: EngineRequest;
+	readyState: string;
+	transport: Transport;
+	/** Packets that the transport has not taken yet. */
+	writeBuffer: unknown[];
+	/** `discard`: at once. The client reconnects by itself, with a fresh token; after a disconnect packet it would not. */
+	close(discard: boolean): void;
+	on(event: "packet", listener: () => void): void;
+	once(event: "close", listener: () => void): void;
+	once(event: "upgrade", listener: (transport: Transport) => void): void;
+}
+
+export interface Engine {
+	on(event: "connection", listener: (connection: Connection) => void): void;
+	on(event: "connection_error", listener: (failed: { req: EngineRequest; message: string }) => void): void;
+	close(): void;
+	/** By session id. */
+	clients: Record<string, Connection>;
+	clientsCount: number;
+}
+
+/** Socket.IO's clients send pings, pongs and fragments on their WebSocket rarely or never. */
+const UNREPORTED = { perSecond: 10, burst: 100 };
+
+/** Counts the frames that Engine.IO reports to nobody. */
+class EngineSocket extends WebSocket implements FragmentListener {
+	/** Whether it carries a connection, whose packets are counted; before, Engine.IO answers its messages itself. */
+	isConnected = false;
+	#unreported: TokenBucket | undefined = undefined;
+
+	onFragment() {
+		this.#count();
+	}
+
+	override emit(event: string | symbol, ...values: unknown[]): boolean {
+		const isUnreported = event === "ping" || event === "pong" || (event === "message" && !this.isConnected);
+		if (isUnreported && !this.#count()) return false;
+		return super.emit(event, ...values);
+	}
+
+	/** Disconnects a client that sends too many. */
+	#count() {
+		const nowMs = performance.now();
+		this.#unreported ??= tokenBucket(UNREPORTED.perSecond, nowMs, UNREPORTED.burst);
+		if (this.#unreported.take(nowMs)) return true;
+		this.terminate();
+		return false;
+	}
+}
+
+/** Engine.IO's WebSocket server: with our options, and refusals in our JSON shape. */
+export class EngineSocketServer extends WebSocketServer<typeof EngineSocket> {
+	constructor(options: ServerOptions) {
+		super({ ...options, ...WEB_SOCKET_OPTIONS, WebSocket: EngineSocket } as ServerOptions<typeof EngineSocket>);
+		this.on("wsClientError", rejectHandshake);
+	}
+
+	override handleUpgrade(
+		req: IncomingMessage,
+		socket: Duplex,
+		head: Buffer,
+		done: (ws: EngineSocket, req: IncomingMessage) => void
+	) {
+		super.handleUpgrade(req, socket, head, ws => {
+			listenToFragments(ws);
+			done(ws, req);
+		});
+	}
+}
+
+export interface HandshakeOptions {
+	allowedOrigins: readonly string[];
+	isTrusted: Trusted;
+}
+
+/** The connections that clients open by polling are counted here: they share, and outlive, TCP connections. */
+export function handshakes({ allowedOrigins, isTrusted }: HandshakeOptions) {
+	const polling = new WeakMap<IncomingMessage, { release: Release; res: ServerResponse }>();
+
+	const refuse = (req: EngineRequest, error: HttpError) =>
+		req.res ? sendError(req.res, error) : rejectUpgrade(req.socket, error);
+
+	return {
+		/** Calls `accept`, or answers 403 or 429. */
+		check(req: EngineRequest, connections: Connections, accept: () => void) {
+			const { address, isSecure } = clientOf(req, isTrusted);
+			if (!isAllowedOrigin(req, allowedOrigins, isSecure)) return refuse(req, originNotAllowed);
+			const { res } = req;
+			if (res) {
+				const release = connections.acquire(address);
+				if (!release) return refuse(req, tooManyRequests);
+				polling.set(req, { release, res });
+				// Until there is a connection.
+				res.once("close", release);
+			}
+			accept();
+		},
+
+		/** Answers in our JSON shape what Engine.IO refuses, and counts its connections. */
+		listen(engine: Engine) {
+			engine.on("connection_error", ({ req, message }) => {
+				// The handshake of an open WebSocket fails without an answer.
+				if (!req.websocket) refuse(req, badRequest(message));
+			});
+			engine.on("connection", connection => {
+				const { request, transport } = connection;
+				if (transport.socket) transport.socket.isConnected = true;
+				const { release, res } = polling.get(request) ?? {};
+				if (!release) return;
+				res?.off("close", release);
+				connection.once("close", release);
+				connection.once("upgrade", ({ socket }) => {
+					// From now on its TCP connection counts.
+					release();
+					if (socket) socket.isConnected = true;
+				});
+			});
+		}
+	};
+}
