@@ -9,7 +9,6 @@ import { config } from "./config.ts";
 import { exitWithError } from "./exit-with-error.ts";
 import { closeHttpListener } from "./http/http-listener.ts";
 import { misspeltVariables } from "./misspelt-variables.ts";
-import { adminSocketOrDataDir } from "./operator.ts";
 import { onParentGone } from "./parent.ts";
 import { joinByAdminSocket, keepTypedText } from "./repl.ts";
 import { finishBeforeExit, stopProcess } from "./stop.ts";
@@ -20,7 +19,11 @@ const isRepl = process.argv.includes("--repl");
 /** Locks the data directory of the embedded profile. Resolves to whether a running process has it, which a REPL then joins. */
 async function takeOrJoin(): Promise<"taken" | "join"> {
 	try {
-		if (isRepl) return (await adminSocketOrDataDir(config.dataDir)) ? "join" : "taken";
+		if (isRepl) {
+			// It imports all drivers, so not on every start: a command that starts at the same time would lock the directory first.
+			const { adminSocketOrDataDir } = await import("./operator.ts");
+			return (await adminSocketOrDataDir(config.dataDir)) ? "join" : "taken";
+		}
 		takeDataDir(config.dataDir, `DATA_DIR=${config.dataDir}`);
 		return "taken";
 	} catch (error) {
