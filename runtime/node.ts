@@ -77,7 +77,7 @@ async function startServices() {
 }
 
 void onParentGone(config.npmScript, stopProcess);
-// Only this user may read the files that this process creates.
+// Only this user may open the files and directories that this process creates.
 process.umask(0o077);
 printWarnings();
 for (const line of misspeltVariables(process.env).values()) console.warn(line);

@@ -45,7 +45,7 @@ export async function adminSocketOrDataDir(dataDir: string): Promise<Call | unde
 async function inThisProcess<T>(services: readonly ServiceName[], work: (call: Call) => Promise<T>): Promise<T> {
 	useClientOnly();
 	printWarnings();
-	// Only this user may read the files that this process creates.
+	// Only this user may open the files and directories that this process creates.
 	process.umask(0o077);
 	const broker = new ServiceBroker({
 		logger: { type: "Console", options: { level: "warn" } },

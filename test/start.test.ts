@@ -1,7 +1,7 @@
 // Starting the system: refused configurations, printed addresses, and log levels.
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -84,13 +84,16 @@ describe("a start", () => {
 	});
 	after(() => system?.stop());
 
-	it("keeps its data from other users of the machine", { skip: process.platform === "win32" }, () => {
+	it("keeps its data from other users of the machine", { skip: process.platform === "win32" }, async () => {
 		const dataDir = system.dataDir as string;
-		const entries = readdirSync(dataDir, { recursive: true }).map(name => join(dataDir, String(name)));
-		assert.ok(entries.some(path => path.endsWith("jwt-secret")) && entries.some(path => path.endsWith("operator")));
-		// Postgres may have removed a file meanwhile.
-		for (const path of [dataDir, ...entries])
-			assert.equal((statSync(path, { throwIfNoEntry: false })?.mode ?? 0) & 0o077, 0, path);
+		await eventually(() => assert.ok(existsSync(join(dataDir, "operator"))), "the admin socket");
+		const entries = readdirSync(dataDir, { recursive: true, withFileTypes: true });
+		const files = entries.filter(entry => entry.isFile() && entry.parentPath === dataDir);
+		assert.deepEqual(files.map(({ name }) => name).sort(), ["jwt-secret", "lock", "operator"]);
+		// The embedded Postgres gives its files mode 0666: their directories protect them.
+		const directories = entries.filter(entry => entry.isDirectory());
+		for (const path of [dataDir, ...[...files, ...directories].map(({ parentPath, name }) => join(parentPath, name))])
+			assert.equal(statSync(path).mode & 0o077, 0, path);
 	});
 
 	it("warns of misspelt variables in one line each, which names both and not the value", () => {
