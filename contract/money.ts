@@ -14,8 +14,8 @@ const decimals = (amount: number) => fromCents(toCents(amount)) === amount;
 
 /** Greater than 0, at most 2 decimals, at most 1,000,000.00. */
 export const Amount = z
-	.number("must be a number")
-	.positive("must be greater than 0")
+	.number()
+	.positive()
 	.max(fromCents(MAX_AMOUNT_CENTS), "must be at most 1000000.00")
 	.refine(decimals, "must have at most 2 decimals")
 	.meta({ id: "Amount", description: "Money: more than 0, at most 2 decimals", multipleOf: 0.01 });

@@ -8,12 +8,7 @@ const DEFAULT = 50;
 /** `?limit=` (default 50, at most 200) and `?after=` (the id of the last item of the previous page). */
 export const Page = z.strictObject({
 	// A text in a query string, a number in the REPL.
-	limit: z.coerce
-		.number("must be a whole number")
-		.int("must be a whole number")
-		.min(1, "must be at least 1")
-		.max(MAX, `must be at most ${MAX}`)
-		.default(DEFAULT),
+	limit: z.coerce.number().int().min(1).max(MAX).default(DEFAULT),
 	after: Id.optional()
 });
 

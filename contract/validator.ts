@@ -1,7 +1,7 @@
 import { type Context, Validators } from "moleculer";
 import type { z } from "zod";
 import { invalid } from "../mixins/errors.ts";
-import { fieldErrorsOf } from "../mixins/field-errors.ts";
+import { checkFields } from "../mixins/field-errors.ts";
 import { fromRepl, paramNames } from "./repl-params.ts";
 
 type Contracts = Record<string, { params: z.ZodType }>;
@@ -40,9 +40,9 @@ export class ContractValidator extends Validators.Base {
 				action.params = paramNames(contract.params);
 				return ctx => {
 					const params = ctx.meta.$repl ? fromRepl(ctx.params, contract.params) : ctx.params;
-					const parsed = contract.params.safeParse(params ?? {});
-					if (!parsed.success) return Promise.reject(invalid(fieldErrorsOf(parsed.error)));
-					ctx.params = parsed.data;
+					const { data, fieldErrors } = checkFields(contract.params, params ?? {});
+					if (fieldErrors) return Promise.reject(invalid(fieldErrors));
+					ctx.params = data;
 					return next(ctx);
 				};
 			}

@@ -1,5 +1,6 @@
 // Errors that other nodes understand: Moleculer's own classes, distinguished by `type`, with details in `data`.
 import { Errors } from "moleculer";
+import { MAX_FIELD_ERRORS } from "./field-path.ts";
 
 /** One field of an input that is not valid, and why. */
 export interface FieldError {
@@ -7,13 +8,13 @@ export interface FieldError {
 	message: string;
 }
 
-/** 422 `VALIDATION_ERROR`; `data` is the list of field errors. */
-export const invalid = (fieldErrors: FieldError[]) =>
-	new Errors.ValidationError(
-		fieldErrors.map(({ field, message }) => (field ? `${field}: ${message}` : message)).join("; "),
-		"VALIDATION_ERROR",
-		fieldErrors
-	);
+/** 422 `VALIDATION_ERROR`; `data` is the list of field errors: at most `MAX_FIELD_ERRORS`, and the message says if there are more. */
+export function invalid(fieldErrors: FieldError[]) {
+	const listed = fieldErrors.slice(0, MAX_FIELD_ERRORS);
+	const reasons = listed.map(({ field, message }) => (field ? `${field}: ${message}` : message));
+	if (listed.length < fieldErrors.length) reasons.push("and more");
+	return new Errors.ValidationError(reasons.join("; "), "VALIDATION_ERROR", listed);
+}
 
 /** 409 `CONFLICT`: the request contradicts something that was accepted before. */
 export const conflict = (message: string, data: object) => new Errors.MoleculerClientError(message, 409, "CONFLICT", data);

@@ -1,7 +1,7 @@
 import { Errors } from "moleculer";
 import type { z } from "zod";
 import { invalid } from "../errors.ts";
-import { fieldErrorsOf } from "../field-errors.ts";
+import { checkFields } from "../field-errors.ts";
 import type { PublishOptions } from "./handler-types.ts";
 import { metaHeaders, REQUEST_ID } from "./headers.ts";
 import type { Headers, Outgoing } from "./topic-log.ts";
@@ -30,9 +30,9 @@ export function encode(
 ): Outgoing {
 	const contract = Object.hasOwn(contracts, topic) ? contracts[topic] : undefined;
 	if (!contract) throw new Errors.MoleculerError(`topic "${topic}" is in no contract`, 500, "UNKNOWN_TOPIC", { topic });
-	const parsed = contract.message.safeParse(message);
-	if (!parsed.success) throw invalid(fieldErrorsOf(parsed.error));
+	const { data, fieldErrors } = checkFields(contract.message, message);
+	if (fieldErrors) throw invalid(fieldErrors);
 	const headers: Headers = { ...metaHeaders(meta, metaKeys), ...own };
 	if (requestID) headers[REQUEST_ID] = requestID;
-	return { topic, key: contract.key(parsed.data), value: JSON.stringify(parsed.data), headers };
+	return { topic, key: contract.key(data), value: JSON.stringify(data), headers };
 }

@@ -4,8 +4,8 @@ import { action } from "../../contract/action.ts";
 import { Id } from "../../contract/id.ts";
 import { numberIn, topic } from "../../contract/topic.ts";
 
-const Quantity = z.int("must be a whole number").min(1, "must be at least 1").max(10_000, "must be at most 10000");
-const Stock = z.int("must be a whole number").nonnegative("must not be negative").max(1_000_000_000);
+const Quantity = z.int().min(1).max(10_000);
+const Stock = z.int().nonnegative().max(1_000_000_000);
 
 /** `0 <= reserved <= stock`; the difference can be bought. */
 export const StockLevel = z.strictObject({ productId: Id, sku: Id, stock: Stock, reserved: Stock });

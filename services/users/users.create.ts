@@ -9,7 +9,7 @@
 import { parseArgs } from "node:util";
 import { z } from "zod";
 import { invalid } from "../../mixins/errors.ts";
-import { fieldErrorsOf } from "../../mixins/field-errors.ts";
+import { checkFields } from "../../mixins/field-errors.ts";
 import { exitWithError, exitWithUsage } from "../../runtime/exit-with-error.ts";
 import { printHelpIfAsked } from "../../runtime/help.ts";
 import { asOperator } from "../../runtime/operator.ts";
@@ -37,8 +37,8 @@ const Account = z.object({ email: Email, name: Name.optional() });
 async function run() {
 	const { admin, ...account } = readArguments();
 	// Validate before prompting for the password.
-	const { success, data, error } = Account.safeParse(account);
-	if (!success) throw invalid(fieldErrorsOf(error));
+	const { data, fieldErrors } = checkFields(Account, account);
+	if (fieldErrors) throw invalid(fieldErrors);
 	const password = await promptPassword();
 	const role = admin ? "admin" : "user";
 	const { user } = await asOperator(["users"], call => call("users.create", { ...data, password, role }));

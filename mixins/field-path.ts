@@ -1,0 +1,13 @@
+// The names of fields in field errors. Clients choose some of these names: they are cut, and an empty one is shown.
+
+/** The most field errors of one answer. */
+export const MAX_FIELD_ERRORS = 10;
+const MAX_NAME = 64;
+
+function shown(name: string): string {
+	if (name === "") return '""';
+	return name.length <= MAX_NAME ? name : `${name.slice(0, MAX_NAME).toWellFormed()}…`;
+}
+
+/** `["items", 0, "quantity"]` → `items.0.quantity`; names are cut to 64 characters. The whole input, `[]`, is the empty text. */
+export const joinPath = (path: readonly PropertyKey[]): string => path.map(name => shown(String(name))).join(".");
