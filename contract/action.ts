@@ -38,6 +38,10 @@ export interface ActionContract<P extends z.ZodType = z.ZodType, R extends z.Zod
 	replyCode?: string;
 	/** The user that the call acts for. */
 	actor?: (params: z.output<P>) => string;
+	/**
+	 * How many requests a call counts as in the limit of its account, if it costs much more than its size says. The params are not validated yet.
+	 */
+	cost?: (params: unknown) => number;
 }
 
 /** Declares one action: its params, its result, and how it is called from outside. */

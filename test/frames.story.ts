@@ -38,7 +38,12 @@ const BAD_FRAMES: [frame: string, field?: string][] = [
 	['{"amount":1}', "user_id"],
 	['{"user_id":"u","amount":1,"id":7}', "id"],
 	[`{"code":"connect","data":{"user":"u","ip":${"[".repeat(31)}${"]".repeat(31)}}}`],
-	["[".repeat(30_000)]
+	["[".repeat(30_000)],
+	['\ufeff{"code":"watch","data":{}}'],
+	['{"code":"connect","data":{"user":"u","ip":"\\ud800"}}', "ip"],
+	['{"code":"connect","data":{"user":"u","ip":{"__proto__":"x"}}}', "ip.__proto__"],
+	[`{"user_id":"u","amount":1,"list":[${"0,".repeat(2_000)}0]}`],
+	['{"user_id":"u","amount":1e400}', "amount"]
 ];
 
 export const framesStory = (plaza: () => System) =>
@@ -71,6 +76,18 @@ export const framesStory = (plaza: () => System) =>
 				}
 			}
 			assert.ok(socket.open);
+			socket.close();
+		});
+
+		story("get a short answer, however many fields are wrong", async () => {
+			const socket = await openSocket(plaza().wsUrl);
+			const fields = Object.fromEntries(Array.from({ length: 1_900 }, (_, n) => [`${"x".repeat(20)}${n}`, 0]));
+			for (const frame of [fields, { code: "connect", data: fields }, { code: "watch", data: fields }]) {
+				const { code, data } = await socket.request(frame);
+				assert.deepEqual([code, data.type], ["error", "VALIDATION_ERROR"]);
+				assert.match(data.message, /; and more$/);
+				assert.equal(data.message.split("; ").length, 11);
+			}
 			socket.close();
 		});
 

@@ -31,6 +31,16 @@ function depthOf(json: string): number {
 	return deepest;
 }
 
+/** Whether stores keep every text and name of a parsed frame as it is, and whether no name inside of a field is `__proto__`. */
+const isKept = (value: unknown, isTop = true): boolean =>
+	typeof value === "string"
+		? value.isWellFormed()
+		: typeof value !== "object" ||
+			value === null ||
+			Object.entries(value).every(
+				([name, part]) => name.isWellFormed() && (isTop || name !== "__proto__") && isKept(part, false)
+			);
+
 /** The expected state of one socket: its account according to its frames, and the purchases by id. */
 export function createOracle({ accounts }: FuzzUsers) {
 	let account: string | undefined;
@@ -82,7 +92,7 @@ export function createOracle({ accounts }: FuzzUsers) {
 			} catch {
 				return "error VALIDATION_ERROR";
 			}
-			if (!isObject(frame) || depthOf(sent) > MAX_DEPTH) return "error VALIDATION_ERROR";
+			if (!isObject(frame) || depthOf(sent) > MAX_DEPTH || !isKept(frame)) return "error VALIDATION_ERROR";
 			if (!Object.hasOwn(frame, "code")) return buy(frame);
 			if (frame.code === "connect") return connect(frame.data);
 			return frame.code === "watch" ? watch(frame.data) : "error VALIDATION_ERROR";

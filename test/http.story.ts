@@ -91,6 +91,60 @@ export const httpStory = (plaza: () => System) =>
 			);
 		});
 
+		it("answers 415 if the charset is not UTF-8, which may be written utf8", async () => {
+			const body = `{"user_id":"${fresh("user")}+b-c"}`;
+			for (const charset of ["utf-7", "utf-16", "utf-16le", "utf-32be", "iso-8859-1"]) {
+				const answer = await http().post(WRITES[1] as string, body, { "content-type": `application/json; charset=${charset}` });
+				assertError(answer, 415, "UNSUPPORTED_MEDIA_TYPE", charset);
+			}
+			for (const charset of ["utf8", "UTF8", '"utf-8"'])
+				assert.equal(
+					(await http().post(WRITES[1] as string, body, { "content-type": `application/json;charset=${charset}` })).status,
+					202,
+					charset
+				);
+		});
+
+		it("answers 400 to a byte order mark", async () => {
+			const answer = await http().post(WRITES[1] as string, '\ufeff{"user_id":"u"}');
+			assertError(answer, 400, "UNREADABLE_JSON");
+			assert.match(answer.json.message, /byte order mark/);
+		});
+
+		it("answers 400 to more than 2,000 values, before they are parsed", async () => {
+			for (const path of WRITES) {
+				assertError(await http().post(path, `{"a":[${"0,".repeat(1_998)}0]}`), 400, "UNREADABLE_JSON", path);
+				assertError(await http().post(path, `{"a":[${"0,".repeat(1_997)}0]}`), 422, "VALIDATION_ERROR", path);
+			}
+		});
+
+		it("lists ten field errors at most and says that there are more", async () => {
+			const fields = Object.fromEntries(Array.from({ length: 1_900 }, (_, n) => [`${"x".repeat(20)}${n}`, 0]));
+			for (const path of WRITES) {
+				const answer = await http().post(path, { ...fields, ["y".repeat(200)]: 0 });
+				assertError(answer, 422, "VALIDATION_ERROR", path);
+				assert.equal(answer.json.data.length, 10);
+				assert.match(answer.json.message, /; and more$/);
+				assert.ok(answer.text.length < 3_000, `an answer of ${answer.text.length} characters`);
+			}
+		});
+
+		it("answers 422 to names and texts that would be stored otherwise than they were sent", async () => {
+			for (const [body, field] of [
+				['{"user_id":"u","a":{"b":"\\ud800"}}', "a.b"],
+				['{"items":[],"shippingAddress":{"__proto__":"x"}}', "shippingAddress.__proto__"],
+				['{"items":[],"shippingAddress":{"\\u005f_proto__":"x"}}', "shippingAddress.__proto__"]
+			] as const)
+				for (const path of [...WRITES, "/api/orders"]) {
+					const answer = await http().post(path, body);
+					assertError(answer, 422, "VALIDATION_ERROR", `${path} ${body}`);
+					assert.deepEqual(
+						answer.json.data.map((error: { field: string }) => error.field),
+						[field]
+					);
+				}
+		});
+
 		it("answers 413 if the body is too large", async () => {
 			for (const path of WRITES)
 				assertError(await http().post(path, { user_id: "u", more: "x".repeat(2 * 1024 * 1024) }), 413, undefined, path);

@@ -1,7 +1,9 @@
 // A system with strict limits: no guests, few requests, frames and sockets, a token for gRPC, and one allowed foreign origin.
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { Agent, type AgentOptions, request } from "node:http";
 import { after, before, describe, it } from "node:test";
+import { gzipSync } from "node:zlib";
 import { status } from "@grpc/grpc-js";
 import { WebSocket } from "ws";
 import { grpcClient } from "./client.grpc.ts";
@@ -13,6 +15,8 @@ import { type System, startSystem } from "./system.ts";
 
 const FRIEND = "https://friend.example";
 const TOKEN = "a token for the wallet";
+/** Of 60 KiB. */
+const BODY = Buffer.from("{}".padEnd(60 * 1024));
 
 describe("a strict system", () => {
 	let system: System;
@@ -111,6 +115,59 @@ describe("a strict system", () => {
 		assert.equal((await calm.request({ code: "watch", data: { selections: true } })).code, "Selections");
 		await closed(calm);
 	});
+
+	it("counts a frame once for each started KiB: one of 40 KiB is within the burst of 50, one of 60 KiB closes the socket", async () => {
+		const padded = (kib: number) => "{}".padEnd(kib * 1024);
+		const [small, large] = [await openSocket(system.wsUrl), await openSocket(system.wsUrl)];
+		assert.equal((await small.request(padded(40))).code, "error");
+		large.send(padded(60));
+		assert.equal(await large.closed(), 1008);
+		assert.deepEqual(large.frames, []);
+		await closed(small);
+	});
+
+	it("counts a Socket.IO packet in the same way", async () => {
+		const transport = new WebSocket(`${system.url.replace("http", "ws")}/socket.io/?EIO=4&transport=websocket`);
+		await within(once(transport, "open"), WAIT_MS, () => "the transport to open");
+		const closed = once(transport, "close");
+		const startedAtMs = performance.now();
+		transport.send("4".padEnd(60 * 1024));
+		await within(closed, WAIT_MS, () => "the transport to be closed");
+		assert.ok(performance.now() - startedAtMs < 9_000, "the connect timeout closed it, not the flood limit");
+	});
+
+	/** Sends a body; resolves to the status. */
+	const post = (agent: Agent, body: Buffer, headers: Record<string, string | number>) =>
+		new Promise<number>((resolve, reject) => {
+			const sent = request(
+				new URL("/api/purchases", system.url),
+				{ method: "POST", agent, timeout: WAIT_MS, headers: { "content-type": "application/json", ...headers } },
+				response => response.resume().on("end", () => resolve(response.statusCode ?? 0))
+			);
+			sent.on("timeout", () => sent.destroy(new Error(`no answer to a body within ${WAIT_MS} ms`)));
+			sent.on("error", reject).end(body);
+		});
+
+	for (const [what, localAddress, body, headers] of [
+		["announced", "127.0.0.21", BODY, { "content-length": BODY.length }],
+		["sent in chunks", "127.0.0.22", BODY, { "transfer-encoding": "chunked" }],
+		["compressed", "127.0.0.23", gzipSync(BODY), { "content-encoding": "gzip", "content-length": gzipSync(BODY).length }]
+	] as const)
+		it(`counts a body once for each started KiB: 40 of 60 KiB, ${what}, are more than the burst of 100`, async () => {
+			// Another address of this machine has limits of its own.
+			const agent = new Agent({ keepAlive: true, maxSockets: 1, localAddress } as AgentOptions);
+			try {
+				const statuses = await Promise.all(Array.from({ length: 40 }, () => post(agent, body, headers)));
+				assert.ok(
+					statuses.every(status => status === 401 || status === 429),
+					statuses.join()
+				);
+				assert.ok(statuses.includes(401), "not even the first one was within the burst");
+				assert.ok(statuses.includes(429), "none was refused");
+			} finally {
+				agent.destroy();
+			}
+		});
 
 	it("closes a flooding Socket.IO transport that has not connected yet", async () => {
 		const transport = new WebSocket(`${system.url.replace("http", "ws")}/socket.io/?EIO=4&transport=websocket`);

@@ -68,6 +68,27 @@ export const socketIoStory = (plaza: () => System) =>
 			assert.equal(outcome, "connected");
 		});
 
+		it("closes a transport that sends bytes, too many values, or text that is not as it was sent", async () => {
+			const url = `${plaza().url.replace("http", "ws")}/socket.io/?EIO=4&transport=websocket`;
+			for (const packet of [
+				Buffer.from("a"),
+				`42["subscribe:orders",${"0,".repeat(2_000)}0]`,
+				String.raw`42["subscribe:orders","\ud800"]`,
+				'42["subscribe:orders",{"a":{"__proto__":1}}]'
+			]) {
+				const transport = new WebSocket(url);
+				const closed = once(transport, "close");
+				const connected = new Promise<void>(resolve => {
+					transport.on("message", data => String(data).startsWith('40{"sid"') && resolve());
+				});
+				await within(once(transport, "open"), 20_000, () => "the transport to open");
+				transport.send("40");
+				await within(connected, 20_000, () => "the client to be connected");
+				transport.send(packet);
+				await within(closed, 20_000, () => `the transport to be closed after ${String(packet).slice(0, 30)}`);
+			}
+		});
+
 		it("upgrades from polling to websocket", async () => {
 			const socket = io(plaza().url, { reconnection: false, forceNew: true });
 			try {

@@ -11,7 +11,7 @@
 import { type Rate, type TokenBucket, tokenBucket } from "./token-bucket.ts";
 
 export type { Rate } from "./token-bucket.ts";
-export { rateOf } from "./token-bucket.ts";
+export { rateOf, startedKiB } from "./token-bucket.ts";
 
 export interface Limits {
 	/**

@@ -20,6 +20,9 @@ export interface TokenBucket {
 
 const BURST = 5;
 
+/** The tokens that a message of this size takes: one for each started KiB, and at least one. */
+export const startedKiB = (bytes: number) => Math.max(1, Math.ceil(bytes / 1024));
+
 /** A rate whose burst is five times what it allows per second. */
 export const rateOf = (perSecond: number): Rate => ({ perSecond, burst: perSecond * BURST });
 

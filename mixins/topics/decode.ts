@@ -1,5 +1,7 @@
+import { isUtf8 } from "node:buffer";
 import { invalid } from "../errors.ts";
-import { fieldErrorsOf } from "../field-errors.ts";
+import { checkFields } from "../field-errors.ts";
+import { textErrors } from "../json-text.ts";
 import type { Encodable } from "./encode.ts";
 import type { Received } from "./handler-types.ts";
 import { type Meta, metaIn, REQUEST_ID } from "./headers.ts";
@@ -35,22 +37,27 @@ export const originOf = ({ topic, partition, offset, headers }: TopicRecord): He
  * belongs on the partition that owns its key, so that each key has one writer at a time.
  */
 export function decode(record: TopicRecord, contract: Encodable, options: DecodeOptions): Decoded {
+	const { value } = record;
+	if (value !== null && !isUtf8(value)) return unreadable(record, "not UTF-8");
+	const text = String(value);
 	let json: unknown;
 	try {
-		json = JSON.parse(String(record.value));
+		json = JSON.parse(text);
 	} catch {
 		return unreadable(record, "not JSON");
 	}
-	const parsed = contract.message.safeParse(json);
-	if (!parsed.success) return unreadable(record, invalid(fieldErrorsOf(parsed.error)).message);
+	const illFormed = textErrors(text, json);
+	if (illFormed.length > 0) return unreadable(record, invalid(illFormed).message);
+	const { data: message, fieldErrors } = checkFields(contract.message, json);
+	if (fieldErrors) return unreadable(record, invalid(fieldErrors).message);
 
-	const key = contract.key(parsed.data);
+	const key = contract.key(message);
 	if (partitionOf(key, options.partitions) !== record.partition)
-		return { record, misrouted: { topic: record.topic, key, value: record.value!, headers: originOf(record) } };
+		return { record, misrouted: { topic: record.topic, key, value: value!, headers: originOf(record) } };
 
 	// A record of another client may have another key, or none, and still be on the right partition: order follows the contract's key.
 	const keyed = String(record.key) === key ? record : { ...record, key: Buffer.from(key) };
 	const requestID = record.headers[REQUEST_ID] ?? options.newRequestID();
 	const meta = metaIn(record.headers, options.metaKeys);
-	return { record, received: { message: parsed.data, record: keyed, requestID, meta, ctx: options.contextOf(requestID, meta) } };
+	return { record, received: { message, record: keyed, requestID, meta, ctx: options.contextOf(requestID, meta) } };
 }

@@ -90,6 +90,32 @@ describe("a subscription", () => {
 		assert.deepEqual(await metrics(), { consumed: 4, applied: 1, duplicate: 0, dead: 3, parked: 0 });
 	});
 
+	it("takes text as it was sent or dead-letters the record, whose bytes stay as they are", async () => {
+		const bytes = Buffer.concat([Buffer.from(`{"id":"${idA}`), Buffer.from([0xff]), Buffer.from('"}')]);
+		const refused = [
+			record(0, "", { value: bytes }),
+			record(1, `{"id":"${idA}\\ud800"}`),
+			record(2, `{"id":"${idA}","more":{"\\udfff":1}}`),
+			record(3, `{"id":"${idA}","more":{"__proto__":1}}`),
+			record(4, `\ufeff{"id":"${idA}"}`)
+		];
+		const seen: unknown[] = [];
+		const { run, sent } = subscribe(async ({ message }) => void seen.push(message));
+		assert.equal(await run([...refused, record(5, `{"id":"${idA}","more":"\\ud83d\\ude00"}`)]), 6);
+		assert.deepEqual(seen, [{ id: idA }]);
+		assert.deepEqual(
+			sent.map(({ headers }) => [headers?.["dead-offset"], headers?.["dead-type"], headers?.["dead-reason"]]),
+			[
+				["0", "UNREADABLE", "not UTF-8"],
+				["1", "UNREADABLE", "id: must be well-formed Unicode"],
+				["2", "UNREADABLE", "more.\ufffd: must have a name in well-formed Unicode"],
+				["3", "UNREADABLE", "more.__proto__: is not an allowed name"],
+				["4", "UNREADABLE", "not JSON"]
+			]
+		);
+		assert.deepEqual(Buffer.from(sent[0]!.value), bytes);
+	});
+
 	it("does not commit past a dead letter that could not be published", async () => {
 		const { run, problem } = subscribe(
 			async () => {},

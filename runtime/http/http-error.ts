@@ -51,19 +51,10 @@ export const hostNotAllowed: HttpError = {
 
 /** Our errors for the errors of body-parser, by their `type`. */
 const BODY_ERRORS: Record<string, HttpError> = {
-	"entity.parse.failed": { name: "BadRequestError", message: "The body is not JSON", code: 400, type: "UNREADABLE_JSON" },
-	"entity.verify.failed": { name: "BadRequestError", message: "The body is not UTF-8", code: 400, type: "UNREADABLE_JSON" },
-	"entity.too.deep": { name: "BadRequestError", message: "The body nests too deep", code: 400, type: "UNREADABLE_JSON" },
 	"entity.too.large": { name: "PayloadTooLargeError", message: "The body is too large", code: 413, type: "PAYLOAD_TOO_LARGE" },
 	"encoding.unsupported": {
 		name: "UnsupportedMediaTypeError",
 		message: "This content encoding is not supported",
-		code: 415,
-		type: "UNSUPPORTED_MEDIA_TYPE"
-	},
-	"charset.unsupported": {
-		name: "UnsupportedMediaTypeError",
-		message: "Send JSON as UTF-8",
 		code: 415,
 		type: "UNSUPPORTED_MEDIA_TYPE"
 	},

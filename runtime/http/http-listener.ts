@@ -16,6 +16,7 @@ import { type HttpError, notFound, notReady, sendError, tooManyRequests } from "
 import { limitConnections } from "./limit-connections.ts";
 import { listen } from "./listen.ts";
 import { rejectUpgrade } from "./reject-upgrade.ts";
+import { announcedCost } from "./request-cost.ts";
 import { assignRequestID } from "./request-id.ts";
 import { setSecurityHeaders } from "./security-headers.ts";
 import { httpServer, requestError, TIMEOUTS, type Timeouts } from "./server.ts";
@@ -90,7 +91,7 @@ function open(config: HttpListenerConfig, timeouts: Timeouts, health: () => Prom
 			if (!release) return reject(tooManyRequests);
 			res.once("close", release);
 		}
-		const retryAfterMs = await limits.take(`address:${address}`, rate);
+		const retryAfterMs = await limits.take(`address:${address}`, rate, Math.min(announcedCost(req), rate.burst));
 		if (retryAfterMs !== undefined) return reject({ ...tooManyRequests, data: { retryAfterMs } });
 		const error = requestError(req);
 		if (error) return reject(error);

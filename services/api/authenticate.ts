@@ -26,11 +26,11 @@ export async function callerOf(
 	});
 }
 
-/** Limits an account over all of its addresses to the rate of one address. The function rejects with 429 `TOO_MANY_REQUESTS`. */
+/** Limits an account over all of its addresses to the rate of one address: takes this number of requests. The function rejects with 429 `TOO_MANY_REQUESTS`. */
 export function accountLimit(limits: Limits, maxRequestsPerSecond: number) {
 	const rate = rateOf(maxRequestsPerSecond);
-	return async (caller: Identity | undefined) => {
-		const retryAfterMs = caller && (await limits.take(`account:${caller.id}`, rate));
+	return async (caller: Identity | undefined, requests: number) => {
+		const retryAfterMs = caller && (await limits.take(`account:${caller.id}`, rate, Math.min(requests, rate.burst)));
 		if (retryAfterMs !== undefined) throw tooMany("Too many requests of this account, slow down", retryAfterMs);
 	};
 }

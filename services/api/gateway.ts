@@ -1,16 +1,17 @@
 // moleculer-web, configured: which routes exist, what a body may be, and what happens before each call.
-import { isUtf8 } from "node:buffer";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Context } from "moleculer";
 import ApiGateway from "moleculer-web";
 import { assertMayCall } from "../../contract/access.ts";
-import type { Limits } from "../../mixins/limits/limits.ts";
+import { tooMany } from "../../mixins/errors.ts";
+import { type Limits, rateOf, startedKiB } from "../../mixins/limits/limits.ts";
 import { clientOf, type Trusted } from "../../runtime/http/client-address.ts";
 import { EXPOSED_HEADERS } from "../../runtime/http/cors.ts";
-import { isDeeperThan } from "../../runtime/http/json-depth.ts";
+import { MAX_BODY_BYTES, unannouncedCost } from "../../runtime/http/request-cost.ts";
 import { actions } from "../contract.ts";
 import type { Meta } from "../define-service.ts";
 import { accountLimit, callerOf } from "./authenticate.ts";
+import { isJson, jsonBody } from "./json-body.ts";
 import { PUBLIC_DIR, setPageHeaders } from "./pages.ts";
 import { contractOf, paramsOf, routes } from "./routes.ts";
 
@@ -26,22 +27,25 @@ export interface GatewayOptions {
 
 /** A request as moleculer-web extends it. */
 export type GatewayRequest = IncomingMessage & {
+	/** As it was sent, decompressed; undefined without a JSON body. */
+	body?: Buffer;
 	$params: Record<string, unknown>;
 	$ctx: Context;
 	$action: { name: string };
 };
 
-const BODY_LIMIT = "64kb";
-
-const verifyBody = (_req: IncomingMessage, _res: ServerResponse, body: Buffer) => {
-	// Decoding replaces invalid UTF-8 by U+FFFD, which could make two different ids equal.
-	if (!isUtf8(body)) throw new Error("not UTF-8");
-	if (isDeeperThan(body.toString("latin1"))) throw Object.assign(new Error("too deep"), { type: "entity.too.deep" });
-};
-
 /** Mixin: moleculer-web with the routes that the contracts declare. */
 export function gateway({ allowedOrigins, limits, maxRequestsPerSecond, guests }: GatewayOptions, isTrusted: Trusted) {
 	const limitAccount = accountLimit(limits, maxRequestsPerSecond);
+	const rate = rateOf(maxRequestsPerSecond);
+
+	/** Takes from its address what the size of a body tells only now. Rejects with 429 `TOO_MANY_REQUESTS`. */
+	const limitBody = async (req: GatewayRequest, address: string, bodyBytes: number) => {
+		const cost = unannouncedCost(req, bodyBytes);
+		const retryAfterMs = cost > 0 ? await limits.take(`address:${address}`, rate, Math.min(cost, rate.burst)) : undefined;
+		if (retryAfterMs !== undefined) throw tooMany("Too many requests, slow down", retryAfterMs);
+	};
+
 	return {
 		...ApiGateway,
 		// moleculer-web's other actions list and change routes; nothing here needs them.
@@ -65,7 +69,8 @@ export function gateway({ allowedOrigins, limits, maxRequestsPerSecond, guests }
 					autoAliases: false,
 					logging: false,
 					mergeParams: false,
-					bodyParsers: { json: { limit: BODY_LIMIT, strict: false, verify: verifyBody } },
+					// Only reads: body-parser's own JSON decodes other charsets, and replaces what is not UTF-8.
+					bodyParsers: { raw: { limit: MAX_BODY_BYTES, type: isJson } },
 					cors: {
 						origin: (origin: string) => allowedOrigins.includes(origin),
 						methods: ["GET", "POST", "PATCH"],
@@ -82,10 +87,14 @@ export function gateway({ allowedOrigins, limits, maxRequestsPerSecond, guests }
 						{ action }: { action: string }
 					) {
 						const contract = contractOf(action);
+						const { address } = clientOf(req, isTrusted);
+						const bodyBytes = req.body?.length ?? 0;
+						await limitBody(req, address, bodyBytes);
+						req.$params.body = jsonBody(req);
 						const params = paramsOf(contract, req);
-						ctx.meta.address = clientOf(req, isTrusted).address;
+						ctx.meta.address = address;
 						ctx.meta.caller = await callerOf(ctx, contract, req);
-						await limitAccount(ctx.meta.caller);
+						await limitAccount(ctx.meta.caller, Math.max(startedKiB(bodyBytes), contract.cost?.(params) ?? 1));
 						assertMayCall(contract, params, ctx.meta.caller, { guests });
 						req.$params = params;
 					}

@@ -21,7 +21,7 @@ interface ErrorDescription {
 const client = "MoleculerClientError";
 const ERRORS: Record<number, ErrorDescription> = {
 	400: {
-		when: "The request cannot be read: most often the body is not JSON in UTF-8, or is nested too deeply",
+		when: "The request cannot be read: most often the body is not JSON in UTF-8, nests too deep, or has too many values",
 		example: { name: "BadRequestError", message: "The body is not JSON", type: "UNREADABLE_JSON" }
 	},
 	401: {

@@ -153,6 +153,24 @@ describe("peers", () => {
 		assert.equal(taken(...many(40, at => `b${at}`, "4")), 100);
 	});
 
+	it("pay for a large frame as for several, in every limit", () => {
+		const { connect } = open({ maxFramesPerSecond: 1 });
+		const { peer } = connect(identity("a"), "1");
+		assert.deepEqual([peer.take(3), peer.take(3), peer.take(2)], [true, false, true], "of the socket's five");
+		const many = (user: (n: number) => string, address: string) =>
+			Array.from({ length: 40 }, (_, n) => connect(identity(user(n)), address).peer).filter(one => one.take(5)).length;
+		assert.equal(
+			many(() => "b", "2"),
+			5,
+			"of the account's 25"
+		);
+		assert.equal(
+			many(n => `c${n}`, "3"),
+			20,
+			"of the address's 100"
+		);
+	});
+
 	it("do not get a new limit by reconnecting after a flood", async () => {
 		const { connect } = open({ maxFramesPerSecond: 1 });
 		const sockets = Array.from({ length: 6 }, () => connect(identity("a")).peer);

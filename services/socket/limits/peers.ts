@@ -9,8 +9,8 @@ import { type Quota, quotas } from "./quota.ts";
 export interface Peer {
 	/** By its newest token; undefined: a guest. */
 	readonly identity: Identity | undefined;
-	/** Takes one frame from the rate limits; false: the socket, its address or its account sends too many. */
-	take(): boolean;
+	/** Takes this number of frames (default 1) from the rate limits; false: the socket, its address or its account sends too many. */
+	take(frames?: number): boolean;
 	/** Sets its identity. False: the account has as many sockets as it may, and nothing has changed. */
 	identify(identity: Identity): boolean;
 	/** Its socket is closed; later calls change nothing. */
@@ -105,8 +105,8 @@ export function createPeers({ caller, logger, maxSocketsPerAccount, maxFramesPer
 			if (allowance < burst) this.#own.take(performance.now(), burst - allowance);
 		}
 
-		take() {
-			return this.#own.take(performance.now()) && (this.#ofAccount?.take() ?? true) && this.#ofAddress.take();
+		take(frames = 1) {
+			return this.#own.take(performance.now(), frames) && (this.#ofAccount?.take(frames) ?? true) && this.#ofAddress.take(frames);
 		}
 
 		identify(next: Identity) {

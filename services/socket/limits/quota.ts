@@ -4,8 +4,8 @@ import { type TokenBucket, tokenBucket } from "../../../mixins/limits/token-buck
 export interface Quota {
 	/** How many frames its sockets may send now. */
 	left(): number;
-	/** Takes one frame; false: its sockets send too many. */
-	take(): boolean;
+	/** Takes this number of frames; false: its sockets send too many. */
+	take(frames: number): boolean;
 	/** One socket fewer. */
 	release(): void;
 }
@@ -32,8 +32,8 @@ class KeyQuota implements Quota {
 		return this.#bucket.left(nowMs());
 	}
 
-	take() {
-		return this.#bucket.take(nowMs());
+	take(frames: number) {
+		return this.#bucket.take(nowMs(), frames);
 	}
 
 	release() {

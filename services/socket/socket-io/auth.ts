@@ -6,6 +6,7 @@ import type { Caller } from "../../define-service.ts";
 import type { Peer, Peers } from "../limits/peers.ts";
 import { tooManySockets } from "../ws/frames.ts";
 import type { Connection } from "./engine.ts";
+import { costOf, isAcceptable, MAX_PACKETS_PER_TURN } from "./packets.ts";
 
 export interface Socket {
 	conn: Connection;
@@ -31,8 +32,13 @@ export function socketIoAuth({ guests, isTrusted }: SocketIoAuthOptions) {
 	/** Counts the packets of a connection against the limits. */
 	const count = (connection: Connection, peers: Peers) => {
 		const peer = peers.connect(clientOf(connection.request, isTrusted).address);
-		connection.on("packet", () => {
-			if (!peer.take()) connection.close(true);
+		let inThisTurn = 0;
+		const endTurn = () => {
+			inThisTurn = 0;
+		};
+		connection.on("packet", packet => {
+			if (inThisTurn++ === 0) setImmediate(endTurn);
+			if (inThisTurn > MAX_PACKETS_PER_TURN || !peer.take(costOf(packet)) || !isAcceptable(packet)) connection.close(true);
 		});
 		peerOf.set(connection, peer);
 		peer.holder = { onIdentityEnded: () => connection.close(true) };

@@ -9,6 +9,7 @@ import { badRequest, type HttpError, originNotAllowed, sendError, tooManyRequest
 import { isAllowedOrigin } from "../../../runtime/http/origin.ts";
 import { rejectUpgrade } from "../../../runtime/http/reject-upgrade.ts";
 import { type FragmentListener, listenToFragments, rejectHandshake, WEB_SOCKET_OPTIONS } from "../limits/web-socket.ts";
+import type { Packet } from "./packets.ts";
 
 /** `res`: undefined for an upgrade. */
 export type EngineRequest = IncomingMessage & { res?: ServerResponse; websocket?: WebSocket };
@@ -27,7 +28,7 @@ export interface Connection {
 	writeBuffer: unknown[];
 	/** `discard`: at once. The client reconnects by itself, with a fresh token; after a disconnect packet it would not. */
 	close(discard: boolean): void;
-	on(event: "packet", listener: () => void): void;
+	on(event: "packet", listener: (packet: Packet) => void): void;
 	once(event: "close", listener: () => void): void;
 	once(event: "upgrade", listener: (transport: Transport) => void): void;
 }
@@ -73,7 +74,9 @@ class EngineSocket extends WebSocket implements FragmentListener {
 /** Engine.IO's WebSocket server: with our options, and refusals in our JSON shape. */
 export class EngineSocketServer extends WebSocketServer<typeof EngineSocket> {
 	constructor(options: ServerOptions) {
-		super({ ...options, ...WEB_SOCKET_OPTIONS, WebSocket: EngineSocket } as ServerOptions<typeof EngineSocket>);
+		// One message in a turn of the event loop: thousands may arrive in one piece, and Engine.IO has no queue for them.
+		const own = { WebSocket: EngineSocket, allowSynchronousEvents: false };
+		super({ ...options, ...WEB_SOCKET_OPTIONS, ...own } as ServerOptions<typeof EngineSocket>);
 		this.on("wsClientError", rejectHandshake);
 	}
 

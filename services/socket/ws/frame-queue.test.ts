@@ -14,6 +14,10 @@ describe("the frame queue", () => {
 	/** For each handled frame: it is in flight until this resolves. */
 	let answers: PromiseWithResolvers<void>[];
 	let frames: FrameQueue;
+	const take = (count = 1) => {
+		allowed -= count;
+		return allowed >= 0;
+	};
 
 	beforeEach(() => {
 		Object.assign(socket, {
@@ -27,7 +31,7 @@ describe("the frame queue", () => {
 			}
 		});
 		[allowed, handled, flooded, answers] = [Number.POSITIVE_INFINITY, [], 0, []];
-		frames = new FrameQueue(socket as unknown as WebSocket, { take: () => allowed-- > 0 } as Peer, {
+		frames = new FrameQueue(socket as unknown as WebSocket, { take } as Peer, {
 			parse: text => ({ code: undefined, data: { text } }) as ClientFrame,
 			answer(frame) {
 				handled.push((frame.data as { text: string }).text);
@@ -88,6 +92,36 @@ describe("the frame queue", () => {
 		for (const answer of answers) answer.resolve();
 		for (let turns = 0; turns < 10; turns++) await nextTurn();
 		assert.deepEqual([handled.length, flooded, socket.isPaused], [50, 1, true]);
+	});
+
+	it("counts a frame once for each started KiB", async () => {
+		for (const [bytes, cost] of [
+			[1, 1],
+			[1024, 1],
+			[1025, 2],
+			[65_536, 64]
+		] as const) {
+			allowed = 1_000;
+			frames.add(Buffer.alloc(bytes, " "), false);
+			await nextTurn();
+			assert.equal(1_000 - allowed, cost, `${bytes} bytes`);
+		}
+		allowed = 63;
+		frames.add(Buffer.alloc(65_536, " "), false);
+		assert.deepEqual([handled.length, flooded], [4, 1]);
+	});
+
+	it("handles few large frames per turn: after 32 KiB the others wait", async () => {
+		for (let n = 0; n < 6; n++) frames.add(Buffer.alloc(10_240, " "), false);
+		assert.deepEqual([handled.length, socket.isPaused], [4, true]);
+		await nextTurn();
+		assert.equal(handled.length, 6);
+		await nextTurn();
+		for (const count of [7, 8, 9]) {
+			if (count === 7) for (let n = 0; n < 3; n++) frames.add(Buffer.alloc(65_536, " "), false);
+			assert.equal(handled.length, count, "one frame of 64 KiB a turn");
+			await nextTurn();
+		}
 	});
 
 	it("handles no more frames when it drains, and waits for those in flight", async () => {

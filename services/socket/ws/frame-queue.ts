@@ -1,5 +1,6 @@
 // When the frames of one socket are handled: within its rate limit, a few per turn of the event loop, and each after the frames that it depends on.
 import type { RawData, WebSocket } from "ws";
+import { startedKiB } from "../../../mixins/limits/token-bucket.ts";
 import type { Peer } from "../limits/peers.ts";
 import type { ClientFrame } from "./frames.ts";
 
@@ -16,8 +17,14 @@ export interface FrameHandler {
 
 /** Frames of one client that are answered at the same time. */
 const MAX_IN_FLIGHT = 256;
-/** Frames of one client in one turn of the event loop, before other clients have theirs: thousands may arrive in one piece. */
+/**
+ * Frames of one client in one turn of the event loop, before other clients have theirs: thousands may arrive in one piece. As in the rate limit, each
+ * started KiB counts as a frame, so that a turn's work is bounded whatever the size of the frames.
+ */
 const MAX_PER_TURN = 32;
+
+/** The number of frames that a frame counts as. ws hands over text as one buffer. */
+const costOf = (data: RawData) => startedKiB((data as Buffer).length);
 
 interface QueuedFrame {
 	data: RawData;
@@ -30,7 +37,7 @@ export class FrameQueue {
 	readonly #handler: FrameHandler;
 	/** No more frames are handled. */
 	#isStopped = false;
-	/** Frames handled in this turn of the event loop. */
+	/** The cost of the frames that were handled in this turn of the event loop. */
 	#inThisTurn = 0;
 	/** Frames that have arrived and wait; meanwhile the socket is not read. */
 	#queued: QueuedFrame[] | undefined = undefined;
@@ -55,10 +62,10 @@ export class FrameQueue {
 		this.#socket.pause();
 	}
 
-	/** Counts a frame or a ping against the rate limit; false: it must not be handled. */
-	count(): boolean {
+	/** Counts a ping, or a frame that costs as much as several, against the rate limit; false: it must not be handled. */
+	count(frames = 1): boolean {
 		if (this.#isStopped) return false;
-		if (this.#peer.take()) return true;
+		if (this.#peer.take(frames)) return true;
 		this.stop();
 		this.#handler.onFlood();
 		// Reading on would cost the other clients: the socket stays paused until the close frame has had time to arrive.
@@ -95,12 +102,14 @@ export class FrameQueue {
 	}
 
 	#handle(data: RawData, isBinary: boolean) {
-		if (this.#inThisTurn++ === 0)
+		if (this.#inThisTurn === 0)
 			setImmediate(() => {
 				this.#inThisTurn = 0;
 				this.#handleQueued();
 			});
-		if (!this.count()) return;
+		const cost = costOf(data);
+		this.#inThisTurn += cost;
+		if (!this.count(cost)) return;
 		const answered = this.#begin(data, isBinary);
 		if (!answered) return;
 		this.#inFlight ??= new Set();

@@ -38,6 +38,12 @@ describe("frames from clients", () => {
 		[{ code: "connect", data: { user: "u".repeat(65) } }, "user"],
 		[{ code: "connect", data: { user: "a\u0000" } }, "user"],
 		[{ code: "connect", data: { user: "\ud800" } }, "user"],
+		[{ code: "connect", data: { user: "u", ip: ["\udfff"] } }, "ip.0"],
+		['{"code":"connect","data":{"user":"u","ip":{"__proto__":1}}}', "ip.__proto__"],
+		['{"code":"connect","data":{"user":"u","__proto__":1}}', "__proto__"],
+		[{ user_id: "u", amount: 1, "\ud800": 1 }, "\ud800"],
+		['\ufeff{"code":"watch","data":{}}', ""],
+		[{ user_id: "u", amount: 1, list: new Array(2_000).fill(0) }, ""],
 		[{ code: "connect", data: { user: "u", admin: true } }, "admin"],
 		[{ code: "watch", data: { everything: true } }, "everything"]
 	] as const)
@@ -64,6 +70,7 @@ describe("error frames", () => {
 		const { message, field } = errorFrame(invalid(fieldErrors)).data as { message: string; field: string };
 		assert.equal(field, "f0");
 		assert.ok(message.startsWith("f0: is not known here; f1: ") && message.length < 1_100);
+		assert.match(message, /f9: is not known here; and more$/);
 	});
 
 	it("contain no internal details", () => {

@@ -4,8 +4,8 @@ import { z } from "zod";
 import type { ActionContract } from "../../../contract/action.ts";
 import { Id } from "../../../contract/id.ts";
 import { type FieldError, invalid, isUnavailable } from "../../../mixins/errors.ts";
-import { fieldErrorsOf } from "../../../mixins/field-errors.ts";
-import { isDeeperThan, MAX_JSON_DEPTH } from "../../../runtime/http/json-depth.ts";
+import { checkFields } from "../../../mixins/field-errors.ts";
+import { readJson, textErrors } from "../../../mixins/json-text.ts";
 
 /** `ip` is accepted and ignored: the server uses the peer's own address. */
 const Connect = z.strictObject({ user: Id, ip: z.unknown().optional(), token: z.string().optional() });
@@ -24,9 +24,9 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
 	typeof value === "object" && value !== null && !Array.isArray(value);
 
 function checked<S extends z.ZodType>(schema: S, data: unknown): z.output<S> {
-	const parsed = schema.safeParse(data);
-	if (parsed.success) return parsed.data;
-	throw invalid(fieldErrorsOf(parsed.error).map(({ field, message }) => ({ field: field || "data", message })));
+	const checked = checkFields(schema, data);
+	if (!checked.fieldErrors) return checked.data;
+	throw invalid(checked.fieldErrors.map(({ field, message }) => ({ field: field || "data", message })));
 }
 
 /**
@@ -38,15 +38,15 @@ export function frameParser(lists: Iterable<string>): (text: string | undefined)
 
 	return text => {
 		if (text === undefined) throw invalidFrame("", "send frames as text");
-		if (isDeeperThan(text)) throw invalidFrame("", `the frame nests deeper than ${MAX_JSON_DEPTH} levels`);
-		let frame: unknown;
-		try {
-			frame = JSON.parse(text);
-		} catch {
-			throw invalidFrame("", "the frame is not JSON");
-		}
+		const { value: frame, unreadable } = readJson(text);
+		if (unreadable !== undefined) throw invalidFrame("", `the frame ${unreadable}`);
 		if (!isObject(frame)) throw invalidFrame("", "the frame must be a JSON object");
-		if (!("code" in frame)) return { code: undefined, data: frame };
+		const isCoded = "code" in frame;
+		const errors = textErrors(text, frame);
+		// The schemas name the fields of a coded frame as they are within `data`.
+		if (errors.length > 0)
+			throw invalid(isCoded ? errors.map(error => ({ ...error, field: error.field.replace(/^data\./, "") })) : errors);
+		if (!isCoded) return { code: undefined, data: frame };
 		const { code, data } = frame;
 		if (code === "connect") return { code, data: checked(Connect, data) };
 		if (code === "watch") return { code, data: checked(Watch, data) };
@@ -61,11 +61,6 @@ export function codelessAction(contracts: object): { name: string; contract: Act
 	throw new Error("no action's contract declares a replyCode, so frames without a code have no action to call");
 }
 
-/** A frame of 64 KiB can have ten thousand wrong fields: the first few are named. */
-const MAX_MESSAGE_CHARACTERS = 1_000;
-const shortened = (text: string) =>
-	text.length <= MAX_MESSAGE_CHARACTERS ? text : `${text.slice(0, MAX_MESSAGE_CHARACTERS).toWellFormed()}…`;
-
 /** The error frame without internal details; `id` is the id that the client gave its call. */
 export function errorFrame(error: unknown, id?: unknown) {
 	const { type, message, code, data } = error as { type?: string; message: string; code?: number; data?: unknown };
@@ -75,5 +70,5 @@ export function errorFrame(error: unknown, id?: unknown) {
 	if (typeof code !== "number" || code >= 500 || !type)
 		return { code: "error", data: { type: "INTERNAL_ERROR", message: "Something went wrong here", ...answers } };
 	const field = type === "VALIDATION_ERROR" && Array.isArray(data) ? { field: (data as FieldError[])[0]?.field } : {};
-	return { code: "error", data: { type, message: shortened(message), ...field, ...answers } };
+	return { code: "error", data: { type, message, ...field, ...answers } };
 }

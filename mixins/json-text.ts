@@ -1,0 +1,97 @@
+// JSON from outside: bounded before it is parsed, and text in it taken as it was sent or refused.
+import type { FieldError } from "./errors.ts";
+import { joinPath, MAX_FIELD_ERRORS } from "./field-path.ts";
+
+const [QUOTE, BACKSLASH, COMMA, SPACE, BYTE_ORDER_MARK] = [0x22, 0x5c, 0x2c, 0x20, 0xfeff];
+const [OBJECT, OBJECT_END, ARRAY, ARRAY_END] = [0x7b, 0x7d, 0x5b, 0x5d];
+
+export interface JsonLimits {
+	/** Levels of objects and arrays. */
+	maxDepth: number;
+	/** Objects, arrays, texts, numbers, booleans and nulls; the names of fields are not counted. */
+	maxValues: number;
+}
+
+export const JSON_LIMITS: JsonLimits = { maxDepth: 32, maxValues: 2_000 };
+
+/** The index of the quote that ends the string which starts at this index. */
+function endOfString(text: string, start: number): number {
+	for (let i = start + 1; i < text.length; i++) {
+		const char = text.charCodeAt(i);
+		if (char === BACKSLASH) i++;
+		else if (char === QUOTE) return i;
+	}
+	return text.length;
+}
+
+function isEmptyFrom(text: string, open: number): boolean {
+	let next = open + 1;
+	while (text.charCodeAt(next) <= SPACE) next++;
+	const char = text.charCodeAt(next);
+	return char === OBJECT_END || char === ARRAY_END;
+}
+
+/**
+ * Which limit a JSON text exceeds. Checked in one pass before parsing: what walks the parsed value pays for every level and value, and 64 KiB can
+ * hold 32,000 of them. The result for invalid JSON is undefined.
+ */
+export function exceededLimit(text: string, { maxDepth, maxValues } = JSON_LIMITS): keyof JsonLimits | undefined {
+	let depth = 0;
+	let values = 1;
+	for (let i = 0; i < text.length; i++) {
+		const char = text.charCodeAt(i);
+		if (char === QUOTE) i = endOfString(text, i);
+		else if (char === COMMA) values++;
+		else if (char === OBJECT || char === ARRAY) {
+			if (++depth > maxDepth) return "maxDepth";
+			if (!isEmptyFrom(text, i)) values++;
+		} else if (char === OBJECT_END || char === ARRAY_END) depth--;
+		if (values > maxValues) return "maxValues";
+	}
+	return undefined;
+}
+
+/** Parsed JSON, or why it cannot be read, for a message such as `the body nests too deep`. */
+export type ReadJson = { value: unknown; unreadable?: undefined } | { value?: undefined; unreadable: string };
+
+/** Parses JSON text from outside, within `JSON_LIMITS`. */
+export function readJson(text: string): ReadJson {
+	if (text.charCodeAt(0) === BYTE_ORDER_MARK) return { unreadable: "starts with a byte order mark: leave it out" };
+	const limit = exceededLimit(text);
+	if (limit === "maxDepth") return { unreadable: `nests deeper than ${JSON_LIMITS.maxDepth} levels` };
+	if (limit === "maxValues") return { unreadable: `has more than ${JSON_LIMITS.maxValues} values` };
+	try {
+		return { value: JSON.parse(text) };
+	} catch {
+		return { unreadable: "is not JSON" };
+	}
+}
+
+/** Schemas silently drop a field of this name where names are free. At the top they report it themselves, together with what is missing there. */
+const PROTOTYPE = "__proto__";
+
+function textError(path: string[], value: unknown): string | undefined {
+	const name = path.at(-1) ?? "";
+	if (name === PROTOTYPE && path.length > 1) return "is not an allowed name";
+	if (!name.isWellFormed()) return "must have a name in well-formed Unicode";
+	return typeof value === "string" && !value.isWellFormed() ? "must be well-formed Unicode" : undefined;
+}
+
+/**
+ * The fields of a parsed JSON text whose name or text no store keeps as it was sent: lone surrogates, which UTF-8 replaces by U+FFFD, and `__proto__`
+ * inside other fields. JSON can contain lone surrogates only as escapes, so text without `\u` is not searched. At most `MAX_FIELD_ERRORS` + 1.
+ */
+export function textErrors(text: string, value: unknown): FieldError[] {
+	if (!text.includes("\\u") && !text.includes(PROTOTYPE)) return [];
+	const errors: FieldError[] = [];
+	// Not recursive: records of topics may nest thousands of levels.
+	const open: [path: string[], value: unknown][] = [[[], value]];
+	for (let next = open.pop(); next && errors.length <= MAX_FIELD_ERRORS; next = open.pop()) {
+		const [path, found] = next;
+		const message = textError(path, found);
+		if (message) errors.push({ field: joinPath(path), message });
+		else if (typeof found === "object" && found !== null)
+			for (const [name, part] of Object.entries(found).reverse()) open.push([[...path, name], part]);
+	}
+	return errors;
+}

@@ -1,0 +1,38 @@
+// The JSON in a request's body. Its text is taken as it was sent, or refused: a repaired id would be another id.
+import { isUtf8 } from "node:buffer";
+import type { IncomingMessage } from "node:http";
+import { MIMEType } from "node:util";
+import { Errors } from "moleculer";
+import { invalid } from "../../mixins/errors.ts";
+import { readJson, textErrors } from "../../mixins/json-text.ts";
+
+/** Whether a request says that its body is JSON, in whatever charset. */
+export const isJson = ({ headers }: IncomingMessage) => /^application\/json\s*(;|$)/i.test(headers["content-type"] ?? "");
+
+function isUtf8Charset(contentType = ""): boolean {
+	if (contentType === "application/json") return true;
+	try {
+		return /^utf-?8$/i.test(new MIMEType(contentType).params.get("charset") ?? "utf-8");
+	} catch {
+		return false;
+	}
+}
+
+const unreadable = (why: string) => new Errors.MoleculerClientError(`The body ${why}`, 400, "UNREADABLE_JSON");
+
+/**
+ * Parses the bytes of a JSON body; `{}` without any. Throws 415 `UNSUPPORTED_MEDIA_TYPE` for another charset than UTF-8, 400 `UNREADABLE_JSON` for
+ * what is not UTF-8, not JSON or beyond `JSON_LIMITS`, and 422 `VALIDATION_ERROR` for text that no store keeps as it was sent.
+ */
+export function jsonBody({ headers, body }: IncomingMessage & { body?: Buffer }): unknown {
+	if (body === undefined || body.length === 0) return {};
+	if (!isUtf8Charset(headers["content-type"]))
+		throw new Errors.MoleculerClientError("Send JSON as UTF-8", 415, "UNSUPPORTED_MEDIA_TYPE");
+	if (!isUtf8(body)) throw unreadable("is not UTF-8");
+	const text = body.toString();
+	const read = readJson(text);
+	if (read.unreadable !== undefined) throw unreadable(read.unreadable);
+	const errors = textErrors(text, read.value);
+	if (errors.length > 0) throw invalid(errors);
+	return read.value;
+}
