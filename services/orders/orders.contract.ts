@@ -4,6 +4,7 @@ import { action } from "../../contract/action.ts";
 import { Id } from "../../contract/id.ts";
 import { Total } from "../../contract/money.ts";
 import { Page } from "../../contract/page.ts";
+import { text } from "../../contract/text.ts";
 import { type Change, lookup, numberIn, topic, type UserRecipient } from "../../contract/topic.ts";
 import type { Headers } from "../../mixins/topics/topic-log.ts";
 
@@ -11,20 +12,17 @@ export const dependsOn = ["products", "inventory"] as const;
 
 export const Status = z.enum(["pending", "processing", "shipped", "delivered", "cancelled"]);
 
+const MAX_LINES = 100;
+
 const Item = z.strictObject({
 	productId: Id,
-	quantity: z.int("must be a whole number").min(1, "must be at least 1").max(10_000, "must be at most 10000")
+	quantity: z.int().min(1).max(10_000)
 });
 const OrderItem = Item.extend({ sku: Id, name: z.string(), price: z.number() });
 
-const short = z
-	.string()
-	.max(200, "must be at most 200 characters long")
-	.refine(text => text.isWellFormed() && !text.includes("\0"), "must be well-formed Unicode without U+0000");
-
 /** 1 to 10 short strings, under names that the client chooses. */
 export const ShippingAddress = z
-	.record(short.min(1).max(64), short.min(1, "must not be empty"))
+	.record(text(64), text(200))
 	.refine(address => Object.keys(address).length >= 1, "must have at least one line")
 	.refine(address => Object.keys(address).length <= 10, "must have at most 10 lines");
 
@@ -39,6 +37,12 @@ export const Order = z.strictObject({
 });
 
 const Count = z.int().nonnegative();
+
+/** Each line is priced, reserved, stored and deducted. More than the limit are refused before that. */
+function linesOf(params: unknown): number {
+	const { items } = params as { items?: unknown };
+	return Array.isArray(items) ? Math.min(items.length, MAX_LINES) : 1;
+}
 
 /** Statistics of all orders. */
 export const Statistics = z.strictObject({
@@ -97,7 +101,10 @@ export const actions = {
 		summary: "Places an order: prices, total and buyer come from the server",
 		// Other fields (a price, a total, a buyer) are ignored: the client does not decide them.
 		params: z.object({
-			items: z.array(z.object(Item.shape)).min(1, "must have at least one line").max(100, "must have at most 100 lines"),
+			items: z
+				.array(z.object(Item.shape))
+				.min(1, "must have at least one line")
+				.max(MAX_LINES, `must have at most ${MAX_LINES} lines`),
 			shippingAddress: ShippingAddress,
 			idempotencyKey: Id.optional()
 		}),
@@ -107,7 +114,8 @@ export const actions = {
 		who: "account",
 		rest: "POST /api/orders",
 		restHeaders: { "idempotency-key": "idempotencyKey" },
-		status: 201
+		status: 201,
+		cost: linesOf
 	}),
 	/** A repeated status changes nothing. Errors: `NOT_FOUND`, 409 `BAD_TRANSITION`, `UNAVAILABLE`. */
 	"orders.setStatus": action({

@@ -4,21 +4,15 @@ import { action } from "../../contract/action.ts";
 import { Id } from "../../contract/id.ts";
 import { Amount } from "../../contract/money.ts";
 import { Page } from "../../contract/page.ts";
+import { text } from "../../contract/text.ts";
 import { numberIn, topic } from "../../contract/topic.ts";
 
 export const dependsOn = ["inventory"] as const;
 
-const text = (max: number) =>
-	z
-		.string()
-		.trim()
-		.min(1, "must not be empty")
-		.max(max, `must be at most ${max} characters long`)
-		.refine(text => text.isWellFormed() && !text.includes("\0"), "must be well-formed Unicode without U+0000");
-
 const Sku = Id;
-const Stock = z.int("must be a whole number").nonnegative("must not be negative").max(1_000_000_000);
-const details = { name: text(200), description: text(5_000), price: Amount, category: text(64) };
+const Stock = z.int().nonnegative().max(1_000_000_000);
+const trimmed = (max: number) => text(max, z.string().trim());
+const details = { name: trimmed(200), description: trimmed(5_000), price: Amount, category: trimmed(64) };
 
 export const Product = z.strictObject({ productId: Id, ...details, sku: Sku, stock: Stock, createdAt: z.iso.datetime() });
 

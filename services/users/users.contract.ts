@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { action, type Identity } from "../../contract/action.ts";
 import { AccountID, NO_CONTROL } from "../../contract/id.ts";
+import { hasInvisible, text } from "../../contract/text.ts";
 
 const CONTROL = /\p{Cc}/u;
 
@@ -15,9 +16,10 @@ const EMAIL = /^[^\s@"\p{Cc}]{1,64}@(?:[^\s\p{Cc}!-,./:-@[-`{-~]+\.)+[^\s\p{Cc}!
 export const Email = z
 	.string()
 	.trim()
-	.max(254, "must be at most 254 characters long")
+	.max(254)
 	.regex(EMAIL, "must be an e-mail address")
 	.refine(text => text.isWellFormed(), "must be well-formed Unicode")
+	.refine(text => !hasInvisible(text), "must not contain invisible characters")
 	.meta({
 		id: "Email",
 		examples: ["ann@example.org"],
@@ -27,8 +29,8 @@ export const Email = z
 /** 10 to 128 characters; users.rules.ts rejects common passwords. */
 export const Password = z
 	.string()
-	.min(10, "must be at least 10 characters long")
-	.max(128, "must be at most 128 characters long")
+	.min(10)
+	.max(128)
 	.refine(text => text.isWellFormed(), "must be well-formed Unicode")
 	.meta({
 		id: "Password",
@@ -37,15 +39,11 @@ export const Password = z
 	});
 
 /** The display name of a person. */
-export const Name = z
-	.string()
-	.trim()
-	.min(1, "must not be empty")
-	.max(64, "must be at most 64 characters long")
-	.refine(text => text.isWellFormed() && !CONTROL.test(text), "must be well-formed Unicode without control characters")
+export const Name = text(64, z.string().trim())
+	.refine(name => !CONTROL.test(name), "must not contain control characters")
 	.meta({
 		id: "Name",
-		description: "Leading and trailing whitespace is removed; the rest must not be empty",
+		description: "Leading and trailing whitespace is removed; the rest must contain a visible character",
 		pattern: NO_CONTROL
 	});
 
@@ -66,7 +64,7 @@ export const SignedIn = z
 	.meta({ id: "SignedIn" });
 
 /** No token of ours is longer. */
-const Token = z.string().max(4096, "must be at most 4096 characters long");
+const Token = z.string().max(4096);
 const MaybeRefresh = z.strictObject({ refreshToken: Token.optional() });
 
 const IdentitySchema: z.ZodType<Identity> = z.strictObject({

@@ -51,7 +51,12 @@ describe("an e-mail address", () => {
 		"ann@exam\u0000ple.org",
 		"ann\n@example.org",
 		"ann\ud800@example.org",
-		"ann@example\udc00.org"
+		"ann@example\udc00.org",
+		"ann\u200b@example.org",
+		"ann\u3164@example.org",
+		"a\u00adnn@example.org",
+		"ann@exam\u00adple.org",
+		"ann\u202e@example.org"
 	])
 		it(`is invalid: ${JSON.stringify(text).slice(0, 40)}`, () => assert.equal(normaliseEmail(text), undefined));
 });
@@ -96,9 +101,9 @@ describe("the params of register", () => {
 	});
 
 	for (const [field, values] of Object.entries({
-		email: ["ann", "ann\u0000@example.org", 1, null],
+		email: ["ann", "ann\u0000@example.org", "ann\u200d@example.org", 1, null],
 		password: ["nine char", characters(9), characters(129), "a long pass\ud800word", 1, null],
-		name: ["", "  ", characters(65), "A\u0000", "A\nB", "A\udc00", 1, null]
+		name: ["", "  ", "\u3164", "\u200b\u2060", characters(65), "A\u0000", "A\nB", "A\udc00", 1, null]
 	}))
 		for (const value of values)
 			it(`name the invalid field: ${field} ${JSON.stringify(value).slice(0, 30)}`, () => {

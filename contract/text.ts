@@ -1,0 +1,18 @@
+// Text that people write and read.
+import { z } from "zod";
+
+/** What shows nothing: control and format characters, separators, fillers, and the empty Braille pattern. */
+const INVISIBLE = String.raw`\p{C}\p{Z}\p{Default_Ignorable_Code_Point}\u2800`;
+const HAS_INVISIBLE = new RegExp(`[${INVISIBLE}]`, "u");
+const HAS_VISIBLE = new RegExp(`[^${INVISIBLE}]`, "u");
+
+/** Whether a text contains a character that shows nothing: texts that differ only by such characters look the same. */
+export const hasInvisible = (text: string) => HAS_INVISIBLE.test(text);
+
+/** Text of 1 to `max` characters that shows something and that every store keeps as it is. `base`: `z.string().trim()` for text that is trimmed. */
+export const text = (max: number, base = z.string()) =>
+	base
+		.min(1)
+		.max(max)
+		.refine(text => text.isWellFormed() && !text.includes("\0"), "must be well-formed Unicode without U+0000")
+		.refine(text => HAS_VISIBLE.test(text), "must contain a visible character");
