@@ -18,6 +18,9 @@ export interface InventoryOptions {
 const BATCH = { maxItems: 500, maxWaiting: 20_000, name: "Postgres" };
 /** Each call reserves for up to 128 orders. */
 const MAX_CALLS = 10;
+/** Of the orders of one transaction: an order has up to 100, and a long statement delays everybody else's. */
+const MAX_LINES = 2_000;
+const linesOf = (requests: Request[]) => requests.reduce((sum, { lines }) => sum + lines.length, 0);
 /** Below the 5 s after which a client must have an answer. */
 const TIMEOUT_MS = 4_500;
 
@@ -33,7 +36,7 @@ export function inventory(store: InventoryStore, { mixins = [], batches = 1 }: I
 			const answers = (await inTime(store.reserve(calls.flat()))).values();
 			return calls.map(requests => requests.map(() => toRefusal(answers.next().value!)));
 		}, "Postgres"),
-		{ ...options, maxItems: MAX_CALLS }
+		{ ...options, maxItems: MAX_CALLS, sizes: { sizeOf: ({ item }) => linesOf(item), max: MAX_LINES } }
 	);
 	// All partitions of a topic share these batches: separate batches would wait for the same row locks.
 	const confirm = microBatch<OrderRef, Deducted>(orders => store.confirm(orders), options);

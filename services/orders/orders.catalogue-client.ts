@@ -19,6 +19,8 @@ export interface CatalogueClient {
 
 /** The most orders that `inventory.reserve` accepts; that many of the longest stay well below the largest message. */
 const MAX_ORDERS = 128;
+/** Of the orders of one call: checking thousands of lines in one turn of the event loop delays every other client. */
+const MAX_LINES = 1_000;
 /** The most products that `products.pick` accepts. */
 const MAX_PRODUCTS = 100;
 const MAX_WAITING = 20_000;
@@ -52,7 +54,7 @@ export function catalogueClient(caller: Caller, { calls, timeoutMs }: { calls: n
 			const refusals = await caller.call("inventory.reserve", { orders }, within).catch(unavailableAs("the stock"));
 			return refusals.map((refusal, n) => refusal && toError(refusal, orders[n]!.orderId));
 		}, "the stock"),
-		{ ...batch, name: "the stock" }
+		{ ...batch, sizes: { sizeOf: ({ item }) => item.lines.length, max: MAX_LINES }, name: "the stock" }
 	);
 
 	return {

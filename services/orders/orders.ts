@@ -27,6 +27,8 @@ export interface OrdersOptions {
 }
 
 const BATCH = { maxItems: 500, maxWaiting: 20_000, name: "Postgres" };
+/** Of the orders that one statement stores: an order has up to 100, and a long statement delays everybody else's. */
+const MAX_LINES = 2_000;
 
 /** Places orders, changes their status, cancels unpaid ones and releases reservations without an order. */
 export function orders(
@@ -45,7 +47,7 @@ export function orders(
 	};
 	const createBatch = microBatch(
 		skipExpired((items: NewOrder[]) => deadlineIn(timeoutMs).bound(create(items), "Postgres"), "Postgres"),
-		{ ...BATCH, concurrency: batches }
+		{ ...BATCH, concurrency: batches, sizes: { sizeOf: ({ item }) => item.items.length, max: MAX_LINES } }
 	);
 	const findBatch = microBatch<string, FoundOrder>(ids => deadlineIn(timeoutMs).bound(store.find(ids), "Postgres"), BATCH);
 	const find = (id: string, deadline: Deadline) => deadline.bound(findBatch(id), "Postgres");
