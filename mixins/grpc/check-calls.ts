@@ -7,6 +7,7 @@ import type { Http2Server, Http2Session, IncomingHttpHeaders, ServerHttp2Stream 
 import type { Socket } from "node:net";
 import { type Server, status } from "@grpc/grpc-js";
 import { openPerAddress } from "./open-per-address.ts";
+import { perTurn } from "./per-turn.ts";
 import type { Status } from "./status.ts";
 
 export interface CallLimits {
@@ -25,6 +26,11 @@ const TIMEOUT = /^(\d{1,8})\s*([HMSmun])$/;
 const UNIT_SECONDS: Record<string, number> = { H: 3600, M: 60, S: 1 };
 /** The most that a timer of the runtime holds is 2^31-1 ms. */
 const LONGEST_TIMEOUT_SECONDS = 2_147_483;
+
+/** Calls of one address that start in one turn of the event loop: a turn takes about a millisecond. */
+const STARTED_PER_TURN = 8;
+
+const ignoreError = () => {};
 
 const bytesOf = (rawHeaders: string[]) => {
 	let bytes = 0;
@@ -53,8 +59,6 @@ function refusalOf(headers: IncomingHttpHeaders, rawHeaders: string[]): Status |
 }
 
 function refuse(stream: ServerHttp2Stream, { code, details }: Status) {
-	// The client may reset the stream meanwhile, which must not end the process.
-	stream.on("error", () => {});
 	stream.respond(
 		{
 			":status": 200,
@@ -87,10 +91,9 @@ export function checkCalls(server: Server, { maxCallsPerAddress = 1_000, address
 		return address;
 	};
 	const tooMany: Status = { code: status.RESOURCE_EXHAUSTED, details: `At most ${maxCallsPerAddress} open calls of one address` };
+	const startInTurn = perTurn(STARTED_PER_TURN);
 	/** Counts a call until its stream is closed, which is after its answer when the client has not ended its requests. */
-	const count = (stream: ServerHttp2Stream): boolean => {
-		// A stream without a session is closed already.
-		const address = stream.session && addressOfSession(stream.session);
+	const count = (stream: ServerHttp2Stream, address: string | undefined): boolean => {
 		if (address === undefined) return true;
 		if (!calls.open(address)) return false;
 		stream.once("close", () => calls.close(address));
@@ -100,9 +103,16 @@ export function checkCalls(server: Server, { maxCallsPerAddress = 1_000, address
 	const http2Server = http2ServerOf(server);
 	const [handle] = http2Server.listeners("stream") as [StreamListener];
 	const check: StreamListener = (stream, headers, flags, rawHeaders) => {
-		const refusal = refusalOf(headers, rawHeaders) ?? (count(stream) ? undefined : tooMany);
-		if (refusal) refuse(stream, refusal);
-		else handle(stream, headers, flags, rawHeaders);
+		// The client may reset the stream at any time, which must not end the process.
+		stream.on("error", ignoreError);
+		// A stream without a session is closed already.
+		const address = stream.session && addressOfSession(stream.session);
+		const refusal = refusalOf(headers, rawHeaders) ?? (count(stream, address) ? undefined : tooMany);
+		if (refusal) return refuse(stream, refusal);
+		if (address === undefined) return handle(stream, headers, flags, rawHeaders);
+		startInTurn(address, () => {
+			if (!stream.closed && !stream.destroyed) handle(stream, headers, flags, rawHeaders);
+		});
 	};
 	http2Server.removeAllListeners("stream").on("stream", check);
 }

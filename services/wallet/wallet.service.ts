@@ -2,12 +2,15 @@ import { redis as withRedis } from "../../mixins/redis.ts";
 import { config } from "../../runtime/config.ts";
 import { connections, embedded, outboxOf, redis, runsService, topicLog, withTopics } from "../../runtime/drivers.ts";
 import { exitWithError } from "../../runtime/exit-with-error.ts";
+import { peerOf, trustedProxies } from "../../runtime/http/client-address.ts";
 import { purchaseOutbox } from "../purchase/purchase.contract.ts";
 import { backfill } from "./wallet.backfill.ts";
 import { walletOverGrpc } from "./wallet.grpc.ts";
 import { memoryBalances } from "./wallet.store.memory.ts";
 import { redisBalances } from "./wallet.store.redis.ts";
 import { wallet } from "./wallet.ts";
+
+const isTrusted = trustedProxies(config.trustedProxies);
 
 const withGrpc = () =>
 	walletOverGrpc({
@@ -19,6 +22,10 @@ const withGrpc = () =>
 		// Counted together with those of the process's other listeners.
 		maxConnectionsPerAddress: 0,
 		acceptConnection: connection => connections().accept(connection) === undefined,
+		addressOf: connection => {
+			const { address, isProxy } = peerOf(connection, isTrusted);
+			return isProxy ? undefined : address;
+		},
 		onFatal: exitWithError,
 		listens: runsService("wallet")
 	});
