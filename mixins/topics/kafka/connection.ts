@@ -91,11 +91,10 @@ export function kafkaConnection({ brokers, clientId, tls = false, sasl, logger }
 				if (socket.bytesRead < SMALLEST_RESPONSE_BYTES)
 					problem = new Error(`it closed the connection${ssl ? "" : ": it may want TLS"}`);
 			});
-			socket.once("close", () => {
-				sockets.delete(socket);
-				// kafkajs calls this again after each failed reconnect, and Node then adds a listener to the closed socket.
-				socket.unref = () => socket;
-			});
+			socket.once("close", () => sockets.delete(socket));
+			// kafkajs calls it again after each failed reconnect, and each time Node would add a listener to the closed socket.
+			const unref = socket.unref.bind(socket);
+			socket.unref = () => (socket.destroyed ? socket : unref());
 			return socket;
 		}
 	});

@@ -35,7 +35,7 @@ export function kafkaLog(options: KafkaLogOptions): TopicLog {
 	const producer = kafkaProducer(open);
 	const members = new Set<Consumer>();
 	const { request, close: closeAdmin } = kafkaAdmin(open);
-	const { create: createTopics, partitionsOf } = kafkaTopics({ request }, replication);
+	const { create: createTopics, partitionsOf } = kafkaTopics({ request }, open, replication);
 	const partitionFor = createPartitioner();
 
 	/** Assigns a partition to each record. */

@@ -4,7 +4,8 @@ import { unavailable } from "../../errors.ts";
 import { partitionCountError } from "../partition-count-error.ts";
 import type { TopicSpec } from "../topic-log.ts";
 import { type kafkaAdmin, UNKNOWN_TOPIC } from "./admin.ts";
-import { rootCause } from "./connection.ts";
+import { type Connection, rootCause } from "./connection.ts";
+import { clusterOf } from "./reader.ts";
 
 /** The limit of a topic is never lower: all records of one request for one partition share it. */
 const MIN_MAX_BYTES = 1024 * 1024;
@@ -12,7 +13,8 @@ const MIN_MAX_BYTES = 1024 * 1024;
 const RECORD_OVERHEAD_BYTES = 4 * 1024;
 const RETRY_DELAY_MS = 100;
 /** An empty Kafka needs seconds for hundreds of partitions, and all nodes ask it at the same time. No caller waits for this. */
-const CREATE_TIMEOUT_MS = 30_000;
+const CREATE_TIMEOUT_MS = 60_000;
+const SERVED_POLL_MS = 500;
 
 const toTopicConfig = ({ name, partitions, retentionMs, maxBytes }: TopicSpec, replication: number) => ({
 	topic: name,
@@ -30,8 +32,40 @@ const toTopicConfig = ({ name, partitions, retentionMs, maxBytes }: TopicSpec, r
 	]
 });
 
+/**
+ * Waits until the leader of every partition serves it. Kafka names the leaders of new topics before it has created their logs, which takes it
+ * seconds; producers and consumers would fail and retry so often meanwhile that it takes longer.
+ */
+async function waitUntilServed(connection: Connection, specs: TopicSpec[]): Promise<void> {
+	const cluster = clusterOf(connection);
+	const deadline = deadlineIn(CREATE_TIMEOUT_MS);
+	const ends = specs.map(({ name, partitions }) => ({
+		topic: name,
+		partitions: Array.from({ length: partitions }, (_, partition) => ({ partition })),
+		fromBeginning: false
+	}));
+	const askAll = async () => {
+		await cluster.connect();
+		await cluster.addMultipleTargetTopics(specs.map(({ name }) => name));
+		await cluster.fetchTopicsOffset(ends);
+	};
+	for (;;) {
+		try {
+			return await deadline.bound(askAll(), "Kafka");
+		} catch (error) {
+			if (deadline.leftMs() < SERVED_POLL_MS) throw unavailable("Kafka", rootCause(error));
+			await delay(SERVED_POLL_MS);
+			await deadline.bound(cluster.refreshMetadata(), "Kafka").catch(() => {});
+		}
+	}
+}
+
 /** Creates topics, and caches their numbers of partitions. */
-export function kafkaTopics({ request }: Pick<ReturnType<typeof kafkaAdmin>, "request">, replication: number) {
+export function kafkaTopics(
+	{ request }: Pick<ReturnType<typeof kafkaAdmin>, "request">,
+	open: () => Connection,
+	replication: number
+) {
 	const counts = new Map<string, Promise<number>>();
 
 	const fetchCounts = async (topics: string[]) => {
@@ -53,7 +87,7 @@ export function kafkaTopics({ request }: Pick<ReturnType<typeof kafkaAdmin>, "re
 	};
 
 	return {
-		/** Creates the missing topics. Rejects with `TOPIC_PARTITIONS` when one exists with another number of partitions. */
+		/** Creates the missing topics, and waits until they can be used. Rejects with `TOPIC_PARTITIONS` when one exists with another number of partitions. */
 		async create(specs: TopicSpec[]) {
 			const existing = new Set(await request(admin => admin.listTopics()));
 			const missing = specs.filter(({ name }) => !existing.has(name));
@@ -65,6 +99,8 @@ export function kafkaTopics({ request }: Pick<ReturnType<typeof kafkaAdmin>, "re
 				if (has.get(name) !== partitions) throw partitionCountError(name, has.get(name), partitions);
 				counts.set(name, Promise.resolve(partitions));
 			}
+			const connection = open();
+			await waitUntilServed(connection, specs).finally(connection.cut);
 		},
 
 		/** Rejects with `UNAVAILABLE`, which names the topic, when it does not exist. */
