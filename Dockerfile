@@ -20,4 +20,4 @@ EXPOSE 8080 50051 3030
 HEALTHCHECK --interval=10s --timeout=5s --retries=3 --start-period=30s \
 	CMD ["node", "-e", "fetch('http://127.0.0.1:' + (process.env.METRICS_PORT || 3030) + '/health/live').then(answer => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
 # Node, not npm, so that SIGTERM reaches the process.
-CMD ["node", "runtime/start.ts"]
+CMD ["node", "runtime/start.mjs"]

@@ -34,7 +34,7 @@ function supervise(name: string, env: NodeJS.ProcessEnv) {
 	const runOnce = async (): Promise<string | number> => {
 		// Its own process group: Ctrl-C signals the whole group of the terminal, but stop() must send the only SIGTERM. The channel ("ipc") closes when
 		// this process ends in whatever way, and the node then stops by itself.
-		child = spawn(process.execPath, ["runtime/start.ts"], {
+		child = spawn(process.execPath, ["runtime/start.mjs"], {
 			cwd: join(import.meta.dirname, ".."),
 			env,
 			detached: true,

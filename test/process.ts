@@ -1,4 +1,4 @@
-// Runs a process of the system under test: `node runtime/start.ts` with its own environment. No process survives the test process.
+// Runs a process of the system under test: `node runtime/start.mjs` with its own environment. No process survives the test process.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
@@ -59,7 +59,7 @@ export async function within<T>(promise: Promise<T>, timeoutMs: number, what: ()
 export function startProcess(
 	name: string,
 	env: Record<string, string>,
-	{ file = "runtime/start.ts", cwd = root }: { file?: string; cwd?: string | URL } = {}
+	{ file = "runtime/start.mjs", cwd = root }: { file?: string; cwd?: string | URL } = {}
 ): SystemProcess {
 	const { PATH = "", HOME = "", TMPDIR = "/tmp", SystemRoot = "" } = process.env;
 	let child: ChildProcess;

@@ -1,5 +1,6 @@
 // Starting the system: refused configurations, printed addresses, and log levels.
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
@@ -71,6 +72,21 @@ describe("an unusable variable", { concurrency: 3 }, () => {
 			assert.ok(line.includes(name) && !line.includes(value), line);
 		});
 	}
+});
+
+describe("a Node that cannot run TypeScript", () => {
+	for (const file of ["runtime/start.ts", "runtime/start.mjs"])
+		it(`ends with one line that says to use npm start: ${file}`, async () => {
+			// Then Node treats .ts files as older versions do.
+			const args = ["--no-experimental-strip-types", file];
+			const { status, stdout, stderr } = spawnSync(process.execPath, args, {
+				cwd: join(import.meta.dirname, ".."),
+				encoding: "utf8",
+				timeout: START_MS
+			});
+			assert.deepEqual({ status, stdout, lines: linesOf(stderr).length }, { status: 1, stdout: "", lines: 1 }, stderr);
+			assert.match(stderr, /npm start/);
+		});
 });
 
 describe("a start", () => {
