@@ -7,6 +7,7 @@ import { foreignRecordsStory } from "./foreign-records.story.ts";
 import { framesStory } from "./frames.story.ts";
 import { grpcStory } from "./grpc.story.ts";
 import { httpStory } from "./http.story.ts";
+import { httpEdgesStory } from "./http-edges.story.ts";
 import { metricsStory } from "./metrics.story.ts";
 import { purchasesStory } from "./purchases.story.ts";
 import { idleStory, readBackStory } from "./read-back.story.ts";
@@ -28,6 +29,7 @@ describe("cluster", () => {
 		grpcStory,
 		framesStory,
 		httpStory,
+		httpEdgesStory,
 		endpointsStory,
 		socketIoStory,
 		accountsStory,

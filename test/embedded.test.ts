@@ -6,6 +6,7 @@ import { endpointsStory } from "./endpoints.story.ts";
 import { framesStory } from "./frames.story.ts";
 import { grpcStory } from "./grpc.story.ts";
 import { httpStory } from "./http.story.ts";
+import { httpEdgesStory } from "./http-edges.story.ts";
 import { metricsStory } from "./metrics.story.ts";
 import { purchasesStory } from "./purchases.story.ts";
 import { selectionsStory } from "./selections.story.ts";
@@ -26,6 +27,7 @@ describe("embedded", () => {
 		grpcStory,
 		framesStory,
 		httpStory,
+		httpEdgesStory,
 		endpointsStory,
 		socketIoStory,
 		accountsStory,

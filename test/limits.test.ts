@@ -8,7 +8,7 @@ import { status } from "@grpc/grpc-js";
 import { WebSocket } from "ws";
 import { grpcClient } from "./client.grpc.ts";
 import { openSocket, type Socket } from "./client.socket.ts";
-import { eventually, fresh, httpClient, WAIT_MS } from "./client.ts";
+import { eventually, exchange, fresh, httpClient, WAIT_MS } from "./client.ts";
 import { assertError } from "./http.story.ts";
 import { within } from "./process.ts";
 import { type System, startSystem } from "./system.ts";
@@ -193,6 +193,37 @@ describe("a strict system", () => {
 			assert.ok(headers.get("x-request-id"));
 		}
 		await eventually(async () => assert.equal((await http().get("/selections")).status, 200), "requests to be accepted again");
+	});
+
+	it("counts unreadable requests and bad upgrades like other requests, and logs one line about the client", async () => {
+		const handshake =
+			"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AQIDBAUGBwgJCgsMDQ4PEA==";
+		for (const [what, sent, status] of [
+			["no HTTP", "hello\r\n\r\n", 400],
+			["two Hosts", "GET /selections HTTP/1.1\r\nHost: x\r\nHost: y\r\nConnection: close\r\n\r\n", 400],
+			["an expectation", "GET /selections HTTP/1.1\r\nHost: x\r\nExpect: cake\r\nConnection: close\r\n\r\n", 417],
+			["CONNECT", "CONNECT example.org:443 HTTP/1.1\r\nHost: x\r\n\r\n", 404],
+			["an upgrade elsewhere", `GET /nothing HTTP/1.1\r\nHost: x\r\n${handshake}\r\nConnection: close\r\n\r\n`, 404],
+			["a bad token", `GET /ws HTTP/1.1\r\nHost: x\r\n${handshake}\r\nAuthorization: Bearer nonsense\r\n\r\n`, 401]
+		] as const) {
+			await eventually(
+				async () => assert.match(await exchange(system.url, sent), new RegExp(`^HTTP/1\\.1 ${status} `)),
+				`${what} to be answered with ${status}`
+			);
+			let answer = "";
+			for (let n = 0; n < 2_000 && !answer.startsWith("HTTP/1.1 429 "); n++) answer = await exchange(system.url, sent);
+			assert.match(answer, /^HTTP\/1\.1 429 [\s\S]*\r\nRetry-After: \d+\r\n/, what);
+			assert.match(answer, /\r\nX-Request-ID: \S+\r\n/, what);
+		}
+		const lines = system
+			.logs()
+			.split("\n")
+			.filter(line => line.includes("exceeds MAX_REQUESTS_PER_SECOND"));
+		assert.ok(lines.length > 0, "no line about the flood");
+		assert.ok(
+			lines.every(line => !line.includes("127.0.0.1")),
+			lines[0]
+		);
 	});
 
 	it("answers health requests during a flood", async () => {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe } from "node:test";
 import { grpcClient } from "./client.grpc.ts";
 import { type Frame, openSocket, openSocketAs, type Socket } from "./client.socket.ts";
-import { eventually, expectStatus, fresh, httpClient } from "./client.ts";
+import { eventually, exchange, expectStatus, fresh, httpClient } from "./client.ts";
 import { story } from "./story.ts";
 import type { System } from "./system.ts";
 
@@ -241,11 +241,22 @@ export const purchasesStory = (plaza: () => System) =>
 			const { status, json } = await buy({ user_id: "", amount: -1, id: "x".repeat(65) });
 			assert.equal(status, 422);
 			assert.deepEqual(json.data.map(({ field }: { field: string }) => field).sort(), ["amount", "id", "user_id"]);
-			const byHeader = await buy({ user_id: fresh("buyer"), amount: 1 }, { "idempotency-key": "x".repeat(65) });
-			assert.equal(byHeader.status, 422);
-			const byBoth = await buy({ user_id: fresh("buyer"), amount: 1, id: fresh() }, { "idempotency-key": fresh() });
-			assert.equal(byBoth.status, 422);
-			assert.deepEqual(byBoth.json.data, [{ field: "id", message: "differs from the header idempotency-key" }]);
+		});
+
+		story("rejects an Idempotency-Key that is repeated, is no plain text, or differs from the body", async () => {
+			const user = fresh("buyer");
+			const refused = async (body: object, key: string) => {
+				const { status, json } = await buy({ user_id: user, amount: 1, ...body }, { "idempotency-key": key });
+				assert.deepEqual([status, json.type, json.data], [400, "INVALID_HEADER", { header: "idempotency-key" }], key);
+			};
+			await refused({}, "x".repeat(65));
+			await refused({ id: fresh() }, fresh());
+			await refused({}, "one, two");
+			await refused({}, "\u00fc");
+			const body = JSON.stringify({ user_id: user, amount: 1 });
+			const twice = `POST /api/purchases HTTP/1.1\r\nHost: x\r\nIdempotency-Key: one\r\nIdempotency-Key: two\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`;
+			assert.match(await exchange(plaza().url, twice), /^HTTP\/1\.1 400 [\s\S]*"header":"idempotency-key"/);
+			await checkTotal(user, 0);
 		});
 
 		story("returns 0 for a user without purchases", () => checkTotal(fresh("nobody"), 0));

@@ -62,7 +62,8 @@ describe("EXTRA_HTTP_PORTS", () => {
 
 	it("passes upgrades to the same handlers", async () => {
 		httpListenerOf(broker).upgrades.set("/ws", (_req, socket) => socket.end("HTTP/1.1 101 Switching Protocols\r\n\r\nupgraded"));
-		const request = "GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+		const key = "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AQIDBAUGBwgJCgsMDQ4PEA==";
+		const request = `GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n${key}\r\n\r\n`;
 		assert.match(await exchange(urlOf(second), request), /^HTTP\/1\.1 101 .*upgraded$/s);
 	});
 

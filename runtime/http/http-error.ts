@@ -35,7 +35,39 @@ export const requestTimeout: HttpError = {
 	code: 408,
 	type: "REQUEST_TIMEOUT"
 };
+export const uriTooLong: HttpError = {
+	name: "UriTooLongError",
+	message: "The request target is longer than 8 KiB",
+	code: 414,
+	type: "URI_TOO_LONG"
+};
+export const expectationFailed: HttpError = {
+	name: "ExpectationFailedError",
+	message: "Expect: 100-continue is the only supported expectation",
+	code: 417,
+	type: "EXPECTATION_FAILED"
+};
+export const preconditionFailed: HttpError = {
+	name: "PreconditionFailedError",
+	message: "It has changed: its ETag or its date is not the one that the request requires",
+	code: 412,
+	type: "PRECONDITION_FAILED"
+};
+export const rangeNotSatisfiable: HttpError = {
+	name: "RangeNotSatisfiableError",
+	message: "The requested range lies outside of the file",
+	code: 416,
+	type: "RANGE_NOT_SATISFIABLE"
+};
 export const badRequest = (message: string): HttpError => ({ name: "BadRequestError", message, code: 400, type: "BAD_REQUEST" });
+/** `data.header` names the header, in lower case. */
+export const invalidHeader = (header: string, message: string): HttpError => ({
+	name: "BadRequestError",
+	message,
+	code: 400,
+	type: "INVALID_HEADER",
+	data: { header }
+});
 export const originNotAllowed: HttpError = {
 	name: "ForbiddenError",
 	message: "This origin is not allowed",
@@ -62,13 +94,21 @@ const BODY_ERRORS: Record<string, HttpError> = {
 	"request.aborted": badRequest("The connection was closed before the end of the body")
 };
 
+const unreadableBody: HttpError = {
+	name: "BadRequestError",
+	message: "The body is not compressed as its Content-Encoding header says, or is cut short",
+	code: 400,
+	type: "UNREADABLE"
+};
+/** The `code` of Node's errors from zlib, Brotli and Zstandard. */
+const DECOMPRESSION_ERROR = /^(Z_|ZSTD_|ERR__|ERR_BROTLI|ERR_ZSTD)/;
+
 /** Maps any error to an HTTP error: known client errors as they are, unavailable dependencies to 503, everything else to a 500 without details. */
 export function toHttp(error: unknown): HttpError {
 	const { name, message, code, type, data } = error as HttpError;
 	const body = BODY_ERRORS[type];
 	if (body) return body;
-	// Errors of zlib: the Content-Encoding header says compressed, but the body is not.
-	if (String(code).startsWith("Z_")) return badRequest("The body cannot be read");
+	if (DECOMPRESSION_ERROR.test(String(code))) return unreadableBody;
 	if (isUnavailable(error) || code === 503 || code === 504) {
 		const { what } = (data ?? {}) as { what?: string };
 		return what ? { ...notReady, message, data: { what } } : notReady;
@@ -88,9 +128,12 @@ export function retryAfterOf({ code, data }: HttpError): number | undefined {
 	return Math.max(1, Math.ceil(retryAfterMs / 1000));
 }
 
-/** Sends an error as JSON, with Retry-After for 429 and 503. */
+/** Sends an error as JSON, with Retry-After for 429 and 503. A response that has begun is cut off: the client must not take it for a whole one. */
 export function sendError(res: ServerResponse, error: HttpError) {
-	if (res.headersSent) return;
+	if (res.headersSent) {
+		if (!res.writableEnded) res.destroy();
+		return;
+	}
 	const retryAfter = retryAfterOf(error);
 	if (retryAfter !== undefined) res.setHeader("Retry-After", retryAfter);
 	sendJson(res, error.code, { ...error, data: error.data ?? null });

@@ -1,25 +1,30 @@
 // The one HTTP server of a node that runs `api`. It listens before the broker connects its transporter, so that /health can report what is missing;
 // the gateway and the sockets attach to it when they have started. Until then, requests and upgrades for them get a 503.
-import type { IncomingMessage, RequestListener, Server } from "node:http";
+import type { IncomingMessage, RequestListener, Server, ServerResponse } from "node:http";
 import type { Server as NetServer, Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import type { Middleware, ServiceBroker } from "moleculer";
+import type { Logger, Middleware, ServiceBroker } from "moleculer";
 import { waitAtMost } from "../../mixins/deadline.ts";
-import { type Limits, rateOf } from "../../mixins/limits/limits.ts";
+import type { Limits } from "../../mixins/limits/limits.ts";
+import { throttledLog } from "../throttled-log.ts";
 import { type Addresses, announceReady } from "./announce-ready.ts";
 import { clientOf, trustedProxies } from "./client-address.ts";
 import type { Connections } from "./connections.ts";
 import { allowCorsRead } from "./cors.ts";
 import { listenOnExtraPorts } from "./extra-ports.ts";
 import { type HealthReport, healthPages } from "./health-pages.ts";
-import { type HttpError, notFound, notReady, sendError, tooManyRequests } from "./http-error.ts";
+import { type HttpError, notFound, notReady, originNotAllowed, sendError, tooManyRequests } from "./http-error.ts";
 import { limitConnections } from "./limit-connections.ts";
 import { listen } from "./listen.ts";
+import { reboundOrigins } from "./origin.ts";
 import { rejectUpgrade } from "./reject-upgrade.ts";
 import { announcedCost } from "./request-cost.ts";
+import { requestError } from "./request-error.ts";
 import { assignRequestID } from "./request-id.ts";
+import { requestLimit } from "./request-limit.ts";
+import { acceptTarget, isNormalPath, pathOf } from "./request-target.ts";
 import { setSecurityHeaders } from "./security-headers.ts";
-import { httpServer, requestError, TIMEOUTS, type Timeouts } from "./server.ts";
+import { httpServer, isHandshake, type Reject, TIMEOUTS, type Timeouts } from "./server.ts";
 import { watchConnections } from "./watch-connections.ts";
 
 type UpgradeListener = (req: IncomingMessage, socket: Duplex, head: Buffer) => void;
@@ -35,6 +40,8 @@ export interface HttpListener {
 	routes: Map<string, RequestListener>;
 	/** Handle WebSocket upgrades, by path. */
 	upgrades: Map<string, UpgradeListener>;
+	/** Rejects an upgrade that one of them does not accept; it counts as a request of its client. */
+	reject: Reject;
 	/** Called after the listener stops to accept work, before the services stop. */
 	beforeClose: Set<() => Promise<void>>;
 }
@@ -65,43 +72,68 @@ export function httpListenerOf(broker: ServiceBroker): HttpListener {
 	return listener;
 }
 
-const pathOf = ({ url = "/" }: IncomingMessage) => url.split("?", 1)[0]!;
+/** Answered by the service socket; 503 until it has started. */
+const SOCKET_PATHS = ["/ws", "/socket.io/"];
+const isRead = ({ method }: IncomingMessage) => method === "GET" || method === "HEAD";
 
-function open(config: HttpListenerConfig, timeouts: Timeouts, health: () => Promise<HealthReport>): HttpListener {
-	const [limits, connections, rate] = [config.limits(), config.connections(), rateOf(config.maxRequestsPerSecond)];
+function open(config: HttpListenerConfig, timeouts: Timeouts, logger: Logger, health: () => Promise<HealthReport>): HttpListener {
+	const [log, connections] = [throttledLog(logger), config.connections()];
+	const limit = requestLimit(config.limits(), config.maxRequestsPerSecond, log);
 	const isTrusted = trustedProxies(config.trustedProxies);
 	const pages = healthPages(health);
+	const isRebound = reboundOrigins(config);
+
+	/** The error of a request that no route should see; undefined if there is none. */
+	const errorOf = (req: IncomingMessage) =>
+		requestError(req) ?? acceptTarget(req) ?? (isRebound(req.headers.origin) ? originNotAllowed : undefined);
+
+	/** Counts what a client of a proxy has open there by its own address, until `held` is closed; false: the address has as many as it may. */
+	const acquire = (req: IncomingMessage, address: string, held: ServerResponse | Socket) => {
+		if (!connections.isShared(req.socket)) return true;
+		const release = connections.acquire(address);
+		if (release) held.once("close", release);
+		return release !== undefined;
+	};
 
 	const handle: RequestListener = async (req, res) => {
 		res.setHeader("X-Request-ID", assignRequestID(req));
 		const { address, isSecure } = clientOf(req, isTrusted);
 		setSecurityHeaders(res, isSecure);
 
+		const error = errorOf(req);
 		const path = pathOf(req);
 		// Before the rate limit: a flood must not block a health check from the same address.
-		const page = pages.get(path);
+		const page = error || !isRead(req) ? undefined : pages.get(path);
 		if (page) return page(req, res);
-		const reject = (error: HttpError) => {
+		const refuse = (error: HttpError) => {
 			allowCorsRead(req, res, config.allowedOrigins);
 			sendError(res, error);
 		};
-		// What the clients of a proxy have open there is counted by their own addresses.
-		if (connections.isShared(req.socket)) {
-			const release = connections.acquire(address);
-			if (!release) return reject(tooManyRequests);
-			res.once("close", release);
-		}
-		const retryAfterMs = await limits.take(`address:${address}`, rate, Math.min(announcedCost(req), rate.burst));
-		if (retryAfterMs !== undefined) return reject({ ...tooManyRequests, data: { retryAfterMs } });
-		const error = requestError(req);
-		if (error) return reject(error);
+		if (!acquire(req, address, res)) return refuse(tooManyRequests);
+		const refusal = (await limit(address, announcedCost(req))) ?? error;
+		if (refusal) return refuse(refusal);
+		if (SOCKET_PATHS.includes(path) && !listener.upgrades.has(path)) return refuse(notReady);
+		// A handshake for a path without WebSockets.
+		if (isHandshake(req)) return refuse(notFound);
 		const route = listener.routes.get(path);
 		if (route) return route(req, res);
-		if (!listener.gateway) return reject(notReady);
+		if (!isNormalPath(path)) return refuse(notFound);
+		if (!listener.gateway) return refuse(notReady);
 		return listener.gateway(req, res);
 	};
 
-	const server = httpServer(timeouts, handle);
+	const reject: Reject = async (socket, error, req) => {
+		// No one else listens: a reset would end the process.
+		socket.on("error", () => {});
+		const { address } = clientOf(req ?? { socket: socket as Socket, headers: {} }, isTrusted);
+		const limited = await limit(address);
+		if (socket.writable) rejectUpgrade(socket, limited ?? error, req);
+	};
+	const isUpgrade = (req: IncomingMessage) =>
+		isHandshake(req) && errorOf(req) === undefined && listener.upgrades.has(pathOf(req));
+
+	const server = httpServer(timeouts, handle, { reject, isUpgrade });
+	server.once("close", () => log.flush());
 	const watched = watchConnections(server, timeouts);
 	limitConnections(server, connections, watched.closeIdle);
 	const listener: HttpListener = {
@@ -111,20 +143,14 @@ function open(config: HttpListenerConfig, timeouts: Timeouts, health: () => Prom
 		gateway: undefined,
 		routes: new Map(),
 		upgrades: new Map(),
+		reject,
 		beforeClose: new Set()
 	};
 	server.on("upgrade", (req, socket: Socket, head) => {
-		const path = pathOf(req);
-		const upgrade = listener.upgrades.get(path);
-		const isKnown = path === "/ws" || path === "/socket.io/";
-		if (!upgrade) return rejectUpgrade(socket, isKnown ? notReady : notFound);
-		if (connections.isShared(socket)) {
-			const release = connections.acquire(clientOf(req, isTrusted).address);
-			if (!release) return rejectUpgrade(socket, tooManyRequests);
-			socket.once("close", release);
-		}
+		if (!acquire(req, clientOf(req, isTrusted).address, socket)) return reject(socket, tooManyRequests, req);
 		watched.unwatch(socket);
-		upgrade(req, socket, head);
+		// isUpgrade has found it.
+		listener.upgrades.get(pathOf(req))!(req, socket, head);
 	});
 	return listener;
 }
@@ -154,7 +180,7 @@ export const httpListener = (config: HttpListenerConfig, health: Health, timeout
 
 	async starting(broker: ServiceBroker) {
 		if (!config.services.includes("api")) return;
-		const listener = open(config, timeouts, () => health(broker));
+		const listener = open(config, timeouts, broker.getLogger("HTTP"), () => health(broker));
 		listeners.set(broker, listener);
 		await listen(listener.server, config.httpPort, config.host, "HTTP_PORT");
 		const { server } = listener;

@@ -13,3 +13,27 @@ export function isAllowedOrigin(
 	if (origin === undefined) return true;
 	return origin === `${isSecure ? "https" : "http"}://${host}` || allowed.includes(origin);
 }
+
+/** IP addresses, and the names that no DNS server resolves (RFC 6761, 6.3). */
+const FIXED_HOST = /^(localhost|.+\.localhost|[\d.]+|\[[\da-f:.]+\])$/i;
+const isLoopback = (host: string) => host === "localhost" || host === "::1" || host.startsWith("127.");
+
+export interface RebindingOptions {
+	/** The address that the server listens on. */
+	host: string;
+	trustedProxies: readonly string[];
+	allowedOrigins: readonly string[];
+}
+
+/**
+ * Returns a function that tells whether an origin may be a foreign page whose host name was made to resolve to this machine (DNS rebinding): it would
+ * count as our own origin. Checked only where the server listens on loopback and no proxy before it has a host name of its own.
+ */
+export function reboundOrigins({ host, trustedProxies, allowedOrigins }: RebindingOptions) {
+	if (!isLoopback(host) || trustedProxies.length > 0) return () => false;
+	return (origin: string | undefined): boolean => {
+		if (origin === undefined || allowedOrigins.includes(origin)) return false;
+		const name = /^https?:\/\/(.+?)(:\d+)?$/.exec(origin)?.[1] ?? "";
+		return !FIXED_HOST.test(name);
+	};
+}

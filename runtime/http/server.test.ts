@@ -5,6 +5,8 @@ import type { RequestListener, Server } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
 import { after, before, describe, it } from "node:test";
 import { eventually, exchange } from "../../test/client.ts";
+import { sendError } from "./http-error.ts";
+import { requestError } from "./request-error.ts";
 import { httpServer, TIMEOUTS } from "./server.ts";
 import { watchConnections } from "./watch-connections.ts";
 
@@ -14,6 +16,8 @@ const LARGE = Buffer.alloc(32 * 1024 * 1024, "x");
 
 /** Answers the request's body, or `LARGE`. */
 const echo: RequestListener = (req, res) => {
+	const error = requestError(req);
+	if (error) return sendError(res, error);
 	let body = "";
 	req.setEncoding("utf8").on("data", part => {
 		body += part;
@@ -153,6 +157,70 @@ describe("an HTTP server", () => {
 			431,
 			"a header"
 		);
+	});
+
+	it("rejects a header that is repeated although other software may read another of its values", async () => {
+		for (const header of ["Host: x", "Authorization: Bearer a", "Content-Type: application/json", "idempotency-KEY: a"]) {
+			const name = header.split(":", 1)[0] as string;
+			const repeated = `POST / HTTP/1.1\r\n${name === "Host" ? "" : "Host: x\r\n"}${header}\r\nX-A: b\r\n${header.toLowerCase()}\r\nConnection: close\r\n\r\n`;
+			const response = await exchange(urlOf(patient), repeated);
+			assert.match(response, /^HTTP\/1\.1 400 /, `${header}: ${response}`);
+			assert.match(response, new RegExp(name, "i"));
+		}
+		const many =
+			"Cookie: a=b\r\nCookie: c=d\r\nX-Forwarded-For: 192.0.2.1\r\nX-Forwarded-For: 192.0.2.2\r\nAccept: */*\r\nAccept: */*";
+		const response = await exchange(urlOf(patient), `POST / HTTP/1.1\r\nHost: x\r\n${many}\r\nConnection: close\r\n\r\n`);
+		assert.match(response, /^HTTP\/1\.1 200 /);
+	});
+
+	it("answers a request with an Upgrade header that starts no WebSocket like one without it", async () => {
+		const handshake =
+			"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AQIDBAUGBwgJCgsMDQ4PEA==";
+		for (const [method, headers] of [
+			["POST", handshake],
+			["GET", handshake.replace("websocket", "h2c")],
+			["GET", handshake.replace("13", "7")],
+			["GET", handshake.replace("==", "")],
+			["GET", handshake.replace(/Sec-WebSocket-Key.*/, "X-A: b")]
+		]) {
+			const socket = connect((patient.address() as AddressInfo).port, "127.0.0.1").setEncoding("utf8");
+			let received = "";
+			socket.on("data", part => {
+				received += part;
+			});
+			// On the same connection: it has become nothing else.
+			for (let answers = 1; answers <= 2; answers++) {
+				socket.write(`${method} / HTTP/1.1\r\nHost: x\r\n${headers}\r\n\r\n`);
+				await eventually(
+					() => assert.equal(received.split("HTTP/1.1 200 OK").length, answers + 1),
+					`answer ${answers} to ${headers}`
+				);
+			}
+			socket.destroy();
+		}
+	});
+
+	it("rejects an unreadable connection once, however many packets arrive", async () => {
+		const rejected: string[] = [];
+		const server = httpServer(TIMEOUTS, echo, {
+			async reject(socket, { type }) {
+				rejected.push(type);
+				await once(socket, "close");
+			}
+		});
+		await once(server.listen(0, "127.0.0.1"), "listening");
+		const connected = once(server, "connection") as Promise<[Socket]>;
+		const socket = connect((server.address() as AddressInfo).port, "127.0.0.1").on("error", () => {});
+		const [accepted] = await connected;
+		const packet = "hello\r\n\r\n";
+		for (let n = 1; n <= 5; n++) {
+			socket.write(packet);
+			await eventually(() => assert.equal(accepted.bytesRead, n * packet.length), `packet ${n} to be read`);
+		}
+		assert.deepEqual(rejected, ["BAD_REQUEST"]);
+		socket.destroy();
+		server.closeAllConnections();
+		server.close();
 	});
 
 	it("rejects CONNECT and unknown expectations", async () => {

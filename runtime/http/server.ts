@@ -1,8 +1,10 @@
 // The HTTP server with its timeouts and limits: slow clients are disconnected, and invalid requests get errors in our JSON shape.
 import { createServer, IncomingMessage, type RequestListener, type Server } from "node:http";
 import type { Socket } from "node:net";
-import { badRequest, type HttpError, headersTooLarge, notFound, requestTimeout, sendError } from "./http-error.ts";
+import type { Duplex } from "node:stream";
+import { badRequest, type HttpError, headersTooLarge, notFound, requestTimeout } from "./http-error.ts";
 import { rejectUpgrade } from "./reject-upgrade.ts";
+import { MAX_HEADERS } from "./request-error.ts";
 
 export interface Timeouts {
 	/** From the connection, or the first byte of the next request on it, to the end of the headers. */
@@ -19,7 +21,6 @@ export const TIMEOUTS: Timeouts = { headersMs: 10_000, requestMs: 30_000, respon
 
 /** Longer than proxies and clients keep idle connections, so that they close them: a connection that we close may carry a new request already. */
 const KEEP_ALIVE_MS = 75_000;
-const MAX_HEADERS = 100;
 const MAX_HEADERS_BYTES = 16 * 1024;
 /** Each piece of a body costs some hundred bytes until the body is read, however short it is. */
 const MAX_BODY_PIECES = 512;
@@ -30,20 +31,25 @@ const PARSER_ERRORS: Record<string, HttpError> = {
 	ERR_HTTP_REQUEST_TIMEOUT: requestTimeout
 };
 
-const hasBody = ({ headers }: IncomingMessage) =>
-	headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
+/** What the WebSocket protocol requires of a handshake: https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1; `ws` also speaks version 8. */
+const KEY = /^[+/0-9A-Za-z]{22}==$/;
+const VERSION = /^(13|8)$/;
 
-const isHost = (name: string) => name.length === 4 && name.toLowerCase() === "host";
+/** Whether a request starts a WebSocket. Any other Upgrade header is ignored, and the request is answered like one without it (RFC 9110, 7.8). */
+export const isHandshake = (req: IncomingMessage): boolean =>
+	req.method === "GET" &&
+	req.headers.upgrade?.toLowerCase() === "websocket" &&
+	KEY.test(req.headers["sec-websocket-key"] ?? "") &&
+	VERSION.test(req.headers["sec-websocket-version"] ?? "");
 
-/** The error of a request that Node accepts but other HTTP parsers could read differently (request smuggling); undefined if there is none. */
-export function requestError(req: IncomingMessage): HttpError | undefined {
-	const { method, rawHeaders, httpVersionMinor } = req;
-	if (rawHeaders.length > 2 * MAX_HEADERS) return headersTooLarge;
-	let hosts = 0;
-	for (let n = 0; n < rawHeaders.length; n += 2) if (isHost(rawHeaders[n] as string)) hosts++;
-	if (hosts > 1 || (hosts === 0 && httpVersionMinor > 0)) return badRequest("Send one Host header");
-	if ((method === "GET" || method === "HEAD") && hasBody(req)) return badRequest(`${method} must not have a body`);
-	return undefined;
+/** Sends an error on a raw socket and closes it; `req`: the request, unless it could not be read. */
+export type Reject = (socket: Duplex, error: HttpError, req?: IncomingMessage) => unknown;
+
+export interface ServerOptions {
+	/** Answers what never becomes a request with a response. */
+	reject?: Reject;
+	/** Which requests become upgrades; all others, and by default every one, are handled like requests without an Upgrade header. */
+	isUpgrade?: (req: IncomingMessage) => boolean;
 }
 
 /** A request whose body arrives in a bounded number of pieces: a client chooses their lengths, as chunks or as packets. */
@@ -57,7 +63,11 @@ class BoundedRequest extends IncomingMessage {
 	}
 }
 
-export function httpServer({ headersMs, requestMs, checkEveryMs }: Timeouts, handle: RequestListener): Server {
+export function httpServer(
+	{ headersMs, requestMs, checkEveryMs }: Timeouts,
+	handle: RequestListener,
+	{ reject = rejectUpgrade, isUpgrade = () => false }: ServerOptions = {}
+): Server {
 	const server = createServer(
 		{
 			headersTimeout: headersMs,
@@ -68,21 +78,22 @@ export function httpServer({ headersMs, requestMs, checkEveryMs }: Timeouts, han
 			IncomingMessage: BoundedRequest,
 			// requestError checks it: Node's own 400 has no body.
 			requireHostHeader: false,
-			// A client that offers h2c, such as Java's, gets an HTTP/1.1 response.
-			shouldUpgradeCallback: req => req.headers.upgrade?.toLowerCase() === "websocket"
+			shouldUpgradeCallback: isUpgrade
 		},
 		handle
 	);
 	// Node silently drops headers above this number: one above our limit, so that requestError can detect too many.
 	server.maxHeadersCount = MAX_HEADERS + 1;
+	/** A parser reports an error again for each further packet. */
+	const rejected = new WeakSet<Socket>();
 	server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
+		if (rejected.has(socket)) return;
+		rejected.add(socket);
 		// A response is being written: an error now would be read as part of it.
 		if (error.code === "ECONNRESET" || !socket.writable || socket.writableLength > 0) return socket.destroy();
-		rejectUpgrade(socket, PARSER_ERRORS[error.code ?? ""] ?? badRequest("This request cannot be read"));
+		reject(socket, PARSER_ERRORS[error.code ?? ""] ?? badRequest("This request cannot be read"));
 	});
-	server.on("checkExpectation", (_req, res) =>
-		sendError(res, { ...badRequest("Expect: 100-continue is the only supported expectation"), code: 417 })
-	);
-	server.on("connect", (_req, socket) => rejectUpgrade(socket, notFound));
+	server.on("checkExpectation", handle);
+	server.on("connect", (req, socket) => reject(socket, notFound, req));
 	return server;
 }

@@ -7,6 +7,7 @@ import { allowCorsRead } from "../../runtime/http/cors.ts";
 import { sendError, sendJson, toHttp } from "../../runtime/http/http-error.ts";
 import { httpListenerOf } from "../../runtime/http/http-listener.ts";
 import { isAllowedOrigin } from "../../runtime/http/origin.ts";
+import { setSecurityHeaders } from "../../runtime/http/security-headers.ts";
 import { actions } from "../contract.ts";
 import { defineService } from "../define-service.ts";
 import { coalescedGet, isCoalescable } from "./coalesced-get.ts";
@@ -14,7 +15,8 @@ import { dropCookie, toCookie } from "./cookies.ts";
 import { type GatewayOptions, type GatewayRequest, gateway } from "./gateway.ts";
 import { openapi } from "./openapi.ts";
 import { packageFiles } from "./package-files.ts";
-import { fileUrlOf, setPageHeaders } from "./pages.ts";
+import { fileUrlOf, pageFiles, setPageHeaders } from "./pages.ts";
+import { splitUrl } from "./params.ts";
 import { contractOf } from "./routes.ts";
 
 export interface ApiOptions extends GatewayOptions {
@@ -22,7 +24,8 @@ export interface ApiOptions extends GatewayOptions {
 	trustedProxies: readonly string[];
 }
 
-type Express = { express(): RequestListener };
+/** What moleculer-web adds to the service. */
+type Gateway = { express(): RequestListener; serve: ReturnType<typeof pageFiles> };
 
 /** HTTP: the routes that the contracts declare, and the pages. Every other path is a 404. */
 export function api(options: ApiOptions) {
@@ -40,6 +43,8 @@ export function api(options: ApiOptions) {
 		},
 
 		methods: {
+			parseQueryString: splitUrl,
+
 			/** Replaces moleculer-web's, which logs a warning for every 201 without a Location header. */
 			sendResponse(req: GatewayRequest, res: ServerResponse, data: unknown) {
 				const contract = contractOf(req.$action.name);
@@ -61,8 +66,12 @@ export function api(options: ApiOptions) {
 				if (httpError.code === 500)
 					this.logger.error(`${req.method} ${req.url} failed`, { requestID: req.headers["x-request-id"] }, error);
 				if (httpError.code === 401 && req.$action) dropCookie(contractOf(req.$action.name), req, res, isSecure(req));
-				// moleculer-web rejects an unreadable body before it writes the CORS headers.
-				allowCorsRead(req, res, allowedOrigins);
+				if (!res.headersSent) {
+					// A file that was about to be sent has set its own.
+					setSecurityHeaders(res, isSecure(req));
+					// moleculer-web rejects an unreadable body before it writes the CORS headers.
+					allowCorsRead(req, res, allowedOrigins);
+				}
 				sendError(res, httpError);
 			},
 
@@ -78,9 +87,9 @@ export function api(options: ApiOptions) {
 		},
 
 		started() {
-			const express = (this as unknown as Express).express();
+			const web = this as unknown as Gateway;
+			const express = web.express();
 			const listener = httpListenerOf(this.broker);
-			for (const [path, file] of packageFiles(setPageHeaders)) listener.routes.set(path, file);
 			const gateway: RequestListener = (req, res) => {
 				const isPreFlight = req.headers["access-control-request-method"] !== undefined;
 				req.url = fileUrlOf(req.url ?? "/");
@@ -89,6 +98,8 @@ export function api(options: ApiOptions) {
 				res.writeHead(204).end();
 			};
 			const fail = (req: IncomingMessage, res: ServerResponse, error: Error) => this.sendError(req as GatewayRequest, res, error);
+			web.serve = pageFiles(fail);
+			for (const [path, file] of packageFiles(setPageHeaders, gateway)) listener.routes.set(path, file);
 			for (const [action, contract] of Object.entries<ActionContract>(actions))
 				if (isCoalescable(contract))
 					listener.routes.set(contract.rest!.replace("GET ", ""), coalescedGet(this.broker, action, { gateway, fail }));

@@ -12,8 +12,8 @@ import { actions } from "../contract.ts";
 import type { Meta } from "../define-service.ts";
 import { accountLimit, callerOf } from "./authenticate.ts";
 import { isJson, jsonBody } from "./json-body.ts";
-import { PUBLIC_DIR, setPageHeaders } from "./pages.ts";
-import { contractOf, paramsOf, routes } from "./routes.ts";
+import { assertBodyIsJson, paramsOf } from "./params.ts";
+import { contractOf, routes } from "./routes.ts";
 
 export interface GatewayOptions {
 	/** Whether clients without an account may act under an id that belongs to no account. */
@@ -59,12 +59,13 @@ export function gateway({ allowedOrigins, limits, maxRequestsPerSecond, guests }
 			logRequestParams: null,
 			logResponse: null,
 			logRouteRegistration: null,
-			assets: { folder: PUBLIC_DIR, options: { etag: true, dotfiles: "ignore", setHeaders: setPageHeaders } },
 			cors: undefined,
 			routes: [
 				{
 					path: "/",
 					aliases: routes(actions),
+					// As for files: `/API/orders` and `/api/orders/` are other paths, and nothing is there.
+					pathToRegexpOptions: { sensitive: true, trailing: false },
 					mappingPolicy: "restrict",
 					autoAliases: false,
 					logging: false,
@@ -90,6 +91,7 @@ export function gateway({ allowedOrigins, limits, maxRequestsPerSecond, guests }
 						const { address } = clientOf(req, isTrusted);
 						const bodyBytes = req.body?.length ?? 0;
 						await limitBody(req, address, bodyBytes);
+						await assertBodyIsJson(contract, req);
 						req.$params.body = jsonBody(req);
 						const params = paramsOf(contract, req);
 						ctx.meta.address = address;

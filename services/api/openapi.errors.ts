@@ -21,7 +21,7 @@ interface ErrorDescription {
 const client = "MoleculerClientError";
 const ERRORS: Record<number, ErrorDescription> = {
 	400: {
-		when: "The request cannot be read: most often the body is not JSON in UTF-8, nests too deep, or has too many values",
+		when: "The request cannot be read, or could be read in two ways: most often the body is not JSON in UTF-8, nests too deep, or has too many values, or a header is repeated",
 		example: { name: "BadRequestError", message: "The body is not JSON", type: "UNREADABLE_JSON" }
 	},
 	401: {

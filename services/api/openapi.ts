@@ -7,6 +7,7 @@ import { pages } from "../health/health.contract.ts";
 import type { OpenApiDocument } from "./api.contract.ts";
 import { REFRESH_COOKIE } from "./cookies.ts";
 import { errorResponses, errorStatusesOf, responses } from "./openapi.errors.ts";
+import { HEADER_VALUE } from "./params.ts";
 
 type Fields = Record<string, unknown>;
 type ObjectSchema = { properties?: Record<string, object>; required?: string[] };
@@ -90,7 +91,10 @@ export function openapi(contracts: Record<string, ActionContract>, { guests }: {
 			security: securityOf(contract, fields, restCookie),
 			parameters: [
 				...fields.filter(field => !inBody(field)).map(field => parameter(field, inPath(field) ? "path" : "query")),
-				...Object.entries(restHeaders).map(([header, field]) => parameter(field, "header", header))
+				...Object.entries(restHeaders).map(([header, field]) => ({
+					...parameter(field, "header", header),
+					schema: { type: "string", pattern: HEADER_VALUE }
+				}))
 			],
 			...(fields.some(inBody)
 				? { requestBody: { required: bodyNeeds.length > 0, content: json(body, example && pick(given, inBody)) } }

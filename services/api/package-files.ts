@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import type { RequestListener, ServerResponse } from "node:http";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { notFound, sendError } from "../../runtime/http/http-error.ts";
+import { preconditionFailed, sendError } from "../../runtime/http/http-error.ts";
 
 const SCRIPT = "text/javascript; charset=utf-8";
 const STYLE = "text/css; charset=utf-8";
@@ -17,15 +17,23 @@ const FILES = [
 const read = (name: string, file: string) =>
 	readFileSync(join(dirname(fileURLToPath(import.meta.resolve(`${name}/package.json`))), file));
 
-/** The listeners of these files, by path. `setHeaders` sets the headers of the pages. Throws if a package is not installed. */
-export function packageFiles(setHeaders: (res: ServerResponse) => void): [path: string, answer: RequestListener][] {
+/**
+ * The listeners of these files, by path. `setHeaders` sets the headers of the pages; `gateway` answers other methods than GET and HEAD. Throws if a
+ * package is not installed.
+ */
+export function packageFiles(
+	setHeaders: (res: ServerResponse) => void,
+	gateway: RequestListener
+): [path: string, answer: RequestListener][] {
 	return FILES.map(({ path, of, file, type }) => {
 		const text = read(of, file);
 		const etag = `"${createHash("sha256").update(text).digest("base64url")}"`;
 		return [
 			path,
 			(req, res) => {
-				if (req.method !== "GET" && req.method !== "HEAD") return sendError(res, notFound);
+				if (req.method !== "GET" && req.method !== "HEAD") return gateway(req, res);
+				const { "if-match": required } = req.headers;
+				if (required !== undefined && required !== "*" && !required.includes(etag)) return sendError(res, preconditionFailed);
 				setHeaders(res);
 				res.setHeader("ETag", etag);
 				if (req.headers["if-none-match"]?.includes(etag)) return res.writeHead(304).end();

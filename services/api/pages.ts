@@ -1,6 +1,8 @@
 // The pages in `public/`: their URLs and their headers.
-import type { ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { join } from "node:path";
+import ApiGateway from "moleculer-web";
+import { notFound, preconditionFailed, rangeNotSatisfiable } from "../../runtime/http/http-error.ts";
 
 /** URL path → file in `public/`, where the two differ. */
 const FILES = new Map([
@@ -19,7 +21,7 @@ const PAGE_POLICY = [
 	"trusted-types 'none'"
 ].join("; ");
 
-export const PUBLIC_DIR = join(import.meta.dirname, "../../public");
+const PUBLIC_DIR = join(import.meta.dirname, "../../public");
 
 /** Rewrites a request's URL to the file below `public/`; the query stays. */
 export function fileUrlOf(url: string): string {
@@ -32,3 +34,24 @@ export const setPageHeaders = (res: ServerResponse) => {
 	// Browsers may store the file, but must revalidate it by its ETag each time.
 	res.setHeader("Cache-Control", "no-cache");
 };
+
+/** Our errors for those of serve-static, by their status. */
+const FILE_ERRORS = new Map<unknown, object>([
+	[404, notFound],
+	[412, preconditionFailed],
+	[416, rangeNotSatisfiable]
+]);
+type Fail = (req: IncomingMessage, res: ServerResponse, error: Error) => void;
+
+/**
+ * The middleware that serves the files in `public/`, with ETags and ranges; it calls `next` for what is no file. `fail` answers a request whose condition
+ * or range does not fit the file: moleculer-web's own middleware answers those with 404.
+ */
+export function pageFiles(fail: Fail) {
+	const serve = ApiGateway.serveStatic(PUBLIC_DIR, { dotfiles: "ignore", redirect: false, setHeaders: setPageHeaders });
+	return (req: IncomingMessage, res: ServerResponse, next: () => void) =>
+		serve(req, res, (error?: Error & { status?: number }) => {
+			if (!error) return next();
+			fail(req, res, (FILE_ERRORS.get(error.status) ?? error) as Error);
+		});
+}

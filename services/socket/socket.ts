@@ -47,6 +47,8 @@ function createSockets(service: Service & SocketIoMethods, options: SocketOption
 		peers,
 		caller,
 		logger,
+		// The listener exists once the node has started.
+		reject: (...rejected) => httpListenerOf(broker).reject(...rejected),
 		onConnection: (socket, peer, duplex) => openSession(socket, createClient(socket, counters, duplex), peer, session)
 	});
 	exportMetrics(broker, counters, () => ({ ws: server.size(), "socket.io": service.connections() }));

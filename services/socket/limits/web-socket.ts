@@ -1,4 +1,5 @@
 // How WebSockets are opened, and what each may buffer, on /ws and under Socket.IO.
+import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import type { ServerOptions, WebSocket } from "ws";
 import { badRequest } from "../../../runtime/http/http-error.ts";
@@ -21,8 +22,8 @@ export const WEB_SOCKET_OPTIONS: ServerOptions & { closeTimeout: number } = {
 };
 
 /** Answers a handshake that is not WebSocket's, whose `error` is ws's own, in our JSON shape. */
-export const rejectHandshake = (error: Error, socket: Duplex) =>
-	rejectUpgrade(socket, badRequest(error.message), ["Sec-WebSocket-Version: 13, 8"]);
+export const rejectHandshake = (error: Error, socket: Duplex, req: IncomingMessage) =>
+	rejectUpgrade(socket, badRequest(error.message), req, ["Sec-WebSocket-Version: 13, 8"]);
 
 export interface FragmentListener {
 	/** A part of a message has arrived that is not its last. */

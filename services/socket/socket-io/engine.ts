@@ -4,8 +4,9 @@ import type { Duplex } from "node:stream";
 import { type ServerOptions, WebSocket, WebSocketServer } from "ws";
 import { type TokenBucket, tokenBucket } from "../../../mixins/limits/token-bucket.ts";
 import { clientOf, type Trusted } from "../../../runtime/http/client-address.ts";
-import type { Connections, Release } from "../../../runtime/http/connections.ts";
+import type { Release } from "../../../runtime/http/connections.ts";
 import { badRequest, type HttpError, originNotAllowed, sendError, tooManyRequests } from "../../../runtime/http/http-error.ts";
+import type { HttpListener } from "../../../runtime/http/http-listener.ts";
 import { isAllowedOrigin } from "../../../runtime/http/origin.ts";
 import { rejectUpgrade } from "../../../runtime/http/reject-upgrade.ts";
 import { type FragmentListener, listenToFragments, rejectHandshake, WEB_SOCKET_OPTIONS } from "../limits/web-socket.ts";
@@ -102,18 +103,16 @@ export interface HandshakeOptions {
 export function handshakes({ allowedOrigins, isTrusted }: HandshakeOptions) {
 	const polling = new WeakMap<IncomingMessage, { release: Release; res: ServerResponse }>();
 
-	const refuse = (req: EngineRequest, error: HttpError) =>
-		req.res ? sendError(req.res, error) : rejectUpgrade(req.socket, error);
-
 	return {
 		/** Calls `accept`, or answers 403 or 429. */
-		check(req: EngineRequest, connections: Connections, accept: () => void) {
+		check(req: EngineRequest, { connections, reject }: Pick<HttpListener, "connections" | "reject">, accept: () => void) {
+			const refuse = (error: HttpError) => (req.res ? sendError(req.res, error) : reject(req.socket, error, req));
 			const { address, isSecure } = clientOf(req, isTrusted);
-			if (!isAllowedOrigin(req, allowedOrigins, isSecure)) return refuse(req, originNotAllowed);
+			if (!isAllowedOrigin(req, allowedOrigins, isSecure)) return refuse(originNotAllowed);
 			const { res } = req;
 			if (res) {
 				const release = connections.acquire(address);
-				if (!release) return refuse(req, tooManyRequests);
+				if (!release) return refuse(tooManyRequests);
 				polling.set(req, { release, res });
 				// Until there is a connection.
 				res.once("close", release);
@@ -122,10 +121,15 @@ export function handshakes({ allowedOrigins, isTrusted }: HandshakeOptions) {
 		},
 
 		/** Answers in our JSON shape what Engine.IO refuses, and counts its connections. */
-		listen(engine: Engine) {
+		listen(engine: Engine, { reject }: Pick<HttpListener, "reject">) {
 			engine.on("connection_error", ({ req, message }) => {
 				// The handshake of an open WebSocket fails without an answer.
-				if (!req.websocket) refuse(req, badRequest(message));
+				if (req.websocket) return;
+				const error = badRequest(message);
+				if (req.res) return sendError(req.res, error);
+				// Engine.IO closes the connection now: `reject` would answer too late, and only counts.
+				rejectUpgrade(req.socket, error, req);
+				reject(req.socket, error, req);
 			});
 			engine.on("connection", connection => {
 				const { request, transport } = connection;

@@ -117,7 +117,7 @@ export function socketIo({ guests, allowedOrigins, isTrusted, names }: SocketIoO
 		created(this: Running) {
 			const { io } = this.settings as { io: { options: { allowRequest?: unknown } } };
 			io.options.allowRequest = (req: EngineRequest, decide: (error: null, isAllowed: true) => void) =>
-				check(req, httpListenerOf(this.broker).connections, () => decide(null, true));
+				check(req, httpListenerOf(this.broker), () => decide(null, true));
 			// moleculer-io attaches to a server of its own: this one never listens, and gets its requests and upgrades from the HTTP listener.
 			this.server = createServer();
 		},
@@ -125,7 +125,7 @@ export function socketIo({ guests, allowedOrigins, isTrusted, names }: SocketIoO
 		started(this: Running) {
 			const { engine } = this.io;
 			engine.on("connection", connection => count(connection, this.sockets.peers));
-			listenToHandshakes(engine);
+			listenToHandshakes(engine, httpListenerOf(this.broker));
 			const options = { everyMs: CHECK_READERS_EVERY_MS, logger: this.logger, what: "closing slow readers of Socket.IO" };
 			this.slowReaders = periodicTask(() => closeSlowReaders(engine), options);
 			this.io.on("connection", socket => {

@@ -7,6 +7,7 @@ import { WebSocket } from "ws";
 import { unauthorized } from "../../../mixins/errors.ts";
 import { createConnections } from "../../../runtime/http/connections.ts";
 import { limitConnections } from "../../../runtime/http/limit-connections.ts";
+import { rejectUpgrade } from "../../../runtime/http/reject-upgrade.ts";
 import { eventually, exchange } from "../../../test/client.ts";
 import { actions, topics } from "../../contract.ts";
 import type { Caller, Meta } from "../../define-service.ts";
@@ -60,6 +61,7 @@ async function open({
 		peers,
 		caller,
 		logger,
+		reject: rejectUpgrade,
 		onConnection: (socket, peer) =>
 			openSession(socket, createClient(socket, counters), peer, {
 				rooms,

@@ -9,7 +9,7 @@ import { bearerOf } from "../../../runtime/http/bearer.ts";
 import { clientOf, type Trusted } from "../../../runtime/http/client-address.ts";
 import { type HttpError, notReady, originNotAllowed, sendError, toHttp } from "../../../runtime/http/http-error.ts";
 import { isAllowedOrigin } from "../../../runtime/http/origin.ts";
-import { rejectUpgrade } from "../../../runtime/http/reject-upgrade.ts";
+import type { Reject } from "../../../runtime/http/server.ts";
 import type { Caller } from "../../define-service.ts";
 import type { Peer, Peers } from "../limits/peers.ts";
 import { listenToFragments, rejectHandshake, WEB_SOCKET_OPTIONS } from "../limits/web-socket.ts";
@@ -22,6 +22,8 @@ export interface WebSocketsOptions {
 	peers: Peers;
 	caller: Caller;
 	logger: Pick<Logger, "warn">;
+	/** Answers an upgrade that is refused, and closes it. */
+	reject: Reject;
 	/** Called for each new connection and the stream that it writes to; answers the session that handles its events. */
 	onConnection: (socket: Connection, peer: Peer, duplex: Duplex) => Session;
 }
@@ -40,7 +42,7 @@ const upgradeRequired: HttpError = {
 
 const ignore = () => {};
 
-export function webSockets({ allowedOrigins, isTrusted, peers, caller, logger, onConnection }: WebSocketsOptions) {
+export function webSockets({ allowedOrigins, isTrusted, peers, caller, logger, reject, onConnection }: WebSocketsOptions) {
 	const server = new WebSocketServer({ ...WEB_SOCKET_OPTIONS, WebSocket: Connection });
 	server.on("wsClientError", rejectHandshake);
 	const open = new Set<Connection>();
@@ -79,13 +81,13 @@ export function webSockets({ allowedOrigins, isTrusted, peers, caller, logger, o
 
 		/** Answers a request that asks for no upgrade. */
 		request(_req: IncomingMessage, res: ServerResponse) {
-			res.setHeader("Connection", "close, Upgrade").setHeader("Upgrade", "websocket");
+			res.setHeader("Connection", "close, Upgrade").setHeader("Upgrade", "websocket").setHeader("Sec-WebSocket-Version", "13, 8");
 			sendError(res, upgradeRequired);
 		},
 
 		async upgrade(req: IncomingMessage, duplex: Duplex, head: Buffer) {
 			const { address, isSecure } = clientOf(req, isTrusted);
-			if (!isAllowedOrigin(req, allowedOrigins, isSecure)) return rejectUpgrade(duplex, originNotAllowed);
+			if (!isAllowedOrigin(req, allowedOrigins, isSecure)) return reject(duplex, originNotAllowed, req);
 			const peer = peers.connect(address);
 			// A handshake that fails closes the connection without a WebSocket.
 			const disconnect = () => peer.disconnect();
@@ -95,9 +97,9 @@ export function webSockets({ allowedOrigins, isTrusted, peers, caller, logger, o
 			try {
 				await identify(req, peer);
 			} catch (error) {
-				return rejectUpgrade(duplex, toHttp(error));
+				return reject(duplex, toHttp(error), req);
 			}
-			if (isStopped) return rejectUpgrade(duplex, notReady);
+			if (isStopped) return reject(duplex, notReady, req);
 			server.handleUpgrade(req, duplex, head, socket => {
 				accept(socket, duplex, peer);
 				// From here on the WebSocket has its own listeners.

@@ -1,0 +1,49 @@
+// The target of a request: https://www.rfc-editor.org/rfc/rfc9112#section-3.2
+import type { IncomingMessage } from "node:http";
+import { badRequest, type HttpError, uriTooLong } from "./http-error.ts";
+
+const MAX_TARGET_LENGTH = 8 * 1024;
+/** Visible ASCII without a fragment. Node hands over other bytes as Latin-1 characters, which would be another text. */
+const ORIGIN_FORM = /^\/[!"$-~]*$/;
+const ABSOLUTE_FORM = /^https?:\/\/([^/?@]+)([/?].*)?$/i;
+const unreadable = badRequest("The request target cannot be read");
+
+/** Decoders replace what is not UTF-8 by U+FFFD, which would make two texts one. */
+const isDecodable = (target: string) => {
+	try {
+		decodeURIComponent(target);
+		return true;
+	} catch {
+		return false;
+	}
+};
+
+/** The path of a request whose target was accepted. */
+export const pathOf = ({ url = "/" }: Pick<IncomingMessage, "url">): string => {
+	const end = url.indexOf("?");
+	return end === -1 ? url : url.slice(0, end);
+};
+
+/**
+ * Whether a path can name anything: no empty segment (so no slash at its end, except `/` itself), no `.` and no `..`. Files and actions have different
+ * rules for such paths; here none of them exists.
+ */
+export const isNormalPath = (path: string): boolean => path === "/" || !/\/(\/|\.{0,2}$|\.{1,2}\/)/.test(path);
+
+/**
+ * Rewrites a target in absolute-form (`GET http://host/path`) to origin-form, with its host as the Host header. Returns the error of a target that is
+ * too long (414) or cannot be read (400); undefined for all others.
+ */
+export function acceptTarget(req: IncomingMessage): HttpError | undefined {
+	let { url = "/" } = req;
+	if (url.length > MAX_TARGET_LENGTH) return uriTooLong;
+	if (url === "*" && req.method === "OPTIONS") return undefined;
+	const [, host, rest = ""] = url.startsWith("/") ? [] : (ABSOLUTE_FORM.exec(url) ?? []);
+	if (host !== undefined) {
+		url = rest.startsWith("/") ? rest : `/${rest}`;
+		req.headers.host = host;
+		req.url = url;
+	}
+	if (!ORIGIN_FORM.test(url)) return unreadable;
+	return url.includes("%") && !isDecodable(url) ? unreadable : undefined;
+}
