@@ -171,7 +171,7 @@ test("the image has the required Node version, no development files, and does no
 	for (const from of instructions.filter(line => line.startsWith("FROM"))) assert.match(from, /^FROM node:24-slim( AS \w+)?$/);
 	assert.ok(instructions.some(line => /^RUN npm ci .*--omit=dev --omit=optional/.test(line)));
 	assert.match(last!, /^USER node$/m);
-	assert.match(last!, /^CMD \["node", "runtime\/start\.ts"\]$/m);
+	assert.match(last!, /^CMD \["node", "runtime\/start\.mjs"\]$/m);
 	assert.match(last!, /^HEALTHCHECK .*\/health\/live/ms);
 	const exposed = /^EXPOSE (.*)$/m.exec(last!)?.[1]?.split(" ").map(Number);
 	assert.deepEqual(exposed, [defaults.httpPort, defaults.grpcPort, defaults.metricsPort]);

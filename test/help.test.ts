@@ -9,7 +9,7 @@ const { scripts } = JSON.parse(readFileSync(new URL("../package.json", import.me
 /** The npm scripts that run a program of the project; the others run tools or tests, which have their own help. */
 const programs = Object.entries(scripts).flatMap(([name, script]) => {
 	const [node, file = "", ...args] = script.split(" ");
-	const isProgram = node === "node" && /^[a-z].*(?<!\.test)\.(ts|mjs)$/.test(file);
+	const isProgram = node === "node" && /^(?!node_modules).*(?<!\.test)\.(ts|mjs)$/.test(file) && !file.startsWith("-");
 	return isProgram ? [{ name, file, args }] : [];
 });
 
