@@ -29,7 +29,8 @@ describe("a packet of a Socket.IO client", () => {
 			'2["a\ufffd"]',
 			String.raw`2["subscribe:seats",{"showId":"\ud800"}]`,
 			String.raw`0{"\udfff":1}`,
-			String.raw`2["a",{"b":{"\u005f_proto__":1}}]`
+			String.raw`2["a",{"b":{"\u005f_proto__":1}}]`,
+			'2["a",{"__proto__":1}]'
 		])
 			assert.ok(!isAcceptable({ data }), String(data));
 	});

@@ -29,8 +29,7 @@ function jsonIn(text: string): unknown {
 export function isAcceptable({ data }: Packet): boolean {
 	if (data === undefined) return true;
 	if (typeof data !== "string" || data.includes(REPLACEMENT)) return false;
-	if (exceededLimit(data)) return false;
-	return !data.includes("\\u") || textErrors(data, jsonIn(data)).length === 0;
+	return !exceededLimit(data) && textErrors(data, jsonIn(data)).length === 0;
 }
 
 /** The number of frames that a packet counts as. */
