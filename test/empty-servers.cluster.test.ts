@@ -9,6 +9,7 @@ import { promisify } from "node:util";
 import { testServers } from "../infra/test-servers.ts";
 import { openSocketAs, withReconnect } from "./client.socket.ts";
 import { eventually, expectStatus, fresh, httpClient } from "./client.ts";
+import { freePorts, startProcess } from "./process.ts";
 import { processNames, READY_TIMEOUT_MS, STOP_TIMEOUT_MS, type StartedCluster, startCluster } from "./start-cluster.ts";
 
 const INFRA_TIMEOUT_MS = 240_000;
@@ -72,6 +73,20 @@ describe("start:cluster on empty servers", { timeout: 2 * INFRA_TIMEOUT_MS + REA
 
 	it("starts without a warning of Node", () => {
 		assert.deepEqual(cluster.output().match(/^.*Warning.*$/gm) ?? [], []);
+	});
+
+	it("lets a node that waits for Postgres end with 0 on SIGTERM", async () => {
+		const [unusedPort] = await freePorts(1);
+		const node = startProcess("waiting", {
+			...servers,
+			PROFILE: "cluster",
+			SERVICES: "users",
+			NODE_ID: "waiting",
+			METRICS_PORT: "0",
+			DATABASE_URL: `postgres://postgres@127.0.0.1:${unusedPort}/none`
+		});
+		await node.waitForOutput(/postgres does not answer/, READY_TIMEOUT_MS);
+		assert.deepEqual(await node.kill("SIGTERM", STOP_TIMEOUT_MS), { code: 0, signal: null }, node.output());
 	});
 
 	it("leaves no process behind when it is killed", async () => {

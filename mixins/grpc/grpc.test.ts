@@ -392,6 +392,12 @@ describe("starting and stopping a gRPC service", () => {
 		});
 	});
 
+	it("fails with one line that names the option for the host when that is no address of this machine", async () => {
+		// An address of no machine: RFC 5737.
+		const start = startShop({ host: "192.0.2.1", optionNames: { host: "HOST", port: "GRPC_PORT" } });
+		await assert.rejects(start, /^Error: gRPC cannot listen on 192\.0\.2\.1:0 \(EADDRNOTAVAIL\): set HOST to/);
+	});
+
 	it("when it stops, answers running calls, reports NOT_SERVING and accepts no more", async () => {
 		const shop = await startShop();
 		const held = Promise.withResolvers<void>();
