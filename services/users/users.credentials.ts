@@ -1,10 +1,9 @@
 // What hashes a password: an account's new one, and a sign-in. Queued and counted by client address; failures and refusals are logged.
 import { unauthorized, unavailableAs } from "../../mixins/errors.ts";
-import type { Limits } from "../../mixins/limits/limits.ts";
 import { logNameOf, siteOf } from "../../runtime/http/client-address.ts";
 import type { ThrottledLog } from "../../runtime/throttled-log.ts";
 import type { User } from "./users.contract.ts";
-import { signInLimits } from "./users.limits.ts";
+import type { SignInLimits } from "./users.limits.ts";
 import { passwordLimiter } from "./users.password-limiter.ts";
 import { hashPassword, verifyPassword } from "./users.passwords.ts";
 import { normaliseEmail } from "./users.rules.ts";
@@ -27,8 +26,11 @@ export interface Credentials {
 const OPERATOR = "operator";
 
 /** `log` gets ids and pseudonyms only. */
-export function credentials(store: UserStore, limits: Limits, log: ThrottledLog["log"]): Credentials {
-	const { takeHash, takeSignIn } = signInLimits(limits);
+export function credentials(
+	store: UserStore,
+	{ takeHash, takeSignIn }: Pick<SignInLimits, "takeHash" | "takeSignIn">,
+	log: ThrottledLog["log"]
+): Credentials {
 	const limitPasswords = passwordLimiter();
 
 	/** Runs work that hashes one password when it is the client's turn. */

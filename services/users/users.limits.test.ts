@@ -7,7 +7,7 @@ const MINUTE_MS = 60_000;
 
 function open() {
 	const clock = { nowMs: 0 };
-	const { takeHash: work, takeSignIn: signIn } = signInLimits(memoryLimits({ now: () => clock.nowMs }));
+	const { takeHash: work, takeSignIn: signIn, takeRefresh: refresh } = signInLimits(memoryLimits({ now: () => clock.nowMs }));
 	const tried = async (attempt: Partial<SignInAttempt>, times = 1) => {
 		let passed = 0;
 		for (let n = 0; n < times; n++)
@@ -20,7 +20,7 @@ function open() {
 			);
 		return passed;
 	};
-	return { clock, work, tried };
+	return { clock, work, refresh, tried };
 }
 
 describe("failed sign-ins", () => {
@@ -88,6 +88,21 @@ describe("failed sign-ins", () => {
 		await signIn({ address: "1.1.1.1", email: "ann@example.org", lastSession: undefined });
 		assert.equal(keys.length, 2);
 		assert.ok(keys.every(key => !/ann|example/.test(key)));
+	});
+});
+
+describe("refreshes", () => {
+	it("are limited for one session", async () => {
+		const { clock, refresh } = open();
+		const uses = async (session: string) => {
+			const ends = await Promise.allSettled(Array.from({ length: 100 }, () => refresh(session)));
+			return ends.filter(({ status }) => status === "fulfilled").length;
+		};
+		assert.equal(await uses("one"), 30);
+		await assert.rejects(refresh("one"), { code: 429, type: "TOO_MANY_REQUESTS" });
+		assert.equal(await uses("other"), 30);
+		clock.nowMs += 2_000;
+		assert.equal(await uses("one"), 2);
 	});
 });
 

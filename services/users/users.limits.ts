@@ -13,6 +13,8 @@ const FAILED_PER_EMAIL: Rate = { burst: 200, perSecond: 1 / 10 };
 /** Password hashes for one client address; enough for an address that many people share, and a few percent of a core. */
 const HASHES_PER_ADDRESS: Rate = { burst: 300, perSecond: 5 };
 const HASHES_PER_SITE: Rate = { burst: 1_200, perSecond: 20 };
+/** Refreshes and sign-outs with the tokens of one session, which needs one in 15 minutes: each is a transaction of its own. */
+const REFRESHES_PER_SESSION: Rate = { burst: 30, perSecond: 1 };
 
 export interface SignInAttempt {
 	/** The client address. */
@@ -41,6 +43,10 @@ export function signInLimits(limits: Limits) {
 			if (site !== address) await take(message, `password:${site}`, HASHES_PER_SITE);
 		},
 
+		/** Counts one use of a refresh token of this session. Rejects like `takeHash`. */
+		takeRefresh: (session: string) =>
+			take("Too many refreshes of this session, slow down", `refresh:${session}`, REFRESHES_PER_SESSION),
+
 		/** Counts an attempt before its result is known, so that concurrent attempts count like sequential ones. Rejects like `takeHash`. */
 		async takeSignIn({ address, email, lastSession: lastHere }: SignInAttempt) {
 			const message = "Too many failed sign-ins, try again later";
@@ -52,3 +58,5 @@ export function signInLimits(limits: Limits) {
 		}
 	};
 }
+
+export type SignInLimits = ReturnType<typeof signInLimits>;

@@ -104,6 +104,17 @@ export const sessionsSuite = (where: string, open: () => Promise<Scratch>) =>
 				});
 			});
 
+			it("is refused with the time to wait when it is used too often, and its session goes on", async () => {
+				const { token, refreshToken } = await nodes.registered();
+				await atTime(0, async () => {
+					const uses = Array.from({ length: 100 }, () => nodes.one.refresh(refreshToken));
+					const ends = await Promise.allSettled(uses);
+					const refused = ends.flatMap(end => (end.status === "rejected" ? end.reason.type : []));
+					assert.ok(refused.length > 0 && refused.every(type => type === "TOO_MANY_REQUESTS"), refused.join());
+				});
+				await nodes.other.identityOf(token);
+			});
+
 			it("is invalid after its session has expired, and ends no other session", async () => {
 				const { refreshToken, token } = await nodes.registered();
 				const { session } = await nodes.one.identityOf(token);

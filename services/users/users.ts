@@ -9,6 +9,7 @@ import { defineService } from "../define-service.ts";
 import { createAccount } from "./users.accounts.ts";
 import type { User } from "./users.contract.ts";
 import { credentials } from "./users.credentials.ts";
+import { signInLimits } from "./users.limits.ts";
 import { revocationList } from "./users.revocation-list.ts";
 import { normaliseEmail } from "./users.rules.ts";
 import type { UserStore } from "./users.store.ts";
@@ -36,7 +37,8 @@ export interface UsersOptions {
 /** Accounts, sessions and tokens. */
 export function users(store: UserStore, { secret, limits, mixins = [], sweeps = false }: UsersOptions) {
 	const revocations = revocationList(() => store.sessionsRevokedWithin(REVOKED_FOR_MS));
-	const passwords = credentials(store, limits, (...event) => events.log(...event));
+	const signIns = signInLimits(limits);
+	const passwords = credentials(store, signIns, (...event) => events.log(...event));
 
 	// Set when the service is created.
 	let events: ThrottledLog;
@@ -90,6 +92,7 @@ export function users(store: UserStore, { secret, limits, mixins = [], sweeps = 
 			async refresh(ctx) {
 				if (!ctx.params.refreshToken) throw unauthorized("Send the refresh token in its cookie or in the body");
 				const refresh = await signer.verifyRefresh(ctx.params.refreshToken);
+				await signIns.takeRefresh(refresh.session);
 				const rotation = await orUnavailable(store.rotate(refresh, REFRESH_TTL_MS));
 				// From the time of the rotation, so that a repeated refresh gets the same tokens without their being stored.
 				if (rotation?.user) {
@@ -108,6 +111,7 @@ export function users(store: UserStore, { secret, limits, mixins = [], sweeps = 
 			async logout(ctx) {
 				const session = await sessionToEnd(ctx.params.refreshToken, ctx.meta.caller);
 				if (!session) throw unauthorized("Send the token or the refresh token of the session to end");
+				await signIns.takeRefresh(session);
 				const user = await orUnavailable(store.revokeSession(session));
 				revocations.add(session);
 				if (user !== undefined) this.logger.info("signed out", { user, requestID: ctx.requestID });
