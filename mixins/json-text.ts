@@ -70,9 +70,22 @@ export function readJson(text: string): ReadJson {
 /** Schemas silently drop a field of this name where names are free. At the top they report it themselves, together with what is missing there. */
 const PROTOTYPE = "__proto__";
 
-function textError(path: string[], value: unknown): string | undefined {
-	const name = path.at(-1) ?? "";
-	if (name === PROTOTYPE && path.length > 1) return "is not an allowed name";
+/** A value and its place. The path is written only for an error: records of topics may nest a hundred thousand levels. */
+interface Place {
+	value: unknown;
+	/** Undefined for the whole input. */
+	parent: Place | undefined;
+	name: string;
+}
+
+function pathOf(place: Place): string[] {
+	const path: string[] = [];
+	for (let at = place; at.parent; at = at.parent) path.push(at.name);
+	return path.reverse();
+}
+
+function textError({ value, parent, name }: Place): string | undefined {
+	if (name === PROTOTYPE && parent?.parent) return "is not an allowed name";
 	if (!name.isWellFormed()) return "must have a name in well-formed Unicode";
 	return typeof value === "string" && !value.isWellFormed() ? "must be well-formed Unicode" : undefined;
 }
@@ -84,14 +97,12 @@ function textError(path: string[], value: unknown): string | undefined {
 export function textErrors(text: string, value: unknown): FieldError[] {
 	if (!text.includes("\\u") && !text.includes(PROTOTYPE)) return [];
 	const errors: FieldError[] = [];
-	// Not recursive: records of topics may nest thousands of levels.
-	const open: [path: string[], value: unknown][] = [[[], value]];
+	const open: Place[] = [{ value, parent: undefined, name: "" }];
 	for (let next = open.pop(); next && errors.length <= MAX_FIELD_ERRORS; next = open.pop()) {
-		const [path, found] = next;
-		const message = textError(path, found);
-		if (message) errors.push({ field: joinPath(path), message });
-		else if (typeof found === "object" && found !== null)
-			for (const [name, part] of Object.entries(found).reverse()) open.push([[...path, name], part]);
+		const message = textError(next);
+		if (message) errors.push({ field: joinPath(pathOf(next)), message });
+		else if (typeof next.value === "object" && next.value !== null)
+			for (const [name, part] of Object.entries(next.value).reverse()) open.push({ value: part, parent: next, name });
 	}
 	return errors;
 }
