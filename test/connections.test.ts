@@ -31,17 +31,15 @@ describe("connections of one address", { skip: process.platform !== "linux" }, (
 		const socket = connect({ port: Number(port), host: hostname, localAddress }).on("error", () => {});
 		t.after(() => socket.destroy());
 		socket.write(`GET /health/live HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
-		const [data] = await once(socket, "data");
+		const [data] = await within(once(socket, "data"), WAIT_MS, () => `an answer from ${url}`);
 		return { socket, status: Number(String(data).split(" ")[1]) };
 	};
 	/** Opens a WebSocket; answers its status if it is refused. */
 	const webSocket = async (t: TestContext, path: string, localAddress: string, headers = {}) => {
 		const socket = new WebSocket(system.wsUrl.replace("/ws", path), { localAddress, headers } as object);
 		t.after(() => socket.terminate());
-		const [, response] = await Promise.race([
-			once(socket, "open").then(() => [] as unknown[]),
-			once(socket, "unexpected-response")
-		]);
+		const answered = Promise.race([once(socket, "open").then(() => [] as unknown[]), once(socket, "unexpected-response")]);
+		const [, response] = await within(answered, WAIT_MS, () => `an answer to the upgrade of ${path}`);
 		return { socket, status: (response as { statusCode?: number } | undefined)?.statusCode ?? 101 };
 	};
 	const ws = (t: TestContext, from: string, headers?: object) => webSocket(t, "/ws", from, headers);

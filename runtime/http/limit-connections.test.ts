@@ -7,6 +7,7 @@ import { type AddressInfo, connect, type Socket } from "node:net";
 import { describe, it, type TestContext } from "node:test";
 import { promisify } from "node:util";
 import { eventually, exchange, WAIT_MS } from "../../test/client.ts";
+import { within } from "../../test/process.ts";
 import { maxConnections } from "../open-files.ts";
 import { trustedProxies } from "./client-address.ts";
 import { createConnections } from "./connections.ts";
@@ -51,7 +52,7 @@ async function serve(t: TestContext, { maxPerAddress = 0, maxTotal = 1_000, prox
 		const { port } = to.address() as AddressInfo;
 		const socket = connect({ port, host: "127.0.0.1", localAddress: from }).on("error", () => {});
 		t.after(() => socket.destroy());
-		await once(socket, "connect");
+		await within(once(socket, "connect"), WAIT_MS, () => "a connection to open");
 		await eventually(() => assert.equal(connections.size(), size + 1), "the server to count the connection");
 		return socket;
 	};
@@ -60,7 +61,7 @@ async function serve(t: TestContext, { maxPerAddress = 0, maxTotal = 1_000, prox
 
 const answered = async (socket: Socket, request = GET) => {
 	socket.write(request);
-	const [data] = await once(socket, "data");
+	const [data] = await within(once(socket, "data"), WAIT_MS, () => "an answer");
 	return String(data);
 };
 const isClosed = (socket: Socket) => eventually(() => assert.ok(socket.closed), "the connection to be closed");

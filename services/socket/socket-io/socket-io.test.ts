@@ -13,7 +13,8 @@ import { trustedProxies } from "../../../runtime/http/client-address.ts";
 import { createConnections } from "../../../runtime/http/connections.ts";
 import { httpListener, httpListenerOf } from "../../../runtime/http/http-listener.ts";
 import { openSocketIo } from "../../../test/client.socket-io.ts";
-import { eventually, httpClient } from "../../../test/client.ts";
+import { eventually, httpClient, WAIT_MS } from "../../../test/client.ts";
+import { within } from "../../../test/process.ts";
 import { topics } from "../../contract.ts";
 import type { Caller } from "../../define-service.ts";
 import { createPeers } from "../limits/peers.ts";
@@ -78,7 +79,7 @@ async function open(t: TestContext, { maxPerAddress = 0, proxies = [] as string[
 	const openTransport = async (headers = {}) => {
 		const socket = new WebSocket(`${url.replace("http", "ws")}/socket.io/?EIO=4&transport=websocket`, { headers });
 		t.after(() => socket.terminate());
-		await once(socket, "open");
+		await within(once(socket, "open"), WAIT_MS, () => "a WebSocket to open");
 		return socket;
 	};
 	const service = broker.getLocalService("socket") as unknown as SocketIoMethods;
@@ -118,7 +119,7 @@ describe("Socket.IO", () => {
 		t.after(() => agent.destroy());
 		const send = async (method: string, path: string, body?: string) => {
 			const sent = request(url + path, { agent, method });
-			const [response] = await once(sent.end(body), "response");
+			const [response] = await within(once(sent.end(body), "response"), WAIT_MS, () => `an answer to ${method} ${path}`);
 			return { status: response.statusCode, headers: response.headers, text: (await response.toArray()).join("") };
 		};
 		const opened = [];
@@ -175,7 +176,7 @@ describe("Socket.IO", () => {
 		const { text } = await httpClient(url).get(HANDSHAKE);
 		const { sid } = JSON.parse(text.slice(1));
 		const probing = new WebSocket(`${url.replace("http", "ws")}/socket.io/?EIO=4&transport=websocket&sid=${sid}`);
-		await once(probing, "open");
+		await within(once(probing, "open"), WAIT_MS, () => "a WebSocket to open");
 		await closedAfter(probing, 200, () => probing.send("2probe"));
 	});
 
@@ -212,7 +213,8 @@ describe("Socket.IO", () => {
 			assert.ok(answer.headers.get("x-request-id"), path);
 			const upgrade = new WebSocket(`${url.replace("http", "ws")}${path.replace("polling", "websocket")}`, { headers });
 			upgrade.on("error", () => {});
-			const outcome = await Promise.race([once(upgrade, "unexpected-response"), once(upgrade, "open")]);
+			const answered = Promise.race([once(upgrade, "unexpected-response"), once(upgrade, "open")]);
+			const outcome = await within(answered, WAIT_MS, () => `an answer to ${path}`);
 			const response = outcome[1];
 			// An unknown protocol is refused when the WebSocket is open.
 			if (!response) continue;
@@ -246,5 +248,5 @@ describe("Socket.IO", () => {
 async function closedAfter(socket: WebSocket, count: number, send: () => void) {
 	const closed = once(socket, "close");
 	for (let n = 0; n < count && socket.readyState === socket.OPEN; n++) send();
-	return closed;
+	return within(closed, WAIT_MS, () => "the WebSocket to be closed");
 }

@@ -8,7 +8,8 @@ import { unauthorized } from "../../../mixins/errors.ts";
 import { createConnections } from "../../../runtime/http/connections.ts";
 import { limitConnections } from "../../../runtime/http/limit-connections.ts";
 import { rejectUpgrade } from "../../../runtime/http/reject-upgrade.ts";
-import { eventually, exchange } from "../../../test/client.ts";
+import { eventually, exchange, WAIT_MS } from "../../../test/client.ts";
+import { within } from "../../../test/process.ts";
 import { actions, topics } from "../../contract.ts";
 import type { Caller, Meta } from "../../define-service.ts";
 import { localDelivery } from "../deliver.ts";
@@ -33,6 +34,10 @@ const identityIn = (token: string) => {
 	if (!id) throw unauthorized("This token is not valid");
 	return { id, role: "user", session: id, expiresAtMs: Date.now() + 60_000 };
 };
+
+/** Resolves to the code with which the socket is closed. */
+const closeCodeOf = async (socket: WebSocket) =>
+	(await within(once(socket, "close"), WAIT_MS, () => "the socket to be closed"))[0];
 
 /** A WebSocket server; the rest of the system is replaced by `caller`. */
 async function open({
@@ -320,15 +325,15 @@ describe("sockets", () => {
 	it("closes a socket whose unfinished message has too many fragments, and one whose fragments are a flood, with 1008", async () => {
 		const { connect } = await open();
 		const { socket } = await connect("one");
-		const closed = once(socket, "close");
+		const closed = closeCodeOf(socket);
 		for (let n = 0; n < 33; n++) socket.send("x", { fin: false });
-		assert.equal((await closed)[0], 1008);
+		assert.equal(await closed, 1008);
 
 		const limited = await open({ framesPerSecond: 10 });
 		const flooding = (await limited.connect("flood")).socket;
-		const closedToo = once(flooding, "close");
+		const closedToo = closeCodeOf(flooding);
 		for (let messages = 0; messages < 3; messages++) for (let n = 1; n <= 20; n++) flooding.send("x", { fin: n === 20 });
-		assert.equal((await closedToo)[0], 1008);
+		assert.equal(await closedToo, 1008);
 	});
 
 	it("accepts a message in several fragments", async () => {
@@ -343,7 +348,7 @@ describe("sockets", () => {
 		const { url } = await open();
 		const socket = new WebSocket(url, { perMessageDeflate: false });
 		await once(socket, "open");
-		const closed = once(socket, "close");
+		const closed = closeCodeOf(socket);
 		const { _socket: tcp } = socket as unknown as { _socket: Socket };
 		tcp.setNoDelay(true);
 		// A masked text frame of 60,000 bytes, one byte at a time: each write waits until the one before has left.
@@ -356,7 +361,7 @@ describe("sockets", () => {
 			tcp.write("x");
 			await new Promise(setImmediate);
 		}
-		assert.equal((await closed)[0], 1008);
+		assert.equal(await closed, 1008);
 	});
 
 	it("confirms no subprotocol", async () => {
