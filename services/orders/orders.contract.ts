@@ -6,6 +6,7 @@ import { Total } from "../../contract/money.ts";
 import { Page } from "../../contract/page.ts";
 import { text } from "../../contract/text.ts";
 import { type Change, lookup, numberIn, topic, type UserRecipient } from "../../contract/topic.ts";
+import { checkFields } from "../../mixins/field-errors.ts";
 import type { Headers } from "../../mixins/topics/topic-log.ts";
 
 export const dependsOn = ["products", "inventory"] as const;
@@ -20,11 +21,34 @@ const Item = z.strictObject({
 });
 const OrderItem = Item.extend({ sku: Id, name: z.string(), price: z.number() });
 
+const MAX_ADDRESS_LINES = 10;
+const LineName = text(64);
+const LineText = text(200);
+
+/** Lines are checked only where they are few: a body can have two thousand, and zod checks every part of a record before their number. */
+function checkLines(address: Record<string, string>, { addIssue }: z.RefinementCtx) {
+	const lines = Object.entries(address);
+	if (lines.length === 0) return addIssue("must have at least one line");
+	if (lines.length > MAX_ADDRESS_LINES) return addIssue(`must have at most ${MAX_ADDRESS_LINES} lines`);
+	for (const [name, line] of lines) {
+		const refuse = (message: string) => addIssue({ code: "custom", path: [name], message });
+		const [nameError] = checkFields(LineName, name).fieldErrors ?? [];
+		const [lineError] = checkFields(LineText, line).fieldErrors ?? [];
+		if (nameError) refuse(`has a name that is not allowed: it ${nameError.message}`);
+		else if (lineError) refuse(lineError.message);
+	}
+}
+
 /** 1 to 10 short strings, under names that the client chooses. */
 export const ShippingAddress = z
-	.record(text(64), text(200))
-	.refine(address => Object.keys(address).length >= 1, "must have at least one line")
-	.refine(address => Object.keys(address).length <= 10, "must have at most 10 lines");
+	.record(z.string(), z.string())
+	.superRefine(checkLines)
+	.meta({
+		minProperties: 1,
+		maxProperties: MAX_ADDRESS_LINES,
+		propertyNames: { type: "string", minLength: 1, maxLength: 64 },
+		additionalProperties: { type: "string", minLength: 1, maxLength: 200 }
+	});
 
 export const Order = z.strictObject({
 	orderId: Id,
