@@ -6,7 +6,6 @@ import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
-import { setTimeout as delay } from "node:timers/promises";
 import { eventually, httpClient } from "./client.ts";
 import { freePorts, startProcess, within } from "./process.ts";
 import { scratchDataDir } from "./scratch.ts";
@@ -46,20 +45,6 @@ describe("SIGTERM during the first start", () => {
 
 		await stopsWell("when it is ready", env, /Plaza is ready/);
 		assert.ok(!existsSync(join(env.DATA_DIR, "lock")), "the data directory is still locked");
-	});
-
-	it("leaves a data directory that the next start can use, also when SIGKILL ends it in the middle of creating the database", async () => {
-		const DATA_DIR = join(dir, "killed");
-		const env = { DATA_DIR, HTTP_PORT: "0", GRPC_PORT: "0", METRICS_PORT: "0" };
-		const node = startProcess("killed", env);
-		const deadlineMs = Date.now() + START_MS;
-		const isBegun = () => ["postgres", "postgres.partial"].some(name => existsSync(join(DATA_DIR, name, "PG_VERSION")));
-		while (!isBegun()) {
-			assert.ok(Date.now() < deadlineMs, `no database was begun; the output:\n${node.output()}`);
-			await delay(1);
-		}
-		await node.kill("SIGKILL");
-		await stopsWell("after the crash", env, /Plaza is ready/);
 	});
 
 	it("ends the cluster profile with 0 while it waits for Kafka", async () => {

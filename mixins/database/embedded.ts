@@ -4,7 +4,6 @@
  *     const db = openEmbedded("./data");                            // nothing opens yet
  *     mixins: [database(db, new URL("./migrations/", import.meta.url))]
  */
-import { existsSync, renameSync, rmSync } from "node:fs";
 import { PGlite } from "@electric-sql/pglite";
 import { createPgConfig } from "@electric-sql/pglite/node-postgres";
 import knex, { type Knex } from "knex";
@@ -19,17 +18,6 @@ export interface EmbeddedOptions {
 	advice?: string;
 }
 
-/** PGlite would take a directory that a crash left half initialised for a database: a new one gets its name once it is complete. */
-async function openOrCreate(path: string): Promise<PGlite> {
-	if (!existsSync(path)) {
-		const partial = `${path}.partial`;
-		rmSync(partial, { recursive: true, force: true });
-		await (await PGlite.create(partial)).close();
-		renameSync(partial, path);
-	}
-	return PGlite.create(path, { relaxedDurability: false });
-}
-
 /** A directory that no other process may hold. Its data survives `kill -9`, not power loss: PGlite never calls fsync. */
 export function openEmbedded(dir: string, { label, advice = "check this directory" }: EmbeddedOptions = {}): Database {
 	let release: (() => void) | undefined;
@@ -42,7 +30,7 @@ export function openEmbedded(dir: string, { label, advice = "check this director
 		acquireConnectionTimeout: 4_000,
 		connection: async () => {
 			release ??= takeDataDir(dir, label);
-			opening ??= openOrCreate(`${dir}/postgres`);
+			opening ??= PGlite.create(`${dir}/postgres`, { relaxedDurability: false });
 			const pglite = await opening.catch(error => {
 				// The next attempt opens it again.
 				opening = undefined;
