@@ -6,8 +6,10 @@ import { EventEmitter } from "node:events";
 import type { Http2Server, Http2Session, IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import type { Socket } from "node:net";
 import { type Server, status } from "@grpc/grpc-js";
+import { refuseCutMessages } from "./cut-messages.ts";
 import { openPerAddress } from "./open-per-address.ts";
 import { perTurn } from "./per-turn.ts";
+import { refuse } from "./refuse.ts";
 import type { Status } from "./status.ts";
 
 export interface CallLimits {
@@ -58,19 +60,6 @@ function refusalOf(headers: IncomingHttpHeaders, rawHeaders: string[]): Status |
 	return undefined;
 }
 
-function refuse(stream: ServerHttp2Stream, { code, details }: Status) {
-	stream.respond(
-		{
-			":status": 200,
-			"content-type": "application/grpc+proto",
-			"grpc-accept-encoding": "identity",
-			"grpc-status": code,
-			"grpc-message": encodeURI(details)
-		},
-		{ endStream: true }
-	);
-}
-
 /** The http2 server that grpc-js keeps to itself. */
 function http2ServerOf(server: Server): Http2Server {
 	const servers: unknown = Reflect.get(server, "http2Servers");
@@ -79,8 +68,8 @@ function http2ServerOf(server: Server): Http2Server {
 	throw new Error("gRPC cannot limit its calls with this version of @grpc/grpc-js: install 1.14");
 }
 
-/** Applies the limits to the calls of a server that has one connection injector. */
-export function checkCalls(server: Server, { maxCallsPerAddress = 1_000, addressOf }: CallLimits) {
+/** Applies the limits to the calls of a server that has one connection injector. `requestStreams`: the paths of methods with a stream of requests. */
+export function checkCalls(server: Server, requestStreams: Set<string>, { maxCallsPerAddress = 1_000, addressOf }: CallLimits) {
 	const calls = openPerAddress(maxCallsPerAddress);
 	const addresses = new WeakMap<Http2Session, { address: string | undefined }>();
 	const addressOfSession = (session: Http2Session) => {
@@ -109,10 +98,14 @@ export function checkCalls(server: Server, { maxCallsPerAddress = 1_000, address
 		const address = stream.session && addressOfSession(stream.session);
 		const refusal = refusalOf(headers, rawHeaders) ?? (count(stream, address) ? undefined : tooMany);
 		if (refusal) return refuse(stream, refusal);
-		if (address === undefined) return handle(stream, headers, flags, rawHeaders);
-		startInTurn(address, () => {
-			if (!stream.closed && !stream.destroyed) handle(stream, headers, flags, rawHeaders);
-		});
+		const start = () => {
+			if (stream.closed || stream.destroyed) return;
+			handle(stream, headers, flags, rawHeaders);
+			// Without its one request a call is refused by grpc-js.
+			if (requestStreams.has(headers[":path"] ?? "")) refuseCutMessages(stream);
+		};
+		if (address === undefined) start();
+		else startInTurn(address, start);
 	};
 	http2Server.removeAllListeners("stream").on("stream", check);
 }

@@ -16,7 +16,7 @@ export const REQUEST_TIMEOUT_MS = 5_000;
 const protoFile = file(
 	`syntax = "proto3";
 	package desk;
-	service Desk { rpc Echo (Note) returns (Note); rpc Collect (stream Note) returns (Note); }
+	service Desk { rpc Echo (Note) returns (Note); rpc Collect (stream Note) returns (Note); rpc Converse (stream Note) returns (stream Note); }
 	message Note { string text = 1; int64 number = 2; Note inner = 3; repeated sint64 numbers = 4; double timeout_ms = 5; }`,
 	"proto"
 );
@@ -34,6 +34,9 @@ export async function startDesk(t: TestContext, options: Partial<GrpcOptions> = 
 				services: {
 					"desk.Desk": {
 						Echo: (note, ctx) => ctx.call("desk.echo", note),
+						async *Converse(notes) {
+							yield* notes;
+						},
 						async Collect(notes) {
 							let text = "";
 							for await (const note of notes) text += note.text;

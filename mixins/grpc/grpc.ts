@@ -25,7 +25,7 @@ import { bearer, credentialsOf, type OptionNames, type TlsFiles } from "./creden
 import { addHealth } from "./health.ts";
 import { type ConnectionLimits, type Listener, listen } from "./listener.ts";
 import { checkMapKeys } from "./map-keys.ts";
-import { bindHandlers, checkHandlers, type Handlers, loadProto, type ProtoOptions } from "./proto.ts";
+import { bindHandlers, checkHandlers, type Handlers, loadProto, type ProtoOptions, requestStreamsOf } from "./proto.ts";
 import { addReflection } from "./reflection.ts";
 
 export interface GrpcOptions extends ProtoOptions, Partial<ConnectionLimits> {
@@ -106,10 +106,11 @@ export function grpc({
 			const health = new HealthImplementation(Object.fromEntries(states.map(name => [name, "NOT_SERVING"])));
 			addHealth(server, health, states);
 			if (reflection) addReflection(this, server, { ...packages, ...loadProto({ protoFile: healthProtoFile }) }, served);
+			const requestStreams = requestStreamsOf(packages, Object.keys(services));
 			const bind = async () =>
 				listen(
 					server,
-					{ host, port, credentials: credentialsOf(tls, names), names },
+					{ host, port, credentials: credentialsOf(tls, names), names, requestStreams },
 					{ maxConnectionsPerAddress, maxCallsPerAddress, acceptConnection, addressOf },
 					this
 				);

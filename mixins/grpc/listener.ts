@@ -30,6 +30,8 @@ interface Binding {
 	credentials: ServerCredentials;
 	/** What errors call the options. */
 	names: Pick<OptionNames, "host" | "port">;
+	/** The paths of methods with a stream of requests. */
+	requestStreams: Set<string>;
 }
 
 const CLOSING_MS = 500;
@@ -37,13 +39,13 @@ const CLOSING_MS = 500;
 /** Rejects with one line that names address and option when it cannot listen. */
 export async function listen(
 	server: Server,
-	{ host, port, credentials, names }: Binding,
+	{ host, port, credentials, names, requestStreams }: Binding,
 	{ maxConnectionsPerAddress = 1_000, acceptConnection = () => true, ...callLimits }: ConnectionLimits,
 	{ logger }: Service
 ): Promise<Listener> {
 	const { addressOf } = callLimits;
 	const injector = server.createConnectionInjector(credentials);
-	checkCalls(server, callLimits);
+	checkCalls(server, requestStreams, callLimits);
 	const connections = new Set<Socket>();
 	const perAddress = openPerAddress(maxConnectionsPerAddress);
 	const accept = (connection: Socket) => {

@@ -74,6 +74,15 @@ const logged = (service: Service, method: Method): Method => ({
 	}
 });
 
+/** The paths of these services' methods with a stream of requests. */
+export const requestStreamsOf = (packages: PackageDefinition, services: string[]): Set<string> =>
+	new Set(
+		services
+			.flatMap(name => Object.values(packages[name] as unknown as Record<string, Method>))
+			.filter(({ requestStream }) => requestStream)
+			.map(({ path }) => path)
+	);
+
 /** The arguments of `server.addService` for each service that has handlers. */
 export function bindHandlers(
 	service: Service,

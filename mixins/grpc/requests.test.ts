@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { describe, it } from "node:test";
 import { status } from "@grpc/grpc-js";
 import { ServiceBroker } from "moleculer";
 import { ECHO, echo, REFLECTION, REQUEST_TIMEOUT_MS, startDesk, WATCH } from "./desk.fixture.ts";
 import { file } from "./grpc.fixture.ts";
 import { grpc } from "./grpc.ts";
-import { answerTo, framed, type RawAnswer, textField } from "./raw-call.fixture.ts";
+import { answerTo, framed, type RawAnswer, rawCall, textField, within } from "./raw-call.fixture.ts";
 
 /** The answered note's field with this number, if it is a double. */
 function doubleOf({ body }: RawAnswer, number: number): number | undefined {
@@ -39,6 +40,48 @@ describe("a gRPC request", () => {
 			}
 			assert.equal((await echo(session)).code, status.OK);
 		});
+
+	const whole = framed(text(Buffer.from("abc")));
+	for (const [name, cut] of [
+		["inside the head of a message", whole.subarray(0, 3)],
+		["after the head of a message", whole.subarray(0, 5)],
+		["inside a message", whole.subarray(0, 8)]
+	] as const)
+		it(`that ends ${name} is refused, in a stream as INVALID_ARGUMENT although others came before`, async t => {
+			const { open } = await startDesk(t);
+			const session = await open();
+			for (const method of [ECHO, "grpc.health.v1.Health/Check"])
+				assert.equal((await answerTo(session, method, { body: cut })).code, status.UNIMPLEMENTED, method);
+			for (const body of [cut, Buffer.concat([whole, whole, cut])]) {
+				const { code, details } = await answerTo(session, "desk.Desk/Collect", { body });
+				assert.deepEqual([code, details], [status.INVALID_ARGUMENT, "The requests end inside a message"]);
+			}
+			const { code, body } = await answerTo(session, "desk.Desk/Collect", { body: Buffer.concat([whole, whole]) });
+			assert.equal(code, status.OK);
+			assert.ok(body.includes(text(Buffer.from("abcabc"))));
+		});
+
+	it("that arrives byte by byte is answered", async t => {
+		const { open } = await startDesk(t);
+		const session = await open();
+		const { stream, answer } = rawCall(session, "desk.Desk/Collect", { body: whole.subarray(0, 1), end: false });
+		for (const byte of [...whole.subarray(1), ...whole]) {
+			stream.write(Buffer.from([byte]));
+			await new Promise(setImmediate);
+		}
+		stream.end();
+		assert.ok((await within(answer, "the answer")).body.includes(text(Buffer.from("abcabc"))));
+	});
+
+	it("that ends inside a message after an answer is reset", async t => {
+		const { open } = await startDesk(t);
+		const session = await open();
+		const { stream, answer } = rawCall(session, "desk.Desk/Converse", { body: whole, end: false });
+		await within(once(stream, "data"), "an answer");
+		stream.end(whole.subarray(0, 6));
+		assert.equal((await within(answer, "the end of the call")).code, undefined);
+		assert.equal((await echo(session)).code, status.OK);
+	});
 
 	it("arrives as it was sent", async t => {
 		const { open } = await startDesk(t);
