@@ -1,19 +1,17 @@
-import { randomBytes } from "node:crypto";
 import type { ServiceSchema } from "moleculer";
-import type { Identity } from "../../contract/action.ts";
 import { notFound, unauthorized, unavailableAs } from "../../mixins/errors.ts";
 import type { Limits } from "../../mixins/limits/limits.ts";
 import { periodicTask } from "../../mixins/periodic-task.ts";
 import { type ThrottledLog, throttledLog } from "../../runtime/throttled-log.ts";
 import { defineService } from "../define-service.ts";
 import { createAccount } from "./users.accounts.ts";
-import type { User } from "./users.contract.ts";
 import { credentials } from "./users.credentials.ts";
 import { signInLimits } from "./users.limits.ts";
 import { revocationList } from "./users.revocation-list.ts";
 import { normaliseEmail } from "./users.rules.ts";
+import { sessions } from "./users.sessions.ts";
 import type { UserStore } from "./users.store.ts";
-import { ACCESS_TTL_MS, REFRESH_TTL_MS, type RefreshToken, type Tokens, tokens } from "./users.tokens.ts";
+import { ACCESS_TTL_MS, type Tokens, tokens } from "./users.tokens.ts";
 
 const SWEEP_EVERY_MS = 60 * 60_000;
 const SWEEP_BATCH = 1_000;
@@ -44,26 +42,8 @@ export function users(store: UserStore, { secret, limits, mixins = [], sweeps = 
 	let events: ThrottledLog;
 	// Set when the service starts.
 	let signer: Tokens;
+	let session: ReturnType<typeof sessions>;
 	let sweeper: ReturnType<typeof periodicTask> | undefined;
-
-	const issueTokens = async (user: User, { session, generation }: RefreshToken, issuedAtMs: number) => {
-		const { token, expiresAtMs } = await signer.signAccess({ id: user.id, role: user.role, session }, issuedAtMs);
-		const refreshToken = await signer.signRefresh({ session, generation }, issuedAtMs);
-		return { user, token, expiresAt: new Date(expiresAtMs).toISOString(), refreshToken };
-	};
-
-	const startSession = async (user: User, address: string) => {
-		const session = randomBytes(16).toString("base64url");
-		await orUnavailable(store.openSession({ id: session, userID: user.id, address, expiresInMs: REFRESH_TTL_MS }));
-		return issueTokens(user, { session, generation: 0 }, Date.now());
-	};
-
-	/** The session that logout ends: of the refresh token, or else of the caller's token. */
-	const sessionToEnd = async (refreshToken: string | undefined, caller: Identity | undefined) => {
-		if (!refreshToken) return caller?.session;
-		const { session } = await signer.verifyRefresh(refreshToken).catch(error => (caller ? caller : Promise.reject(error)));
-		return session;
-	};
 
 	const sweep = async () => {
 		while ((await store.deleteExpired(SWEEP_BATCH)) === SWEEP_BATCH);
@@ -78,44 +58,20 @@ export function users(store: UserStore, { secret, limits, mixins = [], sweeps = 
 				const { address = NO_ADDRESS } = ctx.meta;
 				const user = await createAccount(store, passwords, { ...ctx.params, role: "user", address });
 				this.logger.info("registered", { user: user.id, requestID: ctx.requestID });
-				return startSession(user, address);
+				return session.start(user, address);
 			},
 
 			async login(ctx) {
 				const { address = NO_ADDRESS } = ctx.meta;
-				return passwords.signIn(ctx.params, address, user => {
-					this.logger.info("signed in", { user: user.id, requestID: ctx.requestID });
-					return startSession(user, address);
-				});
+				const signedIn = await passwords.signIn(ctx.params, address, user => session.start(user, address));
+				this.logger.info("signed in", { user: signedIn.user.id, requestID: ctx.requestID });
+				return signedIn;
 			},
 
-			async refresh(ctx) {
-				if (!ctx.params.refreshToken) throw unauthorized("Send the refresh token in its cookie or in the body");
-				const refresh = await signer.verifyRefresh(ctx.params.refreshToken);
-				await signIns.takeRefresh(refresh.session);
-				const rotation = await orUnavailable(store.rotate(refresh, REFRESH_TTL_MS));
-				// From the time of the rotation, so that a repeated refresh gets the same tokens without their being stored.
-				if (rotation?.user) {
-					const { user, generation, rotatedAt } = rotation;
-					return issueTokens(user, { ...refresh, generation }, rotatedAt.getTime());
-				}
-				revocations.add(refresh.session);
-				if (rotation)
-					this.logger.warn("an outdated refresh token was used: its session is revoked", {
-						user: rotation.revokedUserID,
-						requestID: ctx.requestID
-					});
-				throw unauthorized("This session is over: sign in again");
-			},
+			refresh: ctx => session.refresh(ctx.params.refreshToken, ctx.requestID),
 
 			async logout(ctx) {
-				const session = await sessionToEnd(ctx.params.refreshToken, ctx.meta.caller);
-				if (!session) throw unauthorized("Send the token or the refresh token of the session to end");
-				await signIns.takeRefresh(session);
-				const user = await orUnavailable(store.revokeSession(session));
-				revocations.add(session);
-				if (user !== undefined) this.logger.info("signed out", { user, requestID: ctx.requestID });
-				return { ended: user !== undefined };
+				return { ended: await session.end(ctx.params.refreshToken, ctx.meta.caller, ctx.requestID) };
 			},
 
 			async me(ctx) {
@@ -157,6 +113,7 @@ export function users(store: UserStore, { secret, limits, mixins = [], sweeps = 
 
 		async started() {
 			signer = tokens(await secret());
+			session = sessions({ store, signer, limits: signIns, revocations, logger: this.logger });
 			if (sweeps) sweeper = periodicTask(sweep, { everyMs: SWEEP_EVERY_MS, logger: this.logger, what: "deleting old sessions" });
 		},
 
