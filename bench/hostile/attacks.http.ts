@@ -128,12 +128,19 @@ export const watchStreams: Attack = {
 				};
 				const stream = session.request(headers, { endStream: false });
 				let isOpen = false;
+				let status = "";
+				// Trailers alone: the call was refused.
+				stream.on("response", answer => {
+					status = String(answer["grpc-status"] ?? "");
+				});
 				stream.on("data", () => {
 					if (!isOpen) run.count("open");
 					isOpen = true;
 				});
 				stream.on("error", () => {});
-				stream.on("close", () => run.count(isOpen ? "closed later" : "refused"));
+				stream.on("close", () =>
+					run.count(isOpen ? "closed later" : `refused (status ${status || "none"}, reset ${stream.rstCode})`)
+				);
 				stream.end(EMPTY_MESSAGE);
 			} catch (error) {
 				run.count((error as NodeJS.ErrnoException).code ?? "failed");

@@ -68,7 +68,7 @@ export async function openVictim(url: string, kind: "requests" | "logins"): Prom
 			const startMs = performance.now();
 			const sent = Array.from({ length: Math.floor((ms * perSecond) / 1_000) }, async (_, n) => {
 				const dueMs = startMs + (n * 1_000) / perSecond;
-				await delay(dueMs - performance.now());
+				await delay(Math.max(0, dueMs - performance.now()));
 				const one = kind === "logins" ? login() : requests[n % requests.length]!();
 				const outcome = await send(url, agent, one);
 				const isAnswered = outcome === String(one.status);
