@@ -184,6 +184,8 @@ export const lifeSuite = ({ stock, lines, store, service, db, as, published, new
 			await assert.rejects(as(newIdentity())("orders.get", { id: orderId }), { code: 404, type: "NOT_FOUND" });
 			assert.deepEqual(await asAdmin()("orders.get", { id: orderId }), await call("orders.get", { id: orderId }));
 			assert.deepEqual(await as()("orders.buyer", { orderId }), { buyerId: buyer.id });
+			assert.deepEqual(await as()("orders.stored", { orderId }), { buyerId: buyer.id, total: 12.5, status: "pending" });
+			await assert.rejects(as()("orders.stored", { orderId: randomUUID() }), { code: 404, type: "NOT_FOUND" });
 		});
 	});
 
