@@ -22,8 +22,8 @@ export const TIMEOUTS: Timeouts = { headersMs: 10_000, requestMs: 30_000, respon
 /** Longer than proxies and clients keep idle connections, so that they close them: a connection that we close may carry a new request already. */
 const KEEP_ALIVE_MS = 75_000;
 const MAX_HEADERS_BYTES = 16 * 1024;
-/** Each piece of a body costs some hundred bytes until the body is read, however short it is. */
-const MAX_BODY_PIECES = 512;
+/** Each piece of a body costs time, and some hundred bytes until the body is read, however short it is. */
+const MAX_BODY_PIECES = 256;
 
 /** Our errors for the errors of Node's HTTP parser, by their `code`; others become 400. */
 const PARSER_ERRORS: Record<string, HttpError> = {
@@ -58,7 +58,8 @@ class BoundedRequest extends IncomingMessage {
 
 	override push(piece: Uint8Array | null, encoding?: BufferEncoding) {
 		if (++this.pieces <= MAX_BODY_PIECES || piece === null) return super.push(piece, encoding);
-		this.destroy(new Error("the body arrives in too many pieces"));
+		// Thousands more may have been received with the one that was too many: an error for each would cost more than they do.
+		if (!this.destroyed) this.destroy(new Error("the body arrives in too many pieces"));
 		return false;
 	}
 }
