@@ -37,6 +37,22 @@ describe("README, CONTRIBUTING and docs", () => {
 				assert.ok(document.startsWith("mixins/") || script in project.scripts, `${document}: npm run ${script} does not exist`);
 	});
 
+	it("say for every bound which variable or constant sets it", () => {
+		const [, section = ""] = /^## What is bounded, and by what\n(.*?)\n\n/ms.exec(textOf("docs/security.md")) ?? [];
+		const [, , ...rows] = section.split("\n").map(row => row.split(" | "));
+		assert.ok(rows.length > 20, section);
+		const variables = textOf("runtime/variables.ts");
+		for (const [what, , setters = ""] of rows) {
+			assert.match(setters, /`\w+`/, what);
+			for (const setter of setters.split("; ")) {
+				const [, file] = / in `([\w./-]+)`$/.exec(setter) ?? [];
+				const source = file === undefined ? variables : textOf(file);
+				for (const [, name = ""] of setter.replace(/ in .*/, "").matchAll(/`(\w+)`/g))
+					assert.match(source, new RegExp(`\\b${name}\\b`), `${what}: ${name} is not in ${file ?? "runtime/variables.ts"}`);
+			}
+		}
+	});
+
 	it("do not count services or processes", () => {
 		const count =
 			/\b(?:\d+|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen) (?:local )?(?:services|containers)\b/i;
