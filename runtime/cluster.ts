@@ -19,7 +19,7 @@ export const layout: Record<string, string[]> = Object.fromEntries(
 const STOP_TIMEOUT_MS = 12_000;
 const MIN_BACKOFF_MS = 500;
 const MAX_BACKOFF_MS = 10_000;
-const POLL_MS = 200;
+const POLL_MS = 500;
 const PROGRESS_EVERY_MS = 5_000;
 const WIDTH = Math.max(...Object.keys(layout).map(name => name.length));
 
