@@ -146,6 +146,20 @@ describe("connections", () => {
 		assert.deepEqual([connections.size(), connections.refused.address], [10, 500]);
 	});
 
+	it("of an IPv6 /48 are at most those of four addresses, however many of its /64 networks they come from", () => {
+		const connections = createConnections({ maxPerAddress: 3, maxTotal: 1_000, isTrusted: () => false });
+		const from = (site: number, network: number) => connections.acquire(`2001:db8:${site}:${network}::/64`);
+		const held = Array.from({ length: 12 }, (_, n) => from(1, n));
+		assert.ok(held.every(Boolean));
+		assert.equal(from(1, 12), undefined);
+		assert.ok(from(2, 1), "another site has its own");
+		held[0]!();
+		assert.ok(from(1, 12));
+		assert.equal(from(1, 0), undefined);
+		for (let n = 0; n < 3; n++) assert.ok(from(3, 1));
+		assert.equal(from(3, 1), undefined, "a /64 has the limit of one address");
+	});
+
 	it("of a trusted proxy are shared by its clients, and count only in the total", async t => {
 		const { connections, server, open } = await serve(t, { maxPerAddress: 1, maxTotal: 4, proxies: ["127.0.0.9"] });
 		for (let n = 0; n < 3; n++) await open(server, "127.0.0.9");
