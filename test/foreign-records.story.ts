@@ -142,7 +142,9 @@ export const foreignRecordsStory = (plaza: () => System) =>
 			await putOnKafka("order.created", JSON.stringify(order), orderId, { seq: "1" });
 			await eventually(async () => {
 				const dead = (await kafkaRecords("order.created.dead", startMs)).filter(({ key }) => key === orderId);
-				assert.deepEqual(dead.map(({ headers }) => headers["dead-group"]).sort(), ["inventory", "payment"]);
+				// A record on another partition than its key's is moved by each group that consumes the topic, and each copy is refused.
+				const groups = new Set(dead.map(({ headers }) => headers["dead-group"]));
+				assert.deepEqual([...groups].sort(), ["inventory", "payment"]);
 			}, "the record to be a dead letter of inventory and payment");
 			assert.deepEqual(await psql(`select state from payments where order_id = ${quote(orderId)}`), []);
 		});
