@@ -11,6 +11,8 @@ export type Release = () => void;
 /** Closes an idle connection and returns it; undefined if there is none. */
 export type CloseIdle = () => Socket | undefined;
 
+export type OnRefused = (address: string, refusal: Refusal) => void;
+
 export interface Connections {
 	/**
 	 * Counts a new TCP connection by the address of its peer until it closes; one of a trusted proxy only in the total. Returns undefined, or why it
@@ -23,6 +25,8 @@ export interface Connections {
 	acquire(address: string): Release | undefined;
 	/** `closeIdle` is called when the process has as many connections as it may, to make room for a new one. */
 	addIdle(closeIdle: CloseIdle): Release;
+	/** Calls the listener with each refusal, and the address of the client. */
+	onRefused(listener: OnRefused): Release;
 	/** Open TCP connections. */
 	size(): number;
 	/** How many were refused, by reason. */
@@ -65,6 +69,12 @@ export function createConnections(options: ConnectionsOptions): Connections {
 	const shared = new Set<Socket>();
 	const idle = new Set<CloseIdle>();
 	const refused = { address: 0, process: 0 };
+	const listeners = new Set<OnRefused>();
+
+	const refuse = (address: string, refusal: Refusal) => {
+		refused[refusal]++;
+		for (const listener of listeners) listener(address, refusal);
+	};
 
 	const countOf = (name: string, max: number): Count => {
 		const site = siteOf(name);
@@ -75,7 +85,7 @@ export function createConnections(options: ConnectionsOptions): Connections {
 	const increment = (address: string): Count | undefined => {
 		const count = countOf(address, maxPerAddress);
 		if (isFull(count) || isFull(count.site)) {
-			refused.address++;
+			refuse(address, "address");
 			return undefined;
 		}
 		for (let one: Count | undefined = count; one; one = one.site) {
@@ -111,7 +121,6 @@ export function createConnections(options: ConnectionsOptions): Connections {
 			remove(closed);
 			return true;
 		}
-		refused.process++;
 		return false;
 	};
 
@@ -122,6 +131,7 @@ export function createConnections(options: ConnectionsOptions): Connections {
 			if (!isProxy && !count) return "address";
 			if (!hasRoom()) {
 				if (count) decrement(count);
+				refuse(address, "process");
 				return "process";
 			}
 			if (count) counted.set(socket, count);
@@ -145,6 +155,11 @@ export function createConnections(options: ConnectionsOptions): Connections {
 		addIdle(closeIdle) {
 			idle.add(closeIdle);
 			return () => void idle.delete(closeIdle);
+		},
+
+		onRefused(listener) {
+			listeners.add(listener);
+			return () => void listeners.delete(listener);
 		},
 
 		size,

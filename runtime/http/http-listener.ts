@@ -16,6 +16,7 @@ import { type HealthReport, healthPages } from "./health-pages.ts";
 import { type HttpError, notFound, notReady, originNotAllowed, sendError, tooManyRequests } from "./http-error.ts";
 import { limitConnections } from "./limit-connections.ts";
 import { listen } from "./listen.ts";
+import { logRefusals } from "./log-refusals.ts";
 import { reboundOrigins } from "./origin.ts";
 import { rejectUpgrade } from "./reject-upgrade.ts";
 import { announcedCost } from "./request-cost.ts";
@@ -133,7 +134,11 @@ function open(config: HttpListenerConfig, timeouts: Timeouts, logger: Logger, he
 		isHandshake(req) && errorOf(req) === undefined && listener.upgrades.has(pathOf(req));
 
 	const server = httpServer(timeouts, handle, { reject, isUpgrade });
-	server.once("close", () => log.flush());
+	const stopLogging = logRefusals(connections, log);
+	server.once("close", () => {
+		stopLogging();
+		log.flush();
+	});
 	const watched = watchConnections(server, timeouts);
 	limitConnections(server, connections, watched.closeIdle);
 	const listener: HttpListener = {

@@ -12,6 +12,7 @@ import { maxConnections } from "../open-files.ts";
 import { trustedProxies } from "./client-address.ts";
 import { createConnections } from "./connections.ts";
 import { limitConnections } from "./limit-connections.ts";
+import { logRefusals } from "./log-refusals.ts";
 import { httpServer, TIMEOUTS } from "./server.ts";
 import { watchConnections } from "./watch-connections.ts";
 
@@ -23,6 +24,8 @@ const urlOf = (server: Server) => `http://127.0.0.1:${(server.address() as Addre
 /** Servers that count together; both answer 200, but `/slow` never. */
 async function serve(t: TestContext, { maxPerAddress = 0, maxTotal = 1_000, proxies = [] as string[], servers = 1 } = {}) {
 	const connections = createConnections({ maxPerAddress, maxTotal, isTrusted: trustedProxies(proxies) });
+	const refusals: string[] = [];
+	logRefusals(connections, { log: (message, { client }) => refusals.push(`${message}: ${client}`) });
 	let busy = 0;
 	const answer: RequestListener = (req, res) => {
 		if (req.url === "/slow") busy++;
@@ -56,7 +59,7 @@ async function serve(t: TestContext, { maxPerAddress = 0, maxTotal = 1_000, prox
 		await eventually(() => assert.equal(connections.size(), size + 1), "the server to count the connection");
 		return socket;
 	};
-	return { connections, server: server!, other: other!, open, keepBusy, url: urlOf(server!) };
+	return { connections, refusals, server: server!, other: other!, open, keepBusy, url: urlOf(server!) };
 }
 
 const answered = async (socket: Socket, request = GET) => {
@@ -78,7 +81,7 @@ const listen = async (url: string) => {
 
 describe("connections", () => {
 	it("of one address are limited from the first byte, over all servers, and can be opened again when others have closed", async t => {
-		const { connections, url, other, open } = await serve(t, { maxPerAddress: 3, servers: 2 });
+		const { connections, refusals, url, other, open } = await serve(t, { maxPerAddress: 3, servers: 2 });
 		const sockets = [await open(), await open(), await open(other)];
 		for (const to of [url, urlOf(other)]) {
 			const refused = await exchange(to, GET);
@@ -90,6 +93,8 @@ describe("connections", () => {
 		}
 		assert.match(await listen(url), /^HTTP\/1\.1 429 /, "also for a client that sends nothing");
 		assert.deepEqual(connections.refused, { address: 3, process: 0 });
+		assert.equal(refusals.length, 3);
+		for (const line of refusals) assert.match(line, /MAX_SOCKETS_PER_ADDRESS.*: [0-9a-f]{12}$/, "the address itself is personal");
 		assert.match(await answered(sockets[0]!), /^HTTP\/1\.1 200 /);
 		sockets[1]!.destroy();
 		await eventually(() => assert.equal(connections.size(), 2), "the closed connection to be counted no more");
@@ -124,12 +129,14 @@ describe("connections", () => {
 	});
 
 	it("of all are refused with 503 when none is idle", async t => {
-		const { connections, url, open, keepBusy } = await serve(t, { maxTotal: 2 });
+		const { connections, refusals, url, open, keepBusy } = await serve(t, { maxTotal: 2 });
 		await keepBusy(await open(), await open());
 		const refused = await exchange(url, GET);
 		assert.match(refused, /^HTTP\/1\.1 503 /);
 		assert.match(refused, /^Retry-After: 1\r$/m);
 		assert.deepEqual([connections.refused.process, connections.size()], [1, 2]);
+		assert.equal(refusals.length, 1);
+		assert.match(refusals[0]!, /ulimit -n/);
 	});
 
 	it("of a flood beyond the limit are all closed, and none of them is counted", async t => {

@@ -1,0 +1,10 @@
+import type { ThrottledLog } from "../throttled-log.ts";
+import { logNameOf } from "./client-address.ts";
+import type { Connections, Release } from "./connections.ts";
+
+/** Logs that connections are refused: of which client, or that the whole process has as many as it may. Returns what ends it. */
+export const logRefusals = (connections: Connections, { log }: Pick<ThrottledLog, "log">): Release =>
+	connections.onRefused((address, refusal) => {
+		if (refusal === "address") log("a client exceeds MAX_SOCKETS_PER_ADDRESS, and gets 429", { client: logNameOf(address) });
+		else log("new connections get 503: there are as many as the limit of open files (ulimit -n) allows", {});
+	});
