@@ -6,7 +6,7 @@ import { type TokenBucket, tokenBucket } from "../../../mixins/limits/token-buck
 import { clientOf, type Trusted } from "../../../runtime/http/client-address.ts";
 import type { Release } from "../../../runtime/http/connections.ts";
 import { badRequest, type HttpError, originNotAllowed, sendError, tooManyRequests } from "../../../runtime/http/http-error.ts";
-import type { HttpListener } from "../../../runtime/http/http-listener.ts";
+import type { HttpListener } from "../../../runtime/http/open-listener.ts";
 import { isAllowedOrigin } from "../../../runtime/http/origin.ts";
 import { rejectUpgrade } from "../../../runtime/http/reject-upgrade.ts";
 import { type FragmentListener, listenToFragments, rejectHandshake, WEB_SOCKET_OPTIONS } from "../limits/web-socket.ts";
