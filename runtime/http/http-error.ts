@@ -35,6 +35,12 @@ export const requestTimeout: HttpError = {
 	code: 408,
 	type: "REQUEST_TIMEOUT"
 };
+export const payloadTooLarge: HttpError = {
+	name: "PayloadTooLargeError",
+	message: "The body is too large",
+	code: 413,
+	type: "PAYLOAD_TOO_LARGE"
+};
 export const uriTooLong: HttpError = {
 	name: "UriTooLongError",
 	message: "The request target is longer than 8 KiB",
@@ -83,7 +89,7 @@ export const hostNotAllowed: HttpError = {
 
 /** Our errors for the errors of body-parser, by their `type`. */
 const BODY_ERRORS: Record<string, HttpError> = {
-	"entity.too.large": { name: "PayloadTooLargeError", message: "The body is too large", code: 413, type: "PAYLOAD_TOO_LARGE" },
+	"entity.too.large": payloadTooLarge,
 	"encoding.unsupported": {
 		name: "UnsupportedMediaTypeError",
 		message: "This content encoding is not supported",

@@ -1,6 +1,7 @@
 // Requests that Node accepts, but that other HTTP software could read differently (request smuggling), or that ask for what this server does not do.
 import type { IncomingMessage } from "node:http";
-import { badRequest, expectationFailed, type HttpError, headersTooLarge, invalidHeader } from "./http-error.ts";
+import { badRequest, expectationFailed, type HttpError, headersTooLarge, invalidHeader, payloadTooLarge } from "./http-error.ts";
+import { MAX_BODY_BYTES } from "./request-cost.ts";
 
 export const MAX_HEADERS = 100;
 
@@ -11,6 +12,8 @@ const LENGTHS = new Set(SINGLE_HEADERS.map(({ length }) => length));
 
 const hasBody = ({ headers }: IncomingMessage) =>
 	headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
+
+export const isCompressed = ({ headers }: IncomingMessage) => (headers["content-encoding"] ?? "identity") !== "identity";
 
 /** The first of `SINGLE_HEADERS` that is repeated; undefined if none is. */
 function repeatedHeader(rawHeaders: readonly string[]): string | undefined {
@@ -37,5 +40,7 @@ export function requestError(req: IncomingMessage): HttpError | undefined {
 	if (headers.expect !== undefined && httpVersionMinor > 0 && headers.expect.toLowerCase() !== "100-continue")
 		return expectationFailed;
 	if ((method === "GET" || method === "HEAD") && hasBody(req)) return badRequest(`${method} must not have a body`);
+	// The parser limits only what the body is decompressed to.
+	if (isCompressed(req) && Number(headers["content-length"] ?? 0) > MAX_BODY_BYTES) return payloadTooLarge;
 	return undefined;
 }

@@ -116,6 +116,23 @@ describe("an HTTP server", () => {
 		assert.equal(await inPieces(10_000), "");
 	});
 
+	it("does not read more than 64 KiB of a compressed body, whatever it holds", async () => {
+		const size = 64 * 1024;
+		const send = (encoding: string, length: string, body: string) =>
+			exchange(
+				urlOf(patient),
+				`POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Encoding: ${encoding}\r\n${length}\r\n\r\n${body}`
+			);
+		const inChunks = (encoding: string, bytes: number) =>
+			send(encoding, "Transfer-Encoding: chunked", `${bytes.toString(16)}\r\n${"x".repeat(bytes)}\r\n0\r\n\r\n`);
+		for (const encoding of ["gzip", "br"]) {
+			assert.match(await inChunks(encoding, size), /^HTTP\/1\.1 200 /);
+			assert.equal(await inChunks(encoding, size + 1), "", encoding);
+			assert.match(await send(encoding, `Content-Length: ${size + 1}`, "x".repeat(size + 1)), /^HTTP\/1\.1 413 /);
+		}
+		assert.match(await inChunks("identity", size + 1), /^HTTP\/1\.1 200 /);
+	});
+
 	it("rejects requests with an invalid or ambiguous length", async () => {
 		for (const fields of [
 			"Content-Length: 5\r\nContent-Length: 6",
@@ -200,7 +217,7 @@ describe("an HTTP server", () => {
 		}
 	});
 
-	it("rejects an unreadable connection once, however many packets arrive", async () => {
+	it("rejects an unreadable connection once, however many packets arrive", async t => {
 		const rejected: string[] = [];
 		const server = httpServer(TIMEOUTS, echo, {
 			async reject(socket, { type }) {
@@ -211,6 +228,11 @@ describe("an HTTP server", () => {
 		await once(server.listen(0, "127.0.0.1"), "listening");
 		const connected = once(server, "connection") as Promise<[Socket]>;
 		const socket = connect((server.address() as AddressInfo).port, "127.0.0.1").on("error", () => {});
+		t.after(() => {
+			socket.destroy();
+			server.closeAllConnections();
+			server.close();
+		});
 		const [accepted] = await connected;
 		const packet = "hello\r\n\r\n";
 		for (let n = 1; n <= 5; n++) {
@@ -218,9 +240,6 @@ describe("an HTTP server", () => {
 			await eventually(() => assert.equal(accepted.bytesRead, n * packet.length), `packet ${n} to be read`);
 		}
 		assert.deepEqual(rejected, ["BAD_REQUEST"]);
-		socket.destroy();
-		server.closeAllConnections();
-		server.close();
 	});
 
 	it("rejects CONNECT and unknown expectations", async () => {

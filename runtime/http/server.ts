@@ -4,7 +4,8 @@ import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { badRequest, type HttpError, headersTooLarge, notFound, requestTimeout } from "./http-error.ts";
 import { rejectUpgrade } from "./reject-upgrade.ts";
-import { MAX_HEADERS } from "./request-error.ts";
+import { MAX_BODY_BYTES } from "./request-cost.ts";
+import { isCompressed, MAX_HEADERS } from "./request-error.ts";
 
 export interface Timeouts {
 	/** From the connection, or the first byte of the next request on it, to the end of the headers. */
@@ -52,14 +53,21 @@ export interface ServerOptions {
 	isUpgrade?: (req: IncomingMessage) => boolean;
 }
 
-/** A request whose body arrives in a bounded number of pieces: a client chooses their lengths, as chunks or as packets. */
+/**
+ * A request whose body arrives in a bounded number of pieces: a client chooses their lengths, as chunks or as packets. Of a compressed body the bytes
+ * are bounded too: it may hold nothing, so that reading it would never reach the limit of its content.
+ */
 class BoundedRequest extends IncomingMessage {
 	pieces = 0;
+	bytes = 0;
 
 	override push(piece: Uint8Array | null, encoding?: BufferEncoding) {
-		if (++this.pieces <= MAX_BODY_PIECES || piece === null) return super.push(piece, encoding);
+		if (piece === null) return super.push(piece, encoding);
+		this.bytes += piece.length;
+		if (++this.pieces <= MAX_BODY_PIECES && !(this.bytes > MAX_BODY_BYTES && isCompressed(this)))
+			return super.push(piece, encoding);
 		// Thousands more may have been received with the one that was too many: an error for each would cost more than they do.
-		if (!this.destroyed) this.destroy(new Error("the body arrives in too many pieces"));
+		if (!this.destroyed) this.destroy(new Error("the body arrives in too many pieces, or is too large"));
 		return false;
 	}
 }
