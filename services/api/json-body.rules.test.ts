@@ -45,6 +45,13 @@ describe("a JSON body", () => {
 			});
 	});
 
+	it("is refused with a Content-Type of more parameters than anybody needs: each costs time", () => {
+		const typeOf = (length: number) => "application/json; charset=utf-8".padEnd(length, ";");
+		assert.deepEqual(parse("{}", typeOf(256)), {});
+		for (const length of [257, 15_000])
+			assert.throws(() => parse("{}", typeOf(length)), { code: 415, type: "UNSUPPORTED_MEDIA_TYPE" }, `${length}`);
+	});
+
 	it("is empty without bytes, and refused for each reason with its own message", () => {
 		for (const empty of [undefined, ""]) assert.deepEqual(parse(empty), {});
 		for (const [body, message] of [

@@ -9,8 +9,12 @@ import { readJson, textErrors } from "../../mixins/json-text.ts";
 /** Whether a request says that its body is JSON, in whatever charset. */
 export const isJson = ({ headers }: IncomingMessage) => /^application\/json\s*(;|$)/i.test(headers["content-type"] ?? "");
 
+/** Each parameter costs time to parse, and a header has room for thousands. */
+const MAX_CONTENT_TYPE_LENGTH = 256;
+
 function isUtf8Charset(contentType = ""): boolean {
 	if (contentType === "application/json") return true;
+	if (contentType.length > MAX_CONTENT_TYPE_LENGTH) return false;
 	try {
 		return /^utf-?8$/i.test(new MIMEType(contentType).params.get("charset") ?? "utf-8");
 	} catch {

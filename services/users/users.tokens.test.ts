@@ -59,6 +59,13 @@ describe("an access token", () => {
 		);
 	});
 
+	it("is rejected before any part is decoded when it has more than three", async t => {
+		const decode = t.mock.method(Buffer, "from");
+		await assert.rejects(ours.verifyAccess(".".repeat(15_000)), UNAUTHORIZED);
+		await assert.rejects(ours.verifyAccess(`${genuine.token}.`), UNAUTHORIZED);
+		assert.equal(decode.mock.callCount(), 0);
+	});
+
 	it("is rejected with 401, not 500, whatever text it is", async () => {
 		const part = fc.oneof(
 			fc.base64String(),
