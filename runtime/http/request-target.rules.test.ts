@@ -39,6 +39,15 @@ describe("a request target", () => {
 			assert.equal(accept(target).code, 400, JSON.stringify(target));
 	});
 
+	it("is rejected with 400 when its query has more than 100 fields", () => {
+		for (const [fields, code] of [
+			[100, undefined],
+			[101, 400],
+			[4_000, 400]
+		])
+			assert.equal(accept(`/a?${Array(fields).fill("b").join("&")}`).code, code, `${fields}`);
+	});
+
 	it("is rejected with 414 above 8 KiB", () => {
 		assert.equal(accept(`/${"x".repeat(8 * 1024 - 1)}`).code, undefined);
 		assert.equal(accept(`/${"x".repeat(8 * 1024)}`).code, 414);

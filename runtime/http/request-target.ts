@@ -3,10 +3,19 @@ import type { IncomingMessage } from "node:http";
 import { badRequest, type HttpError, uriTooLong } from "./http-error.ts";
 
 const MAX_TARGET_LENGTH = 8 * 1024;
+/** Each field of a query costs time to parse, and a target has room for thousands. */
+const MAX_QUERY_FIELDS = 100;
 /** Visible ASCII without a fragment. Node hands over other bytes as Latin-1 characters, which would be another text. */
 const ORIGIN_FORM = /^\/[!"$-~]*$/;
 const ABSOLUTE_FORM = /^https?:\/\/([^/?@]+)([/?].*)?$/i;
 const unreadable = badRequest("The request target cannot be read");
+const tooManyFields = badRequest(`The query has more than ${MAX_QUERY_FIELDS} fields`);
+
+function hasTooManyFields(target: string): boolean {
+	let fields = 1;
+	for (let at = target.indexOf("&"); at !== -1; at = target.indexOf("&", at + 1)) if (++fields > MAX_QUERY_FIELDS) return true;
+	return false;
+}
 
 /** Decoders replace what is not UTF-8 by U+FFFD, which would make two texts one. */
 const isDecodable = (target: string) => {
@@ -32,7 +41,7 @@ export const isNormalPath = (path: string): boolean => path === "/" || !/\/(\/|\
 
 /**
  * Rewrites a target in absolute-form (`GET http://host/path`) to origin-form, with its host as the Host header. Returns the error of a target that is
- * too long (414) or cannot be read (400); undefined for all others.
+ * too long (414), cannot be read or has too many fields (400); undefined for all others.
  */
 export function acceptTarget(req: IncomingMessage): HttpError | undefined {
 	let { url = "/" } = req;
@@ -45,5 +54,6 @@ export function acceptTarget(req: IncomingMessage): HttpError | undefined {
 		req.url = url;
 	}
 	if (!ORIGIN_FORM.test(url)) return unreadable;
+	if (hasTooManyFields(url)) return tooManyFields;
 	return url.includes("%") && !isDecodable(url) ? unreadable : undefined;
 }

@@ -49,9 +49,12 @@ type Fail = (req: IncomingMessage, res: ServerResponse, error: Error) => void;
  */
 export function pageFiles(fail: Fail) {
 	const serve = ApiGateway.serveStatic(PUBLIC_DIR, { dotfiles: "ignore", redirect: false, setHeaders: setPageHeaders });
-	return (req: IncomingMessage, res: ServerResponse, next: () => void) =>
+	return (req: IncomingMessage, res: ServerResponse, next: () => void) => {
+		// Several ranges get the whole file anyway, and each costs time to parse.
+		if (req.headers.range?.includes(",")) delete req.headers.range;
 		serve(req, res, (error?: Error & { status?: number }) => {
 			if (!error) return next();
 			fail(req, res, (FILE_ERRORS.get(error.status) ?? error) as Error);
 		});
+	};
 }

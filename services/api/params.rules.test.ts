@@ -44,6 +44,31 @@ describe("a header that stands for a field", () => {
 	});
 });
 
+describe("a cookie", () => {
+	const refresh = action({
+		params: z.strictObject({ refreshToken: text }),
+		result,
+		who: "anyone",
+		rest: "POST /refresh",
+		restCookie: "refreshToken"
+	});
+	const read = (cookie: string) => paramsOf(refresh, request("/refresh", { cookie }, { body: {} }));
+
+	it("gives the field its value, the first one if it is repeated; others are ignored", () => {
+		assert.deepEqual(read("a=b; plaza_refresh=x.y; plaza_refresh=z"), { refreshToken: "x.y" });
+		assert.deepEqual(read("plaza_refresh=%41"), { refreshToken: "A" });
+		for (const none of ["xplaza_refresh=1", "a=plaza_refresh=1", "plaza_refresh=", "plaza_refresh", ";"])
+			assert.deepEqual(read(none), {}, none);
+	});
+
+	it("is the only one that is decoded, however many there are", t => {
+		const decode = t.mock.method(globalThis, "decodeURIComponent");
+		const others = Array.from({ length: 1_000 }, (_, n) => `c${n}=%41`);
+		assert.deepEqual(read([...others, "plaza_refresh=%42"].join("; ")), { refreshToken: "B" });
+		assert.equal(decode.mock.callCount(), 1);
+	});
+});
+
 describe("a query", () => {
 	it("gives the fields that the action has; others are ignored", () => {
 		assert.deepEqual(get("?limit=5&utm_source=x&utm_source=y&constructor=z&toString=1&after=a%2Bb+c"), {
