@@ -28,6 +28,9 @@ export interface Meta {
 	$repl?: boolean;
 }
 
+/** Who waits in turn: a client's address, because one person may have many accounts; else the account or the operator. */
+export const clientOf = ({ address, caller }: Meta): string => address ?? caller?.id ?? "";
+
 export type Ctx<Params> = Omit<Context<Params, Meta>, "call" | "mcall"> & Caller;
 
 /** A message as a topic handler receives it, with calls typed by the contracts. */

@@ -159,6 +159,24 @@ export const lifeSuite = ({ stock, lines, store, service, db, as, published, new
 			assert.deepEqual(await page(as(newIdentity())), []);
 		});
 
+		it("is read for one client at a time", async () => {
+			const { list } = store();
+			let [open, most] = [0, 0];
+			store().list = async request => {
+				most = Math.max(most, ++open);
+				return list(request).finally(() => open--);
+			};
+			try {
+				const call = as(newIdentity());
+				assert.deepEqual(await Promise.all([page(call), page(call), page(call)]), [[], [], []]);
+				assert.equal(most, 1);
+				await Promise.all([page(as(newIdentity())), page(as(newIdentity()))]);
+				assert.equal(most, 2);
+			} finally {
+				store().list = list;
+			}
+		});
+
 		it("holds all orders for an admin, and continues after the previous page", async () => {
 			const [first, second] = [await newOrder(), await newOrder()];
 			assert.deepEqual(await page(asAdmin(), { limit: 2 }), [second.orderId, first.orderId]);

@@ -1,8 +1,9 @@
 import type { Logger, ServiceSchema } from "moleculer";
 import { type Deadline, deadlineIn, skipExpired } from "../../mixins/deadline.ts";
 import { notFound, unauthorized, unavailable } from "../../mixins/errors.ts";
+import { takeTurns } from "../../mixins/in-turn.ts";
 import { microBatch } from "../../mixins/micro-batch.ts";
-import { type Caller, defineService } from "../define-service.ts";
+import { type Caller, clientOf, defineService } from "../define-service.ts";
 import { type Access, accessOf } from "./orders.access.ts";
 import { type CatalogueClient, catalogueClient } from "./orders.catalogue-client.ts";
 import type { Status } from "./orders.contract.ts";
@@ -50,6 +51,8 @@ export function orders(
 		{ ...BATCH, concurrency: batches, sizes: { sizeOf: ({ item }) => item.items.length, max: MAX_LINES } }
 	);
 	const findBatch = microBatch<string, FoundOrder>(ids => deadlineIn(timeoutMs).bound(store.find(ids), "Postgres"), BATCH);
+	// A list may hold 200 orders with 100 lines each.
+	const listInTurn = takeTurns("Postgres");
 	const find = (id: string, deadline: Deadline) => deadline.bound(findBatch(id), "Postgres");
 	const repository: OrderRepository = {
 		find,
@@ -113,7 +116,7 @@ export function orders(
 
 			async list(ctx) {
 				const { buyerId = ctx.params.buyerId } = accessOf(ctx.meta);
-				const page = await deadlineIn(timeoutMs).bound(store.list({ ...ctx.params, buyerId }), "Postgres");
+				const page = await listInTurn(clientOf(ctx.meta), deadlineIn(timeoutMs), () => store.list({ ...ctx.params, buyerId }));
 				return page.map(toResponse);
 			},
 

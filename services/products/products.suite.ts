@@ -6,6 +6,7 @@ import { type Context, Errors, ServiceBroker } from "moleculer";
 import { ContractValidator } from "../../contract/validator.ts";
 import { migrate } from "../../mixins/database/migrate.ts";
 import { outbox } from "../../mixins/outbox/outbox.ts";
+import { eventually } from "../../test/client.ts";
 import { CollectingLogger } from "../../test/collecting-logger.ts";
 import type { Scratch } from "../../test/scratch.ts";
 import { actions, topics } from "../contract.ts";
@@ -22,6 +23,8 @@ export const productsSuite = (where: string, open: () => Promise<Scratch>) =>
 		const stocks = new Map<string, number>();
 		let isInventoryUnavailable = false;
 		let levelCalls = 0;
+		/** Called before the fake answers: a test can delay it. */
+		let whenAsked = async () => {};
 		const inventory = {
 			name: "inventory",
 			actions: {
@@ -30,8 +33,9 @@ export const productsSuite = (where: string, open: () => Promise<Scratch>) =>
 					stocks.set(ctx.params.productId, ctx.params.stock);
 					return null;
 				},
-				levels(ctx: Context<{ ids: string[] }>) {
+				async levels(ctx: Context<{ ids: string[] }>) {
 					levelCalls++;
+					await whenAsked();
 					return ctx.params.ids.map(productId => ({ productId, stock: stocks.get(productId) ?? 0, reserved: 0 }));
 				}
 			}
@@ -113,6 +117,30 @@ export const productsSuite = (where: string, open: () => Promise<Scratch>) =>
 							return true;
 						}
 					);
+		});
+
+		it("reads the lists of one client's address one after the other, and those of another address meanwhile", async () => {
+			await call("products.create", newRequest());
+			const callsBefore = levelCalls;
+			const answers: (() => void)[] = [];
+			whenAsked = () => new Promise(resolve => answers.push(resolve));
+			const list = (address: string) => call("products.list", { limit: 1 }, { meta: { address } });
+			const first = [list("192.0.2.1"), list("192.0.2.1"), list("192.0.2.1")];
+			try {
+				await eventually(() => assert.equal(levelCalls, callsBefore + 1), "the first list");
+				const other = list("192.0.2.2");
+				await eventually(() => assert.equal(levelCalls, callsBefore + 2), "the other client's list");
+				answers.pop()!();
+				assert.equal((await other).length, 1);
+				assert.equal(levelCalls, callsBefore + 2);
+			} finally {
+				whenAsked = async () => {};
+				for (const answer of answers) answer();
+			}
+			assert.deepEqual(
+				(await Promise.all(first)).map(({ length }) => length),
+				[1, 1, 1]
+			);
 		});
 
 		it("lists products in the order of creation, page by page, with one call for the stock of a page", async () => {

@@ -2,7 +2,8 @@ import { randomUUID } from "node:crypto";
 import type { ServiceSchema } from "moleculer";
 import { type Deadline, deadlineIn } from "../../mixins/deadline.ts";
 import { conflict, invalid, notFound, unavailableAs } from "../../mixins/errors.ts";
-import { type Ctx, defineService } from "../define-service.ts";
+import { takeTurns } from "../../mixins/in-turn.ts";
+import { type Ctx, clientOf, defineService } from "../define-service.ts";
 import { type StoredProduct, toResponse } from "./products.rules.ts";
 import type { ProductStore } from "./products.store.ts";
 
@@ -16,6 +17,8 @@ const noSuchProduct = (productId: string) => notFound("There is no such product"
 
 /** Keeps the products and their prices. Their stock comes from inventory. */
 export function products(store: ProductStore, { mixins = [] }: { mixins?: Partial<ServiceSchema>[] } = {}) {
+	// A list may hold 200 products with long descriptions.
+	const listInTurn = takeTurns("Postgres");
 	/** The stock of each product, by one call. */
 	const stocksOf = async (ctx: Ctx<unknown>, ids: string[], deadline: Deadline): Promise<number[]> => {
 		if (ids.length === 0) return [];
@@ -53,9 +56,11 @@ export function products(store: ProductStore, { mixins = [] }: { mixins?: Partia
 
 			async list(ctx) {
 				const deadline = deadlineIn(TIMEOUT_MS);
-				const page = await within(deadline, store.list(ctx.params));
-				if (!page) throw invalid([{ field: "after", message: "must be the productId of a product" }]);
-				return withStock(ctx, page, deadline);
+				return listInTurn(clientOf(ctx.meta), deadline, async () => {
+					const page = await within(deadline, store.list(ctx.params));
+					if (!page) throw invalid([{ field: "after", message: "must be the productId of a product" }]);
+					return withStock(ctx, page, deadline);
+				});
 			},
 
 			async get(ctx) {

@@ -1,0 +1,71 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { deadlineIn } from "./deadline.ts";
+import { takeTurns } from "./in-turn.ts";
+
+const UNAVAILABLE = { code: 503, type: "UNAVAILABLE", data: { what: "the store" } };
+
+describe("work in turn", () => {
+	it("runs one after the other for a client, also after one that fails, and at once for another client", async () => {
+		const inTurn = takeTurns("the store");
+		const begun: string[] = [];
+		const ends = new Map<string, () => void>();
+		const run = (client: string, name: string) =>
+			inTurn(client, deadlineIn(60_000), async () => {
+				begun.push(name);
+				await new Promise<void>(resolve => ends.set(name, resolve));
+				if (name === "a1") throw new Error("failed");
+				return name;
+			});
+		const [a1, a2, b1] = [run("a", "a1"), run("a", "a2"), run("b", "b1")];
+		for (let n = 0; n < 5; n++) await nextTurn();
+		assert.deepEqual(begun, ["a1", "b1"]);
+		ends.get("a1")!();
+		await assert.rejects(a1, /failed/);
+		for (let n = 0; n < 5; n++) await nextTurn();
+		assert.deepEqual(begun, ["a1", "b1", "a2"]);
+		ends.get("a2")!();
+		ends.get("b1")!();
+		assert.deepEqual(await Promise.all([a2, b1]), ["a2", "b1"]);
+	});
+
+	it("never begins when its deadline is over first, and ends a turn at its deadline", async () => {
+		const inTurn = takeTurns("the store");
+		let hasBegun = false;
+		const hangs = inTurn("a", deadlineIn(20), () => new Promise(() => {}));
+		const waits = inTurn("a", deadlineIn(10), async () => {
+			hasBegun = true;
+		});
+		await Promise.all([assert.rejects(hangs, UNAVAILABLE), assert.rejects(waits, UNAVAILABLE)]);
+		assert.equal(await inTurn("a", deadlineIn(60_000), async () => "next"), "next");
+		assert.equal(hasBegun, false);
+	});
+
+	it("is refused where a thousand of the client wait, and not another client's", async () => {
+		const inTurn = takeTurns("the store");
+		let end = () => {};
+		const first = inTurn("a", deadlineIn(60_000), () => new Promise<void>(resolve => (end = resolve)));
+		const waiting = Array.from({ length: 1_000 }, () => inTurn("a", deadlineIn(60_000), async () => {}));
+		await assert.rejects(
+			inTurn("a", deadlineIn(60_000), async () => {}),
+			UNAVAILABLE
+		);
+		await inTurn("b", deadlineIn(60_000), async () => {});
+		end();
+		await Promise.all([first, ...waiting]);
+		await inTurn("a", deadlineIn(60_000), async () => {});
+	});
+
+	it("counts only what waits, however long a client goes on", async () => {
+		const inTurn = takeTurns("the store");
+		const run = () => inTurn("a", deadlineIn(60_000), async () => {});
+		let earlier = run();
+		for (let n = 0; n < 1_100; n++) {
+			const later = run();
+			await earlier;
+			earlier = later;
+		}
+		await earlier;
+	});
+});
