@@ -5,12 +5,15 @@ import { rateOf, type TokenBucket, tokenBucket } from "../../../mixins/limits/to
 import { periodicTask } from "../../../mixins/periodic-task.ts";
 import type { Caller } from "../../define-service.ts";
 import { type Quota, quotas } from "./quota.ts";
+import type { TurnBudget } from "./turn-budget.ts";
 
 export interface Peer {
 	/** By its newest token; undefined: a guest. */
 	readonly identity: Identity | undefined;
 	/** Takes this number of frames (default 1) from the rate limits; false: the socket, its address or its account sends too many. */
 	take(frames?: number): boolean;
+	/** What all sockets of its address may have handled in one turn of the event loop. */
+	readonly turn: TurnBudget;
 	/** Sets its identity. False: the account has as many sockets as it may, and nothing has changed. */
 	identify(identity: Identity): boolean;
 	/** Its socket is closed; later calls change nothing. */
@@ -103,6 +106,10 @@ export function createPeers({ caller, logger, maxSocketsPerAccount, maxFramesPer
 			const allowance = Math.max(ofAddress.left() / 2, burst * MIN_PART_OF_BURST);
 			this.#own = tokenBucket(perSecond, performance.now(), burst);
 			if (allowance < burst) this.#own.take(performance.now(), burst - allowance);
+		}
+
+		get turn() {
+			return this.#ofAddress.turn;
 		}
 
 		take(frames = 1) {

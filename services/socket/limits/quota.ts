@@ -1,7 +1,10 @@
 // The quotas of one address and of one account: how many sockets it may have, and how many frames they may send together.
 import { type TokenBucket, tokenBucket } from "../../../mixins/limits/token-bucket.ts";
+import { TurnBudget } from "./turn-budget.ts";
 
 export interface Quota {
+	/** What its sockets may have handled in one turn of the event loop. */
+	readonly turn: TurnBudget;
 	/** How many frames its sockets may send now. */
 	left(): number;
 	/** Takes this number of frames; false: its sockets send too many. */
@@ -22,6 +25,7 @@ const nowMs = () => performance.now();
 /** One for all sockets of a key. */
 class KeyQuota implements Quota {
 	readonly #bucket: TokenBucket;
+	readonly turn = new TurnBudget();
 	sockets = 0;
 
 	constructor(framesPerSecond: number) {

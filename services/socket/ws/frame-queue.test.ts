@@ -3,6 +3,7 @@ import { beforeEach, describe, it } from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { WebSocket } from "ws";
 import type { Peer } from "../limits/peers.ts";
+import { TurnBudget } from "../limits/turn-budget.ts";
 import { FrameQueue } from "./frame-queue.ts";
 import type { ClientFrame } from "./frames.ts";
 
@@ -31,7 +32,7 @@ describe("the frame queue", () => {
 			}
 		});
 		[allowed, handled, flooded, answers] = [Number.POSITIVE_INFINITY, [], 0, []];
-		frames = new FrameQueue(socket as unknown as WebSocket, { take } as Peer, {
+		frames = new FrameQueue(socket as unknown as WebSocket, { take, turn: new TurnBudget() } as unknown as Peer, {
 			parse: text => ({ code: undefined, data: { text } }) as ClientFrame,
 			answer(frame) {
 				handled.push((frame.data as { text: string }).text);
@@ -135,5 +136,31 @@ describe("the frame queue", () => {
 		assert.deepEqual([handled.length, isDrained], [before, false]);
 		for (const answer of answers) answer.resolve();
 		await drained;
+	});
+
+	it("handles at most some hundred frames of one address per turn, of all of its sockets in turn, and those of another address at once", async () => {
+		const counts = new Array<number>(40).fill(0);
+		const turn = new TurnBudget();
+		const open = (at: number, budget: TurnBudget) =>
+			new FrameQueue({ ...socket } as unknown as WebSocket, { take, turn: budget } as unknown as Peer, {
+				parse: () => ({ code: undefined, data: {} }),
+				answer: async () => counts[at]!++,
+				reject: () => {},
+				onFlood: () => flooded++
+			});
+		const total = () => counts.reduce((sum, count) => sum + count, 0);
+		const queues = counts.slice(1).map((_, n) => open(n + 1, turn));
+		for (const queue of queues) for (let n = 0; n < 100; n++) queue.add(Buffer.from("{}"), false);
+		assert.ok(total() < 300, `${total()} in one turn`);
+		open(0, new TurnBudget()).add(Buffer.from("{}"), false);
+		assert.equal(counts[0], 1);
+		for (let turns = 0; total() < 3_901 && turns < 200; turns++) {
+			const before = total();
+			await nextTurn();
+			assert.ok(total() - before < 600, `${total() - before} in one turn`);
+			const [least, most] = [Math.min(...counts.slice(1)), Math.max(...counts.slice(1))];
+			assert.ok(most - least <= 64, `one socket had ${most} frames and another ${least}`);
+		}
+		assert.deepEqual(counts, [1, ...new Array<number>(39).fill(100)]);
 	});
 });

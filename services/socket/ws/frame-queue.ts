@@ -41,6 +41,8 @@ export class FrameQueue {
 	#inThisTurn = 0;
 	/** Frames that have arrived and wait; meanwhile the socket is not read. */
 	#queued: QueuedFrame[] | undefined = undefined;
+	/** The other sockets of its address have used up this turn, and it continues in a later one. */
+	#waitsForTurn = false;
 	#inFlight: Set<Promise<unknown>> | undefined = undefined;
 	// `connect` and `watch` are handled in the order of their arrival; calls run in parallel. But every frame waits for a `connect` before it, and a
 	// `connect` waits for the answers to all frames before it: those belong to the former user.
@@ -60,6 +62,7 @@ export class FrameQueue {
 		this.#queued ??= [];
 		this.#queued.push({ data, isBinary });
 		this.#socket.pause();
+		this.#waitForTurn();
 	}
 
 	/** Counts a ping, or a frame that costs as much as several, against the rate limit; false: it must not be handled. */
@@ -87,7 +90,16 @@ export class FrameQueue {
 	}
 
 	#hasRoom() {
-		return this.#inThisTurn < MAX_PER_TURN && (this.#inFlight?.size ?? 0) < MAX_IN_FLIGHT;
+		return this.#inThisTurn < MAX_PER_TURN && (this.#inFlight?.size ?? 0) < MAX_IN_FLIGHT && this.#peer.turn.hasRoom();
+	}
+
+	#waitForTurn() {
+		if (this.#waitsForTurn || this.#peer.turn.hasRoom()) return;
+		this.#waitsForTurn = true;
+		this.#peer.turn.whenRoom(() => {
+			this.#waitsForTurn = false;
+			this.#handleQueued();
+		});
 	}
 
 	#handleQueued() {
@@ -99,6 +111,7 @@ export class FrameQueue {
 				this.#socket.resume();
 			}
 		}
+		if (this.#queued) this.#waitForTurn();
 	}
 
 	#handle(data: RawData, isBinary: boolean) {
@@ -109,6 +122,7 @@ export class FrameQueue {
 			});
 		const cost = costOf(data);
 		this.#inThisTurn += cost;
+		this.#peer.turn.take(cost);
 		if (!this.count(cost)) return;
 		const answered = this.#begin(data, isBinary);
 		if (!answered) return;
