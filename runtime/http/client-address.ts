@@ -62,8 +62,8 @@ function canonical(address: string): string {
 const networkOf = (address: string) => (address.includes(":") ? `${groupsOf(address).slice(0, 4).join(":")}::/64` : address);
 
 /**
- * The site of a client's address, for limits that nobody may evade by using many networks: of IPv6 the /48, which providers give to one customer
- * (RFC 6177); an IPv4 address is its own site.
+ * The site of a client's address: of IPv6 the /48, an IPv4 address itself. Providers give a customer a /48 to a /64 (RFC 6177), so a site may be many
+ * customers: it is only for a second, wider limit, beside that of the address.
  */
 export const siteOf = (address: string) => (address.endsWith("::/64") ? `${address.split(":", 3).join(":")}::/48` : address);
 

@@ -1,6 +1,6 @@
 // The open connections of this process, of every kind and on every listener: limited for each client address, and in total.
 import type { Socket } from "node:net";
-import { peerOf, siteOf, type Trusted } from "./client-address.ts";
+import { peerOf, type Trusted } from "./client-address.ts";
 
 /** Why a connection is refused: its `address` has as many as it may, or the whole `process` has. */
 export type Refusal = "address" | "process";
@@ -41,29 +41,21 @@ export interface ConnectionsOptions {
 	isTrusted: Trusted;
 }
 
-/** Of an address, or of a site. */
+/** The open connections of an address. */
 interface Count {
-	readonly name: string;
-	readonly max: number;
-	readonly site: Count | undefined;
+	readonly address: string;
 	open: number;
 }
 
-/** An IPv6 /48, which one person may have, gets what this many client addresses get. */
-const ADDRESSES_PER_SITE = 4;
-
-/** The limits of an address and of a site: however small the total is, each gets at most half of it. */
-function limitsOf({ maxPerAddress, maxTotal }: ConnectionsOptions) {
-	if (maxPerAddress === 0) return [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY] as const;
-	const half = Math.ceil(maxTotal / 2);
-	return [Math.min(maxPerAddress, half), Math.min(maxPerAddress * ADDRESSES_PER_SITE, half)] as const;
-}
+/** The limit of an address: however small the total is, at most half of it. */
+const limitOf = ({ maxPerAddress, maxTotal }: ConnectionsOptions) =>
+	maxPerAddress === 0 ? Number.POSITIVE_INFINITY : Math.min(maxPerAddress, Math.ceil(maxTotal / 2));
 
 /** Creates the counters of a process: all its listeners share them. */
 export function createConnections(options: ConnectionsOptions): Connections {
 	const { maxTotal, isTrusted } = options;
-	const [maxPerAddress, maxPerSite] = limitsOf(options);
-	/** By address and by site; those without connections are not kept. */
+	const maxPerAddress = limitOf(options);
+	/** By address; those without connections are not kept. */
 	const counts = new Map<string, Count>();
 	const counted = new Map<Socket, Count>();
 	const shared = new Set<Socket>();
@@ -76,27 +68,19 @@ export function createConnections(options: ConnectionsOptions): Connections {
 		for (const listener of listeners) listener(address, refusal);
 	};
 
-	const countOf = (name: string, max: number): Count => {
-		const site = siteOf(name);
-		return counts.get(name) ?? { name, max, open: 0, site: site === name ? undefined : countOf(site, maxPerSite) };
-	};
-	const isFull = (count: Count | undefined) => count !== undefined && count.open >= count.max;
-
 	const increment = (address: string): Count | undefined => {
-		const count = countOf(address, maxPerAddress);
-		if (isFull(count) || isFull(count.site)) {
+		const count = counts.get(address) ?? { address, open: 0 };
+		if (count.open >= maxPerAddress) {
 			refuse(address, "address");
 			return undefined;
 		}
-		for (let one: Count | undefined = count; one; one = one.site) {
-			one.open++;
-			counts.set(one.name, one);
-		}
+		count.open++;
+		counts.set(address, count);
 		return count;
 	};
 
 	const decrement = (count: Count) => {
-		for (let one: Count | undefined = count; one; one = one.site) if (--one.open === 0) counts.delete(one.name);
+		if (--count.open === 0) counts.delete(count.address);
 	};
 
 	const remove = (socket: Socket) => {

@@ -1,6 +1,6 @@
 // What hashes a password: an account's new one, and a sign-in. Queued and counted by client address; failures and refusals are logged.
 import { unauthorized, unavailableAs } from "../../mixins/errors.ts";
-import { logNameOf, siteOf } from "../../runtime/http/client-address.ts";
+import { logNameOf } from "../../runtime/http/client-address.ts";
 import type { ThrottledLog } from "../../runtime/throttled-log.ts";
 import type { User } from "./users.contract.ts";
 import type { SignInLimits } from "./users.limits.ts";
@@ -37,7 +37,7 @@ export function credentials(
 	const inTurn = async <T>(address: string, work: () => Promise<T>): Promise<T> => {
 		let isAdmitted = false;
 		try {
-			return await limitPasswords(siteOf(address), async () => {
+			return await limitPasswords(address, async () => {
 				await takeHash(address);
 				isAdmitted = true;
 				return work();

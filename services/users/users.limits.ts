@@ -6,7 +6,7 @@ import { siteOf } from "../../runtime/http/client-address.ts";
 
 /** Failed sign-ins of one client address for one e-mail address. A successful sign-in resets the count. */
 const FAILED_PER_ADDRESS: Rate = { burst: 20, perSecond: 1 / 60 };
-/** The same for all client addresses of an IPv6 site, whose 65,536 networks one person may have. */
+/** The same for all client addresses of an IPv6 site, because one person may have up to 65,536 of them. */
 const FAILED_PER_SITE: Rate = { burst: 60, perSecond: 1 / 20 };
 /** Failed sign-ins for one e-mail address, from all client addresses together except those from which its owner has signed in before. */
 const FAILED_PER_EMAIL: Rate = { burst: 200, perSecond: 1 / 10 };

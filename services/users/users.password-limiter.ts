@@ -17,11 +17,11 @@ export interface PasswordLimiterOptions {
 /** Node's thread pool has four threads: one stays free for files and DNS. More threads than cores would be slower. */
 const DEFAULTS: PasswordLimiterOptions = {
 	concurrency: Math.min(3, availableParallelism()),
-	maxWaitingPerAddress: 10,
+	maxWaitingPerAddress: 16,
 	maxWaiting: 1_000,
 	maxWaitMs: 4_000
 };
-/** Longer than ten hashes take. */
+/** Longer than sixteen hashes take. */
 const RETRY_AFTER_MS = 1_000;
 
 /** The callers of one address. */
