@@ -90,12 +90,15 @@ function textError({ value, parent, name }: Place): string | undefined {
 	return typeof value === "string" && !value.isWellFormed() ? "must be well-formed Unicode" : undefined;
 }
 
+/** JSON can contain lone surrogates only as escapes. */
+export const mayHaveTextErrors = (text: string) => text.includes("\\u") || text.includes(PROTOTYPE);
+
 /**
  * The fields of a parsed JSON text whose name or text no store keeps as it was sent: lone surrogates, which UTF-8 replaces by U+FFFD, and `__proto__`
- * inside other fields. JSON can contain lone surrogates only as escapes, so text without `\u` is not searched. At most `MAX_FIELD_ERRORS` + 1.
+ * inside other fields. A text is only searched if it may have some. At most `MAX_FIELD_ERRORS` + 1.
  */
 export function textErrors(text: string, value: unknown): FieldError[] {
-	if (!text.includes("\\u") && !text.includes(PROTOTYPE)) return [];
+	if (!mayHaveTextErrors(text)) return [];
 	const errors: FieldError[] = [];
 	const open: Place[] = [{ value, parent: undefined, name: "" }];
 	for (let next = open.pop(); next && errors.length <= MAX_FIELD_ERRORS; next = open.pop()) {

@@ -68,7 +68,7 @@ export const socketIoStory = (plaza: () => System) =>
 			assert.equal(outcome, "connected");
 		});
 
-		it("closes a transport that sends bytes, too many values, or text that is not as it was sent", async () => {
+		it("closes a transport that sends bytes without an event, too many values, or text that is not as it was sent", async () => {
 			const url = `${plaza().url.replace("http", "ws")}/socket.io/?EIO=4&transport=websocket`;
 			for (const packet of [
 				Buffer.from("a"),

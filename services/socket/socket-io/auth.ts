@@ -6,7 +6,7 @@ import type { Caller } from "../../define-service.ts";
 import type { Peer, Peers } from "../limits/peers.ts";
 import { tooManySockets } from "../ws/frames.ts";
 import type { Connection } from "./engine.ts";
-import { costOf, isAcceptable, MAX_PACKETS_PER_TURN } from "./packets.ts";
+import { costOf, dropBytes, isAcceptable, MAX_PACKETS_PER_TURN } from "./packets.ts";
 
 export interface Socket {
 	conn: Connection;
@@ -38,7 +38,10 @@ export function socketIoAuth({ guests, isTrusted }: SocketIoAuthOptions) {
 		};
 		connection.on("packet", packet => {
 			if (inThisTurn++ === 0) setImmediate(endTurn);
-			if (inThisTurn > MAX_PACKETS_PER_TURN || !peer.take(costOf(packet)) || !isAcceptable(packet)) connection.close(true);
+			const isPolling = connection.transport.name === "polling";
+			if (inThisTurn > MAX_PACKETS_PER_TURN || !peer.take(costOf(packet)) || !isAcceptable(packet, isPolling))
+				connection.close(true);
+			dropBytes(packet);
 		});
 		peerOf.set(connection, peer);
 		peer.holder = { onIdentityEnded: () => connection.close(true) };

@@ -1,6 +1,6 @@
 // What a Socket.IO client may send: checked before Socket.IO parses it, and counted by its size.
 
-import { exceededLimit, textErrors } from "../../../mixins/json-text.ts";
+import { exceededLimit, mayHaveTextErrors, textErrors } from "../../../mixins/json-text.ts";
 import { startedKiB } from "../../../mixins/limits/token-bucket.ts";
 
 /** Engine.IO's packet; `data`: text, bytes, or undefined. */
@@ -9,9 +9,10 @@ export interface Packet {
 }
 
 /** The packets of one polling request arrive in one turn of the event loop: at most this many are handled, or other clients wait. */
-export const MAX_PACKETS_PER_TURN = 256;
+export const MAX_PACKETS_PER_TURN = 1_000;
 
 const REPLACEMENT = "\ufffd";
+const NO_BYTES = Buffer.alloc(0);
 
 /** The JSON in a packet of Socket.IO, behind its type, namespace and id; undefined if there is none. */
 function jsonIn(text: string): unknown {
@@ -23,14 +24,20 @@ function jsonIn(text: string): unknown {
 }
 
 /**
- * Whether Socket.IO may parse a packet: text as it was sent, within `JSON_LIMITS`. No event of a client carries bytes. Engine.IO replaces what is not UTF-8 in
- * a polling request by U+FFFD, so that character is refused.
+ * Whether Socket.IO may parse a packet: text as it was sent, within `JSON_LIMITS`, or bytes. In a polling request Engine.IO replaces what is not UTF-8 by
+ * U+FFFD, so that character is refused there; in a WebSocket ws has checked the text.
  */
-export function isAcceptable({ data }: Packet): boolean {
-	if (data === undefined) return true;
-	if (typeof data !== "string" || data.includes(REPLACEMENT)) return false;
-	return !exceededLimit(data) && textErrors(data, jsonIn(data)).length === 0;
+export function isAcceptable({ data }: Packet, isPolling: boolean): boolean {
+	if (typeof data !== "string") return true;
+	if ((isPolling && data.includes(REPLACEMENT)) || exceededLimit(data)) return false;
+	return !mayHaveTextErrors(data) || textErrors(data, jsonIn(data)).length === 0;
+}
+
+/** Drops the bytes of a packet. No event reads them, and Socket.IO keeps up to ten such packets of a client until their event is complete. */
+export function dropBytes(packet: Packet) {
+	if (Buffer.isBuffer(packet.data)) packet.data = NO_BYTES;
 }
 
 /** The number of frames that a packet counts as. */
-export const costOf = ({ data }: Packet): number => (typeof data === "string" ? startedKiB(Buffer.byteLength(data)) : 1);
+export const costOf = ({ data }: Packet): number =>
+	typeof data === "string" || Buffer.isBuffer(data) ? startedKiB(Buffer.byteLength(data)) : 1;

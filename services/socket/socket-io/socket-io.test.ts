@@ -223,7 +223,7 @@ describe("Socket.IO", () => {
 		}
 	});
 
-	it("acknowledges every event: unknown ones and a guest's own events with an error", async t => {
+	it("acknowledges every event: unknown ones with an error, and a guest's own with a note", async t => {
 		const { connect } = await open(t);
 		const unknown = { ok: false, error: { type: "UNKNOWN_EVENT" } };
 		const { socket: guest } = await connect({});
@@ -236,11 +236,23 @@ describe("Socket.IO", () => {
 			assert.deepEqual(await socket.timeout(20_000).emitWithAck("subscribe:admin"), { ok: false, error: { type: "FORBIDDEN" } });
 		}
 		assert.deepEqual(await user.timeout(20_000).emitWithAck("subscribe:orders", "another user"), { ok: true });
-		const refused = { ok: false, error: { type: "UNAUTHORIZED" } };
-		assert.deepEqual(await guest.timeout(20_000).emitWithAck("subscribe:orders", "another user"), refused);
+		const noted = { ok: true, note: "guests receive no events of orders: sign in" };
+		assert.deepEqual(await guest.timeout(20_000).emitWithAck("subscribe:orders", "another user"), noted);
 		// Without an acknowledgement nothing is answered, and the connection stays.
 		guest.emit("nothing");
 		assert.deepEqual(await guest.timeout(20_000).emitWithAck("nothing"), unknown);
+	});
+
+	it("answers events with bytes like others, and takes U+FFFD over a WebSocket", async t => {
+		const { connect } = await open(t);
+		const unknown = { ok: false, error: { type: "UNKNOWN_EVENT" } };
+		for (const transport of ["polling", "websocket"] as const) {
+			const { socket } = await connect({ transports: [transport] });
+			assert.deepEqual(await socket.timeout(20_000).emitWithAck("nothing", Buffer.alloc(20_000), Buffer.from("b")), unknown);
+			if (transport === "websocket") assert.deepEqual(await socket.timeout(20_000).emitWithAck("nothing", "\ufffd"), unknown);
+			assert.deepEqual(await socket.timeout(20_000).emitWithAck("subscribe:products", Buffer.from("a")), { ok: true });
+			assert.ok(socket.connected);
+		}
 	});
 });
 

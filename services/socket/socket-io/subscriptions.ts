@@ -5,9 +5,11 @@ import { errorFrame } from "../ws/frames.ts";
 import type { Socket } from "./auth.ts";
 import type { Connection } from "./engine.ts";
 
-type Acknowledge = (answer: { ok: true } | { ok: false; error: { type: string } }) => void;
+type Acknowledge = (answer: { ok: true; note?: string } | { ok: false; error: { type: string } }) => void;
 
 const refusal = (type: string) => ({ ok: false, error: { type } }) as const;
+
+const guestNote = (name: string) => `guests receive no events of ${name}: sign in`;
 
 /** The client's acknowledgement, which is the last argument of its event. */
 const acknowledgeOf = (values: unknown[]): Acknowledge => {
@@ -78,7 +80,7 @@ export function subscriptions(names: Subscriptions) {
 			const isGuest = socket.data.identity === undefined;
 			for (const [name, { isPersonal }] of names)
 				socket.on(`subscribe:${name}`, (...values) =>
-					acknowledgeOf(values)(isGuest && isPersonal ? refusal("UNAUTHORIZED") : { ok: true })
+					acknowledgeOf(values)(isGuest && isPersonal ? { ok: true, note: guestNote(name) } : { ok: true })
 				);
 			socket.on("subscribe:admin", (...values) => void subscribeAdmin(socket, rooms, acknowledgeOf(values)));
 			socket.onAny((event, ...values) => {
