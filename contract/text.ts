@@ -9,10 +9,13 @@ const HAS_VISIBLE = new RegExp(`[^${INVISIBLE}]`, "u");
 /** Whether a text contains a character that shows nothing: texts that differ only by such characters look the same. */
 export const hasInvisible = (text: string) => HAS_INVISIBLE.test(text);
 
-/** Text of 1 to `max` characters that shows something and that every store keeps as it is. `base`: `z.string().trim()` for text that is trimmed. */
-export const text = (max: number, base = z.string()) =>
+/** Text of 1 to `max` characters that every store keeps as it is. `base`: `z.string().trim()` for text that is trimmed. */
+export const storableText = (max: number, base = z.string()) =>
 	base
 		.min(1)
 		.max(max)
-		.refine(text => text.isWellFormed() && !text.includes("\0"), "must be well-formed Unicode without U+0000")
-		.refine(text => HAS_VISIBLE.test(text), "must contain a visible character");
+		.refine(text => text.isWellFormed() && !text.includes("\0"), "must be well-formed Unicode without U+0000");
+
+/** Storable text that shows something. */
+export const text = (max: number, base = z.string()) =>
+	storableText(max, base).refine(text => HAS_VISIBLE.test(text), "must contain a visible character");

@@ -83,12 +83,13 @@ describe("the error of an invalid field", () => {
 	it("says what is wrong with an address", () => {
 		for (const [shippingAddress, message] of [
 			[{ "": "x" }, 'shippingAddress."": has a name that is not allowed: it must not be empty'],
-			[{ street: "\u3164" }, "shippingAddress.street: must contain a visible character"],
+			[{ street: "a\0" }, "shippingAddress.street: must be well-formed Unicode without U+0000"],
 			[{ street: 1 }, "shippingAddress.street: must be text"],
 			[{}, "shippingAddress: must have at least one line"],
 			[[], "shippingAddress: must be an object"]
 		] as const)
 			assert.deepEqual(messagesOf("orders.create", { shippingAddress }), [message]);
+		assert.deepEqual(messagesOf("orders.create", { shippingAddress: { street: " ", " ": "\u3164" } }), []);
 	});
 
 	it("says that names show nothing, and that e-mail addresses contain what does not show", () => {

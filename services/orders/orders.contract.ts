@@ -4,7 +4,7 @@ import { action } from "../../contract/action.ts";
 import { Id } from "../../contract/id.ts";
 import { Total } from "../../contract/money.ts";
 import { Page } from "../../contract/page.ts";
-import { text } from "../../contract/text.ts";
+import { storableText } from "../../contract/text.ts";
 import { type Change, lookup, numberIn, topic, type UserRecipient } from "../../contract/topic.ts";
 import { checkFields } from "../../mixins/field-errors.ts";
 import type { Headers } from "../../mixins/topics/topic-log.ts";
@@ -14,6 +14,8 @@ export const dependsOn = ["products", "inventory"] as const;
 export const Status = z.enum(["pending", "processing", "shipped", "delivered", "cancelled"]);
 
 const MAX_LINES = 100;
+/** Lines of an order that cost as much as a request. */
+const LINES_PER_REQUEST = 10;
 
 const Item = z.strictObject({
 	productId: Id,
@@ -22,8 +24,8 @@ const Item = z.strictObject({
 const OrderItem = Item.extend({ sku: Id, name: z.string(), price: z.number() });
 
 const MAX_ADDRESS_LINES = 10;
-const LineName = text(64);
-const LineText = text(200);
+const LineName = storableText(64);
+const LineText = storableText(200);
 
 /** Lines are checked only where they are few: a body can have two thousand, and zod checks every part of a record before their number. */
 function checkLines(address: Record<string, string>, { addIssue }: z.RefinementCtx) {
@@ -63,9 +65,10 @@ export const Order = z.strictObject({
 const Count = z.int().nonnegative();
 
 /** Each line is priced, reserved, stored and deducted. More than the limit are refused before that. */
-function linesOf(params: unknown): number {
+function costOf(params: unknown): number {
 	const { items } = params as { items?: unknown };
-	return Array.isArray(items) ? Math.min(items.length, MAX_LINES) : 1;
+	const lines = Array.isArray(items) ? Math.min(items.length, MAX_LINES) : 0;
+	return Math.max(1, Math.ceil(lines / LINES_PER_REQUEST));
 }
 
 /** Statistics of all orders. */
@@ -139,7 +142,7 @@ export const actions = {
 		rest: "POST /api/orders",
 		restHeaders: { "idempotency-key": "idempotencyKey" },
 		status: 201,
-		cost: linesOf
+		cost: costOf
 	}),
 	/** A repeated status changes nothing. Errors: `NOT_FOUND`, 409 `BAD_TRANSITION`, `UNAVAILABLE`. */
 	"orders.setStatus": action({

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { Status } from "./orders.contract.ts";
+import { actions, Status } from "./orders.contract.ts";
 import { type Actor, decideTransition, INITIAL, TRANSITIONS } from "./orders.machine.ts";
 import { isRetryOf, orderIdOf, priceItems, type StoredOrder, toMessages, toResponse } from "./orders.rules.ts";
 
@@ -120,6 +120,20 @@ describe("a request", () => {
 			items: [{ productId: "p1", quantity: 3, sku: "OIL-1", name: "Olive oil", priceCents: 10 }],
 			totalCents: 30
 		});
+	});
+
+	it("counts as one for each started ten lines, and more lines than are allowed as no more", () => {
+		const cost = actions["orders.create"].cost!;
+		for (const [lines, requests] of [
+			[0, 1],
+			[1, 1],
+			[10, 1],
+			[11, 2],
+			[100, 10],
+			[2_000, 10]
+		] as const)
+			assert.equal(cost({ items: new Array(lines).fill({}) }), requests);
+		assert.equal(cost({}), 1);
 	});
 
 	it("is refused with the first product that the catalogue does not have", () => {
