@@ -359,6 +359,11 @@ describe("the wallet", () => {
 				[["2", 3]]
 			);
 			assert.equal(await totalOf(user_id), 3);
+			await confirmed(user_id);
+			lookups = 0;
+			const others = signed(longAgo, received({ id: "known", user_id, amount: 3 }, claim));
+			assert.deepEqual(await deliver(old, others, old), { duplicates: 3 });
+			assert.equal(lookups, 1, "one lookup for a user of the batch");
 		});
 
 		it("waits while Postgres cannot say whether it knows the purchase", async () => {

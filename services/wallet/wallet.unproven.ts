@@ -29,9 +29,10 @@ export async function recordUnproven(
 		logger.warn(
 			`recorded ${adopted.length} purchases that have headers like ours and were not in Postgres: mirrored, restored or forged; the first one was ${placeOf(adopted[0]!)}`
 		);
-	const lookedUp = claims(false).map(async (source): Promise<Brought> => {
-		const { user_id } = source.message;
-		return { user_id, total: await source.ctx.call("purchase.total", { user_id }), source, isLookedUp: true };
+	const byUser = Map.groupBy(claims(false), ({ message }) => message.user_id);
+	const lookedUp = [...byUser].map(async ([user_id, [source]]): Promise<Brought> => {
+		const total = await source!.ctx.call("purchase.total", { user_id });
+		return { user_id, total, source: source!, isLookedUp: true };
 	});
 	return { known: wasNew.filter(isNew => !isNew).length, lookedUp: await Promise.all(lookedUp) };
 }
