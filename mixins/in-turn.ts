@@ -1,14 +1,18 @@
 /**
- * Work of one client, such as a long list, runs one after the other: many clients share the store, and one that asks for much at once waits only for itself.
+ * Work of one client, such as a long list, runs one after the other, with a pause as long as the work before each: many clients share the store and the
+ * event loop, and one that asks for much at once waits only for itself.
  *
  *     const inTurn = takeTurns("Postgres");
  *     const page = await inTurn(address, deadlineIn(4_500), () => store.list(request));
  */
+import { setTimeout as delay, setImmediate as nextTurn } from "node:timers/promises";
 import type { Deadline } from "./deadline.ts";
 import { unavailable } from "./errors.ts";
 
 /** Calls of one client that may wait. */
 const MAX_WAITING = 1_000;
+/** A store that is slow for everybody must not make one client slower still. */
+const MAX_PAUSE_MS = 100;
 
 /**
  * Returns a function that runs `work` once the earlier work of the same key has ended. It rejects as the work does, and with 503 `UNAVAILABLE`, which names
@@ -23,11 +27,19 @@ export function takeTurns(what: string) {
 		if (queue.calls > MAX_WAITING) throw unavailable(what);
 		queues.set(key, queue);
 		queue.calls++;
-		const begin = () => (deadline.isOver() ? Promise.reject(unavailable(what)) : deadline.bound(work(), what));
+		let begunAtMs = Number.POSITIVE_INFINITY;
+		const begin = () => {
+			if (deadline.isOver()) throw unavailable(what);
+			begunAtMs = performance.now();
+			return deadline.bound(work(), what);
+		};
 		const turn = queue.last.then(begin);
 		queue.last = turn
 			.catch(() => {})
-			.then(() => {
+			.then(async () => {
+				const tookMs = performance.now() - begunAtMs;
+				// Without it, a store in this process would run all work in one turn of the event loop.
+				if (queue.calls > 1 && tookMs > 0) await delay(Math.min(tookMs, MAX_PAUSE_MS)).then(() => nextTurn());
 				if (--queue.calls === 0) queues.delete(key);
 			});
 		return deadline.bound(turn, what);

@@ -139,6 +139,31 @@ export const lifeSuite = ({ stock, lines, store, service, db, as, published, new
 		});
 	});
 
+	describe("cancelling", () => {
+		it("stores the cancellations of one client one at a time", async () => {
+			const [buyer, { productId }] = [newIdentity(), stock.add(newProduct())];
+			const call = as(buyer);
+			const order = { items: [{ productId, quantity: 1 }], shippingAddress: ADDRESS };
+			const ids = [await call("orders.create", order), await call("orders.create", order)].map(({ orderId }) => orderId);
+			const { applyTransition } = store();
+			let [open, most] = [0, 0];
+			store().applyTransition = async (...change) => {
+				most = Math.max(most, ++open);
+				return applyTransition(...change).finally(() => open--);
+			};
+			try {
+				const cancelled = await Promise.all(ids.map(id => call("orders.cancel", { id })));
+				assert.deepEqual(
+					cancelled.map(({ status }) => status),
+					["cancelled", "cancelled"]
+				);
+				assert.equal(most, 1);
+			} finally {
+				store().applyTransition = applyTransition;
+			}
+		});
+	});
+
 	describe("a list", () => {
 		const page = async (call: ReturnType<typeof as>, request: { limit?: number; after?: string; buyerId?: string } = {}) =>
 			(await call("orders.list", request)).map(({ orderId }) => orderId);

@@ -53,6 +53,8 @@ export function orders(
 	const findBatch = microBatch<string, FoundOrder>(ids => deadlineIn(timeoutMs).bound(store.find(ids), "Postgres"), BATCH);
 	// A list may hold 200 orders with 100 lines each.
 	const listInTurn = takeTurns("Postgres");
+	// Each is a transaction of its own, and thousands of orders may be cancelled at once.
+	const cancelInTurn = takeTurns("Postgres");
 	const find = (id: string, deadline: Deadline) => deadline.bound(findBatch(id), "Postgres");
 	const repository: OrderRepository = {
 		find,
@@ -69,8 +71,13 @@ export function orders(
 	};
 
 	/** Changes the status, unless it is the same already. If the order changes concurrently, the transition is decided again on its new state. */
-	const transitionTo = async (id: string, to: Status, access: Access, requestID: string | undefined) => {
-		const deadline = deadlineIn(timeoutMs);
+	const transitionTo = async (
+		id: string,
+		to: Status,
+		access: Access,
+		requestID: string | undefined,
+		deadline = deadlineIn(timeoutMs)
+	) => {
 		while (!deadline.isOver()) {
 			const order = await findVisible(id, access, deadline);
 			const transition = decideTransition(order.status, to, access.actor);
@@ -110,8 +117,9 @@ export function orders(
 			},
 
 			async cancel(ctx) {
-				const { order } = await transitionTo(ctx.params.id, "cancelled", accessOf(ctx.meta), ctx.requestID ?? undefined);
-				return toResponse(order);
+				const [access, deadline] = [accessOf(ctx.meta), deadlineIn(timeoutMs)];
+				const cancel = () => transitionTo(ctx.params.id, "cancelled", access, ctx.requestID ?? undefined, deadline);
+				return toResponse((await cancelInTurn(clientOf(ctx.meta), deadline, cancel)).order);
 			},
 
 			async list(ctx) {
