@@ -1,5 +1,5 @@
 /**
- * Notices that the process which started this one has gone. Nobody else would stop it then, and it would keep its ports and its data directory.
+ * Notices that the process which started this one has ended. Nothing else would stop this one then, and it would keep its ports and its data directory.
  * A process that npm has not started may outlive its parent, as daemons do.
  */
 import { execFile } from "node:child_process";
@@ -8,7 +8,7 @@ import { basename } from "node:path";
 import { promisify } from "node:util";
 
 const CHECK_EVERY_MS = 1_000;
-/** Read when this file is loaded: the earlier, the less likely the parent has gone already. */
+/** Read when this file is loaded: the earlier, the less likely the parent has ended already. */
 const parentPid = process.ppid;
 const isWindows = process.platform === "win32";
 const SHELL = /(^|[/\\])((ba|da|z|k|a)?sh|cmd\.exe)$/i;
@@ -27,7 +27,7 @@ function isAlive(pid: number): boolean {
 	}
 }
 
-/** Rejects where the system does not tell. */
+/** The parent and the command of a process. Rejects if the system does not list it. */
 async function describe(pid: number): Promise<Process> {
 	if (process.platform === "linux") {
 		// `<pid> (<command>) <state> <parent> …`; the command may contain spaces and brackets.

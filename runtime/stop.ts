@@ -1,4 +1,4 @@
-// How a process of Plaza stops: with 0, within 10 s and in any state, when it gets SIGINT or SIGTERM or the process that started it has gone.
+// How a process of Plaza stops: with 0, within 10 s and in any state, when it gets SIGINT or SIGTERM or the process that started it has ended.
 
 /** The contract's 10 s, less the time that exiting takes. */
 const STOP_TIMEOUT_MS = 9_500;

@@ -66,7 +66,7 @@ function authOf(where: Page | BrowserContext) {
 	return { requests, refused };
 }
 
-/** Makes the page believe that its tokens expire after `lifeMs`. */
+/** Sets `expiresAt` of refreshed tokens to `lifeMs` from now; the server accepts them longer. */
 const shortLived = (page: Page, lifeMs: number) =>
 	page.route(REFRESH, async route => {
 		const response = await route.fetch();

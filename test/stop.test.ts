@@ -1,4 +1,4 @@
-// Stopping while the system starts, and when the process that started it has gone.
+// Stopping while the system starts, and when the process that started it has ended.
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";

@@ -51,7 +51,7 @@ async function waitUntilReady(url: string, process: SystemProcess) {
 	);
 }
 
-async function startVictimised(system: string) {
+async function startAttackedSystem(system: string) {
 	const dataDir = await scratchDataDir();
 	const [http, grpc, metrics] = (await freePorts(3)) as [number, number, number];
 	const env = { DATA_DIR: dataDir, HTTP_PORT: String(http), GRPC_PORT: String(grpc), METRICS_PORT: String(metrics) };
@@ -117,7 +117,7 @@ const listed = (counts: Record<string, number>) =>
 		.join(", ") || "none";
 
 async function runAttack(attack: Attack, { attackMs, system }: HostileOptions): Promise<string[]> {
-	const { process: plaza, target, stop } = await startVictimised(system);
+	const { process: plaza, target, stop } = await startAttackedSystem(system);
 	try {
 		const victim = await openVictim(target.url, attack.victim ?? "requests");
 		await victim.act(WARM_UP_MS);

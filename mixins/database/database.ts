@@ -43,7 +43,7 @@ export const check = (db: Knex) => async () => {
 };
 
 /**
- * Ends a connection whose server has gone silent: knex has no timeout for BEGIN and COMMIT, and a server whose machine vanished leaves them
+ * Ends a connection whose server does not answer any more: knex has no timeout for BEGIN and COMMIT, and a server whose machine vanished leaves them
  * without an answer for as long as TCP waits, until the pool has no connection left.
  */
 const dropWhenSilent = (pg: { connection: { stream: Socket } }, done: (error: null, pg: unknown) => void) => {

@@ -54,7 +54,7 @@ export interface Outbox {
 	/** The age of the oldest message; 0 without one. */
 	ageMs(): Promise<number>;
 	/**
-	 * Tells consumers which records this outbox has published. Reads the key once; rejects with `UNAVAILABLE` while it cannot. Only for an outbox with
+	 * Lets consumers check which records this outbox has published. Reads the key once; rejects with `UNAVAILABLE` while it cannot. Only for an outbox with
 	 * the option `proves`.
 	 */
 	proofs(): Promise<Proofs>;

@@ -1,5 +1,5 @@
 // Proves that this installation published a record: an HMAC, in a header, under a key that only its own Postgres has. A record that was mirrored from
-// elsewhere, or that somebody else made up, has none; one that was restored from a backup is old. Checking costs a hash and no query.
+// elsewhere, or forged, has none that is valid; one that was restored from a backup is old. Checking costs a hash and no query.
 import { createHmac, timingSafeEqual } from "node:crypto";
 import type { Headers, Outgoing, TopicRecord } from "../topics/topic-log.ts";
 

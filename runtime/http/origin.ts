@@ -26,7 +26,7 @@ export interface RebindingOptions {
 }
 
 /**
- * Returns a function that tells whether an origin may be a foreign page whose host name was made to resolve to this machine (DNS rebinding): it would
+ * Returns a function that checks whether an origin may be a foreign page whose host name was made to resolve to this machine (DNS rebinding): it would
  * count as our own origin. Checked only where the server listens on loopback and no proxy before it has a host name of its own.
  */
 export function reboundOrigins({ host, trustedProxies, allowedOrigins }: RebindingOptions) {

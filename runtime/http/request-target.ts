@@ -5,7 +5,7 @@ import { badRequest, type HttpError, uriTooLong } from "./http-error.ts";
 const MAX_TARGET_LENGTH = 8 * 1024;
 /** Each field of a query costs time to parse, and a target has room for thousands. */
 const MAX_QUERY_FIELDS = 100;
-/** Visible ASCII without a fragment. Node hands over other bytes as Latin-1 characters, which would be another text. */
+/** Visible ASCII without a fragment. Node decodes other bytes as Latin-1, which would be another text. */
 const ORIGIN_FORM = /^\/[!"$-~]*$/;
 const ABSOLUTE_FORM = /^https?:\/\/([^/?@]+)([/?].*)?$/i;
 const unreadable = badRequest("The request target cannot be read");

@@ -20,7 +20,7 @@ import { splitUrl } from "./params.ts";
 import { contractOf } from "./routes.ts";
 
 export interface ApiOptions extends GatewayOptions {
-	/** Addresses and networks of the proxies whose X-Forwarded-* headers are believed. */
+	/** Addresses and networks of the proxies whose X-Forwarded-* headers are trusted. */
 	trustedProxies: readonly string[];
 }
 

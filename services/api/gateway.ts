@@ -39,7 +39,7 @@ export function gateway({ allowedOrigins, limits, maxRequestsPerSecond, guests }
 	const limitAccount = accountLimit(limits, maxRequestsPerSecond);
 	const rate = rateOf(maxRequestsPerSecond);
 
-	/** Takes from its address what the size of a body tells only now. Rejects with 429 `TOO_MANY_REQUESTS`. */
+	/** Takes from the limit of the client's address what a body costs whose size was not known before it was read. Rejects with 429 `TOO_MANY_REQUESTS`. */
 	const limitBody = async (req: GatewayRequest, address: string, bodyBytes: number) => {
 		const cost = unannouncedCost(req, bodyBytes);
 		const retryAfterMs = cost > 0 ? await limits.take(`address:${address}`, rate, Math.min(cost, rate.burst)) : undefined;

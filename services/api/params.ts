@@ -22,7 +22,7 @@ const isEmpty = (req: IncomingMessage) =>
 		req.once("close", () => resolve(false));
 	});
 
-/** Rejects with 415 `UNSUPPORTED_MEDIA_TYPE` if a request has a body that is not JSON. Only its end tells that a chunked body is empty. */
+/** Rejects with 415 `UNSUPPORTED_MEDIA_TYPE` if a request has a body that is not JSON. Whether a chunked body is empty is known only when it ends. */
 export async function assertBodyIsJson(contract: ActionContract, req: IncomingMessage) {
 	if (!takesBody(contract) || !hasBody(req) || isJson(req)) return;
 	if (req.headers["content-length"] === undefined && (await isEmpty(req))) return;

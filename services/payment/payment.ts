@@ -41,7 +41,8 @@ const toOrderedEvent = (
 
 /**
  * Charges and refunds orders: at most one charge and one refund an order, for repeated, late and reordered messages. A message that the outbox of
- * orders has not provably published is only believed as far as orders confirms it; else it becomes a dead letter.
+ * orders has not provably published is checked against the stored order: buyer and total come from there, and a message about an order that is not
+ * stored, or not stored as cancelled, becomes a dead letter.
  */
 export function payment(
 	store: PaymentStore,

@@ -50,7 +50,7 @@ export const actions = {
 
 export const topics = {
 	// Keyed by user: a user's purchases arrive in the order of their sequence numbers. The headers `seq` and `total_cents` (the running total) are on
-	// every purchase that this service recorded, and `proof` proves them: without it they are a stranger's claim.
+	// every purchase that this service recorded, and `proof` proves them: without a valid proof anybody may have written them.
 	user_purchase: topic({ message: UserPurchase, key: purchase => purchase.user_id })
 };
 

@@ -58,7 +58,7 @@ export interface UserStore {
 
 /** Leaves time to respond within the 5 s of every request. */
 const TIMEOUT_MS = 3_000;
-/** A replaced refresh token may come again within this time. */
+/** A refresh token is still accepted for this long after it was replaced: the client may not have got the response. */
 const REPEAT_MS = 10_000;
 
 interface Row {

@@ -312,7 +312,7 @@ describe("the wallet", () => {
 		const claim = { seq: "900", total_cents: "90000" };
 		const elsewhere = proofsWith("the key of another installation", purchaseOutbox.proves);
 		const longAgo = proofsWith("the key of our outbox", purchaseOutbox.proves, () => Date.now() - 3_600_000);
-		const bySomebody: [string, <M>(one: Received<M>) => Received<M>][] = [
+		const unproven: [string, <M>(one: Received<M>) => Received<M>][] = [
 			["forged", one => one],
 			["with an invented proof", one => ({ ...one, record: { ...one.record, headers: { ...one.record.headers, proof: "x" } } })],
 			["mirrored from another installation", one => signed(elsewhere, one)],
@@ -333,7 +333,7 @@ describe("the wallet", () => {
 			]
 		];
 
-		for (const [what, claimed] of bySomebody)
+		for (const [what, claimed] of unproven)
 			it(`${what}: records it if Postgres does not know it, and takes over nothing from its headers`, async () => {
 				const user_id = randomUUID();
 				await deliver(purchase(user_id, 1, 100));

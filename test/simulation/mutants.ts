@@ -75,7 +75,7 @@ export const mutants: Mutant[] = [
 		replace: "local isNewer = tonumber(seq) > 0"
 	},
 	{
-		name: "wallet believes totals that nobody proves",
+		name: "wallet takes over totals without a valid proof",
 		world: "purchases",
 		file: "services/wallet/wallet.ts",
 		find: "if (total && isProven(source.record))",

@@ -23,7 +23,7 @@ const MAX_IN_FLIGHT = 256;
  */
 const MAX_PER_TURN = 32;
 
-/** The number of frames that a frame counts as. ws hands over text as one buffer. */
+/** The number of frames that a frame counts as. ws delivers text as one buffer. */
 const costOf = (data: RawData) => startedKiB((data as Buffer).length);
 
 interface QueuedFrame {
