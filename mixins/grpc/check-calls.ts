@@ -94,7 +94,8 @@ export function checkCalls(server: Server, requestStreams: Set<string>, { maxCal
 	const check: StreamListener = (stream, headers, flags, rawHeaders) => {
 		// The client may reset the stream at any time, which must not end the process.
 		stream.on("error", ignoreError);
-		// A stream without a session is closed already.
+		// It may have done so already: answering a closed stream would throw.
+		if (stream.closed || stream.destroyed) return;
 		const address = stream.session && addressOfSession(stream.session);
 		const refusal = refusalOf(headers, rawHeaders) ?? (count(stream, address) ? undefined : tooMany);
 		if (refusal) return refuse(stream, refusal);

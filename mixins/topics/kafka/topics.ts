@@ -14,6 +14,8 @@ const RECORD_OVERHEAD_BYTES = 4 * 1024;
 const RETRY_DELAY_MS = 100;
 /** An empty Kafka needs seconds for hundreds of partitions, and all nodes ask it at the same time. No caller waits for this. */
 const CREATE_TIMEOUT_MS = 60_000;
+/** Another node may have created an existing topic a second ago; but one server that is down must not keep a node from starting. */
+const EXISTING_TIMEOUT_MS = 20_000;
 const SERVED_POLL_MS = 500;
 
 const toTopicConfig = ({ name, partitions, retentionMs, maxBytes }: TopicSpec, replication: number) => ({
@@ -34,11 +36,12 @@ const toTopicConfig = ({ name, partitions, retentionMs, maxBytes }: TopicSpec, r
 
 /**
  * Waits until the leader of every partition serves it. Kafka names the leaders of new topics before it has created their logs, which takes it
- * seconds; producers and consumers would fail and retry so often meanwhile that it takes longer.
+ * seconds; producers and consumers would fail and retry so often meanwhile that it takes longer. Rejects with `UNAVAILABLE` after `timeoutMs`.
  */
-async function waitUntilServed(connection: Connection, specs: TopicSpec[]): Promise<void> {
+async function waitUntilServed(connection: Connection, specs: TopicSpec[], timeoutMs: number): Promise<void> {
+	if (specs.length === 0) return;
 	const cluster = clusterOf(connection);
-	const deadline = deadlineIn(CREATE_TIMEOUT_MS);
+	const deadline = deadlineIn(timeoutMs);
 	const ends = specs.map(({ name, partitions }) => ({
 		topic: name,
 		partitions: Array.from({ length: partitions }, (_, partition) => ({ partition })),
@@ -64,7 +67,8 @@ async function waitUntilServed(connection: Connection, specs: TopicSpec[]): Prom
 export function kafkaTopics(
 	{ request }: Pick<ReturnType<typeof kafkaAdmin>, "request">,
 	open: () => Connection,
-	replication: number
+	replication: number,
+	existingTimeoutMs = EXISTING_TIMEOUT_MS
 ) {
 	const counts = new Map<string, Promise<number>>();
 
@@ -87,10 +91,14 @@ export function kafkaTopics(
 	};
 
 	return {
-		/** Creates the missing topics, and waits until they can be used. Rejects with `TOPIC_PARTITIONS` when one exists with another number of partitions. */
+		/**
+		 * Creates the missing topics, and waits until they can be used; for the existing ones 20 s at most, then it warns and resolves. Rejects with `TOPIC_PARTITIONS` when one exists with another number of
+		 * partitions.
+		 */
 		async create(specs: TopicSpec[]) {
 			const existing = new Set(await request(admin => admin.listTopics()));
 			const missing = specs.filter(({ name }) => !existing.has(name));
+			const present = specs.filter(({ name }) => existing.has(name));
 			const topics = missing.map(spec => toTopicConfig(spec, replication));
 			const creation = { topics, waitForLeaders: false, timeout: CREATE_TIMEOUT_MS };
 			if (topics.length > 0) await request(admin => admin.createTopics(creation), CREATE_TIMEOUT_MS);
@@ -100,7 +108,17 @@ export function kafkaTopics(
 				counts.set(name, Promise.resolve(partitions));
 			}
 			const connection = open();
-			await waitUntilServed(connection, specs).finally(connection.cut);
+			try {
+				await waitUntilServed(connection, missing, CREATE_TIMEOUT_MS);
+				await waitUntilServed(connection, present, existingTimeoutMs).catch(error =>
+					process.emitWarning(
+						`not every partition of the existing topics is served (${rootCause(error).message}): start all Kafka servers`,
+						"Kafka"
+					)
+				);
+			} finally {
+				connection.cut();
+			}
 		},
 
 		/** Rejects with `UNAVAILABLE`, which names the topic, when it does not exist. */
