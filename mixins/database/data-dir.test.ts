@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import {
+import { once } from "node:events";
+import fs, {
 	chmodSync,
 	chownSync,
 	mkdirSync,
@@ -11,6 +12,7 @@ import {
 	statSync,
 	writeFileSync
 } from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
@@ -83,14 +85,10 @@ describe("the data directory", () => {
 		}
 	});
 
-	it("is refused in one line, and left as it is, if it belongs to another user", { skip: isWindows }, () => {
-		// Only root may give a directory away; every other user finds /usr.
-		let dir = "/usr";
-		if (process.getuid?.() === 0) {
-			dir = fresh();
-			mkdirSync(dir, { mode: 0o755 });
-			chownSync(dir, 65_534, 65_534);
-		}
+	it("is refused in one line, and left as it is, if it belongs to another user", { skip: isWindows }, t => {
+		const dir = fresh();
+		mkdirSync(dir, { mode: 0o755 });
+		t.mock.method(process as { getuid(): number }, "getuid", () => 4_321);
 		const before = modeOf(dir);
 		assert.throws(
 			() => takeDataDir(dir, "DATA_DIR=theirs"),
@@ -100,6 +98,36 @@ describe("the data directory", () => {
 		assert.equal(modeOf(dir), before);
 		assert.ok(!readdirSync(dir).some(name => name.startsWith("lock")));
 	});
+
+	it("is root's to use if it belongs to another user, who keeps it", { skip: isWindows }, t => {
+		const dir = fresh();
+		mkdirSync(dir, { mode: 0o755 });
+		// Only root may give a directory away; for other users their own is another's.
+		if (process.getuid?.() === 0) chownSync(dir, 65_534, 65_534);
+		const { uid } = statSync(dir);
+		t.mock.method(process as { getuid(): number }, "getuid", () => 0);
+		takeDataDir(dir)();
+		assert.deepEqual([modeOf(dir), statSync(dir).uid], [0o700, uid]);
+	});
+
+	for (const [name, chmod] of [
+		["ignores modes", () => {}],
+		["refuses modes", () => assert.fail(Object.assign(new Error("not permitted"), { code: "EPERM" }))]
+	] as const)
+		it(`is used with a warning that names it where the file system ${name}`, { skip: isWindows }, async t => {
+			const dir = fresh();
+			mkdirSync(dir, { mode: 0o755 });
+			t.mock.method(fs, "chmodSync", chmod);
+			syncBuiltinESMExports();
+			t.after(() => {
+				t.mock.restoreAll();
+				syncBuiltinESMExports();
+			});
+			const warned = once(process, "warning", { signal: t.signal });
+			takeDataDir(dir, "DATA_DIR=shared")();
+			const [{ message }] = await warned;
+			assert.match(message, /^DATA_DIR=shared: .*give a directory on another file system$/);
+		});
 
 	it("is refused in one line with its label when it cannot be created", () => {
 		assert.throws(

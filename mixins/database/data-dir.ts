@@ -74,22 +74,32 @@ function removeStale(lock: string, owner: string) {
 	rmSync(moved, { force: true });
 }
 
-/** Gives the directory mode 0700: other users of the machine must not read the data. Throws where they could do so nevertheless. */
-function closeToOthers(dir: string) {
+/** Gives the directory mode 0700: other users of the machine must not read the data. Throws where it is another user's; root may use any. */
+function closeToOthers(dir: string, label: string) {
 	const ownUser = process.getuid?.();
 	// Windows: the directory inherits who may open it.
 	if (ownUser === undefined) return;
 	const { uid, mode } = statSync(dir);
-	if (uid !== ownUser)
+	if (uid !== ownUser && ownUser !== 0)
 		throw new Error(`it belongs to user ${uid}, who could read everything in it; this process runs as user ${ownUser}`);
 	if ((mode & 0o077) === 0) return;
-	chmodSync(dir, 0o700);
-	if ((statSync(dir).mode & 0o077) !== 0) throw new Error("its file system cannot keep other users out of it");
+	try {
+		chmodSync(dir, 0o700);
+	} catch (error) {
+		// So a file system without modes may answer.
+		if (!["EPERM", "ENOTSUP", "EOPNOTSUPP"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
+	}
+	if ((statSync(dir).mode & 0o077) !== 0)
+		process.emitWarning(
+			`${label}: its file system ignores modes, so other users of this machine may read the data: give a directory on another file system`,
+			"DataDir"
+		);
 }
 
 /**
  * Creates the directory with mode 0700 if it does not exist, otherwise gives it that mode, and takes it for this process, which may hold it already.
- * Returns how to release it. `label`: what errors call it. Throws `DataDirError`, also where the directory belongs to another user.
+ * Returns how to release it. `label`: what errors call it. Throws `DataDirError`, also where the directory belongs to another user and this
+ * process is not root's. Warns where the file system cannot keep other users out.
  */
 export function takeDataDir(dir: string, label = dir): () => void {
 	const lock = join(dir, "lock");
@@ -97,7 +107,7 @@ export function takeDataDir(dir: string, label = dir): () => void {
 	const release = () => rmSync(lock, { force: true });
 	try {
 		makeDir(dir);
-		closeToOthers(dir);
+		closeToOthers(dir, label);
 		writeFileSync(own, mine);
 	} catch (error) {
 		throw new DataDirError(
