@@ -17,7 +17,7 @@ import type { Knex } from "knex";
 import { unavailable } from "../errors.ts";
 import { type Encodable, encode } from "../topics/encode.ts";
 import type { Headers, Outgoing } from "../topics/topic-log.ts";
-import { type Proofs, proofsWith } from "./proof.ts";
+import { hasProof, type Proofs, proofsWith } from "./proof.ts";
 import { leaseTable } from "./schema.ts";
 
 export interface Entry {
@@ -54,8 +54,9 @@ export interface Outbox {
 	/** The age of the oldest message; 0 without one. */
 	ageMs(): Promise<number>;
 	/**
-	 * Lets consumers check which records this outbox has published. Reads the key once; rejects with `UNAVAILABLE` while it cannot. Only for an outbox with
-	 * the option `proves`.
+	 * Lets consumers check which records this outbox has published: call it for each batch. Rejects with `UNAVAILABLE` while the key cannot be read. It is
+	 * read once, and again, at most once a minute, after a record whose proof is wrong or a failed `next`: Postgres may have been restored, and
+	 * have another key. Only for an outbox with the option `proves`.
 	 */
 	proofs(): Promise<Proofs>;
 	readonly knex: Knex;
@@ -69,24 +70,47 @@ export const ENTRIES = `rows from (json_to_recordset(?::json) as (topic text, ke
 /** A statement that takes longer has lost its server. */
 export const STATEMENT_TIMEOUT_MS = 4_000;
 
+const KEY_REREAD_MS = 60_000;
+
 export interface OutboxOptions {
 	contracts: Record<string, Encodable>;
 	/** As given to `createOutbox`. */
 	table?: string;
 	/** Signs what it publishes, together with these headers (proof.ts). The table needs a key: `addProofKey` in a migration. */
 	proves?: readonly string[];
+	/** A monotonic clock, in ms. */
+	clock?: () => number;
 }
 
 /** See the top of this file. */
-export function outbox(knex: Knex, { contracts, table = "outbox", proves }: OutboxOptions): Outbox {
+export function outbox(
+	knex: Knex,
+	{ contracts, table = "outbox", proves, clock = () => performance.now() }: OutboxOptions
+): Outbox {
 	const listeners = new Set<() => void>();
 	let known: Promise<Proofs> | undefined;
+	let readAtMs = 0;
+	let isDoubted = false;
 	const readKey = async (headers: readonly string[]) => {
 		const { rows } = await knex.raw("select key from ??", [leaseTable(table)]).timeout(STATEMENT_TIMEOUT_MS);
-		return proofsWith(rows[0].key, headers);
+		const { sign, isProven } = proofsWith(rows[0].key, headers);
+		readAtMs = clock();
+		isDoubted = false;
+		return {
+			sign,
+			isProven(record: Parameters<Proofs["isProven"]>[0]) {
+				const proven = isProven(record);
+				if (!proven && hasProof(record)) isDoubted = true;
+				return proven;
+			}
+		};
 	};
 	const proofs = () => {
 		if (!proves) return Promise.reject(new Error(`outbox "${table}" proves nothing: give it the option \`proves\``));
+		if (isDoubted && clock() - readAtMs >= KEY_REREAD_MS) {
+			isDoubted = false;
+			known = undefined;
+		}
 		known ??= readKey(proves).catch(error => {
 			known = undefined;
 			// Also before the migration has run: no message may be judged without the key.
@@ -138,7 +162,12 @@ export function outbox(knex: Knex, { contracts, table = "outbox", proves }: Outb
 					sent,
 					limit
 				})
-				.timeout(STATEMENT_TIMEOUT_MS);
+				.timeout(STATEMENT_TIMEOUT_MS)
+				.catch(error => {
+					// A Postgres that was away may be back with another key.
+					isDoubted = true;
+					throw error;
+				});
 			const sign = proves && rows.length > 0 ? (await proofs()).sign : (record: Outgoing) => record;
 			return rows.map(({ id, ...record }: { id: string } & Outgoing) => ({ id, record: sign(record) }));
 		},

@@ -9,6 +9,9 @@ const FORMAT = /^(\d{1,16}) ([\w-]{43})$/;
 /** After this time Postgres may have been restored to a state in which it does not know the record any more. */
 const VALID_MS = 5 * 60_000;
 
+/** Whether the record carries a proof, valid or not. */
+export const hasProof = ({ headers }: Pick<TopicRecord, "headers">) => headers[PROOF] !== undefined;
+
 export interface Proofs {
 	/** The record with its proof among its headers. */
 	sign(record: Outgoing): Outgoing;

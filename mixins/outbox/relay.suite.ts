@@ -5,8 +5,8 @@ import { checksOf } from "../health.ts";
 import { updateMetrics } from "../metrics.ts";
 import { leaseOf } from "./lease.ts";
 import { contracts, entry, HOURLY, numbers, recordingLog, type Testbed, until } from "./outbox.fixture.ts";
-import { ENTRIES, outbox } from "./outbox.ts";
-import { addProofKey } from "./schema.ts";
+import { ENTRIES, outbox, type PendingMessage } from "./outbox.ts";
+import { addProofKey, leaseTable } from "./schema.ts";
 
 export const relaySuite = ({ fresh, put, isEmpty, node, start }: Testbed) => {
 	it("publishes what has committed, once and in order, and nothing that was rolled back", async () => {
@@ -52,6 +52,49 @@ export const relaySuite = ({ fresh, put, isEmpty, node, start }: Testbed) => {
 		const { isProven } = await outbox(box.knex, { contracts: {}, table: box.table, proves: ["seq"] }).proofs();
 		assert.deepEqual([isProven(isOurs!), isProven(isForeign!)], [true, false]);
 		assert.ok(!isProven({ ...isOurs!, headers: { ...isOurs!.headers, seq: "2" } }));
+	});
+
+	it("reads its key again, once a minute at most, after a record with a wrong proof: Postgres was restored", async () => {
+		const original = await fresh(["seq"]);
+		let nowMs = 0;
+		const box = outbox(original.knex, { contracts, table: original.table, proves: ["seq"], clock: () => nowMs });
+		const signed = async (seq: string) => {
+			await put(original, { ...entry("a", 1), headers: { seq } });
+			// Another process, which has read the key just now.
+			const other = outbox(original.knex, { contracts, table: original.table, proves: ["seq"] });
+			const [{ id, record }] = (await other.next(1)) as [PendingMessage];
+			await other.next(1, [id]);
+			return { headers: {}, ...record, value: Buffer.from(record.value) };
+		};
+		const isProven = async (record: Awaited<ReturnType<typeof signed>>) => (await box.proofs()).isProven(record);
+		assert.equal(await isProven(await signed("1")), true);
+		await box.knex(leaseTable(box.table)).update({ key: "restored" });
+		const record = await signed("2");
+		assert.equal(await isProven(record), false);
+		assert.equal(await isProven(record), false, "within the minute");
+		nowMs = 60_000;
+		assert.equal(await isProven(record), true);
+		await box.knex(leaseTable(box.table)).update({ key: "restored again" });
+		const { proof: _, ...unsigned } = record.headers as Record<string, string>;
+		nowMs = 120_000;
+		assert.equal(await isProven({ ...record, headers: unsigned }), false);
+		assert.equal(await isProven(record), true, "a record without a proof is no reason to read the key");
+	});
+
+	it("signs with the key of a Postgres that was away and came back with another one", async () => {
+		const { knex, table } = await fresh(["seq"]);
+		let nowMs = 0;
+		const box = outbox(knex, { contracts, table, proves: ["seq"], clock: () => nowMs });
+		await put(box, { ...entry("a", 1), headers: { seq: "1" } });
+		await box.next(1);
+		await knex.schema.renameTable(table, `${table}_away`);
+		await assert.rejects(box.next(1));
+		await knex.schema.renameTable(`${table}_away`, table);
+		await knex(leaseTable(table)).update({ key: "another" });
+		nowMs = 60_000;
+		const [{ record }] = (await box.next(1)) as [PendingMessage];
+		const { isProven } = await outbox(knex, { contracts, table, proves: ["seq"] }).proofs();
+		assert.ok(isProven({ headers: {}, ...record, value: Buffer.from(record.value) }));
 	});
 
 	it("publishes nothing, and judges nothing, while the table has no key yet", async () => {
