@@ -2,7 +2,7 @@
 import { once } from "node:events";
 import type { Server as HttpServer } from "node:http";
 import { createServer, type Server } from "node:net";
-import { BACKLOG } from "./listen.ts";
+import { BACKLOG, type Warn, warnOfErrors } from "./listen.ts";
 
 /**
  * Listens on these ports too and passes their connections to the HTTP server, which closes them when it stops. A port that cannot be listened on is
@@ -12,13 +12,14 @@ export async function listenOnExtraPorts(
 	server: HttpServer,
 	ports: readonly number[],
 	host: string,
-	warn: (line: string) => void
+	warn: Warn
 ): Promise<Server[]> {
 	const open = async (port: number) => {
 		// The options that Node's HTTP server sets on its own connections.
 		const extra = createServer({ allowHalfOpen: true, noDelay: true }, socket => server.emit("connection", socket));
 		try {
 			await once(extra.listen({ port, host, backlog: BACKLOG }), "listening");
+			warnOfErrors(extra, `EXTRA_HTTP_PORTS: ${host}:${port}`, warn);
 			return [extra];
 		} catch (error) {
 			const { code } = error as NodeJS.ErrnoException;

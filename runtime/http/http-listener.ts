@@ -51,9 +51,9 @@ export const httpListener = (config: HttpListenerConfig, health: Health, timeout
 		if (!config.services.includes("api")) return;
 		const listener = openListener(config, timeouts, broker.getLogger("HTTP"), () => health(broker));
 		listeners.set(broker, listener);
-		await listen(listener.server, config.httpPort, config.host, "HTTP_PORT");
-		const { server } = listener;
-		listener.extraPorts = await listenOnExtraPorts(server, config.extraHttpPorts, config.host, line => broker.logger.warn(line));
+		const warn = (line: string) => broker.logger.warn(line);
+		await listen(listener.server, config.httpPort, config.host, "HTTP_PORT", warn);
+		listener.extraPorts = await listenOnExtraPorts(listener.server, config.extraHttpPorts, config.host, warn);
 	},
 
 	async started(broker: ServiceBroker) {

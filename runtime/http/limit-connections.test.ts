@@ -128,6 +128,20 @@ describe("connections", () => {
 		assert.deepEqual([busy.closed, younger.closed, connections.size()], [false, false, 3]);
 	});
 
+	it("of all make room in the order in which they became idle, however old they are", async t => {
+		const { url, open } = await serve(t, { maxTotal: 3 });
+		const [oldest, silent, other] = [await open(), await open(), await open()];
+		assert.match(await answered(oldest), /^HTTP\/1\.1 200 /);
+		assert.match(await exchange(url, GET_AND_CLOSE), /^HTTP\/1\.1 200 /);
+		await isClosed(silent);
+		const sockets = [oldest, other];
+		assert.deepEqual(
+			sockets.map(({ closed }) => closed),
+			[false, false]
+		);
+		assert.match(await answered(oldest), /^HTTP\/1\.1 200 /);
+	});
+
 	it("of all are refused with 503 when none is idle", async t => {
 		const { connections, refusals, url, open, keepBusy } = await serve(t, { maxTotal: 2 });
 		await keepBusy(await open(), await open());

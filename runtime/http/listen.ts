@@ -1,4 +1,4 @@
-import type { Server } from "node:http";
+import type { Server } from "node:net";
 import { exitWithError } from "../exit-with-error.ts";
 
 /**
@@ -20,11 +20,20 @@ function describeProblem(code: string | undefined, host: string, port: number, v
 	}
 }
 
-/** Resolves when the server listens. If it cannot, ends the process with one line that says what to do. */
-export const listen = (server: Server, port: number, host: string, variable: string) =>
+export type Warn = (line: string) => void;
+
+/** Without a listener for it, a connection that cannot be accepted, for example for lack of file descriptors, would end the process. */
+export const warnOfErrors = (server: Server, name: string, warn: Warn) =>
+	server.on("error", ({ message }) => warn(`${name} could not accept a connection (${message}); it stays open for others`));
+
+/** Resolves when the server listens. If it cannot, ends the process with one line that says what to do. Errors after that are warnings. */
+export const listen = (server: Server, port: number, host: string, variable: string, warn: Warn) =>
 	new Promise<void>(resolve => {
-		server.once("error", (error: NodeJS.ErrnoException) => {
-			exitWithError(describeProblem(error.code, host, port, variable));
+		const onError = (error: NodeJS.ErrnoException) => exitWithError(describeProblem(error.code, host, port, variable));
+		server.once("error", onError);
+		server.listen({ port, host, backlog: BACKLOG }, () => {
+			server.off("error", onError);
+			warnOfErrors(server, variable, warn);
+			resolve();
 		});
-		server.listen({ port, host, backlog: BACKLOG }, resolve);
 	});

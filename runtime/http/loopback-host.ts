@@ -7,7 +7,9 @@ const hostOf = (header: string) => {
 	return bare.startsWith("[") && bare.endsWith("]") ? bare.slice(1, -1) : bare;
 };
 
-const isLoopback = (host: string) => host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
+/** Whether an address or name, in lower case, is this machine's own. `127.example.org` is a name that anybody may own. */
+export const isLoopback = (host: string) =>
+	host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
 
 /**
  * Whether a server that listens on `listenHost` may answer a request with this Host header. On a loopback address only for `localhost`, a loopback

@@ -59,6 +59,7 @@ describe("DNS rebinding", () => {
 
 	it("is not checked where the server has a host name of its own", () => {
 		assert.equal(isRebound("http://plaza.example", "0.0.0.0"), false);
+		assert.equal(isRebound("http://127.example.org", "127.example.org"), false);
 		assert.equal(isRebound("http://plaza.example", "127.0.0.1", ["127.0.0.1"]), false);
 	});
 });

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from "node:http";
+import { isLoopback } from "./loopback-host.ts";
 
 /**
  * Whether the request's origin is allowed: no Origin header (not a browser), the same origin, or a listed one. `isSecure`: the client used TLS,
@@ -16,7 +17,6 @@ export function isAllowedOrigin(
 
 /** IP addresses, and the names that no DNS server resolves (RFC 6761, 6.3). */
 const FIXED_HOST = /^(localhost|.+\.localhost|[\d.]+|\[[\da-f:.]+\])$/i;
-const isLoopback = (host: string) => host === "localhost" || host === "::1" || host.startsWith("127.");
 
 export interface RebindingOptions {
 	/** The address that the server listens on. */
@@ -30,7 +30,7 @@ export interface RebindingOptions {
  * count as our own origin. Checked only where the server listens on loopback and no proxy before it has a host name of its own.
  */
 export function reboundOrigins({ host, trustedProxies, allowedOrigins }: RebindingOptions) {
-	if (!isLoopback(host) || trustedProxies.length > 0) return () => false;
+	if (!isLoopback(host.toLowerCase()) || trustedProxies.length > 0) return () => false;
 	return (origin: string | undefined): boolean => {
 		if (origin === undefined || allowedOrigins.includes(origin)) return false;
 		const name = /^https?:\/\/(.+?)(:\d+)?$/.exec(origin)?.[1] ?? "";

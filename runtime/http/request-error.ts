@@ -10,7 +10,7 @@ const SINGLE_HEADERS = ["host", "authorization", "content-type", "idempotency-ke
 /** Most headers have another length, so that their names need no lower case. */
 const LENGTHS = new Set(SINGLE_HEADERS.map(({ length }) => length));
 
-const hasBody = ({ headers }: IncomingMessage) =>
+export const hasBody = ({ headers }: IncomingMessage) =>
 	headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
 
 export const isCompressed = ({ headers }: IncomingMessage) => (headers["content-encoding"] ?? "identity") !== "identity";

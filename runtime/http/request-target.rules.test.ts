@@ -12,7 +12,7 @@ function accept(url: string, method = "GET") {
 
 describe("a request target", () => {
 	it("is taken as it is in origin-form", () => {
-		for (const url of ["/", "/selections", "/a%20b?c=d%26e&f=/?", "//host/path", "/a/../b", "/api/wallet/%00"])
+		for (const url of ["/", "/selections", "/a%20b?c=d%26e&f=/?", "/a?utm=%ff&b=%", "//host/path", "/a/../b", "/api/wallet/%00"])
 			assert.deepEqual(accept(url), { code: undefined, url, host: "sent.example" });
 	});
 
@@ -33,7 +33,7 @@ describe("a request target", () => {
 
 	it("is rejected with 400 where decoders read different texts, or none", () => {
 		for (const target of [
-			...["/%", "/%zz", "/%e0%a4%a", "/a?b=%ff", "/..%c0%afpackage.json"],
+			...["/%", "/%zz", "/%e0%a4%a", "/..%c0%afpackage.json"],
 			...["/\u00fc", "/a#b", "/a b", "/\u0000", "http://user@host/", "http:///path", "ftp://host/", "selections", ""]
 		])
 			assert.equal(accept(target).code, 400, JSON.stringify(target));

@@ -18,7 +18,7 @@ function hasTooManyFields(target: string): boolean {
 }
 
 /** Decoders replace what is not UTF-8 by U+FFFD, which would make two texts one. */
-const isDecodable = (target: string) => {
+export const isDecodable = (target: string) => {
 	try {
 		decodeURIComponent(target);
 		return true;
@@ -41,7 +41,8 @@ export const isNormalPath = (path: string): boolean => path === "/" || !/\/(\/|\
 
 /**
  * Rewrites a target in absolute-form (`GET http://host/path`) to origin-form, with its host as the Host header. Returns the error of a target that is
- * too long (414), cannot be read or has too many fields (400); undefined for all others.
+ * too long (414), whose path cannot be read or whose query has too many fields (400); undefined for all others. A field of the query that cannot be
+ * decoded is an error only for the route that reads it.
  */
 export function acceptTarget(req: IncomingMessage): HttpError | undefined {
 	let { url = "/" } = req;
@@ -55,5 +56,6 @@ export function acceptTarget(req: IncomingMessage): HttpError | undefined {
 	}
 	if (!ORIGIN_FORM.test(url)) return unreadable;
 	if (hasTooManyFields(url)) return tooManyFields;
-	return url.includes("%") && !isDecodable(url) ? unreadable : undefined;
+	const path = pathOf({ url });
+	return path.includes("%") && !isDecodable(path) ? unreadable : undefined;
 }

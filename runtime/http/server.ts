@@ -1,11 +1,12 @@
 // The HTTP server with its timeouts and limits: slow clients are disconnected, and invalid requests get errors in our JSON shape.
-import { createServer, IncomingMessage, type RequestListener, type Server } from "node:http";
+import { createServer, IncomingMessage, type RequestListener, type Server, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { badRequest, type HttpError, headersTooLarge, notFound, requestTimeout } from "./http-error.ts";
-import { rejectUpgrade } from "./reject-upgrade.ts";
+import { badRequest, type HttpError, headersTooLarge, notFound, payloadTooLarge, requestTimeout } from "./http-error.ts";
+import { rawResponse, rejectUpgrade } from "./reject-upgrade.ts";
 import { MAX_BODY_BYTES } from "./request-cost.ts";
 import { isCompressed, MAX_HEADERS } from "./request-error.ts";
+import { assignRequestID } from "./request-id.ts";
 
 export interface Timeouts {
 	/** From the connection, or the first byte of the next request on it, to the end of the headers. */
@@ -24,13 +25,18 @@ export const TIMEOUTS: Timeouts = { headersMs: 10_000, requestMs: 30_000, respon
 const KEEP_ALIVE_MS = 75_000;
 const MAX_HEADERS_BYTES = 16 * 1024;
 /** Each piece of a body costs time, and some hundred bytes until the body is read, however short it is. */
-const MAX_BODY_PIECES = 256;
+const MAX_BODY_PIECES = 2_048;
+/** After the answer to a body that is refused while it arrives: how long the client has to read it. */
+const LINGER_MS = 1_000;
 
 /** Our errors for the errors of Node's HTTP parser, by their `code`; others become 400. */
 const PARSER_ERRORS: Record<string, HttpError> = {
 	HPE_HEADER_OVERFLOW: headersTooLarge,
 	ERR_HTTP_REQUEST_TIMEOUT: requestTimeout
 };
+
+/** The response that a connection waits for: Node's own name for it. Undefined while no request on it is being answered. */
+export const responseOf = (socket: Socket) => (socket as { _httpMessage?: ServerResponse | null })._httpMessage ?? undefined;
 
 /** What the WebSocket protocol requires of a handshake: https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1; `ws` also speaks version 8. */
 const KEY = /^[+/0-9A-Za-z]{22}==$/;
@@ -43,8 +49,8 @@ export const isHandshake = (req: IncomingMessage): boolean =>
 	KEY.test(req.headers["sec-websocket-key"] ?? "") &&
 	VERSION.test(req.headers["sec-websocket-version"] ?? "");
 
-/** Sends an error on a raw socket and closes it; `req`: the request, unless it could not be read. */
-export type Reject = (socket: Duplex, error: HttpError, req?: IncomingMessage) => unknown;
+/** Sends an error on a raw socket and closes it; `req`: the request, unless it could not be read; `headers`: further header lines. */
+export type Reject = (socket: Duplex, error: HttpError, req?: IncomingMessage, headers?: readonly string[]) => unknown;
 
 export interface ServerOptions {
 	/** Answers what never becomes a request with a response. */
@@ -55,20 +61,34 @@ export interface ServerOptions {
 
 /**
  * A request whose body arrives in a bounded number of pieces: a client chooses their lengths, as chunks or as packets. Of a compressed body the bytes
- * are bounded too: it may hold nothing, so that reading it would never reach the limit of its content.
+ * are bounded too: it may hold nothing, so that reading it would never reach the limit of its content. Beyond that the request gets 413, and its
+ * connection is closed.
  */
 class BoundedRequest extends IncomingMessage {
 	pieces = 0;
 	bytes = 0;
+	isRefused = false;
 
 	override push(piece: Uint8Array | null, encoding?: BufferEncoding) {
+		// Not its end either: what has arrived is not the whole body. The rest is read, because TCP would reset a connection that is closed with unread bytes.
+		if (this.isRefused) return true;
 		if (piece === null) return super.push(piece, encoding);
 		this.bytes += piece.length;
 		if (++this.pieces <= MAX_BODY_PIECES && !(this.bytes > MAX_BODY_BYTES && isCompressed(this)))
 			return super.push(piece, encoding);
-		// Thousands more may have been received with the one that was too many: an error for each would cost more than they do.
-		if (!this.destroyed) this.destroy(new Error("the body arrives in too many pieces, or is too large"));
-		return false;
+		this.isRefused = true;
+		this.#refuse();
+		return true;
+	}
+
+	#refuse() {
+		const { socket } = this;
+		const response = responseOf(socket);
+		// This answer would be read as part of the one that has begun, or as that of an earlier request.
+		if (response?.req !== this || response.headersSent) return void this.destroy();
+		socket.end(rawResponse(payloadTooLarge, assignRequestID(this)));
+		const timer = setTimeout(() => socket.destroy(), LINGER_MS).unref();
+		socket.once("close", () => clearTimeout(timer));
 	}
 }
 

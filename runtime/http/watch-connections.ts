@@ -1,6 +1,7 @@
-import type { Server } from "node:http";
+import type { Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { CloseIdle } from "./connections.ts";
+import { responseOf } from "./server.ts";
 
 export interface WatchedConnections {
 	/** Closes the connection that has been idle longest and returns it; undefined if it found none. */
@@ -12,9 +13,6 @@ export interface WatchedConnections {
 /** Connections that are checked for one that is idle: a flood of new connections must not cost a search of all. */
 const MAX_SEARCHED = 32;
 
-/** Whether no request on it is being answered: Node's own name for the response that a connection waits for. */
-const isIdle = (socket: Socket) => !(socket as { _httpMessage?: unknown })._httpMessage;
-
 /**
  * Watches the connections of a server until they close or become WebSockets, and closes those whose client does not read its response. Node's socket
  * timeout does not: it restarts with every byte that is read. A connection with unsent bytes for longer than `responseMs` is destroyed. All connections
@@ -24,12 +22,22 @@ export function watchConnections(
 	server: Server,
 	{ responseMs, checkEveryMs }: { responseMs: number; checkEveryMs: number }
 ): WatchedConnections {
-	/** Each connection, and since when it has had unsent bytes. */
+	/** Each connection, and since when it has had unsent bytes. Idle ones are in the order in which they became idle. */
 	const sockets = new Map<Socket, number | undefined>();
-	// One function for all sockets, which it gets as `this`, so that each connection costs no closure.
+	// One function for all sockets and one for all responses, which they get as `this`, so that none costs a closure.
 	const onClose = function (this: Socket) {
 		sockets.delete(this);
 	};
+	const moveToEnd = (socket: Socket) => {
+		if (!sockets.has(socket)) return;
+		const sinceMs = sockets.get(socket);
+		sockets.delete(socket);
+		sockets.set(socket, sinceMs);
+	};
+	const onAnswered = function (this: ServerResponse) {
+		moveToEnd(this.req.socket);
+	};
+	server.on("request", (_req, res) => res.on("close", onAnswered));
 	server.on("connection", (socket: Socket) => {
 		sockets.set(socket, undefined);
 		socket.on("close", onClose);
@@ -49,11 +57,11 @@ export function watchConnections(
 		for (let searched = 0; searched < MAX_SEARCHED; searched++) {
 			const [socket] = sockets.keys();
 			if (!socket) return undefined;
-			const sinceMs = sockets.get(socket);
-			sockets.delete(socket);
-			if (isIdle(socket)) return socket.destroy();
-			// Busy ones go to the end, so that those that have been idle longest come first.
-			sockets.set(socket, sinceMs);
+			if (responseOf(socket)) moveToEnd(socket);
+			else {
+				sockets.delete(socket);
+				return socket.destroy();
+			}
 		}
 		return undefined;
 	};

@@ -76,16 +76,19 @@ describe("a query", () => {
 			after: "a+b c"
 		});
 		assert.deepEqual(get(`?${"x=1&".repeat(1_500)}limit=5`), { limit: "5" });
+		assert.deepEqual(get("?utm=%ff&a=%&%ff=1&limit=5"), { limit: "5" });
 		// No nesting: these are other names.
 		assert.deepEqual(get("?limit[]=5&limit[a]=5&after.b=1"), {});
 	});
 
-	it("is rejected with 422 where a field is repeated or named __proto__", () => {
+	it("is rejected with 422 where a field is repeated, named __proto__ or cannot be decoded", () => {
 		for (const [query, field] of [
 			["?limit=1&limit=2", "limit"],
 			["?after=a&limit=1&after=a", "after"],
 			["?__proto__=1", "__proto__"],
-			["?%5F_proto__=1", "__proto__"]
+			["?%5F_proto__=1", "__proto__"],
+			["?limit=1&after=%ff", "after"],
+			["?a=%&%61fter=%zz", "after"]
 		] as const)
 			assert.throws(
 				() => get(query),

@@ -4,14 +4,13 @@ import { Errors } from "moleculer";
 import { z } from "zod";
 import type { ActionContract } from "../../contract/action.ts";
 import { invalid } from "../../mixins/errors.ts";
-import { pathOf } from "../../runtime/http/request-target.ts";
+import { hasBody } from "../../runtime/http/request-error.ts";
+import { isDecodable, pathOf } from "../../runtime/http/request-target.ts";
 import { fromCookie } from "./cookies.ts";
 import { isJson } from "./json-body.ts";
 
 const shapeOf = ({ params }: ActionContract): object => (params instanceof z.ZodObject ? params.shape : {});
 
-const hasBody = ({ headers }: IncomingMessage) =>
-	headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
 const takesBody = ({ rest }: ActionContract) => !rest?.startsWith("GET ");
 
 /** Whether a body that nothing has read yet ends without a byte. */
@@ -29,10 +28,21 @@ export async function assertBodyIsJson(contract: ActionContract, req: IncomingMe
 	throw new Errors.MoleculerClientError("Send the body as application/json", 415, "UNSUPPORTED_MEDIA_TYPE");
 }
 
-/** The action's fields in a query. Throws 422 `VALIDATION_ERROR` for a repeated one. */
-function fromQuery(contract: ActionContract, query: URLSearchParams): Record<string, unknown> {
+/** Throws 422 `VALIDATION_ERROR` for a field of the action that is not UTF-8: URLSearchParams would replace its bytes by U+FFFD. */
+function assertDecodable(shape: object, text: string) {
+	if (isDecodable(text)) return;
+	for (const pair of text.split("&")) {
+		if (isDecodable(pair)) continue;
+		for (const field of new URLSearchParams(pair).keys())
+			if (Object.hasOwn(shape, field)) throw invalid([{ field, message: "must be percent-encoded UTF-8" }]);
+	}
+}
+
+/** The action's fields in the query of a URL. Throws 422 `VALIDATION_ERROR` for a repeated one, and for one that cannot be decoded. */
+function fromQuery(contract: ActionContract, query: URLSearchParams, url: string): Record<string, unknown> {
 	const shape = shapeOf(contract);
 	const fields: Record<string, unknown> = {};
+	if (url.includes("%")) assertDecodable(shape, url.slice(pathOf({ url }).length + 1));
 	for (const [field, value] of query) {
 		if (field === "__proto__") throw invalid([{ field, message: "is not a field name" }]);
 		// Unknown query parameters are ignored: caches and marketing campaigns add their own.
@@ -85,7 +95,7 @@ export function paramsOf(contract: ActionContract, req: IncomingMessage & { $par
 
 	const fields = takesBody(contract)
 		? { ...(body as Record<string, unknown>) }
-		: fromQuery(contract, query ?? new URLSearchParams());
+		: fromQuery(contract, query ?? new URLSearchParams(), req.url ?? "");
 	return { ...fromCookie(contract, req), ...fields, ...fromHeaders(contract, req, fields), ...params };
 }
 

@@ -74,7 +74,7 @@ export function metricsServer({ metricsHost, metricsPort, connections }: Metrics
 			if (metricsPort === 0) return;
 			exportProcessMetrics(broker, connections());
 			limitConnections(server, connections(), watchConnections(server, TIMEOUTS).closeIdle);
-			await listen(server, metricsPort, metricsHost, "METRICS_PORT");
+			await listen(server, metricsPort, metricsHost, "METRICS_PORT", line => broker.logger.warn(line));
 		},
 
 		async stopped() {
