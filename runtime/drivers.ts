@@ -20,6 +20,7 @@ import { config } from "./config.ts";
 import { exitWithError } from "./exit-with-error.ts";
 import { trustedProxies } from "./http/client-address.ts";
 import { type Connections, createConnections } from "./http/connections.ts";
+import { lowLimitWarning } from "./http/low-limit.ts";
 import { maxConnections } from "./open-files.ts";
 
 const lazy = <T>(open: () => T) => {
@@ -64,14 +65,12 @@ export const redis = lazy((): Redis => openRedis(config.redisUrl, advice.redis))
 export const limits = lazy((): Limits => (embedded ? memoryLimits() : redisLimits(redis())));
 
 /** The connections of clients to this process: its listeners count them together. */
-export const connections = lazy(
-	(): Connections =>
-		createConnections({
-			maxPerAddress: config.maxSocketsPerAddress,
-			maxTotal: maxConnections(),
-			isTrusted: trustedProxies(config.trustedProxies)
-		})
-);
+export const connections = lazy((): Connections => {
+	const limits = { maxPerAddress: config.maxSocketsPerAddress, maxTotal: maxConnections() };
+	const warning = lowLimitWarning(limits);
+	if (warning) console.warn(warning);
+	return createConnections({ ...limits, isTrusted: trustedProxies(config.trustedProxies) });
+});
 
 /** Cluster only: the Kafka connection, for topics and for the transporter. */
 export const kafka = {

@@ -48,7 +48,7 @@ interface Count {
 }
 
 /** The limit of an address: however small the total is, at most half of it. */
-const limitOf = ({ maxPerAddress, maxTotal }: ConnectionsOptions) =>
+export const limitOf = ({ maxPerAddress, maxTotal }: Pick<ConnectionsOptions, "maxPerAddress" | "maxTotal">) =>
 	maxPerAddress === 0 ? Number.POSITIVE_INFINITY : Math.min(maxPerAddress, Math.ceil(maxTotal / 2));
 
 /** Creates the counters of a process: all its listeners share them. */

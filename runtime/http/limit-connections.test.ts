@@ -13,6 +13,7 @@ import { trustedProxies } from "./client-address.ts";
 import { createConnections } from "./connections.ts";
 import { limitConnections } from "./limit-connections.ts";
 import { logRefusals } from "./log-refusals.ts";
+import { lowLimitWarning } from "./low-limit.ts";
 import { httpServer, TIMEOUTS } from "./server.ts";
 import { watchConnections } from "./watch-connections.ts";
 
@@ -205,5 +206,12 @@ describe("the limit of open files", () => {
 			[maxConnections(300), maxConnections(20_000), maxConnections(Number.POSITIVE_INFINITY)],
 			[150, 17_952, Number.POSITIVE_INFINITY]
 		);
+	});
+
+	it("is named in a warning where it allows an address fewer connections than MAX_SOCKETS_PER_ADDRESS", () => {
+		const warning = lowLimitWarning({ maxPerAddress: 2_000, maxTotal: maxConnections(1_024) });
+		assert.match(warning ?? "", /^an address may open 256 connections, not MAX_SOCKETS_PER_ADDRESS=2000: .*ulimit -n/);
+		assert.equal(lowLimitWarning({ maxPerAddress: 256, maxTotal: maxConnections(1_024) }), undefined);
+		assert.equal(lowLimitWarning({ maxPerAddress: 0, maxTotal: maxConnections(1_024) }), undefined);
 	});
 });
