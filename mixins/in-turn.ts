@@ -1,6 +1,6 @@
 /**
- * Work of one client, such as a long list, runs one after the other, with a pause as long as the work before each: many clients share the store and the
- * event loop, and one that asks for much at once waits only for itself.
+ * Work of one client, such as a long list, runs one after the other. After work that took long, the store and the event loop are left to other clients for
+ * as long: a client that requests much at once waits only for itself.
  *
  *     const inTurn = takeTurns("Postgres");
  *     const page = await inTurn(address, deadlineIn(4_500), () => store.list(request));
@@ -13,6 +13,8 @@ import { unavailable } from "./errors.ts";
 const MAX_WAITING = 1_000;
 /** A store that is slow for everybody must not make one client slower still. */
 const MAX_PAUSE_MS = 100;
+/** Others hardly notice shorter work, and a client with many short calls should not be slowed down. */
+const SHORT_MS = 10;
 
 /**
  * Returns a function that runs `work` once the earlier work of the same key has ended. It rejects as the work does, and with 503 `UNAVAILABLE`, which names
@@ -38,8 +40,9 @@ export function takeTurns(what: string) {
 			.catch(() => {})
 			.then(async () => {
 				const tookMs = performance.now() - begunAtMs;
+				if (queue.calls > 1 && tookMs > SHORT_MS) await delay(Math.min(tookMs, MAX_PAUSE_MS));
 				// Without it, a store in this process would run all work in one turn of the event loop.
-				if (queue.calls > 1 && tookMs > 0) await delay(Math.min(tookMs, MAX_PAUSE_MS)).then(() => nextTurn());
+				if (queue.calls > 1) await nextTurn();
 				if (--queue.calls === 0) queues.delete(key);
 			});
 		return deadline.bound(turn, what);
