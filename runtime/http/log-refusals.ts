@@ -5,6 +5,7 @@ import type { Connections, Release } from "./connections.ts";
 /** Logs that connections are refused: of which client, or that the whole process has as many as it may. Returns what ends it. */
 export const logRefusals = (connections: Connections, { log }: Pick<ThrottledLog, "log">): Release =>
 	connections.onRefused((address, refusal) => {
-		if (refusal === "address") log("a client exceeds MAX_SOCKETS_PER_ADDRESS, and gets 429", { client: logNameOf(address) });
-		else log("new connections get 503: there are as many as the limit of open files (ulimit -n) allows", {});
+		if (refusal === "address")
+			log("a client exceeds MAX_SOCKETS_PER_ADDRESS: its connection is refused", { client: logNameOf(address) });
+		else log("a new connection is refused: there are as many as the limit of open files (ulimit -n) allows", {});
 	});

@@ -17,7 +17,7 @@ import { rejectUpgrade } from "./reject-upgrade.ts";
 import { announcedCost } from "./request-cost.ts";
 import { requestError } from "./request-error.ts";
 import { assignRequestID } from "./request-id.ts";
-import { requestLimit } from "./request-limit.ts";
+import { type RequestLimit, requestLimit } from "./request-limit.ts";
 import { acceptTarget, isNormalPath, pathOf } from "./request-target.ts";
 import { setSecurityHeaders } from "./security-headers.ts";
 import { httpServer, isHandshake, type Reject, type Timeouts } from "./server.ts";
@@ -36,6 +36,7 @@ export interface HttpListener {
 	routes: Map<string, RequestListener>;
 	/** Handle WebSocket upgrades, by path. */
 	upgrades: Map<string, UpgradeListener>;
+	limit: RequestLimit;
 	/** Rejects an upgrade that one of them does not accept; it counts as a request of its client. */
 	reject: Reject;
 	/** Called after the listener stops to accept work, before the services stop. */
@@ -110,12 +111,12 @@ export function openListener(
 		return listener.gateway(req, res);
 	};
 
-	const reject: Reject = async (socket, error, req) => {
+	const reject: Reject = async (socket, error, req, headers) => {
 		// No one else listens: a reset would end the process.
 		socket.on("error", () => {});
 		const { address } = clientOf(req ?? { socket: socket as Socket, headers: {} }, isTrusted);
 		const limited = await limit(address);
-		if (socket.writable) rejectUpgrade(socket, limited ?? error, req);
+		if (socket.writable) rejectUpgrade(socket, limited ?? error, req, headers);
 	};
 	const isUpgrade = (req: IncomingMessage) =>
 		isHandshake(req) && errorOf(req) === undefined && listener.upgrades.has(pathOf(req));
@@ -135,6 +136,7 @@ export function openListener(
 		gateway: undefined,
 		routes: new Map(),
 		upgrades: new Map(),
+		limit,
 		reject,
 		beforeClose: new Set()
 	};

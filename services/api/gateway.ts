@@ -1,12 +1,12 @@
 // moleculer-web, configured: which routes exist, what a body may be, and what happens before each call.
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Context } from "moleculer";
+import { type Context, Errors, type ServiceBroker } from "moleculer";
 import ApiGateway from "moleculer-web";
 import { assertMayCall } from "../../contract/access.ts";
-import { tooMany } from "../../mixins/errors.ts";
-import { type Limits, rateOf, startedKiB } from "../../mixins/limits/limits.ts";
+import { type Limits, startedKiB } from "../../mixins/limits/limits.ts";
 import { clientOf, type Trusted } from "../../runtime/http/client-address.ts";
 import { EXPOSED_HEADERS } from "../../runtime/http/cors.ts";
+import { httpListenerOf } from "../../runtime/http/http-listener.ts";
 import { MAX_BODY_BYTES, unannouncedCost } from "../../runtime/http/request-cost.ts";
 import { actions } from "../contract.ts";
 import type { Meta } from "../define-service.ts";
@@ -37,13 +37,12 @@ export type GatewayRequest = IncomingMessage & {
 /** Mixin: moleculer-web with the routes that the contracts declare. */
 export function gateway({ allowedOrigins, limits, maxRequestsPerSecond, guests }: GatewayOptions, isTrusted: Trusted) {
 	const limitAccount = accountLimit(limits, maxRequestsPerSecond);
-	const rate = rateOf(maxRequestsPerSecond);
 
-	/** Takes from the limit of the client's address what a body costs whose size was not known before it was read. Rejects with 429 `TOO_MANY_REQUESTS`. */
-	const limitBody = async (req: GatewayRequest, address: string, bodyBytes: number) => {
+	/** Takes from the client's address what is known of a body's cost only after it was read. Rejects with 429 `TOO_MANY_REQUESTS`. */
+	const limitBody = async (broker: ServiceBroker, req: GatewayRequest, address: string, bodyBytes: number) => {
 		const cost = unannouncedCost(req, bodyBytes);
-		const retryAfterMs = cost > 0 ? await limits.take(`address:${address}`, rate, Math.min(cost, rate.burst)) : undefined;
-		if (retryAfterMs !== undefined) throw tooMany("Too many requests, slow down", retryAfterMs);
+		const refusal = cost > 0 ? await httpListenerOf(broker).limit(address, cost) : undefined;
+		if (refusal) throw new Errors.MoleculerClientError(refusal.message, refusal.code, refusal.type, refusal.data);
 	};
 
 	return {
@@ -90,7 +89,7 @@ export function gateway({ allowedOrigins, limits, maxRequestsPerSecond, guests }
 						const contract = contractOf(action);
 						const { address } = clientOf(req, isTrusted);
 						const bodyBytes = req.body?.length ?? 0;
-						await limitBody(req, address, bodyBytes);
+						await limitBody(ctx.broker, req, address, bodyBytes);
 						await assertBodyIsJson(contract, req);
 						req.$params.body = jsonBody(req);
 						const params = paramsOf(contract, req);

@@ -3,7 +3,7 @@ import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import type { ServerOptions, WebSocket } from "ws";
 import { badRequest } from "../../../runtime/http/http-error.ts";
-import { rejectUpgrade } from "../../../runtime/http/reject-upgrade.ts";
+import type { Reject } from "../../../runtime/http/server.ts";
 
 /** Options of every WebSocket server. The types of ws lack closeTimeout. */
 export const WEB_SOCKET_OPTIONS: ServerOptions & { closeTimeout: number } = {
@@ -21,9 +21,9 @@ export const WEB_SOCKET_OPTIONS: ServerOptions & { closeTimeout: number } = {
 	closeTimeout: 2_000
 };
 
-/** Answers a handshake that is not WebSocket's, whose `error` is ws's own, in our JSON shape. */
-export const rejectHandshake = (error: Error, socket: Duplex, req: IncomingMessage) =>
-	rejectUpgrade(socket, badRequest(error.message), req, ["Sec-WebSocket-Version: 13, 8"]);
+/** Returns the listener for handshakes that ws refuses with an `error` of its own: it answers them in our JSON shape, with `reject`. */
+export const rejectHandshake = (reject: Reject) => (error: Error, socket: Duplex, req: IncomingMessage) =>
+	reject(socket, badRequest(error.message), req, ["Sec-WebSocket-Version: 13, 8"]);
 
 export interface FragmentListener {
 	/** A part of a message has arrived that is not its last. */

@@ -38,6 +38,7 @@ export interface Engine {
 	on(event: "connection", listener: (connection: Connection) => void): void;
 	on(event: "connection_error", listener: (failed: { req: EngineRequest; message: string }) => void): void;
 	close(): void;
+	ws: EngineSocketServer;
 	/** By session id. */
 	clients: Record<string, Connection>;
 	clientsCount: number;
@@ -72,13 +73,12 @@ class EngineSocket extends WebSocket implements FragmentListener {
 	}
 }
 
-/** Engine.IO's WebSocket server: with our options, and refusals in our JSON shape. */
+/** Engine.IO's WebSocket server, with our options. */
 export class EngineSocketServer extends WebSocketServer<typeof EngineSocket> {
 	constructor(options: ServerOptions) {
 		// One message in a turn of the event loop: thousands may arrive in one piece, and Engine.IO has no queue for them.
 		const own = { WebSocket: EngineSocket, allowSynchronousEvents: false };
 		super({ ...options, ...WEB_SOCKET_OPTIONS, ...own } as ServerOptions<typeof EngineSocket>);
-		this.on("wsClientError", rejectHandshake);
 	}
 
 	override handleUpgrade(
@@ -122,6 +122,7 @@ export function handshakes({ allowedOrigins, isTrusted }: HandshakeOptions) {
 
 		/** Answers in our JSON shape what Engine.IO refuses, and counts its connections. */
 		listen(engine: Engine, { reject }: Pick<HttpListener, "reject">) {
+			engine.ws.on("wsClientError", rejectHandshake(reject));
 			engine.on("connection_error", ({ req, message }) => {
 				// The handshake of an open WebSocket fails without an answer.
 				if (req.websocket) return;

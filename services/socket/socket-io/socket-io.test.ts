@@ -13,7 +13,7 @@ import { trustedProxies } from "../../../runtime/http/client-address.ts";
 import { createConnections } from "../../../runtime/http/connections.ts";
 import { httpListener, httpListenerOf } from "../../../runtime/http/http-listener.ts";
 import { openSocketIo } from "../../../test/client.socket-io.ts";
-import { eventually, httpClient, WAIT_MS } from "../../../test/client.ts";
+import { eventually, exchange, httpClient, WAIT_MS } from "../../../test/client.ts";
 import { within } from "../../../test/process.ts";
 import { topics } from "../../contract.ts";
 import type { Caller } from "../../define-service.ts";
@@ -28,7 +28,7 @@ const TOKEN = "a token";
 const logger = { warn: (line: unknown) => assert.fail(String(line)) };
 
 /** `proxies`: trusted ones. */
-async function open(t: TestContext, { maxPerAddress = 0, proxies = [] as string[] } = {}) {
+async function open(t: TestContext, { maxPerAddress = 0, proxies = [] as string[], limits = memoryLimits() } = {}) {
 	const isTrusted = trustedProxies(proxies);
 	const broker = new ServiceBroker({ logger: false });
 	const connections = createConnections({ maxPerAddress, maxTotal: 1_000, isTrusted });
@@ -44,7 +44,7 @@ async function open(t: TestContext, { maxPerAddress = 0, proxies = [] as string[
 			maxRequestsPerSecond: 0,
 			trustedProxies: proxies,
 			allowedOrigins: [],
-			limits: memoryLimits,
+			limits: () => limits,
 			connections: () => connections
 		},
 		async () => ({ status: "ok", checks: {} })
@@ -94,6 +94,19 @@ async function open(t: TestContext, { maxPerAddress = 0, proxies = [] as string[
 const HANDSHAKE = "/socket.io/?EIO=4&transport=polling";
 
 describe("Socket.IO", () => {
+	it("answers 400 to a handshake that is not WebSocket's, and counts it as a request of its client", async t => {
+		const taken: string[] = [];
+		const limits = { take: async (key: string) => void taken.push(key) };
+		const { url } = await open(t, { limits });
+		const head = "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n";
+		const key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n";
+		const answer = await exchange(url, `${head}${key}Sec-WebSocket-Protocol: a,,b\r\n\r\n`);
+		assert.match(answer, /^HTTP\/1\.1 400 /);
+		assert.match(answer, /^X-Request-ID: \S+\r$/m);
+		assert.match(answer, /^Sec-WebSocket-Version: 13, 8\r$/m);
+		assert.deepEqual(taken, ["address:127.0.0.1"]);
+	});
+
 	it("disconnects no client where the node loses its lease before Socket.IO has started", async () => {
 		const mixin = socketIo({ guests: true, allowedOrigins: [], isTrusted: () => false, names: new Map() });
 		const broker = new ServiceBroker({ logger: false });

@@ -60,13 +60,17 @@ async function open({
 	const logger = { warn: (line: unknown) => assert.fail(String(line)) };
 	const peers = createPeers({ caller, logger, maxSocketsPerAccount, maxFramesPerSecond: framesPerSecond });
 	const isTrusted = () => false;
+	const rejected: number[] = [];
 	const sockets = webSockets({
 		allowedOrigins: ["https://shop.example"],
 		isTrusted,
 		peers,
 		caller,
 		logger,
-		reject: rejectUpgrade,
+		reject: (...rejection) => {
+			rejected.push(rejection[1].code);
+			rejectUpgrade(...rejection);
+		},
 		onConnection: (socket, peer) =>
 			openSession(socket, createClient(socket, counters), peer, {
 				rooms,
@@ -104,7 +108,7 @@ async function open({
 		deliverTo({ topic: "SelectionSummary", room, indexes: [index], message: { name, count, user_id: user }, headers: {} });
 	const deliver = (user: string, count: number, name = "a") => summaryTo(userRoom(user), 0)(user, count, name);
 	const deliverToWatchers = (count: number) => summaryTo(watchersRoom("selections"), 1)("u", count, "a");
-	return { url, rooms, sockets, counts, connect, deliver, deliverToWatchers };
+	return { url, rooms, rejected, sockets, counts, connect, deliver, deliverToWatchers };
 }
 
 describe("sockets", () => {
@@ -375,7 +379,7 @@ describe("sockets", () => {
 	});
 
 	it("answers 426 to a request without an upgrade, and 400 to a bad handshake, with a request id and in JSON", async () => {
-		const { url } = await open();
+		const { url, rejected } = await open();
 		const plain = await exchange(url, "GET /ws HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
 		assert.match(plain, /^HTTP\/1\.1 426 /);
 		assert.match(plain, /^Upgrade: websocket\r$/m);
@@ -388,6 +392,7 @@ describe("sockets", () => {
 			assert.match(answer, /^Sec-WebSocket-Version: 13, 8\r$/m);
 			assert.equal(JSON.parse(answer.split("\r\n\r\n")[1]!).type, "BAD_REQUEST");
 		}
+		assert.deepEqual(rejected, [400, 400], "they count as requests of their client");
 	});
 
 	it("refuses other origins, and more sockets of an address than are allowed", async () => {

@@ -44,7 +44,7 @@ const ignore = () => {};
 
 export function webSockets({ allowedOrigins, isTrusted, peers, caller, logger, reject, onConnection }: WebSocketsOptions) {
 	const server = new WebSocketServer({ ...WEB_SOCKET_OPTIONS, WebSocket: Connection });
-	server.on("wsClientError", rejectHandshake);
+	server.on("wsClientError", rejectHandshake(reject));
 	const open = new Set<Connection>();
 	let isStopped = false;
 
