@@ -36,6 +36,7 @@ export interface HttpListener {
 	routes: Map<string, RequestListener>;
 	/** Handle WebSocket upgrades, by path. */
 	upgrades: Map<string, UpgradeListener>;
+	/** Counts requests of a client address, in the bucket that every request takes from. */
 	limit: RequestLimit;
 	/** Rejects an upgrade that one of them does not accept; it counts as a request of its client. */
 	reject: Reject;

@@ -38,7 +38,7 @@ export type GatewayRequest = IncomingMessage & {
 export function gateway({ allowedOrigins, limits, maxRequestsPerSecond, guests }: GatewayOptions, isTrusted: Trusted) {
 	const limitAccount = accountLimit(limits, maxRequestsPerSecond);
 
-	/** Takes from the client's address what is known of a body's cost only after it was read. Rejects with 429 `TOO_MANY_REQUESTS`. */
+	/** Takes from the limit of the client's address what a body costs whose size was not known before it was read. Rejects with 429 `TOO_MANY_REQUESTS`. */
 	const limitBody = async (broker: ServiceBroker, req: GatewayRequest, address: string, bodyBytes: number) => {
 		const cost = unannouncedCost(req, bodyBytes);
 		const refusal = cost > 0 ? await httpListenerOf(broker).limit(address, cost) : undefined;
