@@ -5,7 +5,7 @@
 //
 // NAME: G1, G2, …; without one, all of them, and bench/RESULTS.md is rewritten. --quick: only checks that every measure still runs; no target is checked.
 // Starts its own Kafka, Cassandra, Postgres and Redis. The two sides of a measure alternate, so that other load on the machine affects both.
-// hostile: is no measure but an attack on a system with the defaults (bench/measures/hostile.ts), which needs no servers. FOLDER: another checkout.
+// hostile: attacks a Plaza with default settings (bench/measures/hostile.ts) instead of running measures; needs no servers. FOLDER: another checkout.
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
@@ -26,8 +26,8 @@ const USAGE = `usage: npm run bench [-- NAME …] [--quick] [--pairs N] [--secon
        npm run bench -- hostile [ATTACK …] [--seconds N] [--system FOLDER]; ATTACK: ${attackNames.join(", ")}`;
 printHelpIfAsked(`${USAGE}
 
-Compares Plaza with baselines on servers of its own. Without NAME all measures run, and bench/RESULTS.md is rewritten; --quick only checks that
-they still run.`);
+Compares Plaza with baselines, on servers that it starts itself. Without NAME all measures run, and bench/RESULTS.md is rewritten; --quick only checks
+that they still run. hostile measures how attacks from one address slow down another client; --system attacks the Plaza in another folder. Linux only.`);
 const usage = (message: string): never => {
 	console.error(`${message}\n${USAGE}`);
 	process.exit(2);

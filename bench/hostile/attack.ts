@@ -1,4 +1,4 @@
-// What the attacks share: where they aim, how fast they may go, and what they count. All of one attack comes from one address.
+// The common part of all attacks: target, rate and counted outcomes. All connections of an attack come from one address.
 import { setTimeout as delay } from "node:timers/promises";
 
 export interface Target {
@@ -19,7 +19,7 @@ export interface Run extends Target {
 export interface Attack {
 	name: string;
 	what: string;
-	/** What the victim does meanwhile. Default: picks, purchases and reads. */
+	/** Which requests the victim sends meanwhile. Default: picks, purchases and reads. */
 	victim?: "logins";
 	/** Attacks until `endMs`. What is still open then is closed with the process. */
 	run(run: Run): Promise<void>;
@@ -28,8 +28,8 @@ export interface Attack {
 const TICK_MS = 10;
 
 /**
- * Starts `act` so many times a second until the end, unless more than `maxRunning` of them run, or `most` have been started: an attack must not be
- * limited by how fast the attacked system answers, nor use the processor without limit.
+ * Starts `act` `perSecond` times a second until the end, unless `maxRunning` of them run or `most` have been started. The rate does not depend on how fast
+ * the attacked system answers, and the attacker does not use the processor without limit.
  */
 export async function paced(
 	{ endMs }: Run,
@@ -51,7 +51,7 @@ export async function paced(
 	await delay(Math.max(0, endMs - performance.now()));
 }
 
-/** The smallest JSON of nearly 64 KiB that names many fields that no contract knows. */
+/** JSON of nearly 64 KiB with as many fields as fit that are in no contract. */
 export function manyUnknownKeys(): string {
 	const keys = Array.from({ length: 6_500 }, (_, n) => `"k${n}":0`).join();
 	const body = `{"user_id":"attacker","amount":1,${keys}}`;

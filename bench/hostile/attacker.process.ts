@@ -1,8 +1,8 @@
-// One attack in a process of its own: `attacker.process.ts NAME MS TARGET`. Sends what it has counted once the time is up, and ends.
+// Runs one attack in a process of its own: `attacker.process.ts NAME MS TARGET`. Sends the counted outcomes to its parent after MS, and ends.
 import type { Target } from "./attack.ts";
 import { attacks } from "./attacks.ts";
 
-/** Later than this after its time is up, it ends without an answer. */
+/** If the attack takes this much longer than MS, the process ends without a result. */
 const GRACE_MS = 5_000;
 
 const [name, ms, target] = process.argv.slice(2);
@@ -10,7 +10,7 @@ const attack = attacks.find(one => one.name === name);
 if (!attack) throw new Error(`no attack ${name}`);
 
 setTimeout(() => process.exit(1), Number(ms) + GRACE_MS);
-// Nobody is left to attack for, and nothing else may end it earlier: the attacked system may answer anything.
+// The benchmark has ended. Other errors do not end this process, because the attacked system may send any answer.
 process.on("disconnect", () => process.exit(1));
 process.on("uncaughtException", error => count(`error: ${error.message}`));
 

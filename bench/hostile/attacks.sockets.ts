@@ -31,7 +31,7 @@ const open = ({ url, from, count }: Run, path: string): Promise<WebSocket | unde
 		});
 	});
 
-/** Keeps `size` sockets open: `use` gets each. One that is closed is replaced, `perSecond` at most, `most` in total. */
+/** Keeps `size` sockets open and calls `use` with each. Replaces those that are closed: opens at most `perSecond` a second and `most` in total. */
 const keepOpen = (
 	run: Run,
 	path: string,
@@ -59,7 +59,7 @@ export const unknownKeyFrames: Attack = {
 		await paced(run, { perSecond: 150, maxRunning: 150 }, async n => {
 			const all = [...sockets];
 			const ws = all[n % all.length];
-			// What the server does not read stays here: it must not grow without limit.
+			// Frames that the server does not read are buffered in this process.
 			if (ws && ws.bufferedAmount < 1024 * 1024) ws.send(frame);
 		});
 		await opening;

@@ -25,7 +25,7 @@ interface Request {
 const TIMEOUT_MS = 10_000;
 const FROM = "127.0.0.1";
 const PER_SECOND = 50;
-/** Each is a password hash, which takes a tenth of a second by design; those of one address run one after the other. */
+/** Each sign-in is a password hash, which is slow by design; the hashes of one address run one after the other. */
 const LOGINS_PER_SECOND = 2;
 
 const send = (url: string, agent: Agent, { method, path, body }: Request) =>
@@ -47,7 +47,7 @@ const requests: (() => Request)[] = [
 	() => ({ method: "GET", path: `/api/wallet/${user_id}`, status: 200 })
 ];
 
-/** `logins`: signs in to its account again and again; else it picks, buys and reads. */
+/** `logins`: signs in to its account repeatedly; `requests`: picks, buys and reads. */
 export async function openVictim(url: string, kind: "requests" | "logins"): Promise<Victim> {
 	const agent = new Agent({ keepAlive: true, maxSockets: 100 });
 	const account = { email: `${randomUUID()}@example.com`, password: randomUUID() };
@@ -73,7 +73,7 @@ export async function openVictim(url: string, kind: "requests" | "logins"): Prom
 				const outcome = await send(url, agent, one);
 				const isAnswered = outcome === String(one.status);
 				if (!isAnswered) fail(outcome);
-				// A quick refusal is no quick answer.
+				// A quick refusal must not improve the latencies.
 				experience.latenciesMs.push(isAnswered ? performance.now() - dueMs : TIMEOUT_MS);
 			});
 			await Promise.all(sent);

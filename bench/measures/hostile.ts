@@ -1,4 +1,5 @@
-// Attacks a running system (embedded, defaults) from one address, and measures what another client notices: `npm run bench -- hostile`. Linux only.
+// Attacks a running Plaza (embedded, default settings) from one address, and measures the response times of another client, the victim:
+// `npm run bench -- hostile`. Linux only.
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
@@ -30,10 +31,10 @@ const READY_WITHIN_MS = 120_000;
 const STOP_WITHIN_MS = 20_000;
 /** The first requests of a process are slow: code is not compiled yet. */
 const WARM_UP_MS = 3_000;
-/** The most that the victim's p99 may grow, and the limit if the machine has no processor left for the victim. */
+/** The factor by which the victim's p99 may grow, and the factor when all processors are busy. */
 const TARGET = 2;
 const BUSY_TARGET = 3;
-/** From this share of the processors on they count as used up. */
+/** From this share of busy processors on, all count as busy. */
 const BUSY_SHARE = 0.9;
 const MEMORY_TARGET_MB = 64;
 const SAMPLE_MS = 200;
@@ -90,7 +91,7 @@ function watchMemory(pid: number) {
 	};
 }
 
-/** How many processors are busy from now until it is called, with whatever runs on the machine. */
+/** Returns a function for the number of processors that all programs of the machine have kept busy since now. */
 function watchProcessors() {
 	const busyMs = () => cpus().reduce((sum, { times: { user, nice, sys, irq } }) => sum + user + nice + sys + irq, 0);
 	const [startMs, startBusyMs] = [performance.now(), busyMs()];
@@ -144,14 +145,14 @@ async function runAttack(attack: Attack, { attackMs, system }: HostileOptions): 
 			`  attacker: ${listed(outcomes)}`,
 			`  memory: ${Math.round(memoryBeforeMB)} MB, grew by up to ${Math.round(grownMB)} MB (before the attack: ${Math.round(usualMB)} MB), target <= ${MEMORY_TARGET_MB} MB: ${holds(grownMB <= MEMORY_TARGET_MB)}`,
 			`  processors: ${busyProcessors.toFixed(1)} of ${processors} busy, ${ofPlaza.toFixed(1)} by Plaza, the others by the attacker, the victim and other work`,
-			`  the process ${plaza.ended ? `ENDED with ${plaza.ended.signal ?? plaza.ended.code}: ${plaza.output().trim().split("\n").at(-1)}` : "lives"}`
+			`  the process ${plaza.ended ? `ENDED with ${plaza.ended.signal ?? plaza.ended.code}: ${plaza.output().trim().split("\n").at(-1)}` : "still runs"}`
 		];
 	} finally {
 		await stop();
 	}
 }
 
-/** Plays the attacks one after the other, each against a new system, and prints the results of each. Ends by itself. */
+/** Runs the attacks one after the other, each against a newly started Plaza, and prints the results of each. */
 export async function runHostile(options: HostileOptions): Promise<void> {
 	const chosen = attacks.filter(({ name }) => options.names.length === 0 || options.names.includes(name));
 	for (const attack of chosen) for (const line of await runAttack(attack, options)) console.log(line);
