@@ -1,4 +1,4 @@
-// What Moleculer's REPL needs of the contracts.
+// Adapts contracts and params to Moleculer's REPL.
 import { z } from "zod";
 
 /** An action's `params` for the REPL's command `actions`, which prints their names. Moleculer does not validate with them: the contract does. */

@@ -5,7 +5,7 @@ import { hasInvisible, text } from "./text.ts";
 
 const messageOf = (value: unknown) => checkFields(text(8), value).fieldErrors?.[0]?.message;
 
-/** Characters that show nothing. */
+/** Invisible characters. */
 const INVISIBLE = {
 	"a space": " ",
 	"a no-break space": "\u00a0",
@@ -39,7 +39,7 @@ describe("text for people", () => {
 		it(`may contain ${name} beside something visible`, () => assert.equal(messageOf(`${character}a`), undefined));
 	}
 
-	it("is anything that shows", () => {
+	it("may be any visible text", () => {
 		for (const shown of ["a", "密", "ب", "👩‍👩‍👧", "é", "e\u0301", "한", "⠁", "-", "☃️"])
 			assert.equal(messageOf(shown), undefined, shown);
 		for (const plain of ["ann+shop@example.org", "åke@bücher.example", "密@例え.example"]) assert.ok(!hasInvisible(plain), plain);

@@ -33,7 +33,7 @@ function supervise(name: string, env: NodeJS.ProcessEnv) {
 
 	const runOnce = async (): Promise<string | number> => {
 		// Its own process group: Ctrl-C signals the whole group of the terminal, but stop() must send the only SIGTERM. The channel ("ipc") closes when
-		// this process ends in whatever way, and the node then stops by itself.
+		// this process ends, also when it is killed, and the node then stops by itself.
 		child = spawn(process.execPath, ["runtime/start.mjs"], {
 			cwd: join(import.meta.dirname, ".."),
 			env,
@@ -75,7 +75,7 @@ function supervise(name: string, env: NodeJS.ProcessEnv) {
 	};
 }
 
-/** Resolves once the page answers 200; until then prints every few seconds what is not ready. */
+/** Resolves once the health page answers 200; until then prints every few seconds which checks fail. */
 async function waitUntilHealthy(url: string): Promise<void> {
 	let printedAtMs = Date.now();
 	for (;;) {

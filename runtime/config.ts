@@ -63,7 +63,7 @@ export function readConfig(env: NodeJS.ProcessEnv, { repl = false } = {}) {
 		grpcTlsKey: values.GRPC_TLS_KEY,
 		grpcReflection: values.GRPC_REFLECTION === "on",
 		allowedOrigins: values.ALLOWED_ORIGINS,
-		/** The command of the script as which npm has started this process; empty: npm has not. */
+		/** The command of the npm script that runs this process; empty if npm did not start it. */
 		npmScript: env.npm_lifecycle_script ?? ""
 	};
 }

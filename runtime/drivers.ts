@@ -64,7 +64,7 @@ export const redis = lazy((): Redis => openRedis(config.redisUrl, advice.redis))
 /** Rate limits; in the cluster profile all nodes count together. */
 export const limits = lazy((): Limits => (embedded ? memoryLimits() : redisLimits(redis())));
 
-/** The connections of clients to this process: its listeners count them together. */
+/** The connections of clients to this process, counted together for all its listeners. */
 export const connections = lazy((): Connections => {
 	const limits = { maxPerAddress: config.maxSocketsPerAddress, maxTotal: maxConnections() };
 	const warning = lowLimitWarning(limits);

@@ -9,7 +9,7 @@ export function exitWithError(line: string): never {
 	process.exit(1);
 }
 
-/** Prints how a command is used, and exits with 1. Not redacted: it contains nothing that was given, only examples. */
+/** Prints how a command is used, and exits with 1. Not redacted: the text contains only examples, no arguments. */
 export function exitWithUsage(usage: string): never {
 	console.error(usage);
 	process.exit(1);

@@ -1,4 +1,4 @@
-// Starts a node. It loads nothing before it handles signals: a stop must end the process with 0 from the first moment on.
+// Starts a node. It handles signals before it loads anything else: a stop must end the process with 0 from the first moment on.
 import { printHelpIfAsked } from "./help.ts";
 import { stopOnSignals } from "./stop.ts";
 

@@ -19,7 +19,7 @@ function editDistance(one: string, other: string): number {
 	return rows[one.length]![other.length]!;
 }
 
-/** Short names have many neighbours: PORT and POST are two letters away from HOST. */
+/** Short names resemble many others: PORT and POST differ from HOST in two letters. */
 const mostEdits = (name: string) => (name.length < 8 ? 1 : 2);
 
 /** The variable of Plaza that a name is closest to; undefined if none is close, or if the name is one of them. */

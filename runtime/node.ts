@@ -16,11 +16,11 @@ import { printWarnings } from "./warnings.ts";
 
 const isRepl = process.argv.includes("--repl");
 
-/** Locks the data directory of the embedded profile. Resolves to whether a running process has it, which a REPL then joins. */
+/** Locks the data directory of the embedded profile. `join`: a running process has locked it, and the REPL must join that process. */
 async function takeOrJoin(): Promise<"taken" | "join"> {
 	try {
 		if (isRepl) {
-			// It imports all drivers, so not on every start: a command that starts at the same time would lock the directory first.
+			// Imported only for the REPL, because it loads all drivers: a command that starts at the same time would lock the directory before a node.
 			const { adminSocketOrDataDir } = await import("./operator.ts");
 			return (await adminSocketOrDataDir(config.dataDir)) ? "join" : "taken";
 		}
@@ -32,7 +32,7 @@ async function takeOrJoin(): Promise<"taken" | "join"> {
 	}
 }
 
-/** Says what takes so long, unless the log is limited to problems. */
+/** Prints why the first start takes long, unless LOG_LEVEL excludes info. */
 function announceFirstStart() {
 	if (config.profile === "cluster" || existsSync(join(config.dataDir, "postgres"))) return;
 	if (!["info", "debug", "trace"].includes(config.logLevel)) return;
@@ -61,8 +61,8 @@ async function startServices() {
 	finishBeforeExit(async () => {
 		const { broker } = runner;
 		if (broker?.started) await broker.stop();
-		// While it starts, only requests wait for the process; its own work may be cut off anywhere, as by a crash. Stopping what is half started would
-		// fail.
+		// While it starts, only requests that are being answered must finish. The rest may end at any point, as in a crash; and stopping a broker that has
+		// not started completely would fail.
 		else if (broker) await closeHttpListener(broker);
 	});
 	await runner.start([

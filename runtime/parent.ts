@@ -1,6 +1,6 @@
 /**
- * Notices that the process which started this one has ended. Nothing else would stop this one then, and it would keep its ports and its data directory.
- * A process that npm has not started may outlive its parent, as daemons do.
+ * Detects that the process which started this one has ended. Otherwise this process would continue, and keep its ports and its data directory. A process
+ * that npm did not start may continue after its parent has ended, as daemons do.
  */
 import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
@@ -61,7 +61,7 @@ async function startersPids(): Promise<number[]> {
  */
 export async function onParentGone(npmScript: string, onGone: () => void): Promise<void> {
 	if (process.connected) process.once("disconnect", onGone);
-	// A script may start other programs, which it need not wait for.
+	// npm runs another program, which has started this process and may end before it.
 	if (!npmScript.includes(basename(process.argv[1] ?? "?"))) return;
 	const pids = await startersPids();
 	const timer = setInterval(() => {

@@ -1,6 +1,6 @@
 /**
- * Middleware: Moleculer's REPL neither repeats passwords nor remembers them. What it prints of a call's params has `[secret]` in their place, and a
- * line with such a param is not written to its history file. Everything else stays as it is: the terminal is the operator's own.
+ * Middleware: Moleculer's REPL neither prints passwords nor keeps them in its history. Where it prints the params of a call, secrets are replaced by
+ * `[secret]`, and a line with a secret param is not written to its history file. Nothing else is redacted: the terminal is the operator's own.
  */
 import type { REPLServer } from "node:repl";
 import type { Middleware, ServiceBroker } from "moleculer";
@@ -14,7 +14,7 @@ type Server = REPLServer & { eval: (line: string, ...rest: unknown[]) => unknown
 function forgetSecrets(server: Server) {
 	const evaluate = server.eval;
 	server.eval = function (this: unknown, line, ...rest) {
-		// Node has put the line there, and writes the file a moment later.
+		// Node has added the line to the history already, and writes the file a moment later.
 		if (hasSecret(line) && server.history[0]?.trim() === line.trim()) server.history.shift();
 		return evaluate.call(this, line, ...rest);
 	};

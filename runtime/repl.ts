@@ -1,8 +1,8 @@
 /**
- * The operator's REPL: Moleculer's, which must not change what was typed, and which can also join a running embedded system.
+ * The operator's REPL: Moleculer's REPL, but params keep the text that was typed, and it can also join a running embedded system.
  *
  *     keepTypedText();                              // before the REPL is loaded
- *     broker.repl();                                // `--user_id 1e3` asks for 1e3, not for 1000
+ *     broker.repl();                                // `--user_id 1e3` is the text 1e3, not 1000
  *
  *     await joinByAdminSocket("./data");            // a REPL whose calls the process that uses ./data answers
  */

@@ -1,6 +1,6 @@
 // How a process of Plaza stops: with 0, within 10 s and in any state, when it gets SIGINT or SIGTERM or the process that started it has ended.
 
-/** The contract's 10 s, less the time that exiting takes. */
+/** A stop must take at most 10 s: half a second is left for exiting. */
 const STOP_TIMEOUT_MS = 9_500;
 
 let finish: () => Promise<unknown> = async () => {};
@@ -15,7 +15,7 @@ export function finishBeforeExit(work: () => Promise<unknown>) {
 export async function stopProcess(): Promise<void> {
 	if (isStopping) return;
 	isStopping = true;
-	// SIGKILL would follow. Ending here loses nothing that was acknowledged: what is still under way is durable and redelivered.
+	// Later the supervisor would send SIGKILL. Exiting here loses nothing that was acknowledged: unfinished work is durable and is redelivered.
 	setTimeout(() => process.exit(0), STOP_TIMEOUT_MS);
 	await finish();
 	process.exit(0);

@@ -17,7 +17,7 @@ export interface ThrottledLog {
 }
 
 const EVERY_MS = 60_000;
-/** Events of further subjects are counted together: their number is limited by nothing else. */
+/** Events of further subjects are counted together: nothing else limits the number of subjects. */
 const MAX_SUBJECTS = 1_000;
 const FURTHER = { further: "subjects" };
 

@@ -12,11 +12,11 @@ export interface Addresses {
 	metricsPort: number;
 }
 
-/** Each check asks every node: more often would slow down the start that it waits for. */
+/** Each health check calls every node: checking more often would slow down their start. */
 const POLL_MS = 200;
 const PROGRESS_EVERY_MS = 5_000;
 
-/** Prints one line with the node's addresses once the whole system is healthy; until then logs every few seconds what is not. */
+/** Prints one line with the node's addresses once the whole system is healthy; until then logs every few seconds which checks fail. */
 export async function announceReady(
 	broker: ServiceBroker,
 	health: (broker: ServiceBroker) => Promise<HealthReport>,

@@ -59,7 +59,7 @@ describe("a client's address", () => {
 			assert.equal(addressOf(written), network, written);
 	});
 
-	it("belongs to a site: of IPv6 the /48 network, and an IPv4 address alone", () => {
+	it("belongs to a site: the /48 network of IPv6, and the address itself of IPv4", () => {
 		for (const [written, site] of [
 			["2001:db8:1:2::9", "2001:db8:1::/48"],
 			["2001:db8:1:ffff::9", "2001:db8:1::/48"],

@@ -62,8 +62,8 @@ function canonical(address: string): string {
 const networkOf = (address: string) => (address.includes(":") ? `${groupsOf(address).slice(0, 4).join(":")}::/64` : address);
 
 /**
- * The site of a client's address: of IPv6 the /48, an IPv4 address itself. Providers give a customer a /48 to a /64 (RFC 6177), so a site may be many
- * customers: it is only for a second, wider limit, beside that of the address.
+ * The site of a client's address: the /48 network of an IPv6 address; an IPv4 address is its own site. Providers give a customer a network between /48
+ * and /64 (RFC 6177), so a site may be many customers: use it only for a second, wider limit in addition to that of the address.
  */
 export const siteOf = (address: string) => (address.endsWith("::/64") ? `${address.split(":", 3).join(":")}::/48` : address);
 
@@ -109,5 +109,5 @@ export function clientOf({ socket, headers }: Pick<IncomingMessage, "socket" | "
 
 const LOG_KEY = randomBytes(32);
 
-/** An address in log lines: the same for all lines of this process about it, but no personal data, because nothing else can derive it. */
+/** A pseudonym of an address for log lines. It is the same in all lines of this process, and no personal data: only this process has the key. */
 export const logNameOf = (address: string): string => createHmac("sha256", LOG_KEY).update(address).digest("hex").slice(0, 12);

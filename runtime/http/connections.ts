@@ -2,7 +2,7 @@
 import type { Socket } from "node:net";
 import { peerOf, type Trusted } from "./client-address.ts";
 
-/** Why a connection is refused: its `address` has as many as it may, or the whole `process` has. */
+/** Why a connection is refused: the limit of its `address`, or of the whole `process`, is reached. */
 export type Refusal = "address" | "process";
 
 /** Ends the counting of a connection. Calling it again changes nothing. */
@@ -15,15 +15,15 @@ export type OnRefused = (address: string, refusal: Refusal) => void;
 
 export interface Connections {
 	/**
-	 * Counts a new TCP connection by the address of its peer until it closes; one of a trusted proxy only in the total. Returns undefined, or why it
-	 * is refused: then the caller must close it.
+	 * Counts a new TCP connection by the address of its peer until it closes; a connection of a trusted proxy only in the total. Returns undefined, or why
+	 * it is refused: then the caller must close it.
 	 */
 	accept(socket: Socket): Refusal | undefined;
-	/** Whether many clients share this connection, because it is a trusted proxy's: they are counted one by one, with `acquire`. */
+	/** Whether many clients share this connection, because it is a trusted proxy's: each of them is counted with `acquire`. */
 	isShared(socket: Socket): boolean;
-	/** Counts what a client at this address keeps open without a TCP connection of its own; undefined: the address has as many as it may. */
+	/** Counts a session or request of a client at this address that has no TCP connection of its own; undefined: the limit of the address is reached. */
 	acquire(address: string): Release | undefined;
-	/** `closeIdle` is called when the process has as many connections as it may, to make room for a new one. */
+	/** `closeIdle` is called when the limit of the process is reached, to make room for a new connection. */
 	addIdle(closeIdle: CloseIdle): Release;
 	/** Calls the listener with each refusal, and the address of the client. */
 	onRefused(listener: OnRefused): Release;
@@ -47,7 +47,7 @@ interface Count {
 	open: number;
 }
 
-/** The limit of an address: however small the total is, at most half of it. */
+/** The limit of one address: at most half of the total, so that one address cannot take all connections. */
 export const limitOf = ({ maxPerAddress, maxTotal }: Pick<ConnectionsOptions, "maxPerAddress" | "maxTotal">) =>
 	maxPerAddress === 0 ? Number.POSITIVE_INFINITY : Math.min(maxPerAddress, Math.ceil(maxTotal / 2));
 
@@ -55,7 +55,7 @@ export const limitOf = ({ maxPerAddress, maxTotal }: Pick<ConnectionsOptions, "m
 export function createConnections(options: ConnectionsOptions): Connections {
 	const { maxTotal, isTrusted } = options;
 	const maxPerAddress = limitOf(options);
-	/** By address; those without connections are not kept. */
+	/** By address; addresses without connections are removed. */
 	const counts = new Map<string, Count>();
 	const counted = new Map<Socket, Count>();
 	const shared = new Set<Socket>();

@@ -1,4 +1,4 @@
-// Further ports of the HTTP server, for clients that know a gateway, realtime or health port of their own.
+// Further ports of the HTTP server, for clients that are configured with separate ports for the page, the gateway, Socket.IO or health.
 import { once } from "node:events";
 import type { Server as HttpServer } from "node:http";
 import { createServer, type Server } from "node:net";

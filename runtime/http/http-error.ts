@@ -55,7 +55,7 @@ export const expectationFailed: HttpError = {
 };
 export const preconditionFailed: HttpError = {
 	name: "PreconditionFailedError",
-	message: "It has changed: its ETag or its date is not the one that the request requires",
+	message: "The file has changed: its ETag or date is not the one that the request requires",
 	code: 412,
 	type: "PRECONDITION_FAILED"
 };

@@ -102,14 +102,14 @@ describe("connections", () => {
 		assert.match(await exchange(url, GET_AND_CLOSE), /^HTTP\/1\.1 200 /);
 	});
 
-	it("of one address leave the others theirs", async t => {
+	it("of one address do not count for other addresses", async t => {
 		const { server, open } = await serve(t, { maxPerAddress: 1 });
 		const first = await open(server, "127.0.0.2");
 		const second = await open(server, "127.0.0.3");
 		for (const socket of [first, second]) assert.match(await answered(socket), /^HTTP\/1\.1 200 /);
 	});
 
-	it("of one address are at most half of all, however many it may have", async t => {
+	it("of one address are at most half of those of the process, however high the limit of an address is", async t => {
 		const { url, open } = await serve(t, { maxPerAddress: 1_000, maxTotal: 4 });
 		await open();
 		await open();
@@ -168,7 +168,7 @@ describe("connections", () => {
 		assert.deepEqual([connections.size(), connections.refused.address], [10, 500]);
 	});
 
-	it("of an IPv6 /64 are those of one address, and leave the other networks of its /48 theirs", () => {
+	it("of an IPv6 /64 count as those of one address, and do not count for the other networks of its /48", () => {
 		const connections = createConnections({ maxPerAddress: 3, maxTotal: 1_000, isTrusted: () => false });
 		const from = (network: number) => connections.acquire(`2001:db8:1:${network}::/64`);
 		for (let n = 0; n < 20; n++) for (let held = 0; held < 3; held++) assert.ok(from(n), `${n}`);

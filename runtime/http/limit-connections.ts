@@ -9,14 +9,14 @@ const ERRORS: Record<Refusal, HttpError> = {
 	process: { ...notReady, message: "Too many connections, try again later" }
 };
 
-/** How long a refused connection waits for its client's request. */
+/** How long a refused connection stays open for the client to send its request and read the answer. */
 const LINGER_MS = 1_000;
-/** Refused connections that may wait for their clients at the same time; further ones are closed without an answer. */
+/** Refused connections that stay open at the same time; further ones are closed without an answer. */
 const MAX_LINGERING = 128;
 
 /**
- * Lets the server read only from connections that `connections` accepts, and counts them. The others get 429 (too many of their address) or 503 (too many
- * of all) before anything is read from them. `closeIdle` makes room on this server for a connection of any server of the process.
+ * Lets the server read only from connections that `connections` accepts, and counts them. The others get 429 (the limit of their address is reached) or 503
+ * (the limit of the process) before anything is read from them. `closeIdle` closes an idle connection of this server, to make room for one of any server.
  */
 export function limitConnections(server: Server, connections: Connections, closeIdle: CloseIdle) {
 	server.once("close", connections.addIdle(closeIdle));

@@ -8,7 +8,7 @@ import { exitWithError } from "../exit-with-error.ts";
  */
 export const BACKLOG = 4_096;
 
-/** What is wrong, and which variable to set. */
+/** Why the server cannot listen, and which variable to set. */
 function describeProblem(code: string | undefined, host: string, port: number, variable: string): string {
 	switch (code) {
 		case "EADDRINUSE":

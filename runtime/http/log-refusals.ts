@@ -2,7 +2,7 @@ import type { ThrottledLog } from "../throttled-log.ts";
 import { logNameOf } from "./client-address.ts";
 import type { Connections, Release } from "./connections.ts";
 
-/** Logs that connections are refused: of which client, or that the whole process has as many as it may. Returns what ends it. */
+/** Logs each refused connection with its client, or that the limit of the whole process is reached. Returns the function that stops the logging. */
 export const logRefusals = (connections: Connections, { log }: Pick<ThrottledLog, "log">): Release =>
 	connections.onRefused((address, refusal) => {
 		if (refusal === "address")

@@ -45,7 +45,7 @@ describe("a server on a loopback address", () => {
 });
 
 describe("a server on another address", () => {
-	it("answers every Host, by which other machines know it", () => {
+	it("answers every Host: other machines may reach it under any name", () => {
 		for (const listenHost of ["0.0.0.0", "::", "10.0.0.7"])
 			for (const header of ["api:3030", "10.0.0.7:3030", "localhost:3030"]) assert.ok(isHostAllowed(header, listenHost), header);
 	});

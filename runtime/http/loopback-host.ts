@@ -7,13 +7,13 @@ const hostOf = (header: string) => {
 	return bare.startsWith("[") && bare.endsWith("]") ? bare.slice(1, -1) : bare;
 };
 
-/** Whether an address or name, in lower case, is this machine's own. `127.example.org` is a name that anybody may own. */
+/** Whether an address or name, in lower case, is this machine's own. `127.example.org` is an ordinary host name. */
 export const isLoopback = (host: string) =>
 	host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
 
 /**
- * Whether a server that listens on `listenHost` may answer a request with this Host header. On a loopback address only for `localhost`, a loopback
- * address and `listenHost` itself; on other addresses for every name, because other machines have names for this one. A client without the header
+ * Whether a server that listens on `listenHost` may answer a request with this Host header. If `listenHost` is loopback, only for `localhost`, a loopback
+ * address and `listenHost` itself; otherwise for every name, because other machines may reach this one under any name. A client without the header
  * (HTTP/1.0) is not a browser.
  */
 export function isHostAllowed(header: string | undefined, listenHost: string): boolean {

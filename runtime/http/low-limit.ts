@@ -1,7 +1,7 @@
 import { openFilesLimit } from "../open-files.ts";
 import { type ConnectionsOptions, limitOf } from "./connections.ts";
 
-/** A line for the start when the limit of open files allows an address fewer connections than MAX_SOCKETS_PER_ADDRESS; undefined when it does not. */
+/** A warning if the limit of open files allows an address fewer connections than MAX_SOCKETS_PER_ADDRESS; otherwise undefined. */
 export function lowLimitWarning(options: Pick<ConnectionsOptions, "maxPerAddress" | "maxTotal">): string | undefined {
 	const limit = limitOf(options);
 	const { maxPerAddress } = options;

@@ -36,9 +36,9 @@ export interface HttpListener {
 	routes: Map<string, RequestListener>;
 	/** Handle WebSocket upgrades, by path. */
 	upgrades: Map<string, UpgradeListener>;
-	/** Counts requests of a client address, in the bucket that every request takes from. */
+	/** Counts further requests of a client address in its rate limit, for what costs more than one request. */
 	limit: RequestLimit;
-	/** Rejects an upgrade that one of them does not accept; it counts as a request of its client. */
+	/** Answers an upgrade that a listener of `upgrades` rejects, and counts it as a request of its client. */
 	reject: Reject;
 	/** Called after the listener stops to accept work, before the services stop. */
 	beforeClose: Set<() => Promise<void>>;
@@ -52,7 +52,7 @@ export interface HttpListenerConfig extends Addresses {
 	trustedProxies: readonly string[];
 	allowedOrigins: readonly string[];
 	limits: () => Limits;
-	/** Those of the process: its other listeners count with it. */
+	/** The counters of the process, shared with its other listeners. */
 	connections: () => Connections;
 }
 
@@ -60,7 +60,7 @@ export interface HttpListenerConfig extends Addresses {
 const SOCKET_PATHS = ["/ws", "/socket.io/"];
 const isRead = ({ method }: IncomingMessage) => method === "GET" || method === "HEAD";
 
-/** Creates the HTTP server of a node, which does not listen yet: its limits, its health pages, and what it answers until the services have started. */
+/** Creates the HTTP server of a node, with limits, health pages and 503 for everything whose service has not started. The server does not listen yet. */
 export function openListener(
 	config: HttpListenerConfig,
 	timeouts: Timeouts,
@@ -77,7 +77,7 @@ export function openListener(
 	const errorOf = (req: IncomingMessage) =>
 		requestError(req) ?? acceptTarget(req) ?? (isRebound(req.headers.origin) ? originNotAllowed : undefined);
 
-	/** Counts what a client of a proxy has open there by its own address, until `held` is closed; false: the address has as many as it may. */
+	/** Counts a request or upgrade that arrives through a proxy by its client's address until `held` is closed; false: the limit of the address is reached. */
 	const acquire = (req: IncomingMessage, address: string, held: ServerResponse | Socket) => {
 		if (!connections.isShared(req.socket)) return true;
 		const release = connections.acquire(address);
@@ -113,7 +113,7 @@ export function openListener(
 	};
 
 	const reject: Reject = async (socket, error, req, headers) => {
-		// No one else listens: a reset would end the process.
+		// The socket may have no other error listener: then a reset would end the process.
 		socket.on("error", () => {});
 		const { address } = clientOf(req ?? { socket: socket as Socket, headers: {} }, isTrusted);
 		const limited = await limit(address);
@@ -144,7 +144,7 @@ export function openListener(
 	server.on("upgrade", (req, socket: Socket, head) => {
 		if (!acquire(req, clientOf(req, isTrusted).address, socket)) return reject(socket, tooManyRequests, req);
 		watched.unwatch(socket);
-		// isUpgrade has found it.
+		// `isUpgrade` has checked that there is one.
 		listener.upgrades.get(pathOf(req))!(req, socket, head);
 	});
 	return listener;

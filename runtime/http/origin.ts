@@ -26,8 +26,8 @@ export interface RebindingOptions {
 }
 
 /**
- * Returns a function that checks whether an origin may be a foreign page whose host name was made to resolve to this machine (DNS rebinding): it would
- * count as our own origin. Checked only where the server listens on loopback and no proxy before it has a host name of its own.
+ * Returns a function that checks whether an origin may be a foreign page whose host name was made to resolve to this machine (DNS rebinding): without the
+ * check it would count as our own origin. Only where the server listens on loopback without a proxy: elsewhere Plaza may have any host name.
  */
 export function reboundOrigins({ host, trustedProxies, allowedOrigins }: RebindingOptions) {
 	if (!isLoopback(host.toLowerCase()) || trustedProxies.length > 0) return () => false;

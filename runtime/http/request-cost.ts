@@ -9,6 +9,6 @@ export const MAX_BODY_BYTES = 64 * 1024;
 export const announcedCost = ({ headers }: Pick<IncomingMessage, "headers">) =>
 	startedKiB(Math.min(Number(headers["content-length"] ?? 0), MAX_BODY_BYTES));
 
-/** What a body of this size counts beyond `announcedCost`, because it was sent in chunks or compressed; 0 or less for others. */
+/** How many requests a body of this size counts in addition to `announcedCost`, because it was sent in chunks or compressed; otherwise 0 or less. */
 export const unannouncedCost = (req: Pick<IncomingMessage, "headers">, bodyBytes: number) =>
 	startedKiB(bodyBytes) - announcedCost(req);

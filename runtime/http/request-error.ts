@@ -1,4 +1,4 @@
-// Requests that Node accepts, but that other HTTP software could read differently (request smuggling), or that ask for what this server does not do.
+// Requests that Node accepts, but that other HTTP software could read differently (request smuggling), or that need a feature that this server lacks.
 import type { IncomingMessage } from "node:http";
 import { badRequest, expectationFailed, type HttpError, headersTooLarge, invalidHeader, payloadTooLarge } from "./http-error.ts";
 import { MAX_BODY_BYTES } from "./request-cost.ts";
@@ -7,7 +7,7 @@ export const MAX_HEADERS = 100;
 
 /** Headers that must not be repeated: Node uses the first one or joins them, and other HTTP software may use the last one. */
 const SINGLE_HEADERS = ["host", "authorization", "content-type", "idempotency-key"];
-/** Most headers have another length, so that their names need no lower case. */
+/** Names of other lengths are skipped without converting them to lower case. */
 const LENGTHS = new Set(SINGLE_HEADERS.map(({ length }) => length));
 
 export const hasBody = ({ headers }: IncomingMessage) =>
@@ -29,7 +29,7 @@ function repeatedHeader(rawHeaders: readonly string[]): string | undefined {
 	return undefined;
 }
 
-/** The error of a request whose headers are ambiguous, too many, or ask for something unknown; undefined if there is none. */
+/** The error of a request whose headers are ambiguous, too many or not supported; undefined if there is none. */
 export function requestError(req: IncomingMessage): HttpError | undefined {
 	const { method, rawHeaders, headers, httpVersionMinor } = req;
 	if (rawHeaders.length > 2 * MAX_HEADERS) return headersTooLarge;
@@ -40,7 +40,7 @@ export function requestError(req: IncomingMessage): HttpError | undefined {
 	if (headers.expect !== undefined && httpVersionMinor > 0 && headers.expect.toLowerCase() !== "100-continue")
 		return expectationFailed;
 	if ((method === "GET" || method === "HEAD") && hasBody(req)) return badRequest(`${method} must not have a body`);
-	// The parser limits only what the body is decompressed to.
+	// body-parser limits only the decompressed size.
 	if (isCompressed(req) && Number(headers["content-length"] ?? 0) > MAX_BODY_BYTES) return payloadTooLarge;
 	return undefined;
 }

@@ -34,8 +34,8 @@ export const pathOf = ({ url = "/" }: Pick<IncomingMessage, "url">): string => {
 };
 
 /**
- * Whether a path can name anything: no empty segment (so no slash at its end, except `/` itself), no `.` and no `..`. Files and actions have different
- * rules for such paths; here none of them exists.
+ * Whether a path has no empty segment (so no slash at its end, except `/` itself), no `.` and no `..`. The handlers of files and actions read other paths
+ * in different ways, so all of those are 404.
  */
 export const isNormalPath = (path: string): boolean => path === "/" || !/\/(\/|\.{0,2}$|\.{1,2}\/)/.test(path);
 

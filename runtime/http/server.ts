@@ -26,7 +26,7 @@ const KEEP_ALIVE_MS = 75_000;
 const MAX_HEADERS_BYTES = 16 * 1024;
 /** Each piece of a body costs time, and some hundred bytes until the body is read, however short it is. */
 const MAX_BODY_PIECES = 2_048;
-/** After the answer to a body that is refused while it arrives: how long the client has to read it. */
+/** How long the client has to read the 413 for a body that is refused while it arrives. */
 const LINGER_MS = 1_000;
 
 /** Our errors for the errors of Node's HTTP parser, by their `code`; others become 400. */
@@ -35,7 +35,7 @@ const PARSER_ERRORS: Record<string, HttpError> = {
 	ERR_HTTP_REQUEST_TIMEOUT: requestTimeout
 };
 
-/** The response that a connection waits for: Node's own name for it. Undefined while no request on it is being answered. */
+/** The response that a connection waits for, in a property that Node does not document; undefined while no request on it is being answered. */
 export const responseOf = (socket: Socket) => (socket as { _httpMessage?: ServerResponse | null })._httpMessage ?? undefined;
 
 /** What the WebSocket protocol requires of a handshake: https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1; `ws` also speaks version 8. */
@@ -53,16 +53,16 @@ export const isHandshake = (req: IncomingMessage): boolean =>
 export type Reject = (socket: Duplex, error: HttpError, req?: IncomingMessage, headers?: readonly string[]) => unknown;
 
 export interface ServerOptions {
-	/** Answers what never becomes a request with a response. */
+	/** Answers unreadable requests and CONNECT, for which Node creates no response object. */
 	reject?: Reject;
 	/** Which requests become upgrades; all others, and by default every one, are handled like requests without an Upgrade header. */
 	isUpgrade?: (req: IncomingMessage) => boolean;
 }
 
 /**
- * A request whose body arrives in a bounded number of pieces: a client chooses their lengths, as chunks or as packets. Of a compressed body the bytes
- * are bounded too: it may hold nothing, so that reading it would never reach the limit of its content. Beyond that the request gets 413, and its
- * connection is closed.
+ * A request whose body may arrive in a limited number of pieces: a client chooses their lengths, as chunks or as packets. The bytes of a compressed body
+ * are limited too: they may decompress to nothing, and then the limit of decompressed bytes is never reached. Beyond these limits the request gets 413,
+ * and its connection is closed.
  */
 class BoundedRequest extends IncomingMessage {
 	pieces = 0;
@@ -70,7 +70,8 @@ class BoundedRequest extends IncomingMessage {
 	isRefused = false;
 
 	override push(piece: Uint8Array | null, encoding?: BufferEncoding) {
-		// Not its end either: what has arrived is not the whole body. The rest is read, because TCP would reset a connection that is closed with unread bytes.
+		// The rest is read and dropped: TCP would reset a connection that is closed with unread bytes. The end is dropped too, so that the part of the body
+		// that was kept does not count as a whole one.
 		if (this.isRefused) return true;
 		if (piece === null) return super.push(piece, encoding);
 		this.bytes += piece.length;
@@ -84,7 +85,7 @@ class BoundedRequest extends IncomingMessage {
 	#refuse() {
 		const { socket } = this;
 		const response = responseOf(socket);
-		// This answer would be read as part of the one that has begun, or as that of an earlier request.
+		// The client would read this answer as a part of the response that has begun, or as the response to an earlier request.
 		if (response?.req !== this || response.headersSent) return void this.destroy();
 		socket.end(rawResponse(payloadTooLarge, assignRequestID(this)));
 		const timer = setTimeout(() => socket.destroy(), LINGER_MS).unref();
@@ -113,7 +114,7 @@ export function httpServer(
 	);
 	// Node silently drops headers above this number: one above our limit, so that requestError can detect too many.
 	server.maxHeadersCount = MAX_HEADERS + 1;
-	/** A parser reports an error again for each further packet. */
+	/** Sockets that were answered: the parser reports the error again for each further packet. */
 	const rejected = new WeakSet<Socket>();
 	server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
 		if (rejected.has(socket)) return;

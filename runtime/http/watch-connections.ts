@@ -10,7 +10,7 @@ export interface WatchedConnections {
 	unwatch(socket: Socket): void;
 }
 
-/** Connections that are checked for one that is idle: a flood of new connections must not cost a search of all. */
+/** How many connections are checked to find an idle one: a search of all would cost too much in a flood of new connections. */
 const MAX_SEARCHED = 32;
 
 /**
