@@ -1,10 +1,10 @@
-// Checks a value by a zod schema, and names the fields that are wrong.
+// Checks a value with a zod schema, and lists the invalid fields.
 import { z } from "zod";
 import type { FieldError } from "./errors.ts";
 import { messageOf } from "./field-messages.ts";
 import { joinPath, MAX_FIELD_ERRORS } from "./field-path.ts";
 
-/** The parsed value, or what is wrong: one error for each field, at most `MAX_FIELD_ERRORS` + 1, so that the last one says that there are more. */
+/** The parsed value, or one error for each invalid field: at most `MAX_FIELD_ERRORS` + 1, of which the last one only shows that there are more. */
 export type Checked<T> = { data: T; fieldErrors?: undefined } | { data?: undefined; fieldErrors: FieldError[] };
 
 type Issue = z.core.$ZodRawIssue;
@@ -19,10 +19,10 @@ function errorsOf(issue: Issue, context: z.core.ParseContextInternal): FieldErro
 	return [{ field: joinPath(path), message }];
 }
 
-/** Checks a value by a schema without asynchronous parts. */
+/** Checks a value with a schema without asynchronous parts. */
 export function checkFields<S extends z.ZodType>(schema: S, value: unknown): Checked<z.output<S>> {
 	const context: z.core.ParseContextInternal = { async: false, error: messageOf };
-	// Not safeParse: it writes the message of every issue, and a value can have thousands of which ten are answered.
+	// Not safeParse: it creates the message of every issue, and a value can have thousands, of which at most ten are returned.
 	const { value: data, issues } = schema._zod.run({ value, issues: [] }, context) as z.core.ParsePayload<z.output<S>>;
 	if (issues.length === 0) return { data };
 	const errors = new Map<string, FieldError>();

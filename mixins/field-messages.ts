@@ -1,4 +1,4 @@
-// What is wrong with a field, in words that continue its name: `amount must be a number`.
+// The messages for invalid fields. Each continues the name of its field: `amount must be a number`.
 import type { z } from "zod";
 
 const TYPES: Record<string, string> = {

@@ -1,4 +1,4 @@
-// The names of fields in field errors. Clients choose some of these names: they are cut, and an empty one is shown.
+// The names of fields in field errors. Clients choose some of these names: long names are cut, and an empty one is written as `""`.
 
 /** The most field errors of one answer. */
 export const MAX_FIELD_ERRORS = 10;

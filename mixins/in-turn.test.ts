@@ -42,7 +42,7 @@ describe("work in turn", () => {
 		assert.equal(hasBegun, false);
 	});
 
-	it("is refused where a thousand of the client wait, and not another client's", async () => {
+	it("is refused while a thousand calls of its client wait, and not for another client", async () => {
 		const inTurn = takeTurns("the store");
 		let end = () => {};
 		const first = inTurn("a", deadlineIn(60_000), () => new Promise<void>(resolve => (end = resolve)));
@@ -57,7 +57,7 @@ describe("work in turn", () => {
 		await inTurn("a", deadlineIn(60_000), async () => {});
 	});
 
-	it("lets the event loop turn between the work of one client", async () => {
+	it("returns to the event loop between the works of one client", async () => {
 		const inTurn = takeTurns("the store");
 		let [turns, isDone] = [0, false];
 		const count = () => {
@@ -71,7 +71,7 @@ describe("work in turn", () => {
 		assert.ok(seen[0]! < seen[1]! && seen[1]! < seen[2]!, `begun in turns ${seen}`);
 	});
 
-	it("counts only what waits, however long a client goes on", async () => {
+	it("counts only waiting calls, however many a client has made before", async () => {
 		const inTurn = takeTurns("the store");
 		const run = () => inTurn("a", deadlineIn(60_000), async () => {});
 		let earlier = run();

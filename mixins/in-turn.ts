@@ -1,6 +1,6 @@
 /**
- * Work of one client, such as a long list, runs one after the other. After work that took long, the store and the event loop are left to other clients for
- * as long: a client that requests much at once waits only for itself.
+ * Runs the work of one client, such as reading long lists, one after the other. After long work follows a pause of the same length, in which the store and
+ * the event loop serve other clients: a client that requests much at once delays only itself.
  *
  *     const inTurn = takeTurns("Postgres");
  *     const page = await inTurn(address, deadlineIn(4_500), () => store.list(request));
@@ -11,9 +11,9 @@ import { unavailable } from "./errors.ts";
 
 /** Calls of one client that may wait. */
 const MAX_WAITING = 1_000;
-/** A store that is slow for everybody must not make one client slower still. */
+/** If the store is slow for all clients, a longer pause would only delay this client more. */
 const MAX_PAUSE_MS = 100;
-/** Others hardly notice shorter work, and a client with many short calls should not be slowed down. */
+/** No pause after shorter work: it hardly delays other clients, and a client with many short calls should not be slowed down. */
 const SHORT_MS = 10;
 
 /**

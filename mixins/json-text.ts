@@ -1,4 +1,4 @@
-// JSON from outside: bounded before it is parsed, and text in it taken as it was sent or refused.
+// JSON from outside: its size is limited before it is parsed, and text in it is accepted exactly as it was sent or refused.
 import type { FieldError } from "./errors.ts";
 import { joinPath, MAX_FIELD_ERRORS } from "./field-path.ts";
 
@@ -32,8 +32,8 @@ function isEmptyFrom(text: string, open: number): boolean {
 }
 
 /**
- * Which limit a JSON text exceeds. Checked in one pass before parsing: what walks the parsed value pays for every level and value, and 64 KiB can
- * hold 32,000 of them. The result for invalid JSON is undefined.
+ * Which limit a JSON text exceeds. Checked in one pass before parsing: code that walks the parsed value takes time for every level and value, and 64 KiB
+ * can hold 32,000 of them. The result for invalid JSON is undefined.
  */
 export function exceededLimit(text: string, { maxDepth, maxValues } = JSON_LIMITS): keyof JsonLimits | undefined {
 	let depth = 0;
@@ -67,10 +67,10 @@ export function readJson(text: string): ReadJson {
 	}
 }
 
-/** Schemas silently drop a field of this name where names are free. At the top they report it themselves, together with what is missing there. */
+/** Schemas silently drop a field of this name where a record may have any names. At the top level they report it themselves, with the other errors there. */
 const PROTOTYPE = "__proto__";
 
-/** A value and its place. The path is written only for an error: records of topics may nest a hundred thousand levels. */
+/** A value and its place. The path is built only for an error: records of topics may nest a hundred thousand levels. */
 interface Place {
 	value: unknown;
 	/** Undefined for the whole input. */
@@ -94,8 +94,8 @@ function textError({ value, parent, name }: Place): string | undefined {
 export const mayHaveTextErrors = (text: string) => text.includes("\\u") || text.includes(PROTOTYPE);
 
 /**
- * The fields of a parsed JSON text whose name or text no store keeps as it was sent: lone surrogates, which UTF-8 replaces by U+FFFD, and `__proto__`
- * inside other fields. A text is only searched if it may have some. At most `MAX_FIELD_ERRORS` + 1.
+ * The fields of a parsed JSON text whose name or text cannot be stored as it was sent: lone surrogates, which UTF-8 replaces by U+FFFD, and `__proto__`
+ * inside other fields. At most `MAX_FIELD_ERRORS` + 1.
  */
 export function textErrors(text: string, value: unknown): FieldError[] {
 	if (!mayHaveTextErrors(text)) return [];

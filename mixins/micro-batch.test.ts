@@ -20,10 +20,10 @@ describe("a micro-batch", () => {
 		return batches;
 	}
 
-	it("has at most so many items", async () =>
+	it("has at most `maxItems` items", async () =>
 		assert.deepEqual(await batchesOf([9, 9, 9, 9, 9], { maxItems: 2 }), [[9, 9], [9, 9], [9]]));
 
-	it("has at most such a sum of sizes, in the order of arrival, and a larger item alone", async () => {
+	it("has at most the largest sum of sizes, in the order of arrival, and a larger item runs alone", async () => {
 		assert.deepEqual(await batchesOf([4, 6, 1, 11, 12, 5, 5, 5], { maxItems: 100, max: 10 }), [
 			[4, 6],
 			[1],

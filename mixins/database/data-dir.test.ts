@@ -99,10 +99,10 @@ describe("the data directory", () => {
 		assert.ok(!readdirSync(dir).some(name => name.startsWith("lock")));
 	});
 
-	it("is root's to use if it belongs to another user, who keeps it", { skip: isWindows }, t => {
+	it("may be used by root if it belongs to another user, and keeps its owner", { skip: isWindows }, t => {
 		const dir = fresh();
 		mkdirSync(dir, { mode: 0o755 });
-		// Only root may give a directory away; for other users their own is another's.
+		// Only root may change the owner of a directory. Other users own it: with the replaced `getuid` it is another user's.
 		if (process.getuid?.() === 0) chownSync(dir, 65_534, 65_534);
 		const { uid } = statSync(dir);
 		t.mock.method(process as { getuid(): number }, "getuid", () => 0);

@@ -77,7 +77,7 @@ function removeStale(lock: string, owner: string) {
 /** Gives the directory mode 0700: other users of the machine must not read the data. Throws where it is another user's; root may use any. */
 function closeToOthers(dir: string, label: string) {
 	const ownUser = process.getuid?.();
-	// Windows: the directory inherits who may open it.
+	// On Windows the directory inherits its access rights.
 	if (ownUser === undefined) return;
 	const { uid, mode } = statSync(dir);
 	if (uid !== ownUser && ownUser !== 0)
@@ -86,7 +86,7 @@ function closeToOthers(dir: string, label: string) {
 	try {
 		chmodSync(dir, 0o700);
 	} catch (error) {
-		// So a file system without modes may answer.
+		// The errors of file systems without modes.
 		if (!["EPERM", "ENOTSUP", "EOPNOTSUPP"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
 	}
 	if ((statSync(dir).mode & 0o077) !== 0)
@@ -97,9 +97,9 @@ function closeToOthers(dir: string, label: string) {
 }
 
 /**
- * Creates the directory with mode 0700 if it does not exist, otherwise gives it that mode, and takes it for this process, which may hold it already.
- * Returns how to release it. `label`: what errors call it. Throws `DataDirError`, also where the directory belongs to another user and this
- * process is not root's. Warns where the file system cannot keep other users out.
+ * Creates the directory with mode 0700, or gives an existing one that mode, and locks it for this process, which may have locked it already. Returns the
+ * function that releases it. `label`: its name in errors. Throws `DataDirError`, also if the directory belongs to another user and this process does not
+ * run as root. Warns where the file system ignores modes.
  */
 export function takeDataDir(dir: string, label = dir): () => void {
 	const lock = join(dir, "lock");

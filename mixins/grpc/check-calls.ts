@@ -1,6 +1,6 @@
 /**
- * Checks each call before grpc-js takes it. grpc-js limits neither the open streams of a peer nor the size of metadata, makes a decompressor for
- * each message of a stream at once, and takes a deadline beyond 2^31 ms for one that has passed.
+ * Checks each call before grpc-js handles it. grpc-js limits neither the open streams of a peer nor the size of metadata, creates a decompressor for
+ * each message of a stream at once, and treats a deadline beyond 2^31 ms as one that has passed.
  */
 import { EventEmitter } from "node:events";
 import type { Http2Server, Http2Session, IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
@@ -16,7 +16,7 @@ export interface CallLimits {
 	/** Open calls of one address over all its connections. Beyond it: RESOURCE_EXHAUSTED. 0: no limit. Default: 1000. */
 	maxCallsPerAddress?: number;
 	/**
-	 * The address under which a connection is counted; undefined for one that is not, such as a proxy's. Default: the peer's IP address.
+	 * The address under which a connection is counted; undefined for a connection that is not counted, such as a proxy's. Default: the peer's IP address.
 	 */
 	addressOf: (connection: Pick<Socket, "remoteAddress">) => string | undefined;
 }
@@ -26,10 +26,10 @@ type StreamListener = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, 
 const MAX_METADATA_BYTES = 16 * 1024;
 const TIMEOUT = /^(\d{1,8})\s*([HMSmun])$/;
 const UNIT_SECONDS: Record<string, number> = { H: 3600, M: 60, S: 1 };
-/** The most that a timer of the runtime holds is 2^31-1 ms. */
+/** The longest delay of a timer in Node is 2^31-1 ms. */
 const LONGEST_TIMEOUT_SECONDS = 2_147_483;
 
-/** Calls of one address that start in one turn of the event loop: a turn takes about a millisecond. */
+/** Calls of one address that start in one turn of the event loop: their start takes about a millisecond. */
 const STARTED_PER_TURN = 8;
 
 const ignoreError = () => {};
@@ -60,7 +60,7 @@ function refusalOf(headers: IncomingHttpHeaders, rawHeaders: string[]): Status |
 	return undefined;
 }
 
-/** The http2 server that grpc-js keeps to itself. */
+/** The http2 server inside a server of grpc-js, which does not export it. */
 function http2ServerOf(server: Server): Http2Server {
 	const servers: unknown = Reflect.get(server, "http2Servers");
 	const [http2Server] = servers instanceof Map ? servers.keys() : [];

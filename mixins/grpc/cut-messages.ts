@@ -1,12 +1,12 @@
-// grpc-js drops the beginning of a message when the client ends its requests there: a part would be taken for all.
+// grpc-js silently drops an incomplete last message when the client ends its requests: the handler would miss a part of them.
 import { constants, type ServerHttp2Stream } from "node:http2";
 import { status } from "@grpc/grpc-js";
 import { refuse } from "./refuse.ts";
 
-/** A flag, and the length of the message in 4 bytes. */
+/** The head of a message: a flag, and the length of the message in 4 bytes. */
 const HEAD_BYTES = 5;
 
-/** Follows the bytes of messages one after the other. */
+/** Finds the bounds of consecutive messages in a stream of bytes. */
 function messageBounds() {
 	let headBytes = 0;
 	let length = 0;
@@ -31,10 +31,10 @@ function messageBounds() {
 	};
 }
 
-/** Refuses a call whose requests end inside a message. For a stream that grpc-js has just begun to read. */
+/** Refuses a call whose requests end inside a message. Call it when grpc-js has just begun to read the stream. */
 export function refuseCutMessages(stream: ServerHttp2Stream) {
 	const onEnd = stream.listeners("end").at(-1) as (() => void) | undefined;
-	// It has refused the call already.
+	// grpc-js has refused the call already.
 	if (!onEnd) return;
 	const bounds = messageBounds();
 	stream.on("data", bounds.add);

@@ -1,4 +1,4 @@
-// A gRPC service that answers what it is asked, for tests with calls written by hand.
+// A gRPC service that returns its requests, for tests that write the bytes of calls themselves.
 import type { ClientHttp2Session } from "node:http2";
 import type { TestContext } from "node:test";
 import type { HealthImplementation } from "grpc-health-check";

@@ -1,4 +1,4 @@
-// Standard health checking (grpc.health.v1). The library keeps each name that is watched for ever, and puts it into refusals, however long it is.
+// Standard health checking (grpc.health.v1). The library never forgets a name that a client watches, and repeats it in error texts, however long it is.
 import type { MethodDefinition, Server, ServerUnaryCall, sendUnaryData } from "@grpc/grpc-js";
 import type { HealthImplementation } from "grpc-health-check";
 import { readStrictly, UnreadableRequest } from "./read-strictly.ts";
@@ -12,7 +12,7 @@ const NOT_SERVED = "that is not served here";
 const mapValues = <From, To>(values: Record<string, From>, change: (value: From) => To): Record<string, To> =>
 	Object.fromEntries(Object.entries(values).map(([name, value]) => [name, change(value)]));
 
-/** Adds health checking of the services with these names; all others are one unknown service to the library. */
+/** Adds health checking of the services with these names. The library gets all other names as one and the same unknown name. */
 export function addHealth(server: Server, health: HealthImplementation, names: readonly string[]) {
 	const known = new Set(names);
 	const guard =

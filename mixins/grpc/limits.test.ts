@@ -137,7 +137,7 @@ describe("open calls of one address to a gRPC service", () => {
 });
 
 describe("a client of a gRPC service", () => {
-	it("that does not read the answers of reflection is not asked for more requests", async t => {
+	it("that does not read the answers of reflection has its further requests left unread", async t => {
 		const { open } = await startDesk(t);
 		const session = await open();
 		const list = framed(textField(7, Buffer.from("*")));
@@ -152,7 +152,7 @@ describe("a client of a gRPC service", () => {
 		stream.close();
 	});
 
-	it("that watches the health of names that are not served leaves nothing behind", async t => {
+	it("that watches the health of many unknown names takes the memory of one", async t => {
 		const { open, health } = await startDesk(t);
 		const session = await open();
 		for (let n = 0; n < 20; n++) {

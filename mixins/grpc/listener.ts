@@ -28,7 +28,7 @@ interface Binding {
 	host: string;
 	port: number;
 	credentials: ServerCredentials;
-	/** What errors call the options. */
+	/** The names of the options in errors. */
 	names: Pick<OptionNames, "host" | "port">;
 	/** The paths of methods with a stream of requests. */
 	requestStreams: Set<string>;
@@ -78,7 +78,7 @@ export async function listen(
 			const closed = new Promise(resolve => listener.close(resolve));
 			injector.drain(graceMs);
 			await waitAtMost(closed, graceMs + CLOSING_MS);
-			// What is left has not finished its TLS handshake.
+			// Connections that are still open have not finished their TLS handshake.
 			for (const connection of connections) connection.destroy();
 			injector.destroy();
 		}

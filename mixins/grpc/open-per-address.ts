@@ -1,8 +1,8 @@
 /** How many of one kind, such as connections, each address has open. */
 export interface OpenPerAddress {
-	/** Counts one more and returns true; or counts nothing and returns false when the address has the most it may have. */
+	/** Counts one more and returns true; or counts nothing and returns false when the limit of the address is reached. */
 	open(address: string): boolean;
-	/** Once for each `open` that returned true. */
+	/** Counts one fewer. Call it once for each `open` that returned true. */
 	close(address: string): void;
 }
 

@@ -4,7 +4,7 @@ import { perTurn } from "./per-turn.ts";
 
 const nextTurn = () => new Promise(setImmediate);
 
-it("starts so many pieces of work of an address in one turn, the others in the turns after it, in order, and does not hold up other addresses", async () => {
+it("starts at most the given number of works of an address in one turn, the others in later turns, in order, and does not delay other addresses", async () => {
 	const startInTurn = perTurn(3);
 	const started: string[] = [];
 	for (let n = 1; n <= 8; n++) startInTurn("a", () => started.push(`a${n}`));

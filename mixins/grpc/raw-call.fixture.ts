@@ -1,4 +1,4 @@
-// Calls written by hand over HTTP/2: what no gRPC library would send.
+// gRPC calls as raw HTTP/2 streams, to send what no gRPC library would send.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { type ClientHttp2Session, type ClientHttp2Stream, connect, type IncomingHttpHeaders } from "node:http2";
@@ -51,7 +51,7 @@ interface RawCall {
 	end?: boolean;
 }
 
-/** `answer` resolves when the status is there or the stream is closed, which for a call that stays open may be never. */
+/** `answer` resolves when the status has arrived or the stream is closed; never while a call stays open. */
 export function rawCall(
 	session: ClientHttp2Session,
 	method: string,

@@ -1,6 +1,6 @@
 /**
- * Reads requests as they were sent, or not at all. protobufjs repairs: it replaces bytes that are not UTF-8, shortens a text that is cut, and takes
- * a cut 64-bit number for a smaller one.
+ * Reads requests exactly as they were sent, or refuses them. protobufjs repairs them: it replaces bytes that are not UTF-8, shortens a text that is cut,
+ * and reads a cut 64-bit number as a smaller one.
  */
 import { isUtf8 } from "node:buffer";
 import type { MethodDefinition } from "@grpc/grpc-js";

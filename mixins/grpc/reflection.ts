@@ -41,7 +41,7 @@ export function describedFile(file: Buffer, isServed: (service: string) => boole
 	return Buffer.from(FileDescriptorProto.encode(proto).finish());
 }
 
-/** The library would store every answer for a client that does not read: here it answers a request when the client has room for the answer. */
+/** The library would store all answers for a client that does not read. This handler answers each request only when the client can receive the answer. */
 const answerInTurn = (implementation: (stream: unknown) => void): GrpcHandler =>
 	async function* (requests: AsyncIterable<object>) {
 		let answer: unknown;

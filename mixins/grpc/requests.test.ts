@@ -106,7 +106,7 @@ describe("a gRPC request", () => {
 			assert.equal((await answerTo(session, method, { body: framed(bytes) })).code, status.INVALID_ARGUMENT, method);
 	});
 
-	it("gets its status also when what is refused is long", async t => {
+	it("gets its status also when the refused text is long", async t => {
 		const { open } = await startDesk(t);
 		const session = await open();
 		const long = framed(textField(1, Buffer.from("é".repeat(30_000))));

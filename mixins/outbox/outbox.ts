@@ -106,14 +106,14 @@ export function outbox(
 		};
 	};
 	const proofs = () => {
-		if (!proves) return Promise.reject(new Error(`outbox "${table}" proves nothing: give it the option \`proves\``));
+		if (!proves) return Promise.reject(new Error(`outbox "${table}" signs no records: set its option \`proves\``));
 		if (isDoubted && clock() - readAtMs >= KEY_REREAD_MS) {
 			isDoubted = false;
 			known = undefined;
 		}
 		known ??= readKey(proves).catch(error => {
 			known = undefined;
-			// Also before the migration has run: no message may be judged without the key.
+			// Also before the migration has run: without the key no record can be checked.
 			throw unavailable(`the key of ${table}`, error);
 		});
 		return known;
@@ -164,7 +164,7 @@ export function outbox(
 				})
 				.timeout(STATEMENT_TIMEOUT_MS)
 				.catch(error => {
-					// A Postgres that was away may be back with another key.
+					// Postgres may have been restored meanwhile, and have another key.
 					isDoubted = true;
 					throw error;
 				});

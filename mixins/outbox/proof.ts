@@ -1,12 +1,12 @@
-// Proves that this installation published a record: an HMAC, in a header, under a key that only its own Postgres has. A record that was mirrored from
-// elsewhere, or forged, has none that is valid; one that was restored from a backup is old. Checking costs a hash and no query.
+// Proves that this installation published a record: a header with an HMAC, whose key is stored only in its own Postgres. A record that was mirrored from
+// another Kafka, or forged, has no valid proof; the proof of a record that was restored from a backup is too old. Checking costs one hash and no query.
 import { createHmac, timingSafeEqual } from "node:crypto";
 import type { Headers, Outgoing, TopicRecord } from "../topics/topic-log.ts";
 
 /** Header: the time of the publication in ms since 1970, and the HMAC. */
 const PROOF = "proof";
 const FORMAT = /^(\d{1,16}) ([\w-]{43})$/;
-/** After this time Postgres may have been restored to a state in which it does not know the record any more. */
+/** After this time Postgres may have been restored to a state without the record. */
 const VALID_MS = 5 * 60_000;
 
 /** Whether the record carries a proof, valid or not. */

@@ -81,7 +81,7 @@ export const relaySuite = ({ fresh, put, isEmpty, node, start }: Testbed) => {
 		assert.equal(await isProven(record), true, "a record without a proof is no reason to read the key");
 	});
 
-	it("signs with the key of a Postgres that was away and came back with another one", async () => {
+	it("signs with the new key after Postgres was unavailable and then has another key", async () => {
 		const { knex, table } = await fresh(["seq"]);
 		let nowMs = 0;
 		const box = outbox(knex, { contracts, table, proves: ["seq"], clock: () => nowMs });
@@ -97,7 +97,7 @@ export const relaySuite = ({ fresh, put, isEmpty, node, start }: Testbed) => {
 		assert.ok(isProven({ headers: {}, ...record, value: Buffer.from(record.value) }));
 	});
 
-	it("publishes nothing, and judges nothing, while the table has no key yet", async () => {
+	it("publishes nothing, and checks no proof, while the table has no key yet", async () => {
 		const [plain, log] = [await fresh(), recordingLog()];
 		const box = outbox(plain.knex, { contracts, table: plain.table, proves: ["seq"] });
 		await put(box, entry("a", 1));

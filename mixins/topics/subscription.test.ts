@@ -90,7 +90,7 @@ describe("a subscription", () => {
 		assert.deepEqual(await metrics(), { consumed: 4, applied: 1, duplicate: 0, dead: 3, parked: 0 });
 	});
 
-	it("takes text as it was sent or dead-letters the record, whose bytes stay as they are", async () => {
+	it("accepts text exactly as it was sent or dead-letters the record, with unchanged bytes", async () => {
 		const bytes = Buffer.concat([Buffer.from(`{"id":"${idA}`), Buffer.from([0xff]), Buffer.from('"}')]);
 		const refused = [
 			record(0, "", { value: bytes }),

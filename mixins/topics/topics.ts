@@ -51,7 +51,7 @@ interface TopicsService extends Service {
 	topicConsumer?: Consumer;
 	topicsStarted?: Promise<unknown>;
 	areTopicsCreated?: boolean;
-	/** What its consumer waits for, or undefined; set once the service can publish, and has started to consume if it does. */
+	/** Returns what its consumer waits for, or undefined. Set once the service can publish, and has started its consumer if it has one. */
 	topicsProblem?: () => string | undefined;
 }
 
@@ -119,7 +119,7 @@ export function topics(log: TopicLog, options: TopicsOptions): Partial<ServiceSc
 			checkTopics(this, options);
 			retain(dependency);
 			addCheck(this.broker, dependency.name, () => log.check().then(() => "ok"));
-			// Not only once the service consumes: until then it is not ready.
+			// Added before the topics exist: until the service can publish and consume, it is not ready.
 			addCheck(this.broker, `topics:${this.name}`, async () =>
 				this.topicsProblem ? (this.topicsProblem() ?? "ok") : "starting"
 			);

@@ -92,7 +92,7 @@ export function kafkaConnection({ brokers, clientId, tls = false, sasl, logger }
 					problem = new Error(`it closed the connection${ssl ? "" : ": it may want TLS"}`);
 			});
 			socket.once("close", () => sockets.delete(socket));
-			// kafkajs calls it again after each failed reconnect, and each time Node would add a listener to the closed socket.
+			// kafkajs calls `unref` again after each failed reconnect, and each time Node would add a listener to the closed socket.
 			const unref = socket.unref.bind(socket);
 			socket.unref = () => (socket.destroyed ? socket : unref());
 			return socket;

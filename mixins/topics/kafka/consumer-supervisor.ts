@@ -50,7 +50,7 @@ export function consumerSupervisor(options: ConsumeOptions, open: () => Connecti
 	return {
 		problem() {
 			const silentMs = Date.now() - aliveAtMs;
-			// The first assignment has no grace: before it nothing is consumed.
+			// Before the first assignment nothing is consumed: that is a problem from the start on.
 			if (isPositioned && silentMs < PROBLEM_AFTER_MS) return undefined;
 			return `group ${group} has had no assignment for ${Math.round(silentMs / 1000)} s${reason ? `: ${reason}` : ""}`;
 		},

@@ -59,7 +59,7 @@ export function kafkaLog(options: KafkaLogOptions): TopicLog {
 
 		async create(topics) {
 			await createTopics(topics);
-			// On a server that has just started this takes seconds, which the first callers of append would have to wait.
+			// If the server has just started, this takes seconds: otherwise the first calls of `append` would wait for it.
 			await producer.connect();
 		},
 

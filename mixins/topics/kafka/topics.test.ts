@@ -1,4 +1,4 @@
-// Which topics `create` waits for. Kafka is replaced: a real one serves its partitions sooner or later.
+// Which topics `create` waits for. Kafka is replaced, because a real one serves its partitions sooner or later.
 import assert from "node:assert/strict";
 import { it } from "node:test";
 import type { Admin, Cluster, Kafka } from "kafkajs";

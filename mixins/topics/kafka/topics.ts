@@ -14,7 +14,7 @@ const RECORD_OVERHEAD_BYTES = 4 * 1024;
 const RETRY_DELAY_MS = 100;
 /** An empty Kafka needs seconds for hundreds of partitions, and all nodes ask it at the same time. No caller waits for this. */
 const CREATE_TIMEOUT_MS = 60_000;
-/** Another node may have created an existing topic a second ago; but one server that is down must not keep a node from starting. */
+/** Existing topics are waited for, because another node may have just created them; but not longer, so that nodes can start while one server is down. */
 const EXISTING_TIMEOUT_MS = 20_000;
 const SERVED_POLL_MS = 500;
 
@@ -35,8 +35,8 @@ const toTopicConfig = ({ name, partitions, retentionMs, maxBytes }: TopicSpec, r
 });
 
 /**
- * Waits until the leader of every partition serves it. Kafka names the leaders of new topics before it has created their logs, which takes it
- * seconds; producers and consumers would fail and retry so often meanwhile that it takes longer. Rejects with `UNAVAILABLE` after `timeoutMs`.
+ * Waits until the leader of every partition serves it. Kafka returns the leaders of new topics before it has created their logs, which takes seconds, and
+ * longer if producers and consumers fail and retry meanwhile. Rejects with `UNAVAILABLE` after `timeoutMs`.
  */
 async function waitUntilServed(connection: Connection, specs: TopicSpec[], timeoutMs: number): Promise<void> {
 	if (specs.length === 0) return;
@@ -92,8 +92,8 @@ export function kafkaTopics(
 
 	return {
 		/**
-		 * Creates the missing topics, and waits until they can be used; for the existing ones 20 s at most, then it warns and resolves. Rejects with `TOPIC_PARTITIONS` when one exists with another number of
-		 * partitions.
+		 * Creates the missing topics and waits until they can be used. Waits for the existing topics 20 s at most, then warns and resolves. Rejects with
+		 * `TOPIC_PARTITIONS` when one exists with another number of partitions.
 		 */
 		async create(specs: TopicSpec[]) {
 			const existing = new Set(await request(admin => admin.listTopics()));
