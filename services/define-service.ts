@@ -28,7 +28,10 @@ export interface Meta {
 	$repl?: boolean;
 }
 
-/** Who waits in turn: a client's address, because one person may have many accounts; else the account or the operator. */
+/**
+ * The key under which a client's work waits in turn (mixins/in-turn.ts): its address, because one person may have many accounts; without an address its
+ * account; for the operator the empty text.
+ */
 export const clientOf = ({ address, caller }: Meta): string => address ?? caller?.id ?? "";
 
 export type Ctx<Params> = Omit<Context<Params, Meta>, "call" | "mcall"> & Caller;

@@ -43,7 +43,7 @@ const messagesOf = (action: keyof typeof actions, change: object) => {
 };
 
 describe("the error of an invalid field", () => {
-	it("is a sentence about the field in every action, and a field has one", () => {
+	it("is a sentence about the field in every action, and each field has one error", () => {
 		for (const [name, { params, example }] of contracts) {
 			const fields = params instanceof z.ZodObject ? Object.keys(params.shape) : [];
 			for (const field of [...fields, "unknown"])
@@ -92,7 +92,7 @@ describe("the error of an invalid field", () => {
 		assert.deepEqual(messagesOf("orders.create", { shippingAddress: { street: " ", " ": "\u3164" } }), []);
 	});
 
-	it("says that names show nothing, and that e-mail addresses contain what does not show", () => {
+	it("reports names without a visible character, and invisible characters in e-mail addresses", () => {
 		for (const invisible of ["\u200b\u200b", "\u3164", "\u2060\u00ad"]) {
 			assert.deepEqual(messagesOf("users.register", { name: invisible }), ["name: must contain a visible character"]);
 			for (const field of ["name", "description", "category"])

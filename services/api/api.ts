@@ -67,7 +67,7 @@ export function api(options: ApiOptions) {
 					this.logger.error(`${req.method} ${req.url} failed`, { requestID: req.headers["x-request-id"] }, error);
 				if (httpError.code === 401 && req.$action) dropCookie(contractOf(req.$action.name), req, res, isSecure(req));
 				if (!res.headersSent) {
-					// A file that was about to be sent has set its own.
+					// A file that failed may have replaced them with the headers of a page.
 					setSecurityHeaders(res, isSecure(req));
 					// moleculer-web rejects an unreadable body before it writes the CORS headers.
 					allowCorsRead(req, res, allowedOrigins);

@@ -26,7 +26,10 @@ export async function callerOf(
 	});
 }
 
-/** Limits an account over all of its addresses to the rate of one address: takes this number of requests. The function rejects with 429 `TOO_MANY_REQUESTS`. */
+/**
+ * Limits an account, over all of its client addresses, to the rate of one address. The function counts this number of requests, and rejects with 429
+ * `TOO_MANY_REQUESTS`.
+ */
 export function accountLimit(limits: Limits, maxRequestsPerSecond: number) {
 	const rate = rateOf(maxRequestsPerSecond);
 	return async (caller: Identity | undefined, requests: number) => {

@@ -13,7 +13,7 @@ const MAX_AGE_S = 30 * 24 * 60 * 60;
 /** The field that the request's cookie carries, if the action has it as a param: login and register only set the cookie and ignore an old one. */
 export function fromCookie({ restCookie, params }: ActionContract, { headers }: IncomingMessage): Record<string, unknown> {
 	if (!restCookie || !(params instanceof z.ZodObject) || !(restCookie in params.shape) || !headers.cookie) return {};
-	// Only ours is parsed: each costs time, and a header has room for thousands.
+	// Only our cookie is parsed: each cookie costs time, and a header has room for thousands.
 	const own = headers.cookie.split(";").find(cookie => cookie.trimStart().startsWith(`${REFRESH_COOKIE}=`));
 	const value = own && parseCookie(own)[REFRESH_COOKIE];
 	return value ? { [restCookie]: value } : {};

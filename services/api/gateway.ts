@@ -38,7 +38,7 @@ export type GatewayRequest = IncomingMessage & {
 export function gateway({ allowedOrigins, limits, maxRequestsPerSecond, guests }: GatewayOptions, isTrusted: Trusted) {
 	const limitAccount = accountLimit(limits, maxRequestsPerSecond);
 
-	/** Takes from the limit of the client's address what a body costs whose size was not known before it was read. Rejects with 429 `TOO_MANY_REQUESTS`. */
+	/** Counts, for the client's address, a body whose size was not known before it was read. Rejects with 429 `TOO_MANY_REQUESTS`. */
 	const limitBody = async (broker: ServiceBroker, req: GatewayRequest, address: string, bodyBytes: number) => {
 		const cost = unannouncedCost(req, bodyBytes);
 		const refusal = cost > 0 ? await httpListenerOf(broker).limit(address, cost) : undefined;
@@ -63,7 +63,7 @@ export function gateway({ allowedOrigins, limits, maxRequestsPerSecond, guests }
 				{
 					path: "/",
 					aliases: routes(actions),
-					// As for files: `/API/orders` and `/api/orders/` are other paths, and nothing is there.
+					// As for files: `/API/orders` and `/api/orders/` are different paths, and are 404.
 					pathToRegexpOptions: { sensitive: true, trailing: false },
 					mappingPolicy: "restrict",
 					autoAliases: false,

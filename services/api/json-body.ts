@@ -1,4 +1,4 @@
-// The JSON in a request's body. Its text is taken as it was sent, or refused: a repaired id would be another id.
+// The JSON in a request's body. Its text is accepted exactly as it was sent or refused: a repaired id would be another id.
 import { isUtf8 } from "node:buffer";
 import type { IncomingMessage } from "node:http";
 import { MIMEType } from "node:util";
@@ -6,7 +6,7 @@ import { Errors } from "moleculer";
 import { invalid } from "../../mixins/errors.ts";
 import { readJson, textErrors } from "../../mixins/json-text.ts";
 
-/** Whether a request says that its body is JSON, in whatever charset. */
+/** Whether the Content-Type of a request is JSON, in any charset. */
 export const isJson = ({ headers }: IncomingMessage) => /^application\/json\s*(;|$)/i.test(headers["content-type"] ?? "");
 
 /** Each parameter costs time to parse, and a header has room for thousands. */
@@ -25,8 +25,8 @@ function isUtf8Charset(contentType = ""): boolean {
 const unreadable = (why: string) => new Errors.MoleculerClientError(`The body ${why}`, 400, "UNREADABLE_JSON");
 
 /**
- * Parses the bytes of a JSON body; `{}` without any. Throws 415 `UNSUPPORTED_MEDIA_TYPE` for another charset than UTF-8, 400 `UNREADABLE_JSON` for
- * what is not UTF-8, not JSON or beyond `JSON_LIMITS`, and 422 `VALIDATION_ERROR` for text that no store keeps as it was sent.
+ * Parses the bytes of a JSON body; an empty body is `{}`. Throws 415 `UNSUPPORTED_MEDIA_TYPE` for another charset than UTF-8, 400 `UNREADABLE_JSON` for a
+ * body that is not UTF-8, not JSON or beyond `JSON_LIMITS`, and 422 `VALIDATION_ERROR` for text that cannot be stored as it was sent.
  */
 export function jsonBody({ headers, body }: IncomingMessage & { body?: Buffer }): unknown {
 	if (body === undefined || body.length === 0) return {};

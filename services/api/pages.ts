@@ -44,8 +44,8 @@ const FILE_ERRORS = new Map<unknown, object>([
 type Fail = (req: IncomingMessage, res: ServerResponse, error: Error) => void;
 
 /**
- * The middleware that serves the files in `public/`, with ETags and ranges; it calls `next` for what is no file. `fail` answers a request whose condition
- * or range does not fit the file: moleculer-web's own middleware answers those with 404.
+ * The middleware that serves the files in `public/`, with ETags and ranges; it calls `next` if there is no such file. `fail` answers a request whose
+ * condition or range does not match the file: moleculer-web's own middleware would answer 404.
  */
 export function pageFiles(fail: Fail) {
 	const serve = ApiGateway.serveStatic(PUBLIC_DIR, { dotfiles: "ignore", redirect: false, setHeaders: setPageHeaders });

@@ -53,12 +53,12 @@ function fromQuery(contract: ActionContract, query: URLSearchParams, url: string
 	return fields;
 }
 
-/** Visible ASCII without the comma, by which proxies join repeated headers. */
+/** Visible ASCII without the comma, because proxies join repeated headers with commas. */
 export const HEADER_VALUE = "^[!-+\\--~]{1,64}$";
 const headerValue = new RegExp(HEADER_VALUE);
 
 /**
- * The fields that headers stand for. Throws 400 `INVALID_HEADER` for a value that could be read as another one, and for one that differs from the body:
+ * The fields that headers stand for. Throws 400 `INVALID_HEADER` for a value that proxies or decoders could change, and for one that differs from the body:
  * with two different ids for one request, a retry with only the other id would take effect twice. The HTTP listener refuses a repeated header.
  */
 function fromHeaders({ restHeaders = {} }: ActionContract, req: IncomingMessage, body: Record<string, unknown>) {

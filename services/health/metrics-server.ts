@@ -44,7 +44,7 @@ export interface MetricsServerConfig {
 	metricsHost: string;
 	/** 0: no metrics. */
 	metricsPort: number;
-	/** Those of the process: its other listeners count with it. */
+	/** The counters of the process, shared with its other listeners. */
 	connections: () => Connections;
 }
 

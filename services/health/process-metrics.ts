@@ -1,10 +1,10 @@
-// The memory of this process and its connections, read when `/metrics` is requested. Moleculer's own process metrics are read by a timer, and an error
-// there ends the process.
+// The memory and the connections of this process, read when `/metrics` is requested. Moleculer reads its own process metrics by a timer, and an error in
+// it ends the process.
 import type { ServiceBroker } from "moleculer";
 import { addMetric } from "../../mixins/metrics.ts";
 import type { Connections } from "../../runtime/http/connections.ts";
 
-/** Moleculer's names, which dashboards know. */
+/** The names that Moleculer gives these metrics, for existing dashboards. */
 const MEMORY = {
 	"process.memory.rss": ["rss", "resident set size in bytes"],
 	"process.memory.heap.size.total": ["heapTotal", "size of the heap in bytes"],

@@ -18,7 +18,7 @@ export interface InventoryOptions {
 const BATCH = { maxItems: 500, maxWaiting: 20_000, name: "Postgres" };
 /** Each call reserves for up to 128 orders. */
 const MAX_CALLS = 10;
-/** Of the orders of one transaction: an order has up to 100, and a long statement delays everybody else's. */
+/** The most order lines in one transaction: an order has up to 100 lines, and a long statement delays those of other clients. */
 const MAX_LINES = 2_000;
 const linesOf = (requests: Request[]) => requests.reduce((sum, { lines }) => sum + lines.length, 0);
 /** Below the 5 s after which a client must have an answer. */
@@ -127,7 +127,7 @@ export function inventory(store: InventoryStore, { mixins = [], batches = 1 }: I
 					const answers = await Promise.all(
 						received.map(({ message: { orderId }, requestID }) => confirm({ orderId, requestID }))
 					);
-					// Every order of ours has a reservation before it exists: another's becomes a dead letter.
+					// Every stored order has a reservation: a message about any other order becomes a dead letter.
 					const foreign = received[answers.indexOf("unknown")];
 					if (foreign) throw notFound("no stock is reserved for this order", { orderId: foreign.message.orderId });
 					return { duplicates: answers.filter(answer => answer !== "deducted").length };

@@ -19,7 +19,7 @@ export interface CatalogueClient {
 
 /** The most orders that `inventory.reserve` accepts; that many of the longest stay well below the largest message. */
 const MAX_ORDERS = 128;
-/** Of the orders of one call: checking thousands of lines in one turn of the event loop delays every other client. */
+/** The most order lines in one call: checking thousands of lines in one turn of the event loop delays every other client. */
 const MAX_LINES = 1_000;
 /** The most products that `products.pick` accepts. */
 const MAX_PRODUCTS = 100;

@@ -27,7 +27,7 @@ const MAX_ADDRESS_LINES = 10;
 const LineName = storableText(64);
 const LineText = storableText(200);
 
-/** Lines are checked only where they are few: a body can have two thousand, and zod checks every part of a record before their number. */
+/** Checks the lines only if they are few: a body can have two thousand, and zod would check every line of a record before their number. */
 function checkLines(address: Record<string, string>, { addIssue }: z.RefinementCtx) {
 	const lines = Object.entries(address);
 	if (lines.length === 0) return addIssue("must have at least one line");
@@ -64,7 +64,7 @@ export const Order = z.strictObject({
 
 const Count = z.int().nonnegative();
 
-/** Each line is priced, reserved, stored and deducted. More than the limit are refused before that. */
+/** Each line of an order is priced, reserved, stored and deducted. An order with more than `MAX_LINES` is refused before that. */
 function costOf(params: unknown): number {
 	const { items } = params as { items?: unknown };
 	const lines = Array.isArray(items) ? Math.min(items.length, MAX_LINES) : 0;
@@ -200,7 +200,7 @@ export const actions = {
 		// Not below /api/orders: there the last part is an order's id.
 		rest: "GET /api/order-figures"
 	}),
-	/** An order as it is stored, for consumers of a message that orders may not have published. Errors: `NOT_FOUND`, `UNAVAILABLE`. */
+	/** An order as it is stored, for consumers of a message without a valid proof that this service published it. Errors: `NOT_FOUND`, `UNAVAILABLE`. */
 	"orders.stored": action({
 		params: z.strictObject({ orderId: Id }),
 		result: Order.pick({ buyerId: true, total: true, status: true })
@@ -259,7 +259,7 @@ export const topics = {
 	})
 };
 
-/** The outbox that publishes orders: it proves that a message comes from here. */
+/** Options of the outbox that publishes orders: its records carry a proof (mixins/outbox/proof.ts). */
 export const ordersOutbox = { proves: ["seq", "after_ms"] };
 
 export type Order = z.output<typeof Order>;

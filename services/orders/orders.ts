@@ -28,7 +28,7 @@ export interface OrdersOptions {
 }
 
 const BATCH = { maxItems: 500, maxWaiting: 20_000, name: "Postgres" };
-/** Of the orders that one statement stores: an order has up to 100, and a long statement delays everybody else's. */
+/** The most order lines that one statement stores: an order has up to 100 lines, and a long statement delays those of other clients. */
 const MAX_LINES = 2_000;
 
 /** Places orders, changes their status, cancels unpaid ones and releases reservations without an order. */
@@ -53,7 +53,7 @@ export function orders(
 	const findBatch = microBatch<string, FoundOrder>(ids => deadlineIn(timeoutMs).bound(store.find(ids), "Postgres"), BATCH);
 	// A list may hold 200 orders with 100 lines each.
 	const listInTurn = takeTurns("Postgres");
-	// Each is a transaction of its own, and thousands of orders may be cancelled at once.
+	// Each cancellation is a transaction of its own, and a client may cancel thousands of orders at once.
 	const cancelInTurn = takeTurns("Postgres");
 	const find = (id: string, deadline: Deadline) => deadline.bound(findBatch(id), "Postgres");
 	const repository: OrderRepository = {

@@ -24,7 +24,7 @@ const LIMIT_CENTS = 100_000;
 
 export const paymentSuite = (where: string, open: () => Promise<Scratch>) =>
 	describe(`payment on ${where}`, () => {
-		/** Whether the messages are those of our outbox; else only orders can say whether they are true. */
+		/** Whether the records have a valid proof; without it they are checked against the stored orders. */
 		let isProven: boolean;
 		/** What `orders.stored` answers. */
 		const stored = new Map<string, { buyerId: string; total: number; status: string }>();

@@ -40,9 +40,9 @@ const toOrderedEvent = (
 };
 
 /**
- * Charges and refunds orders: at most one charge and one refund an order, for repeated, late and reordered messages. A message that the outbox of
- * orders has not provably published is checked against the stored order: buyer and total come from there, and a message about an order that is not
- * stored, or not stored as cancelled, becomes a dead letter.
+ * Charges and refunds orders: at most one charge and one refund an order, for repeated, late and reordered messages. A message without a valid proof that
+ * the outbox of orders published it is checked against the stored order: buyer and total come from there. It becomes a dead letter if the order is not
+ * stored, or if it is a cancellation and the stored order is not cancelled.
  */
 export function payment(
 	store: PaymentStore,

@@ -183,7 +183,7 @@ export const productsSuite = (where: string, open: () => Promise<Scratch>) =>
 			assert.equal((await call("products.get", { id: productId })).description, "Two litres");
 		});
 
-		it("logs that a product was created or changed, with its id and nobody's name", async () => {
+		it("logs that a product was created or changed, with ids only", async () => {
 			const { productId } = await call("products.create", newRequest());
 			await call("products.update", { id: productId, price: 13 });
 			const logged = logger.lines.filter(line => line.includes(productId)).map(line => line.replace(/, requestID.*/, ""));

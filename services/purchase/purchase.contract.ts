@@ -50,11 +50,11 @@ export const actions = {
 
 export const topics = {
 	// Keyed by user: a user's purchases arrive in the order of their sequence numbers. The headers `seq` and `total_cents` (the running total) are on
-	// every purchase that this service recorded, and `proof` proves them: without a valid proof anybody may have written them.
+	// every purchase that this service recorded, and the header `proof` proves them: without a valid proof any producer may have written them.
 	user_purchase: topic({ message: UserPurchase, key: purchase => purchase.user_id })
 };
 
-/** The outbox that publishes purchases. */
+/** Options of the outbox that publishes purchases: its records carry a proof (mixins/outbox/proof.ts). */
 export const purchaseOutbox = { table: "outbox", proves: ["seq", "total_cents"] };
 
 export type PurchaseRequest = z.output<typeof PurchaseRequest>;

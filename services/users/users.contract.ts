@@ -112,7 +112,7 @@ export const actions = {
 	/** An outdated refresh token may have been stolen: its session is revoked. */
 	"users.refresh": action({
 		summary:
-			"Exchanges a refresh token, from the cookie or the body, for a new token and the next refresh token; the same again within 10 s gets the same answer",
+			"Exchanges a refresh token, from the cookie or the body, for a new token and the next refresh token; a repeated request within 10 s gets the same response",
 		params: MaybeRefresh,
 		result: SignedIn,
 		errors: ["UNAUTHORIZED"],

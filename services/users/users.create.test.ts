@@ -39,7 +39,7 @@ describe("npm run user:create", () => {
 			assert.ok(!err.includes(PASSWORD) && !err.includes("password123"), err);
 		});
 
-	it("prints how it is called as it is written, with the example address", async () => {
+	it("prints its usage without redacting the example address", async () => {
 		const { err } = await create([]);
 		assert.match(err, /^Usage: npm run user:create -- --email ann@example\.org \[--admin\]/);
 	});

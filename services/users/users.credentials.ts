@@ -1,4 +1,4 @@
-// What hashes a password: an account's new one, and a sign-in. Queued and counted by client address; failures and refusals are logged.
+// Hashes passwords, for new accounts and for sign-ins. The hashes are queued and counted by client address; failures and refusals are logged.
 import { unauthorized, unavailableAs } from "../../mixins/errors.ts";
 import { logNameOf } from "../../runtime/http/client-address.ts";
 import type { ThrottledLog } from "../../runtime/throttled-log.ts";
@@ -11,8 +11,8 @@ import type { UserStore } from "./users.store.ts";
 
 export interface Credentials {
 	/**
-	 * The hash of a new password, to be stored. `address`: of the client; undefined for the operator, who may hash any number in sequence. Rejects with
-	 * 429 `TOO_MANY_REQUESTS` and 503 `UNAVAILABLE`.
+	 * The hash of a new password, to be stored. `address`: of the client; undefined for the operator, whose hashes are queued but not limited in number.
+	 * Rejects with 429 `TOO_MANY_REQUESTS` and 503 `UNAVAILABLE`.
 	 */
 	hash(password: string, address: string | undefined): Promise<string>;
 	/**

@@ -6,14 +6,14 @@ import { siteOf } from "../../runtime/http/client-address.ts";
 
 /** Failed sign-ins of one client address for one e-mail address. A successful sign-in resets the count. */
 const FAILED_PER_ADDRESS: Rate = { burst: 20, perSecond: 1 / 60 };
-/** The same for all client addresses of an IPv6 site, because one person may have up to 65,536 of them. */
+/** Failed sign-ins of all client addresses of an IPv6 site for one e-mail address: one person may have up to 65,536 client addresses. */
 const FAILED_PER_SITE: Rate = { burst: 60, perSecond: 1 / 20 };
 /** Failed sign-ins for one e-mail address, from all client addresses together except those from which its owner has signed in before. */
 const FAILED_PER_EMAIL: Rate = { burst: 200, perSecond: 1 / 10 };
-/** Password hashes for one client address; enough for an address that many people share, and a few percent of a core. */
+/** Password hashes for one client address; enough for an address that many people share. */
 const HASHES_PER_ADDRESS: Rate = { burst: 300, perSecond: 5 };
 const HASHES_PER_SITE: Rate = { burst: 1_200, perSecond: 20 };
-/** Refreshes and sign-outs with the tokens of one session, which needs one in 15 minutes: each is a transaction of its own. */
+/** Refreshes and sign-outs with the tokens of one session. A client needs one in 15 minutes, and each is a transaction of its own. */
 const REFRESHES_PER_SESSION: Rate = { burst: 30, perSecond: 1 };
 
 export interface SignInAttempt {

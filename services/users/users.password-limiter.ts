@@ -1,5 +1,5 @@
-// Hashing a password is slow by design: this limits how many run concurrently, how many wait, and how long they wait; and client addresses take turns,
-// so that one address with many requests delays another one by one hash at most.
+// Hashing a password is slow by design. This limits how many hashes run concurrently, how many wait and for how long. Client addresses take turns, so that
+// an address with many requests delays another address by one hash at most.
 import { availableParallelism } from "node:os";
 import { tooMany, unavailable } from "../../mixins/errors.ts";
 
@@ -21,7 +21,7 @@ const DEFAULTS: PasswordLimiterOptions = {
 	maxWaiting: 1_000,
 	maxWaitMs: 4_000
 };
-/** Longer than sixteen hashes take. */
+/** After this time the queue of an address is usually empty again. */
 const RETRY_AFTER_MS = 1_000;
 
 /** The callers of one address. */
@@ -32,8 +32,8 @@ interface Queue {
 }
 
 /**
- * Runs work for an address: that of one address in the order of the calls, the addresses in turn. Rejects with 429 `TOO_MANY_REQUESTS` when too many
- * callers of the address wait, and with 503 `UNAVAILABLE` when too many wait altogether or the wait is too long.
+ * Runs work for an address. The work of one address runs in the order of the calls, and the addresses take turns. Rejects with 429 `TOO_MANY_REQUESTS` when
+ * too many callers of the address wait, and with 503 `UNAVAILABLE` when too many callers wait in total or the wait is too long.
  */
 export function passwordLimiter(options: PasswordLimiterOptions = DEFAULTS) {
 	const { concurrency, maxWaitingPerAddress, maxWaiting, maxWaitMs } = options;

@@ -53,7 +53,7 @@ export function sessions({ store, signer, limits, revocations, logger }: Session
 			const rotation = await store.rotate(refresh, REFRESH_TTL_MS).catch(orUnavailable);
 			if (rotation?.user) {
 				const { user, generation, rotatedAt } = rotation;
-				// From the time of the rotation, so that a repeated refresh gets the same tokens without their being stored.
+				// Issued for the time of the rotation, so that a repeated refresh gets the same tokens, although no token is stored.
 				return issueTokens(user, { ...refresh, generation }, rotatedAt.getTime());
 			}
 			revocations.add(refresh.session);

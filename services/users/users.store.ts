@@ -44,11 +44,11 @@ export interface UserStore {
 	openSession(session: Session): Promise<void>;
 	/**
 	 * Replaces the newest refresh token of an active session by the next one. The token before the newest one gets the same successor again within
-	 * 10 s of its replacement: the answer was lost, or two tabs refreshed at once. Any other outdated token may have been stolen: the session is
-	 * revoked, and its user is returned. Undefined if the session was over before.
+	 * 10 s of its replacement: the response may have been lost, or two tabs refreshed at once. Any other outdated token may have been stolen: the session
+	 * is revoked, and its user is returned. Undefined if the session had ended before.
 	 */
 	rotate(refresh: RefreshToken, expiresInMs: number): Promise<Rotation | { user?: undefined; revokedUserID: string } | undefined>;
-	/** Revokes a session and returns its user; undefined if it was over before. */
+	/** Revokes a session and returns its user; undefined if it had been revoked before. */
 	revokeSession(session: string): Promise<string | undefined>;
 	/** The sessions that were revoked within the last `ms`. */
 	sessionsRevokedWithin(ms: number): Promise<string[]>;

@@ -31,7 +31,7 @@ export interface RefreshToken {
 }
 
 export interface Tokens {
-	/** An access token, and when it expires. Everything that is issued for the same input at the same time is the same text. */
+	/** An access token, and when it expires. The same input and `issuedAtMs` always give the same text; so does `signRefresh`. */
 	signAccess(identity: Omit<Identity, "expiresAtMs">, issuedAtMs: number): Promise<{ token: string; expiresAtMs: number }>;
 	signRefresh(refresh: RefreshToken, issuedAtMs: number): Promise<string>;
 	/** The identity in an access token. Rejects with the same 401 `UNAUTHORIZED` for every reason. */
@@ -42,7 +42,7 @@ export interface Tokens {
 
 /** Base64url decoders ignore padding, spaces and unused last bits, so many texts decode to one token: only the canonical text is accepted. */
 const isCanonical = (token: string) => {
-	// Not more than one part too many: a text of dots alone would have thousands to decode.
+	// At most four parts: otherwise a text of dots would have thousands to decode.
 	const parts = token.split(".", 4);
 	return parts.length === 3 && parts.every(part => Buffer.from(part, "base64url").toString("base64url") === part);
 };

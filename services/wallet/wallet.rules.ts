@@ -7,7 +7,7 @@ import type { UserTotal } from "./wallet.store.ts";
 /** Cents as a decimal amount, for API responses. */
 export const balancesOf = (totalCents: number) => ({ balances: { total: totalCents / 100 } });
 
-/** The user's total after this purchase and its version, as the headers say; undefined for a record without them, which was bought elsewhere. */
+/** The user's total after this purchase and its version, from the headers; undefined for a record without them, which another system published. */
 export function totalOf(headers: Headers): PurchaseTotal | undefined {
 	const [seq, total_cents] = [wholeNumberIn(headers.seq), wholeNumberIn(headers.total_cents)];
 	return seq && total_cents !== undefined ? { seq, total_cents } : undefined;
@@ -24,13 +24,13 @@ export function purchaseIDOf(id: string | undefined, { topic, partition, offset,
 export interface Change<Source> {
 	/** The newest total. */
 	entry: UserTotal;
-	/** All versions that records of the batch have brought, in order of arrival. */
+	/** The versions in the headers of the batch's proven records, in order of arrival. */
 	seqs: number[];
 	/** The source of the newest version. */
 	newest: Source;
 }
 
-/** A total that a record has brought; `isLookedUp`: Postgres was asked for it, because the record proves nothing. */
+/** The total of a user because of a record: from its headers, or, if `isLookedUp`, read from Postgres because the record has no valid proof. */
 export interface BroughtTotal<Source> {
 	user_id: string;
 	total: PurchaseTotal;

@@ -334,7 +334,7 @@ describe("the wallet", () => {
 		];
 
 		for (const [what, claimed] of unproven)
-			it(`${what}: records it if Postgres does not know it, and takes over nothing from its headers`, async () => {
+			it(`${what}: records it if it is not stored in Postgres, and takes no total from its headers`, async () => {
 				const user_id = randomUUID();
 				await deliver(purchase(user_id, 1, 100));
 				await confirmed(user_id);
@@ -348,7 +348,7 @@ describe("the wallet", () => {
 				assert.deepEqual([await totalOf(user_id), published], [1, []]);
 			});
 
-		it("brings the total that Postgres has, if Postgres knows the purchase", async () => {
+		it("sets the total to the one in Postgres, if the purchase is stored there", async () => {
 			const user_id = randomUUID();
 			const old = signed(longAgo, received({ id: "known", user_id, amount: 3 }, claim));
 			await deliver(old);
@@ -366,7 +366,7 @@ describe("the wallet", () => {
 			assert.equal(lookups, 1, "one lookup for a user of the batch");
 		});
 
-		it("waits while Postgres cannot say whether it knows the purchase", async () => {
+		it("waits while Postgres is unavailable", async () => {
 			failing.purchases = true;
 			const user_id = randomUUID();
 			const old = signed(longAgo, received({ id: "known", user_id, amount: 3 }, claim));

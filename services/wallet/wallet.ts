@@ -11,7 +11,7 @@ const MISSED = "plaza.wallet.missed";
 
 /**
  * The total that each user has spent: consumes the topic of purchases, keeps the totals in a balance store, and answers reads from it.
- * `outbox`: the one that publishes purchases. Only what it has published brings a total; every other record is recorded first.
+ * `outbox`: the one that publishes purchases. Only records with its proof change a total; every other purchase is recorded in Postgres first.
  */
 export const wallet = (store: BalanceStore, outbox: Pick<Outbox, "proofs">, mixins: Partial<ServiceSchema>[] = []) => {
 	// Reads of one event loop turn share a batch; while `concurrency` batches are running, further reads wait and share the next batch.

@@ -1,4 +1,5 @@
-// Purchases on the topic that our outbox has not provably published: bought elsewhere, mirrored, restored from a backup, older than a proof lasts, or forged.
+// Purchases on the topic without a valid proof that our outbox published them: from another system, mirrored, restored from a backup, older than five
+// minutes, or forged.
 import type { Logger } from "moleculer";
 import type { Message, Received } from "../define-service.ts";
 import { type BroughtTotal, purchaseIDOf, totalOf } from "./wallet.rules.ts";
@@ -9,9 +10,9 @@ export type Brought = BroughtTotal<ReceivedPurchase>;
 const placeOf = ({ record: { topic, partition, offset } }: ReceivedPurchase) => `${topic}/${partition}/${offset}`;
 
 /**
- * Records these purchases in Postgres. `known`: how many were there before. A purchase that is new comes back from the outbox, with its total. A known one
- * whose headers have a total may be the only record that brings its user's total to the store: `lookedUp` has it, as Postgres says. Rejects with
- * `CONFLICT` for an id that was bought with another amount, and with `UNAVAILABLE`.
+ * Records these purchases in Postgres. `known`: how many were stored before. A new purchase is published again by the outbox, with its total and a proof.
+ * For a known purchase whose headers have a total, `lookedUp` has the user's total in Postgres: there may be no other record from which the balance
+ * store gets it. Rejects with `CONFLICT` for an id that is stored with another amount, and with `UNAVAILABLE`.
  */
 export async function recordUnproven(
 	purchases: ReceivedPurchase[],

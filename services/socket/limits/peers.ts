@@ -12,7 +12,7 @@ export interface Peer {
 	readonly identity: Identity | undefined;
 	/** Takes this number of frames (default 1) from the rate limits; false: the socket, its address or its account sends too many. */
 	take(frames?: number): boolean;
-	/** What all sockets of its address may have handled in one turn of the event loop. */
+	/** How many frames of all sockets of its address are handled in one turn of the event loop. */
 	readonly turn: TurnBudget;
 	/** Sets its identity. False: the account has as many sockets as it may, and nothing has changed. */
 	identify(identity: Identity): boolean;
@@ -23,7 +23,7 @@ export interface Peer {
 }
 
 export interface Peers {
-	/** A new socket of a client at this address. */
+	/** Adds a new socket of a client at this address. */
 	connect(address: string): Peer;
 	start(): void;
 	stop(): void;
@@ -52,7 +52,7 @@ const MIN_PART_OF_BURST = 0.01;
 const SWEEP_EVERY_MS = 1_000;
 
 export function createPeers({ caller, logger, maxSocketsPerAccount, maxFramesPerSecond }: PeersOptions): Peers {
-	// How many connections an address has is limited before they reach the service.
+	// 0: the HTTP listener limits the connections of an address (runtime/http/connections.ts).
 	const addresses = quotas(0, maxFramesPerSecond * BUSY_PER_ADDRESS);
 	const accounts = quotas(maxSocketsPerAccount, maxFramesPerSecond * BUSY_PER_ACCOUNT);
 	const signedIn = new Map<SocketPeer, Identity>();

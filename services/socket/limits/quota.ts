@@ -3,7 +3,7 @@ import { type TokenBucket, tokenBucket } from "../../../mixins/limits/token-buck
 import { TurnBudget } from "./turn-budget.ts";
 
 export interface Quota {
-	/** What its sockets may have handled in one turn of the event loop. */
+	/** How many frames of its sockets are handled in one turn of the event loop. */
 	readonly turn: TurnBudget;
 	/** How many frames its sockets may send now. */
 	left(): number;

@@ -1,4 +1,4 @@
-// How many frames the sockets of one address may have handled in one turn of the event loop, before other clients have theirs.
+// Limits how many frames of all sockets of one address are handled in one turn of the event loop, so that other clients are served between its turns.
 
 /** Each started KiB of a frame counts as a frame, as in the rate limit. */
 const MAX_PER_TURN = 256;
@@ -19,7 +19,7 @@ export class TurnBudget {
 		this.#endTurnLater();
 	}
 
-	/** Calls `proceed` in a later turn; a socket that has had its share of a turn waits behind the others. */
+	/** Calls `proceed` in a later turn, after the sockets that wait already. */
 	whenRoom(proceed: () => void) {
 		this.#waiting.push(proceed);
 		this.#endTurnLater();
@@ -34,7 +34,7 @@ export class TurnBudget {
 	#endTurn() {
 		this.#used = 0;
 		this.#isEnding = false;
-		// Those that wait again wait for the next turn.
+		// Sockets that wait again are called in the next turn.
 		for (let left = this.#waiting.length; left > 0 && this.hasRoom(); left--) this.#waiting.shift()?.();
 		if (this.#waiting.length > 0) this.#endTurnLater();
 	}

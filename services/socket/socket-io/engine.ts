@@ -47,9 +47,9 @@ export interface Engine {
 /** Socket.IO's clients send pings, pongs and fragments on their WebSocket rarely or never. */
 const UNREPORTED = { perSecond: 10, burst: 100 };
 
-/** Counts the frames that Engine.IO reports to nobody. */
+/** Counts the frames for which Engine.IO emits no event. */
 class EngineSocket extends WebSocket implements FragmentListener {
-	/** Whether it carries a connection, whose packets are counted; before, Engine.IO answers its messages itself. */
+	/** Whether it carries a connection, whose packets are counted. Before that, Engine.IO answers its messages itself. */
 	isConnected = false;
 	#unreported: TokenBucket | undefined = undefined;
 
@@ -99,7 +99,7 @@ export interface HandshakeOptions {
 	isTrusted: Trusted;
 }
 
-/** The connections that clients open by polling are counted here: they share, and outlive, TCP connections. */
+/** Counts the sessions that clients open by polling: several may share a TCP connection, and a session may outlive it. */
 export function handshakes({ allowedOrigins, isTrusted }: HandshakeOptions) {
 	const polling = new WeakMap<IncomingMessage, { release: Release; res: ServerResponse }>();
 
@@ -114,13 +114,13 @@ export function handshakes({ allowedOrigins, isTrusted }: HandshakeOptions) {
 				const release = connections.acquire(address);
 				if (!release) return refuse(tooManyRequests);
 				polling.set(req, { release, res });
-				// Until there is a connection.
+				// If no session is opened, the request's end releases it.
 				res.once("close", release);
 			}
 			accept();
 		},
 
-		/** Answers in our JSON shape what Engine.IO refuses, and counts its connections. */
+		/** Answers the handshakes that Engine.IO refuses in our JSON shape, and counts a polling session until it ends or changes to WebSocket. */
 		listen(engine: Engine, { reject }: Pick<HttpListener, "reject">) {
 			engine.ws.on("wsClientError", rejectHandshake(reject));
 			engine.on("connection_error", ({ req, message }) => {
@@ -128,7 +128,7 @@ export function handshakes({ allowedOrigins, isTrusted }: HandshakeOptions) {
 				if (req.websocket) return;
 				const error = badRequest(message);
 				if (req.res) return sendError(req.res, error);
-				// Engine.IO closes the connection now: `reject` would answer too late, and only counts.
+				// Engine.IO closes the connection now. `reject` would answer too late: it is called only to count the request.
 				rejectUpgrade(req.socket, error, req);
 				reject(req.socket, error, req);
 			});
@@ -140,7 +140,7 @@ export function handshakes({ allowedOrigins, isTrusted }: HandshakeOptions) {
 				res?.off("close", release);
 				connection.once("close", release);
 				connection.once("upgrade", ({ socket }) => {
-					// From now on its TCP connection counts.
+					// From now on its TCP connection is counted instead.
 					release();
 					if (socket) socket.isConnected = true;
 				});

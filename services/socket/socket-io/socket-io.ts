@@ -18,7 +18,7 @@ export interface SocketIoOptions {
 	guests: boolean;
 	allowedOrigins: readonly string[];
 	isTrusted: Trusted;
-	/** What clients may send as `subscribe:<name>`. */
+	/** The names that clients may send as `subscribe:<name>`. */
 	names: Subscriptions;
 }
 

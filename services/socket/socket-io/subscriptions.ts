@@ -17,7 +17,7 @@ const acknowledgeOf = (values: unknown[]): Acknowledge => {
 	return typeof last === "function" ? (last as Acknowledge) : () => {};
 };
 
-/** What clients may send as `subscribe:<name>`, and whether it is about events of their own, which guests never get. */
+/** The names that clients may send as `subscribe:<name>`. `isPersonal`: it has events for single users, which guests never get. */
 export type Subscriptions = ReadonlyMap<string, { isPersonal: boolean }>;
 
 const isPersonal = ({ deliveries = [] }: TopicContract) => deliveries.some(({ to }) => typeof to === "object" && "user" in to);

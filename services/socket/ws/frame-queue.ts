@@ -41,7 +41,7 @@ export class FrameQueue {
 	#inThisTurn = 0;
 	/** Frames that have arrived and wait; meanwhile the socket is not read. */
 	#queued: QueuedFrame[] | undefined = undefined;
-	/** The other sockets of its address have used up this turn, and it continues in a later one. */
+	/** The sockets of its address have used up this turn, so it continues in a later one. */
 	#waitsForTurn = false;
 	#inFlight: Set<Promise<unknown>> | undefined = undefined;
 	// `connect` and `watch` are handled in the order of their arrival; calls run in parallel. But every frame waits for a `connect` before it, and a

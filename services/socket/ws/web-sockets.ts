@@ -79,7 +79,7 @@ export function webSockets({ allowedOrigins, isTrusted, peers, caller, logger, r
 	return {
 		size: () => open.size,
 
-		/** Answers a request that asks for no upgrade. */
+		/** Answers a request that is no WebSocket handshake. */
 		request(_req: IncomingMessage, res: ServerResponse) {
 			res.setHeader("Connection", "close, Upgrade").setHeader("Upgrade", "websocket").setHeader("Sec-WebSocket-Version", "13, 8");
 			sendError(res, upgradeRequired);
