@@ -1,4 +1,4 @@
-// A system that allows three connections for each address. The test's own requests come from another one than the clients that it counts.
+// A system that allows three connections for each address. The test's own requests come from another address than the clients that are counted.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";

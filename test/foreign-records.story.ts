@@ -136,7 +136,7 @@ export const foreignRecordsStory = (plaza: () => System) =>
 			socket.close();
 		});
 
-		story("on order.created of an order that does not exist charge nobody and go to the dead letters", async () => {
+		story("on order.created of an order that does not exist are dead-lettered, and nothing is charged", async () => {
 			const [orderId, buyerId, startMs] = [fresh("order"), fresh("buyer"), Date.now()];
 			const order = { orderId, buyerId, items: [], total: 5, status: "pending", createdAt: new Date().toISOString() };
 			await putOnKafka("order.created", JSON.stringify(order), orderId, { seq: "1" });
