@@ -55,7 +55,8 @@ function supervise(name: string, env: NodeJS.ProcessEnv) {
 			if (Date.now() - startedAtMs > MAX_BACKOFF_MS) backoffMs = MIN_BACKOFF_MS;
 			print(name, `exited with ${end}, restarting in ${backoffMs} ms`);
 			await delay(backoffMs, undefined, { signal: stopping.signal }).catch(() => {});
-			if (stopping.signal.aborted) return end;
+			// Its end is printed already, and nothing of it runs.
+			if (stopping.signal.aborted) return 0;
 			backoffMs = Math.min(backoffMs * 2, MAX_BACKOFF_MS);
 		}
 	})();

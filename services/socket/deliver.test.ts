@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { Errors } from "moleculer";
 import { z } from "zod";
 import { action } from "../../contract/action.ts";
 import { lookup, numberIn, type TopicContract, topic, watchedList } from "../../contract/topic.ts";
@@ -74,7 +75,9 @@ describe("the rooms of a message", () => {
 	});
 
 	it("are unknown while the lookup is unavailable, so that the message is retried", async () => {
-		await assert.rejects(roomsOf(received({ show: "s", seat: "A1" }, () => Promise.reject(unavailable("seats")))));
+		const noService = new Errors.ServiceNotFoundError({ action: "seats.buyer" });
+		for (const error of [unavailable("seats"), noService])
+			await assert.rejects(roomsOf(received({ show: "s", seat: "A1" }, () => Promise.reject(error))));
 	});
 });
 

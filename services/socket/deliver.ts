@@ -1,5 +1,6 @@
 // From a topic's message to the clients: which rooms it goes to, and what the connections of this node get. The topics' contracts declare both.
 import type { Delivery, Lookup, TopicContract } from "../../contract/topic.ts";
+import { isUnavailable } from "../../mixins/errors.ts";
 import type { Caller, Received } from "../define-service.ts";
 import { reorderBuffer } from "./reorder-buffer.ts";
 import { ADMINS, EVERYONE, type RoomFrame, type Rooms, userRoom, watchersRoom } from "./rooms.ts";
@@ -23,7 +24,8 @@ async function lookUp({ action, params, id }: Lookup<unknown>, message: unknown,
 	try {
 		return userRoom(id(await caller.call(action as never, params(message) as never)));
 	} catch (error) {
-		if ((error as { code?: number }).code === 404) return undefined;
+		// Moleculer's error for a service that no node runs has code 404 too.
+		if (!isUnavailable(error) && (error as { code?: number }).code === 404) return undefined;
 		throw error;
 	}
 }

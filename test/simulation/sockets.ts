@@ -6,7 +6,7 @@ import { actions, topics } from "../../services/contract.ts";
 import type { Actions, Caller, Received } from "../../services/define-service.ts";
 import { localDelivery, roomMessagesOf } from "../../services/socket/deliver.ts";
 import { forwarder } from "../../services/socket/forward.ts";
-import { TurnBudget } from "../../services/socket/limits/turn-budget.ts";
+import { FrameBudget } from "../../services/socket/limits/frame-budget.ts";
 import { socketCounters } from "../../services/socket/metrics.ts";
 import { LEASE_MS } from "../../services/socket/presence/presence.redis.ts";
 import type { Presence } from "../../services/socket/presence/presence.ts";
@@ -113,7 +113,7 @@ export function addSocketService(
 			socket.actor = actor;
 			socket.on("close", () => open.delete(socket));
 			const ws = socket as unknown as WebSocket;
-			const session = openSession(ws, createClient(ws, socketCounters()), { ...peer, turn: new TurnBudget() }, options);
+			const session = openSession(ws, createClient(ws, socketCounters()), { ...peer, budget: new FrameBudget() }, options);
 			socket.on("message", (data, isBinary) => session.onFrame(data, isBinary)).on("close", () => session.onClose());
 		});
 }

@@ -4,16 +4,16 @@ import type { Identity } from "../../../contract/action.ts";
 import { rateOf, type TokenBucket, tokenBucket } from "../../../mixins/limits/token-bucket.ts";
 import { periodicTask } from "../../../mixins/periodic-task.ts";
 import type { Caller } from "../../define-service.ts";
+import type { FrameBudget } from "./frame-budget.ts";
 import { type Quota, quotas } from "./quota.ts";
-import type { TurnBudget } from "./turn-budget.ts";
 
 export interface Peer {
 	/** By its newest token; undefined: a guest. */
 	readonly identity: Identity | undefined;
 	/** Takes this number of frames (default 1) from the rate limits; false: the socket, its address or its account sends too many. */
 	take(frames?: number): boolean;
-	/** How many frames of all sockets of its address are handled in one turn of the event loop. */
-	readonly turn: TurnBudget;
+	/** How many frames of all sockets of its address are handled in one turn of the event loop, and are in flight. */
+	readonly budget: FrameBudget;
 	/** Sets its identity. False: the account has as many sockets as it may, and nothing has changed. */
 	identify(identity: Identity): boolean;
 	/** Its socket is closed; later calls change nothing. */
@@ -108,8 +108,8 @@ export function createPeers({ caller, logger, maxSocketsPerAccount, maxFramesPer
 			if (allowance < burst) this.#own.take(performance.now(), burst - allowance);
 		}
 
-		get turn() {
-			return this.#ofAddress.turn;
+		get budget() {
+			return this.#ofAddress.budget;
 		}
 
 		take(frames = 1) {

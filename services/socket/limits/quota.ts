@@ -1,10 +1,10 @@
 // The quotas of one address and of one account: how many sockets it may have, and how many frames they may send together.
 import { type TokenBucket, tokenBucket } from "../../../mixins/limits/token-bucket.ts";
-import { TurnBudget } from "./turn-budget.ts";
+import { FrameBudget } from "./frame-budget.ts";
 
 export interface Quota {
-	/** How many frames of its sockets are handled in one turn of the event loop. */
-	readonly turn: TurnBudget;
+	/** How many frames of its sockets are handled in one turn of the event loop, and are in flight. */
+	readonly budget: FrameBudget;
 	/** How many frames its sockets may send now. */
 	left(): number;
 	/** Takes this number of frames; false: its sockets send too many. */
@@ -25,7 +25,7 @@ const nowMs = () => performance.now();
 /** One for all sockets of a key. */
 class KeyQuota implements Quota {
 	readonly #bucket: TokenBucket;
-	readonly turn = new TurnBudget();
+	readonly budget = new FrameBudget();
 	sockets = 0;
 
 	constructor(framesPerSecond: number) {

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { beforeEach, describe, it } from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { WebSocket } from "ws";
+import { FrameBudget } from "../limits/frame-budget.ts";
 import type { Peer } from "../limits/peers.ts";
-import { TurnBudget } from "../limits/turn-budget.ts";
 import { FrameQueue } from "./frame-queue.ts";
 import type { ClientFrame } from "./frames.ts";
 
@@ -32,7 +32,7 @@ describe("the frame queue", () => {
 			}
 		});
 		[allowed, handled, flooded, answers] = [Number.POSITIVE_INFINITY, [], 0, []];
-		frames = new FrameQueue(socket as unknown as WebSocket, { take, turn: new TurnBudget() } as unknown as Peer, {
+		frames = new FrameQueue(socket as unknown as WebSocket, { take, budget: new FrameBudget() } as unknown as Peer, {
 			parse: text => ({ code: undefined, data: { text } }) as ClientFrame,
 			answer(frame) {
 				handled.push((frame.data as { text: string }).text);
@@ -140,9 +140,9 @@ describe("the frame queue", () => {
 
 	it("handles at most some hundred frames of one address per turn, of all of its sockets in turn, and those of another address at once", async () => {
 		const counts = new Array<number>(40).fill(0);
-		const turn = new TurnBudget();
-		const open = (at: number, budget: TurnBudget) =>
-			new FrameQueue({ ...socket } as unknown as WebSocket, { take, turn: budget } as unknown as Peer, {
+		const turn = new FrameBudget();
+		const open = (at: number, budget: FrameBudget) =>
+			new FrameQueue({ ...socket } as unknown as WebSocket, { take, budget } as unknown as Peer, {
 				parse: () => ({ code: undefined, data: {} }),
 				answer: async () => counts[at]!++,
 				reject: () => {},
@@ -152,7 +152,7 @@ describe("the frame queue", () => {
 		const queues = counts.slice(1).map((_, n) => open(n + 1, turn));
 		for (const queue of queues) for (let n = 0; n < 100; n++) queue.add(Buffer.from("{}"), false);
 		assert.ok(total() < 300, `${total()} in one turn`);
-		open(0, new TurnBudget()).add(Buffer.from("{}"), false);
+		open(0, new FrameBudget()).add(Buffer.from("{}"), false);
 		assert.equal(counts[0], 1);
 		for (let turns = 0; total() < 3_901 && turns < 200; turns++) {
 			const before = total();
@@ -162,5 +162,34 @@ describe("the frame queue", () => {
 			assert.ok(most - least <= 64, `one socket had ${most} frames and another ${least}`);
 		}
 		assert.deepEqual(counts, [1, ...new Array<number>(39).fill(100)]);
+	});
+
+	it("has at most two thousand frames of one address in flight, of all of its sockets in turn, and those of another address at once", async () => {
+		const answers: (() => void)[] = [];
+		let others = 0;
+		const open = (budget: FrameBudget, answer: () => Promise<unknown>) =>
+			new FrameQueue({ ...socket } as unknown as WebSocket, { take: () => true, budget } as unknown as Peer, {
+				parse: () => ({ code: undefined, data: {} }),
+				answer,
+				reject: () => {},
+				onFlood: () => {}
+			});
+		const budget = new FrameBudget();
+		const pending = () => new Promise<void>(resolve => answers.push(resolve));
+		const queues = Array.from({ length: 30 }, () => open(budget, pending));
+		for (const queue of queues) for (let n = 0; n < 100; n++) queue.add(Buffer.from("{}"), false);
+		const settle = async () => {
+			for (let turns = 0; turns < 100; turns++) await nextTurn();
+		};
+		await settle();
+		assert.equal(answers.length, 2_000);
+		open(new FrameBudget(), async () => others++).add(Buffer.from("{}"), false);
+		assert.equal(others, 1);
+		for (const answer of answers.splice(0, 500)) answer();
+		await settle();
+		assert.equal(answers.length, 2_000, "as many as were answered");
+		for (const answer of answers.splice(0)) answer();
+		await settle();
+		assert.equal(answers.length, 500, "the rest of 3,000");
 	});
 });

@@ -41,8 +41,8 @@ export class FrameQueue {
 	#inThisTurn = 0;
 	/** Frames that have arrived and wait; meanwhile the socket is not read. */
 	#queued: QueuedFrame[] | undefined = undefined;
-	/** The sockets of its address have used up this turn, so it continues in a later one. */
-	#waitsForTurn = false;
+	/** The sockets of its address have used up this turn, or have too many frames in flight: it continues in a later turn. */
+	#waitsForBudget = false;
 	#inFlight: Set<Promise<unknown>> | undefined = undefined;
 	// `connect` and `watch` are handled in the order of their arrival; calls run in parallel. But every frame waits for a `connect` before it, and a
 	// `connect` waits for the answers to all frames before it: those belong to the former user.
@@ -62,7 +62,7 @@ export class FrameQueue {
 		this.#queued ??= [];
 		this.#queued.push({ data, isBinary });
 		this.#socket.pause();
-		this.#waitForTurn();
+		this.#waitForBudget();
 	}
 
 	/** Counts a ping, or a frame that costs as much as several, against the rate limit; false: it must not be handled. */
@@ -90,14 +90,14 @@ export class FrameQueue {
 	}
 
 	#hasRoom() {
-		return this.#inThisTurn < MAX_PER_TURN && (this.#inFlight?.size ?? 0) < MAX_IN_FLIGHT && this.#peer.turn.hasRoom();
+		return this.#inThisTurn < MAX_PER_TURN && (this.#inFlight?.size ?? 0) < MAX_IN_FLIGHT && this.#peer.budget.hasRoom();
 	}
 
-	#waitForTurn() {
-		if (this.#waitsForTurn || this.#peer.turn.hasRoom()) return;
-		this.#waitsForTurn = true;
-		this.#peer.turn.whenRoom(() => {
-			this.#waitsForTurn = false;
+	#waitForBudget() {
+		if (this.#waitsForBudget || this.#peer.budget.hasRoom()) return;
+		this.#waitsForBudget = true;
+		this.#peer.budget.whenRoom(() => {
+			this.#waitsForBudget = false;
 			this.#handleQueued();
 		});
 	}
@@ -111,7 +111,7 @@ export class FrameQueue {
 				this.#socket.resume();
 			}
 		}
-		if (this.#queued) this.#waitForTurn();
+		if (this.#queued) this.#waitForBudget();
 	}
 
 	#handle(data: RawData, isBinary: boolean) {
@@ -122,13 +122,14 @@ export class FrameQueue {
 			});
 		const cost = costOf(data);
 		this.#inThisTurn += cost;
-		this.#peer.turn.take(cost);
+		this.#peer.budget.take(cost);
 		if (!this.count(cost)) return;
 		const answered = this.#begin(data, isBinary);
 		if (!answered) return;
 		this.#inFlight ??= new Set();
 		const inFlight = this.#inFlight;
 		inFlight.add(answered);
+		this.#peer.budget.track(answered);
 		void answered.then(() => {
 			inFlight.delete(answered);
 			if (inFlight.size === 0) this.#releaseMemory();
