@@ -4,9 +4,9 @@ import { type AddressInfo, createServer, type Socket } from "node:net";
 import type { Server, ServerCredentials } from "@grpc/grpc-js";
 import type { Service } from "moleculer";
 import { waitAtMost } from "../deadline.ts";
+import { openPerAddress } from "../limits/open-per-address.ts";
 import { type CallLimits, checkCalls } from "./check-calls.ts";
 import type { OptionNames } from "./credentials.ts";
-import { openPerAddress } from "./open-per-address.ts";
 
 export interface ConnectionLimits extends CallLimits {
 	/** Open connections of one address. Beyond it connections are closed at once. 0: no limit. Default: 1000. */

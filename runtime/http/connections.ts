@@ -1,5 +1,6 @@
 // The open connections of this process, of every kind and on every listener: limited for each client address, and in total.
 import type { Socket } from "node:net";
+import { openPerAddress } from "../../mixins/limits/open-per-address.ts";
 import { peerOf, type Trusted } from "./client-address.ts";
 
 /** Why a connection is refused: the limit of its `address`, or of the whole `process`, is reached. */
@@ -41,12 +42,6 @@ export interface ConnectionsOptions {
 	isTrusted: Trusted;
 }
 
-/** The open connections of an address. */
-interface Count {
-	readonly address: string;
-	open: number;
-}
-
 /** The limit of one address: at most half of the total, so that one address cannot take all connections. */
 export const limitOf = ({ maxPerAddress, maxTotal }: Pick<ConnectionsOptions, "maxPerAddress" | "maxTotal">) =>
 	maxPerAddress === 0 ? Number.POSITIVE_INFINITY : Math.min(maxPerAddress, Math.ceil(maxTotal / 2));
@@ -55,9 +50,9 @@ export const limitOf = ({ maxPerAddress, maxTotal }: Pick<ConnectionsOptions, "m
 export function createConnections(options: ConnectionsOptions): Connections {
 	const { maxTotal, isTrusted } = options;
 	const maxPerAddress = limitOf(options);
-	/** By address; addresses without connections are removed. */
-	const counts = new Map<string, Count>();
-	const counted = new Map<Socket, Count>();
+	const perAddress = openPerAddress(maxPerAddress);
+	/** The addresses under which connections are counted. */
+	const counted = new Map<Socket, string>();
 	const shared = new Set<Socket>();
 	const idle = new Set<CloseIdle>();
 	const refused = { address: 0, process: 0 };
@@ -68,25 +63,16 @@ export function createConnections(options: ConnectionsOptions): Connections {
 		for (const listener of listeners) listener(address, refusal);
 	};
 
-	const increment = (address: string): Count | undefined => {
-		const count = counts.get(address) ?? { address, open: 0 };
-		if (count.open >= maxPerAddress) {
-			refuse(address, "address");
-			return undefined;
-		}
-		count.open++;
-		counts.set(address, count);
-		return count;
-	};
-
-	const decrement = (count: Count) => {
-		if (--count.open === 0) counts.delete(count.address);
+	const open = (address: string): boolean => {
+		const isOpen = perAddress.open(address);
+		if (!isOpen) refuse(address, "address");
+		return isOpen;
 	};
 
 	const remove = (socket: Socket) => {
 		shared.delete(socket);
-		const count = counted.get(socket);
-		if (count && counted.delete(socket)) decrement(count);
+		const address = counted.get(socket);
+		if (address !== undefined && counted.delete(socket)) perAddress.close(address);
 	};
 
 	// One function for all connections, which it gets as `this`, so that each connection costs no closure.
@@ -111,15 +97,14 @@ export function createConnections(options: ConnectionsOptions): Connections {
 	return {
 		accept(socket) {
 			const { address, isProxy } = peerOf(socket, isTrusted);
-			const count = isProxy ? undefined : increment(address);
-			if (!isProxy && !count) return "address";
+			if (!isProxy && !open(address)) return "address";
 			if (!hasRoom()) {
-				if (count) decrement(count);
+				if (!isProxy) perAddress.close(address);
 				refuse(address, "process");
 				return "process";
 			}
-			if (count) counted.set(socket, count);
-			else shared.add(socket);
+			if (isProxy) shared.add(socket);
+			else counted.set(socket, address);
 			socket.on("close", onClose);
 			return undefined;
 		},
@@ -127,11 +112,10 @@ export function createConnections(options: ConnectionsOptions): Connections {
 		isShared: socket => shared.has(socket),
 
 		acquire(address) {
-			const count = increment(address);
-			if (!count) return undefined;
+			if (!open(address)) return undefined;
 			let isHeld = true;
 			return () => {
-				if (isHeld) decrement(count);
+				if (isHeld) perAddress.close(address);
 				isHeld = false;
 			};
 		},
