@@ -32,7 +32,7 @@ export interface Meta {
  * The key under which a client's work waits in turn (mixins/in-turn.ts): its address, because one person may have many accounts; without an address its
  * account; for the operator the empty text.
  */
-export const clientOf = ({ address, caller }: Meta): string => address ?? caller?.id ?? "";
+export const turnKeyOf = ({ address, caller }: Meta): string => address ?? caller?.id ?? "";
 
 export type Ctx<Params> = Omit<Context<Params, Meta>, "call" | "mcall"> & Caller;
 

@@ -3,7 +3,7 @@ import { type Deadline, deadlineIn, skipExpired } from "../../mixins/deadline.ts
 import { notFound, unauthorized, unavailable } from "../../mixins/errors.ts";
 import { takeTurns } from "../../mixins/in-turn.ts";
 import { microBatch } from "../../mixins/micro-batch.ts";
-import { type Caller, clientOf, defineService } from "../define-service.ts";
+import { type Caller, defineService, turnKeyOf } from "../define-service.ts";
 import { type Access, accessOf } from "./orders.access.ts";
 import { type CatalogueClient, catalogueClient } from "./orders.catalogue-client.ts";
 import type { Status } from "./orders.contract.ts";
@@ -119,12 +119,12 @@ export function orders(
 			async cancel(ctx) {
 				const [access, deadline] = [accessOf(ctx.meta), deadlineIn(timeoutMs)];
 				const cancel = () => transitionTo(ctx.params.id, "cancelled", access, ctx.requestID ?? undefined, deadline);
-				return toResponse((await cancelInTurn(clientOf(ctx.meta), deadline, cancel)).order);
+				return toResponse((await cancelInTurn(turnKeyOf(ctx.meta), deadline, cancel)).order);
 			},
 
 			async list(ctx) {
 				const { buyerId = ctx.params.buyerId } = accessOf(ctx.meta);
-				const page = await listInTurn(clientOf(ctx.meta), deadlineIn(timeoutMs), () => store.list({ ...ctx.params, buyerId }));
+				const page = await listInTurn(turnKeyOf(ctx.meta), deadlineIn(timeoutMs), () => store.list({ ...ctx.params, buyerId }));
 				return page.map(toResponse);
 			},
 

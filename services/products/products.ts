@@ -3,7 +3,7 @@ import type { ServiceSchema } from "moleculer";
 import { type Deadline, deadlineIn } from "../../mixins/deadline.ts";
 import { conflict, invalid, notFound, unavailableAs } from "../../mixins/errors.ts";
 import { takeTurns } from "../../mixins/in-turn.ts";
-import { type Ctx, clientOf, defineService } from "../define-service.ts";
+import { type Ctx, defineService, turnKeyOf } from "../define-service.ts";
 import { type StoredProduct, toResponse } from "./products.rules.ts";
 import type { ProductStore } from "./products.store.ts";
 
@@ -56,7 +56,7 @@ export function products(store: ProductStore, { mixins = [] }: { mixins?: Partia
 
 			async list(ctx) {
 				const deadline = deadlineIn(TIMEOUT_MS);
-				return listInTurn(clientOf(ctx.meta), deadline, async () => {
+				return listInTurn(turnKeyOf(ctx.meta), deadline, async () => {
 					const page = await within(deadline, store.list(ctx.params));
 					if (!page) throw invalid([{ field: "after", message: "must be the productId of a product" }]);
 					return withStock(ctx, page, deadline);
