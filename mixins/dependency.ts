@@ -67,6 +67,8 @@ export async function waitUntilReachable(
 			if (warnedAtMs > 0) logger.info(`${one.name} at ${one.where} answers`);
 			return true;
 		} catch (error) {
+			// What a stop has closed does not answer: that is no problem to report.
+			if (isStopping()) break;
 			if (hasAnswered && !isUnavailable(error)) throw error;
 			if (performance.now() - warnedAtMs > WARN_EVERY_MS) {
 				warnedAtMs = performance.now();

@@ -95,6 +95,7 @@ const topicsOptions = () => ({
 	contracts: topics,
 	partitions: config.topicPartitions,
 	consumes: runsService,
+	usesLogAtStart: !isClientOnly,
 	metricsPrefix: "plaza",
 	onFatal
 });

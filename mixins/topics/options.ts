@@ -7,6 +7,11 @@ export interface TopicsOptions {
 	partitions: number;
 	/** Whether this node consumes for a service; otherwise the service only publishes here. Default: always. */
 	consumes?: (service: string) => boolean;
+	/**
+	 * `false` for a process that only publishes a little, or nothing: it neither waits for the log nor creates the topics until its first `publish`,
+	 * and consumes nothing. Default: true.
+	 */
+	usesLogAtStart?: boolean;
 	/** The consumer group. Default: the service's name. */
 	group?: string;
 	/** How often a handler is tried before its message becomes a dead letter. Default 5. */

@@ -71,6 +71,22 @@ describe("the topics mixin", () => {
 		assert.deepEqual([before, appended.length], [0, 1]);
 	});
 
+	it("with usesLogAtStart: false creates its topics by the first publish, and checks nothing before", async () => {
+		const calls: string[] = [];
+		const { log, appended } = memoryLog(async () => void calls.push("create"));
+		const check = async () => void calls.push("check");
+		const broker = createBroker();
+		const mixins = [topics({ ...log, check }, { ...options, usesLogAtStart: false })];
+		const service = create(broker, { name: "command", mixins, topics: { created: async () => {} } }) as unknown as {
+			publish(topic: string, message: object): Promise<void>;
+		};
+		await broker.start();
+		await setImmediate();
+		assert.deepEqual([calls, Object.keys(await checksOf(broker))], [[], []]);
+		await service.publish("created", { id: "1" });
+		assert.deepEqual([calls, appended.length], [["create"], 1]);
+	});
+
 	it("is ready only once its topics exist, and, if it consumes, once its consumer has an assignment", async () => {
 		const { promise: creating, resolve } = Promise.withResolvers<void>();
 		const { log } = memoryLog(() => creating);

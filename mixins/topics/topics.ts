@@ -88,7 +88,7 @@ function stopBroker({ broker, logger, name }: Service, error: Error) {
 
 /** Mixin; see the top of this file. */
 export function topics(log: TopicLog, options: TopicsOptions): Partial<ServiceSchema> {
-	const { consumes = () => true, contracts, metaKeys, metricsPrefix } = options;
+	const { consumes = () => true, contracts, metaKeys, metricsPrefix, usesLogAtStart = true } = options;
 	const dependency = dependencyOf(log);
 
 	async function begin(this: TopicsService, names: string[]) {
@@ -118,6 +118,7 @@ export function topics(log: TopicLog, options: TopicsOptions): Partial<ServiceSc
 		created(this: TopicsService) {
 			checkTopics(this, options);
 			retain(dependency);
+			if (!usesLogAtStart) return;
 			addCheck(this.broker, dependency.name, () => log.check().then(() => "ok"));
 			// Added before the topics exist: until the service can publish and consume, it is not ready.
 			addCheck(this.broker, `topics:${this.name}`, async () =>
@@ -127,6 +128,7 @@ export function topics(log: TopicLog, options: TopicsOptions): Partial<ServiceSc
 
 		// Not awaited: actions that need no topic are answered while the log is unavailable.
 		started(this: TopicsService) {
+			if (!usesLogAtStart) return;
 			const names = Object.keys(topicsOf(this));
 			this.topicsStarted = waitUntilReachable(
 				dependency,
