@@ -14,7 +14,7 @@ import { parseArgs } from "node:util";
 import { printHelpIfAsked } from "../runtime/help.ts";
 import type { Measure } from "./measure.ts";
 import { attackNames, runHostile } from "./measures/hostile.ts";
-import { measures } from "./measures.ts";
+import { measures, measuresNamed } from "./measures.ts";
 import { resultsPage, summaryLines } from "./results.ts";
 import type { Result, RunOptions } from "./run.ts";
 import { startServers } from "./servers.ts";
@@ -58,8 +58,9 @@ if (positionals[0] === "hostile") {
 	await runHostile({ names, attackMs: count("seconds", values.seconds ?? "20") * 1_000, system: values.system });
 	process.exit();
 }
-for (const name of positionals) if (!measures.some(({ id }) => id === name)) usage(`no measure ${name}`);
-const chosen = measures.filter(({ id }) => positionals.length === 0 || positionals.includes(id));
+for (const name of positionals) if (measuresNamed(name).length === 0) usage(`no measure ${name}`);
+const chosen =
+	positionals.length === 0 ? measures : measures.filter(one => positionals.some(name => measuresNamed(name).includes(one)));
 const options: RunOptions = values.quick
 	? { quick: true, pairs: 1, roundMs: 1_000, warmUpMs: 500 }
 	: {

@@ -21,6 +21,8 @@ export interface Side {
 
 /** The target for the median of the ratios ours : baseline (without a baseline: of our own values). */
 export interface Target {
+	/** The number of this row in the table, if it is not the measure's. */
+	id?: string;
 	/** rate (per second), cpuUs (per operation, over all processes), p50Ms, p99Ms, or one of the measure's own values. */
 	metric: string;
 	least?: number;

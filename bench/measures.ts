@@ -11,6 +11,9 @@ import { commitToFrame, pacedCommitToFrame } from "./measures/g7-commit-to-frame
 import { oneProduct, oneProductWhole } from "./measures/g9-orders.ts";
 import { ready } from "./measures/g12-ready.ts";
 import { selectionsList } from "./measures/g13-selections.ts";
+import { busierPicks, pacedPicks } from "./measures/g14-picks.ts";
+import { embeddedPicks } from "./measures/g17-embedded-picks.ts";
+import { idle } from "./measures/g18-idle.ts";
 
 export const measures: Measure[] = [
 	purchases,
@@ -26,5 +29,13 @@ export const measures: Measure[] = [
 	oneProduct,
 	oneProductWhole,
 	ready,
-	selectionsList
+	selectionsList,
+	pacedPicks,
+	busierPicks,
+	embeddedPicks,
+	idle
 ];
+
+/** The measures with this number, or with a row of this number: G15 and G16 are rows of G14. */
+export const measuresNamed = (name: string) =>
+	measures.filter(({ id, targets }) => id === name || targets.some(target => target.id === name));

@@ -22,4 +22,8 @@ export const startPlaza = (
 	{ isWhole = true } = {}
 ): Promise<System> => startSystem({ profile: "cluster", layout, env: { ...UNLIMITED, ...env }, waitUntilReady: isWhole });
 
+/** Embedded, with an empty database. */
+export const startEmbeddedPlaza = (env: Record<string, string> = {}): Promise<System> =>
+	startSystem({ profile: "embedded", env: { ...UNLIMITED, ...env } });
+
 export const pidsOf = (system: System) => system.processes.map(({ pid }) => pid);

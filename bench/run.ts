@@ -34,7 +34,7 @@ export interface RunOptions {
 type Metrics = Record<string, number>;
 
 async function metricsOf(side: Side, ms: number): Promise<Metrics> {
-	const pids = [process.pid, ...serverPids(), ...(side.pids?.() ?? [])];
+	const pids = [process.pid, ...Object.values(serverPids()), ...(side.pids?.() ?? [])];
 	const [startMs, startUs] = [performance.now(), cpuUsOf(pids)];
 	const round: Round = await side.round(ms);
 	const elapsedMs = round.elapsedMs ?? performance.now() - startMs;

@@ -2,7 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { Redis } from "ioredis";
 import pg from "pg";
 import { cassandra } from "../infra/cassandra.ts";
@@ -54,8 +54,11 @@ export async function startServers(): Promise<Servers> {
 	return { env, versions: () => versionsOf(env), stop };
 }
 
-/** The pids of the servers of this run. */
-export const serverPids = () =>
-	globSync("*/pid", { cwd: process.env.INFRA_DATA ?? "" }).map(file =>
-		Number.parseInt(readFileSync(join(process.env.INFRA_DATA!, file), "utf8"), 10)
+/** The pids of the servers of this run, by name: `kafka`, `cassandra`, `postgres`, `redis`. */
+export const serverPids = (): Record<string, number> =>
+	Object.fromEntries(
+		globSync("*/pid", { cwd: process.env.INFRA_DATA ?? "" }).map(file => [
+			dirname(file),
+			Number.parseInt(readFileSync(join(process.env.INFRA_DATA!, file), "utf8"), 10)
+		])
 	);

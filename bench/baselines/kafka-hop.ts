@@ -1,22 +1,11 @@
 // The latency of one Kafka hop, from `send` to the consumer: one message at a time, or at a fixed rate.
-import { Kafka, logLevel } from "kafkajs";
 import { hops } from "../hops.ts";
+import { consume, openProducer } from "./kafka.ts";
 
 const topic = process.env.TOPIC!;
-const kafka = new Kafka({ brokers: process.env.KAFKA_BROKERS!.split(","), clientId: "hop", logLevel: logLevel.ERROR });
 const waiting = new Map<string, (value: void) => void>();
-
-const consumer = kafka.consumer({ groupId: `${topic}-reader` });
-const joined = new Promise(resolve => consumer.on(consumer.events.GROUP_JOIN, resolve));
-await consumer.connect();
-await consumer.subscribe({ topic, fromBeginning: true });
-await consumer.run({
-	partitionsConsumedConcurrently: 12,
-	eachMessage: async ({ message }) => waiting.get(JSON.parse(String(message.value)).n)?.()
-});
-await joined;
-const producer = kafka.producer();
-await producer.connect();
+await consume(topic, ({ value }) => waiting.get(JSON.parse(String(value)).n)?.());
+const producer = await openProducer();
 
 let sent = 0;
 async function hop() {

@@ -4,9 +4,9 @@ import { join } from "node:path";
 import grpc from "@grpc/grpc-js";
 import { loadSync } from "@grpc/proto-loader";
 import { Redis } from "ioredis";
-import { Kafka, logLevel } from "kafkajs";
 import pg from "pg";
 import { type WebSocket, WebSocketServer } from "ws";
+import { consume, openProducer } from "./kafka.ts";
 
 const topic = process.env.TOPIC!;
 
@@ -16,22 +16,11 @@ await pool.query(
 );
 
 const redis = new Redis(process.env.REDIS_URL!);
-const kafka = new Kafka({ brokers: process.env.KAFKA_BROKERS!.split(","), clientId: "naive", logLevel: logLevel.ERROR });
-const consumer = kafka.consumer({ groupId: "naive-wallet" });
-const joined = new Promise(resolve => consumer.on(consumer.events.GROUP_JOIN, resolve));
-await consumer.connect();
-await consumer.subscribe({ topic, fromBeginning: true });
-await consumer.run({
-	partitionsConsumedConcurrently: 12,
-	async eachMessage({ message }) {
-		const { user_id, amount } = JSON.parse(String(message.value));
-		await redis.incrbyfloat(`naive:${user_id}`, amount);
-	}
+await consume(topic, async ({ value }) => {
+	const { user_id, amount } = JSON.parse(String(value));
+	await redis.incrbyfloat(`naive:${user_id}`, amount);
 });
-await joined;
-
-const producer = kafka.producer();
-await producer.connect();
+const producer = await openProducer();
 
 async function buy(socket: WebSocket, frame: { user_id: string; amount: number }) {
 	const purchase = { id: randomUUID(), user_id: frame.user_id, amount: frame.amount };
