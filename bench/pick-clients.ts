@@ -4,6 +4,7 @@ import { openSocketAs, type Socket } from "../test/client.socket.ts";
 import { within } from "../test/process.ts";
 import { hops } from "./hops.ts";
 import { type HttpConnection, openHttp, requestOf } from "./http-load.ts";
+import { closedLoop } from "./load.ts";
 
 /** Each user has one WebSocket, and one HTTP connection for its picks. */
 export const USERS = 64;
@@ -30,6 +31,8 @@ interface User {
 }
 
 export interface PickClients {
+	/** Every user picks this name as fast as it is shown, for so long: the servers' code is compiled while it runs. */
+	warmUp(ms: number, name: string): Promise<void>;
 	/** Picks `perSecond` times a second over all users. Resolves once every pick has its frame; rejects if one is refused or has none in 30 s. */
 	play(ms: number, perSecond: number): Promise<PlayedPick[]>;
 	close(): void;
@@ -54,11 +57,10 @@ export async function openPickClients(server: { url: string; wsUrl: string }, na
 	};
 	const nextUser = async () => idle.shift() ?? (await new Promise<User>(resolve => waiting.push(resolve)));
 
-	async function pick(n: number): Promise<PlayedPick> {
+	async function pick(name: string): Promise<PlayedPick> {
 		const sentMs = performance.now();
 		const user = await nextUser();
 		const { id: user_id, socket, counts } = user;
-		const name = names[n % names.length]!;
 		const before = counts.get(name) ?? 0;
 		const accepted = user.http!.send(requestOf(url, "POST", JSON.stringify({ name, id: randomUUID(), user_id })));
 		// The answer to a fast pick may arrive after its frame.
@@ -78,22 +80,29 @@ export async function openPickClients(server: { url: string; wsUrl: string }, na
 		return { sentMs, acceptedMs, shownMs, head };
 	}
 
+	/** A server may close idle connections between rounds. */
+	async function connected<T>(ms: number, work: () => Promise<T>): Promise<T> {
+		for (const user of users) user.http = await openHttp(url, 202);
+		try {
+			return await within(work(), ms + FRAMES_WITHIN_MS, () => "every pick to have its frame");
+		} finally {
+			for (const user of users) user.http?.close();
+		}
+	}
+
 	return {
+		async warmUp(ms, name) {
+			await connected(ms, () => closedLoop(USERS, ms, () => pick(name)));
+		},
 		async play(ms, perSecond) {
 			const picks: PlayedPick[] = [];
-			// A server may close idle connections between rounds.
-			for (const user of users) user.http = await openHttp(url, 202);
-			try {
-				const played = hops(ms, perSecond, async n => {
-					const one = await pick(n);
-					picks.push(one);
-					return one.shownMs - one.sentMs;
-				});
-				await within(played, ms + FRAMES_WITHIN_MS, () => "every pick to have its frame");
-				return picks;
-			} finally {
-				for (const user of users) user.http?.close();
-			}
+			const hop = async (n: number) => {
+				const one = await pick(names[n % names.length]!);
+				picks.push(one);
+				return one.shownMs - one.sentMs;
+			};
+			await connected(ms, () => hops(ms, perSecond, hop));
+			return picks;
 		},
 		close() {
 			for (const { socket } of users) socket.close();

@@ -11,6 +11,7 @@ import { setSecurityHeaders } from "../../runtime/http/security-headers.ts";
 import { httpServer, TIMEOUTS } from "../../runtime/http/server.ts";
 import { watchConnections } from "../../runtime/http/watch-connections.ts";
 import { nodeHealth } from "./health.checks.ts";
+import { recordPauses } from "./pauses.ts";
 import { exportProcessMetrics } from "./process-metrics.ts";
 
 /** Moleculer's metrics that describe the person and the machine instead of the node: its arguments, user name, home directory and network addresses. */
@@ -51,6 +52,7 @@ export interface MetricsServerConfig {
 /** Middleware: serves `/metrics` and `/health/*` from before the transporter is connected until all services have stopped. */
 export function metricsServer({ metricsHost, metricsPort, connections }: MetricsServerConfig): Middleware {
 	let broker: ServiceBroker;
+	let stopRecording = () => {};
 	const server = httpServer(TIMEOUTS, async (req, res) => {
 		const url = req.url?.split("?", 1)[0];
 		res.setHeader("X-Request-ID", randomUUID());
@@ -73,11 +75,13 @@ export function metricsServer({ metricsHost, metricsPort, connections }: Metrics
 			broker = starting;
 			if (metricsPort === 0) return;
 			exportProcessMetrics(broker, connections());
+			stopRecording = recordPauses(broker);
 			limitConnections(server, connections(), watchConnections(server, TIMEOUTS).closeIdle);
 			await listen(server, metricsPort, metricsHost, "METRICS_PORT", line => broker.logger.warn(line));
 		},
 
 		async stopped() {
+			stopRecording();
 			server.close();
 			server.closeAllConnections();
 		}
