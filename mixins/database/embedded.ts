@@ -10,6 +10,7 @@ import knex, { type Knex } from "knex";
 import { takeDataDir } from "./data-dir.ts";
 import { check, type Database, SILENT } from "./database.ts";
 import { maintain } from "./maintenance.ts";
+import { wholeStatements } from "./whole-statements.ts";
 
 export interface EmbeddedOptions {
 	/** What error messages call the directory, e.g. `DATA_DIR=./data`. Default: its path. */
@@ -37,7 +38,7 @@ export function openEmbedded(dir: string, { label, advice = "check this director
 				throw error;
 			});
 			maintenance ??= maintain(db);
-			return createPgConfig(pglite) as Knex.PgConnectionConfig;
+			return createPgConfig(wholeStatements(pglite) as PGlite) as Knex.PgConnectionConfig;
 		}
 	});
 	return {
