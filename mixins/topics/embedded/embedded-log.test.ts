@@ -1,13 +1,16 @@
 // The log on the embedded Postgres: the promises of both drivers, and what only this one has to do itself.
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
+import type { Knex } from "knex";
 import { eventually, fresh } from "../../../test/client.ts";
 import { type Scratch, scratchEmbedded } from "../../../test/scratch.ts";
 import { numbered } from "../topic-log.fixture.ts";
 import { topicLogSuite } from "../topic-log.suite.ts";
 import { embeddedLog } from "./embedded-log.ts";
 import { openGroup } from "./group.ts";
-import { embeddedRecords } from "./records.ts";
+import { positionStore } from "./positions.ts";
+import { embeddedRecords, type Position } from "./records.ts";
+import { embeddedRetention } from "./retention.ts";
 
 topicLogSuite("the embedded log", async () => {
 	const { db, remove } = await scratchEmbedded();
@@ -26,6 +29,19 @@ topicLogSuite("the embedded log", async () => {
 		}
 	};
 });
+
+/** Counts the statements of this database until `stop`, which returns how many there were. */
+function counted(knex: Knex) {
+	let count = 0;
+	const add = () => count++;
+	knex.on("query", add);
+	return {
+		stop() {
+			knex.removeListener("query", add);
+			return count;
+		}
+	};
+}
 
 describe("the embedded log, beyond the common promises", () => {
 	let scratch: Scratch;
@@ -56,7 +72,7 @@ describe("the embedded log, beyond the common promises", () => {
 			Array.from({ length: 2_500 }, (_, offset) => record(offset, offset < 1_800 ? nowMs - 3_600_000 : nowMs))
 		);
 		const expire = async (retentionMs: number) => {
-			while (await records.expire(topic, 0, retentionMs));
+			await embeddedRetention(scratch.db.knex).expire([{ name: topic, partitions: 2, retentionMs, maxBytes: 1_024 }]);
 			return (await records.read(topic, 0, 0, 1))[0]!.offset;
 		};
 		await records.commit([
@@ -67,6 +83,10 @@ describe("the embedded log, beyond the common promises", () => {
 		await records.commit([{ group: "slow", topic, partition: 0, next: 2_500 }]);
 		assert.equal(await expire(60_000), 1_800);
 		assert.equal(await expire(-60_000), 2_499);
+		const statements = counted(scratch.db.knex);
+		assert.equal(await expire(-60_000), 2_499);
+		// One that finds nothing to delete, and the read.
+		assert.equal(statements.stop(), 2);
 	});
 
 	it("repeats a failed commit, and stops cleanly", async () => {
@@ -74,7 +94,6 @@ describe("the embedded log, beyond the common promises", () => {
 		let fails = true;
 		const records = {
 			...embeddedRecords(scratch.db.knex),
-			committed: async () => new Map<number, number>(),
 			commit: async (positions: { next: number }[]) => {
 				if (fails) throw new Error("the connection is busy");
 				committed.push(...positions.map(({ next }) => next));
@@ -82,15 +101,35 @@ describe("the embedded log, beyond the common promises", () => {
 		};
 		const tail = [{ topic: "t", partition: 0, offset: 0, key: null, value: Buffer.from("x"), headers: {}, timestampMs: 0 }];
 		const partition = { topic: "t", partition: 0, next: 1, tail, wake: new Set<() => void>() };
-		const group = openGroup("g", records, () => [partition]);
+		const positions = positionStore(records);
+		const group = openGroup("g", records, positions, () => [partition]);
 		let handled = 0;
 		const member = { group: "g", topics: ["t"], maxRecords: 10, handler: async () => ++handled };
 		await group.join(member);
 		await eventually(() => assert.equal(handled, 1), "the record to be handled");
-		await assert.rejects(group.flush(), /the connection is busy/);
+		await assert.rejects(positions.flush(), /the connection is busy/);
 		fails = false;
 		await group.leave(member);
 		assert.deepEqual(committed, [1]);
+	});
+
+	it("stores the positions of all groups in one statement, and the newest of each", async () => {
+		const stored: Position[][] = [];
+		const positions = positionStore({ positions: async () => [], commit: async some => void stored.push(structuredClone(some)) });
+		for (const next of [1, 2, 3])
+			for (const group of ["one", "two"]) positions.storeSoon({ group, topic: "t", partition: 0, next });
+		positions.storeSoon({ group: "one", topic: "t", partition: 0, next: 2 });
+		assert.deepEqual(stored, []);
+		await positions.flush();
+		await positions.flush();
+		assert.deepEqual(stored, [["one", "two"].map(group => ({ group, topic: "t", partition: 0, next: 3 }))]);
+	});
+
+	it("stores positions soon without being asked", async () => {
+		const stored: Position[] = [];
+		const positions = positionStore({ positions: async () => [], commit: async some => void stored.push(...some) });
+		positions.storeSoon({ group: "g", topic: "t", partition: 0, next: 1 });
+		await eventually(() => assert.equal(stored.length, 1), "the position to be stored");
 	});
 
 	it("stores concurrent appends in one commit, and rejects only the caller whose topic is unknown", async () => {

@@ -11,7 +11,9 @@ import { isUnavailable, unavailable } from "../../errors.ts";
 import type { ConsumeOptions, LogDescription, TopicLog } from "../topic-log.ts";
 import { createAppend } from "./append.ts";
 import { type Group, type Member, openGroup } from "./group.ts";
+import { positionStore } from "./positions.ts";
 import { embeddedRecords } from "./records.ts";
+import { embeddedRetention } from "./retention.ts";
 import { embeddedTopics } from "./topics.ts";
 
 const RETENTION_EVERY_MS = 60_000;
@@ -21,11 +23,23 @@ const DESCRIPTION: LogDescription = { name: "topics", where: "its database", adv
 /** See the top of this file. Creates its tables on first use. `description`: how log lines and health answers name it. */
 export function embeddedLog(db: Knex, description: Partial<LogDescription> = {}): TopicLog {
 	const records = embeddedRecords(db);
-	const { load, partitionsOf, create, expire } = embeddedTopics(records);
+	const topics = embeddedTopics(records);
+	const { partitionsOf } = topics;
+	const positions = positionStore(records);
 	const appendTogether = createAppend(records, partitionsOf);
 	const groups = new Map<string, Group>();
 	// A failure is retried at the next interval.
-	const retention = setInterval(() => expire().catch(() => {}), RETENTION_EVERY_MS).unref();
+	const retention = embeddedRetention(db);
+	const expiring = setInterval(() => retention.expire(topics.specs()).catch(() => {}), RETENTION_EVERY_MS).unref();
+	let loading: Promise<unknown> | undefined;
+	/** Creates the tables and reads what they hold, once; after a failure the next call tries again. */
+	const load = () => {
+		loading ??= records.prepare().then(() => Promise.all([topics.load(), positions.load()]));
+		loading.catch(() => {
+			loading = undefined;
+		});
+		return loading;
+	};
 
 	return {
 		description: { ...DESCRIPTION, ...description },
@@ -37,7 +51,7 @@ export function embeddedLog(db: Knex, description: Partial<LogDescription> = {})
 
 		async create(wanted) {
 			await load();
-			return create(wanted);
+			return topics.create(wanted);
 		},
 
 		async append(outgoing) {
@@ -53,7 +67,7 @@ export function embeddedLog(db: Knex, description: Partial<LogDescription> = {})
 
 		async consume(options: ConsumeOptions) {
 			await load();
-			const group = groups.get(options.group) ?? openGroup(options.group, records, partitionsOf);
+			const group = groups.get(options.group) ?? openGroup(options.group, records, positions, partitionsOf);
 			groups.set(options.group, group);
 			const member: Member = { ...options, maxRecords: options.maxRecords ?? MAX_RECORDS };
 			await group.join(member);
@@ -71,9 +85,8 @@ export function embeddedLog(db: Knex, description: Partial<LogDescription> = {})
 
 		async committed(group, topic) {
 			await load();
-			await groups.get(group)?.flush();
-			const positions = await records.committed(group, topic);
-			return partitionsOf(topic).map(({ partition }) => positions.get(partition) ?? -1);
+			await positions.flush();
+			return partitionsOf(topic).map(({ partition }) => positions.next(group, topic, partition) ?? -1);
 		},
 
 		async read(topic, partition, fromOffset, maxRecords) {
@@ -82,7 +95,7 @@ export function embeddedLog(db: Knex, description: Partial<LogDescription> = {})
 		},
 
 		async close() {
-			clearInterval(retention);
+			clearInterval(expiring);
 			await Promise.all([...groups.values()].map(group => group.close()));
 		}
 	};

@@ -8,7 +8,6 @@ import type { EmbeddedRecords } from "./records.ts";
 export function embeddedTopics(records: EmbeddedRecords) {
 	const topics = new Map<string, Partition[]>();
 	const specs = new Map<string, TopicSpec>();
-	let loading: Promise<void> | undefined;
 	let creating: Promise<void> = Promise.resolve();
 
 	const add = (topic: string, nexts: number[]) =>
@@ -29,16 +28,9 @@ export function embeddedTopics(records: EmbeddedRecords) {
 	};
 
 	return {
-		/** Creates the tables and reads what they hold, once; after a failure the next call tries again. */
-		load() {
-			loading ??= (async () => {
-				await records.prepare();
-				for (const [topic, nexts] of await records.topics()) add(topic, nexts);
-			})();
-			loading.catch(() => {
-				loading = undefined;
-			});
-			return loading;
+		/** Reads which there are. */
+		async load() {
+			for (const [topic, nexts] of await records.topics()) add(topic, nexts);
 		},
 
 		/** Throws `UNAVAILABLE`, which names the topic, when it does not exist. */
@@ -54,11 +46,8 @@ export function embeddedTopics(records: EmbeddedRecords) {
 			return creating;
 		},
 
-		/** Deletes records that are older than their topic's retention. */
-		async expire() {
-			for (const { name, partitions, retentionMs } of specs.values())
-				for (let partition = 0; partition < partitions; partition++) while (await records.expire(name, partition, retentionMs));
-		}
+		/** Those that this process has asked to create, with their retention. */
+		specs: () => [...specs.values()]
 	};
 }
 
