@@ -125,7 +125,7 @@ export function outboxOf(service: string, { table = `${service}_outbox`, proves 
 /** The outbox of a service, and the mixin `relay` that publishes its messages; put it before `database(…)`, whose migrations create the tables. */
 export function withOutbox(service: string, options: OutboxOptions = {}): { outbox: Outbox; relay: Partial<ServiceSchema> } {
 	const box = outboxOf(service, options);
-	// Embedded, every commit happens in this process and wakes the relay: it rarely needs to poll.
-	const pollMs = embedded ? { least: 250, most: 1_000 } : undefined;
-	return { outbox: box, relay: relay(box, topicLog(), { runsService, pollMs, metricsPrefix: "plaza" }) };
+	// Embedded, every commit happens in this process and wakes the relay. It polls only in case that this failed, and needs no lease.
+	const pollMs = embedded ? { least: 250, most: 5_000 } : undefined;
+	return { outbox: box, relay: relay(box, topicLog(), { runsService, pollMs, isAlone: embedded, metricsPrefix: "plaza" }) };
 }

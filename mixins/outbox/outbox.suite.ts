@@ -7,6 +7,7 @@ import { waitUntilReachable } from "../dependency.ts";
 import { leaseSuite } from "./lease.suite.ts";
 import { testbed } from "./outbox.fixture.ts";
 import { relaySuite } from "./relay.suite.ts";
+import { statementsSuite } from "./statements.suite.ts";
 
 export const outboxSuite = (profile: string, open: () => Promise<{ database: Database; close: () => Promise<void> }>) =>
 	describe(`outbox, ${profile}`, () => {
@@ -24,4 +25,5 @@ export const outboxSuite = (profile: string, open: () => Promise<{ database: Dat
 
 		relaySuite(bed);
 		leaseSuite(bed);
+		statementsSuite(bed);
 	});

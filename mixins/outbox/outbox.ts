@@ -19,6 +19,7 @@ import { type Encodable, encode } from "../topics/encode.ts";
 import type { Headers, Outgoing } from "../topics/topic-log.ts";
 import { hasProof, type Proofs, proofsWith } from "./proof.ts";
 import { leaseTable } from "./schema.ts";
+import { type Run, sharedRun } from "./shared-statement.ts";
 
 export interface Entry {
 	topic: string;
@@ -49,7 +50,7 @@ export interface Outbox {
 	addInStatement<T>(entries: Entry[], work: (rows: string) => Promise<T>): Promise<T>;
 	/** Calls the listener after each commit in this process that added messages. Returns how to stop it. */
 	onCommit(listener: () => void): () => void;
-	/** Deletes the messages with the ids `sent`, and resolves with the oldest of the others, in order. */
+	/** Deletes the messages with the ids `sent`, and resolves with the oldest of the others, in order: one statement. */
 	next(limit: number, sent?: string[]): Promise<PendingMessage[]>;
 	/** The age of the oldest message; 0 without one. */
 	ageMs(): Promise<number>;
@@ -59,6 +60,8 @@ export interface Outbox {
 	 * have another key. Only for an outbox with the option `proves`.
 	 */
 	proofs(): Promise<Proofs>;
+	/** Runs a statement together with those that other outboxes of this knex run at the same time. */
+	readonly run: Run;
 	readonly knex: Knex;
 	readonly table: string;
 }
@@ -66,9 +69,6 @@ export interface Outbox {
 /** Reads the rows of `addInStatement`, each with its position `n` among the entries, counted from 1. Its one binding is their JSON text. */
 export const ENTRIES = `rows from (json_to_recordset(?::json) as (topic text, key text, value text, headers jsonb))
 	with ordinality as entry (topic, key, value, headers, n)`;
-
-/** A statement that takes longer has lost its server. */
-export const STATEMENT_TIMEOUT_MS = 4_000;
 
 const KEY_REREAD_MS = 60_000;
 
@@ -87,13 +87,14 @@ export function outbox(
 	knex: Knex,
 	{ contracts, table = "outbox", proves, clock = () => performance.now() }: OutboxOptions
 ): Outbox {
+	const run = sharedRun(knex);
 	const listeners = new Set<() => void>();
 	let known: Promise<Proofs> | undefined;
 	let readAtMs = 0;
 	let isDoubted = false;
 	const readKey = async (headers: readonly string[]) => {
-		const { rows } = await knex.raw("select key from ??", [leaseTable(table)]).timeout(STATEMENT_TIMEOUT_MS);
-		const { sign, isProven } = proofsWith(rows[0].key, headers);
+		const [row] = await run({ sql: "select key from ??", bindings: [leaseTable(table)] });
+		const { sign, isProven } = proofsWith(row!.key as string, headers);
 		readAtMs = clock();
 		isDoubted = false;
 		return {
@@ -127,6 +128,7 @@ export function outbox(
 		);
 
 	return {
+		run,
 		knex,
 		table,
 		proofs,
@@ -154,29 +156,26 @@ export function outbox(
 		},
 
 		async next(limit, sent = []) {
-			const deletion = sent.length === 0 ? "" : "with deleted as (delete from :table: where id = any(:sent::bigint[]))";
-			const others = sent.length === 0 ? "" : "where id <> all(:sent::bigint[])";
-			const { rows } = await knex
-				.raw(`${deletion} select id, topic, key, value, headers from :table: ${others} order by id limit :limit`, {
-					table,
-					sent,
-					limit
-				})
-				.timeout(STATEMENT_TIMEOUT_MS)
-				.catch(error => {
-					// Postgres may have been restored meanwhile, and have another key.
-					isDoubted = true;
-					throw error;
-				});
+			const unsent = { sql: sent.length === 0 ? "" : "where id <> all(?::bigint[])", bindings: sent.length === 0 ? [] : [sent] };
+			const rows = await run({
+				sql: `select id::text, topic, key, value, headers from ?? as message ${unsent.sql} order by message.id limit ?`,
+				bindings: [table, ...unsent.bindings, limit],
+				also: sent.length === 0 ? undefined : { sql: "delete from ?? where id = any(?::bigint[])", bindings: [table, sent] }
+			}).catch(error => {
+				// Postgres may have been restored meanwhile, and have another key.
+				isDoubted = true;
+				throw error;
+			});
 			const sign = proves && rows.length > 0 ? (await proofs()).sign : (record: Outgoing) => record;
-			return rows.map(({ id, ...record }: { id: string } & Outgoing) => ({ id, record: sign(record) }));
+			return (rows as unknown as ({ id: string } & Outgoing)[]).map(({ id, ...record }) => ({ id, record: sign(record) }));
 		},
 
 		async ageMs() {
-			const { rows } = await knex
-				.raw("select extract(epoch from clock_timestamp() - created_at) * 1000 as age_ms from ?? order by id limit 1", [table])
-				.timeout(STATEMENT_TIMEOUT_MS);
-			return Number(rows[0]?.age_ms ?? 0);
+			const [row] = await run({
+				sql: "select extract(epoch from clock_timestamp() - created_at) * 1000 as age_ms from ?? order by id limit 1",
+				bindings: [table]
+			});
+			return Number(row?.age_ms ?? 0);
 		}
 	};
 }

@@ -5,8 +5,9 @@ import { REQUEST_ID } from "../topics/headers.ts";
 import type { TopicLog } from "../topics/topic-log.ts";
 import { APPEND_TIMEOUT_MS, type Lease } from "./lease.ts";
 import type { Outbox, PendingMessage } from "./outbox.ts";
+import { type Sleep, sharedSleepOf } from "./shared-sleep.ts";
 
-/** The pause between two polls: it doubles from `least` to `most` while there is nothing to publish. */
+/** The pause between two polls for commits of other processes: `least` after one that found a message, then doubled up to `most`. */
 export interface PollMs {
 	least: number;
 	most: number;
@@ -19,8 +20,8 @@ const MAX_MESSAGES = 1_000;
 /** Kafka accepts a batch of one partition only if it is smaller than the largest record it accepts, by default 1 MiB. */
 const MAX_BYTES = 512 * 1024;
 const STANDBY_PAUSE_MS = 1_000;
-/** For at most so long published messages stay in the table: the poll for the next commit then deletes them in the same statement. */
-const LINGER_MS = 10;
+/** For at most so long published messages stay in the table: the poll for the next commit usually deletes them in the same statement. */
+const LINGER_MS = 250;
 const BACKOFF = { firstMs: 100, longestMs: 5_000 };
 
 /** The messages that fit into one append: the first, and those after it until it is full. */
@@ -56,38 +57,34 @@ async function poll(outbox: Outbox, log: AppendLog, lease: Lease, logger: Lines,
 	return waiting.length < oldest.length || oldest.length === MAX_MESSAGES ? "more" : "published";
 }
 
-/** Polls until stopped: at once after each commit of this process, and periodically for the commits of others. */
+/** Polls until stopped: at once after each commit of this process, and periodically for the commits of others, together with the other relays. */
 export function startRelay(outbox: Outbox, log: AppendLog, lease: Lease, logger: Lines, { least, most }: PollMs) {
 	const backoff = createBackoff(BACKOFF);
+	const sleep = sharedSleepOf(outbox.knex);
 	const sent = new Set<string>();
 	let stopping = false;
 	let committed = false;
 	let wakesOnCommit = false;
 	let failing = false;
-	let wake = () => {};
+	let sleeping: Sleep | undefined;
+	let othersPauseMs = least;
 
-	const sleep = (ms: number) =>
-		new Promise<void>(resolve => {
-			const timer = setTimeout(resolve, ms);
-			wake = () => {
-				clearTimeout(timer);
-				resolve();
-			};
-		});
 	const unsubscribe = outbox.onCommit(() => {
 		committed = true;
-		if (wakesOnCommit) wake();
+		if (wakesOnCommit) sleeping?.end();
 	});
 
-	const pauseAfter = (outcome: Outcome, pauseMs: number) => {
+	const pauseAfter = (outcome: Outcome, wasWoken: boolean) => {
 		if (failing) logger.info(`${outbox.table}: publishing again`);
 		failing = false;
 		backoff.reset();
 		// A node without the lease cannot publish what was just committed here.
 		wakesOnCommit = outcome !== "standby";
-		if (outcome === "more" || (committed && wakesOnCommit)) return 0;
-		if (outcome === "published") return Math.min(least, LINGER_MS);
-		return outcome === "nothing" ? Math.min(Math.max(pauseMs * 2, least), most) : STANDBY_PAUSE_MS;
+		if (outcome === "standby") return STANDBY_PAUSE_MS;
+		// What this process commits says nothing about the others.
+		if (!wasWoken) othersPauseMs = outcome === "nothing" ? Math.min(othersPauseMs * 2, most) : least;
+		if (outcome === "more" || committed) return 0;
+		return sent.size > 0 ? Math.min(othersPauseMs, LINGER_MS) : othersPauseMs;
 	};
 	const pauseAfterFailure = ({ message }: Error) => {
 		if (!failing) logger.warn(`${outbox.table}: messages cannot be published (${message}); retrying until they are`);
@@ -97,15 +94,19 @@ export function startRelay(outbox: Outbox, log: AppendLog, lease: Lease, logger:
 	};
 
 	const run = async () => {
-		let pauseMs = least;
 		while (!stopping) {
+			const wasWoken = committed;
 			committed = false;
+			let pauseMs: number;
 			try {
-				pauseMs = pauseAfter(await poll(outbox, log, lease, logger, sent), pauseMs);
+				pauseMs = pauseAfter(await poll(outbox, log, lease, logger, sent), wasWoken);
 			} catch (error) {
 				pauseMs = pauseAfterFailure(error as Error);
 			}
-			if (pauseMs > 0 && !stopping) await sleep(pauseMs);
+			if (pauseMs > 0 && !stopping) {
+				sleeping = sleep(pauseMs);
+				await sleeping.ended;
+			}
 		}
 		if (sent.size > 0) await outbox.next(0, [...sent]).catch(() => {});
 		await lease.release().catch(() => {});
@@ -117,7 +118,7 @@ export function startRelay(outbox: Outbox, log: AppendLog, lease: Lease, logger:
 		async stop() {
 			stopping = true;
 			unsubscribe();
-			wake();
+			sleeping?.end();
 			await waitAtMost(running, APPEND_TIMEOUT_MS);
 		}
 	};

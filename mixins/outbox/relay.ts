@@ -9,15 +9,17 @@
 import type { Service, ServiceSchema } from "moleculer";
 import { addCheck } from "../health.ts";
 import { addMetric, type Metric, metricName } from "../metrics.ts";
-import { leaseOf } from "./lease.ts";
+import { leaseOf, unsharedLease } from "./lease.ts";
 import type { Outbox } from "./outbox.ts";
 import { type AppendLog, type PollMs, startRelay } from "./relay-loop.ts";
 
 export interface RelayOptions {
 	/** Whether this node publishes. If not, it adds health and metrics only. Default: yes. */
 	runsService?: boolean | ((service: string) => boolean);
-	/** How late commits of other processes are seen. After a publication the pause is at most 10 ms. Default: 5 to 50 ms. */
+	/** How late commits of other processes are seen: the pause is `least` after one, and doubles up to `most` while there are none. Default: 5 to 250 ms. */
 	pollMs?: PollMs;
+	/** No other process can open this database, as with the embedded one: the relay then needs no lease. Default: false. */
+	isAlone?: boolean;
 	/** Put before the metric's name, with a dot. Default: none, so the metric is `outbox.age.seconds`. */
 	metricsPrefix?: string;
 }
@@ -36,7 +38,7 @@ interface RelayService extends Service {
 
 /** Mixin; see the top of this file. */
 export function relay(outbox: Outbox, log: AppendLog, options: RelayOptions = {}): Partial<ServiceSchema> {
-	const { runsService = true, pollMs = { least: 5, most: 50 }, metricsPrefix } = options;
+	const { runsService = true, pollMs = { least: 5, most: 250 }, isAlone = false, metricsPrefix } = options;
 	return {
 		created(this: RelayService) {
 			addCheck(this.broker, outbox.table, async () => {
@@ -50,7 +52,8 @@ export function relay(outbox: Outbox, log: AppendLog, options: RelayOptions = {}
 
 		started(this: RelayService) {
 			if (typeof runsService === "function" ? !runsService(this.name) : !runsService) return;
-			this.outboxRelay = startRelay(outbox, log, leaseOf(outbox, this.broker.nodeID), this.logger, pollMs);
+			const lease = isAlone ? unsharedLease : leaseOf(outbox, this.broker.nodeID);
+			this.outboxRelay = startRelay(outbox, log, lease, this.logger, pollMs);
 		},
 
 		async stopped(this: RelayService) {

@@ -1,0 +1,58 @@
+// Outboxes of one process poll at the same time: the statements that they run in one turn of the event loop share one round trip to their database.
+import type { Knex } from "knex";
+import { microBatch } from "../micro-batch.ts";
+import { splitFailingBatch } from "../split-failing-batch.ts";
+
+/** A statement that takes longer has lost its server. */
+const STATEMENT_TIMEOUT_MS = 4_000;
+
+export type Row = Record<string, unknown>;
+export type Run = (statement: Statement) => Promise<Row[]>;
+
+export interface Statement {
+	/** Returns rows; an `update` or a `delete` needs `returning`. Numbers above 2^53 lose digits unless they are cast to text. */
+	sql: string;
+	bindings: unknown[];
+	/** A second statement without rows. Both see the same snapshot, so neither sees what the other changes. */
+	also?: { sql: string; bindings: unknown[] };
+}
+
+/** More than one, so that a statement that waits for a lock does not delay the other outboxes. */
+const CONCURRENCY = 4;
+
+/** SQLSTATE class 42, such as a missing table: only one of the statements is wrong. */
+const isStatementError = (error: unknown) => /^42/.test((error as { code?: string }).code ?? "");
+
+/** Rows travel as JSON: one column for each statement, whatever columns it returns itself. */
+async function runTogether(knex: Knex, statements: Statement[]): Promise<Row[][]> {
+	const parts = statements.flatMap(({ sql, bindings, also }, n) => [
+		...(also ? [{ sql: `also${n} as (${also.sql})`, bindings: also.bindings }] : []),
+		{ sql: `rows${n} as (${sql})`, bindings }
+	]);
+	const columns = statements.map((_, n) => `(select json_agg(rows${n}) from rows${n}) as "${n}"`);
+	const { rows } = await knex
+		.raw(
+			`with ${parts.map(({ sql }) => sql).join(", ")} select ${columns}`,
+			parts.flatMap(({ bindings }) => bindings) as Knex.Value[]
+		)
+		.timeout(STATEMENT_TIMEOUT_MS);
+	return statements.map((_, n) => rows[0][n] ?? []);
+}
+
+const runners = new WeakMap<Knex, Run>();
+
+/** Runs statements on this knex; see the top of this file. Each statement must have no effect on the tables of the others. */
+export function sharedRun(knex: Knex): Run {
+	const known = runners.get(knex);
+	if (known) return known;
+	const run = microBatch(
+		(statements: Statement[]) =>
+			splitFailingBatch<Statement, Row[] | Error>(statements, part => runTogether(knex, part), {
+				isItemError: isStatementError,
+				onFailure: (failed, error) => failed.map(() => error as Error)
+			}),
+		{ maxItems: 100, maxWaiting: 10_000, concurrency: CONCURRENCY, name: "Postgres" }
+	);
+	runners.set(knex, run);
+	return run;
+}
