@@ -45,9 +45,9 @@ export interface Outbox {
 	/**
 	 * For a single statement that writes both its own tables and the outbox, without a transaction around it: one round trip instead of four.
 	 * `work` gets the rows to insert as one JSON text, which `ENTRIES` reads. The order of `add` holds if the statement inserts them after it has
-	 * taken the common lock.
+	 * taken the common lock. `trx`: the transaction of the statement, if it has one; the messages are published after it commits.
 	 */
-	addInStatement<T>(entries: Entry[], work: (rows: string) => Promise<T>): Promise<T>;
+	addInStatement<T>(entries: Entry[], work: (rows: string) => Promise<T>, trx?: Knex.Transaction): Promise<T>;
 	/** Calls the listener after each commit in this process that added messages. Returns how to stop it. */
 	onCommit(listener: () => void): () => void;
 	/** Deletes the messages with the ids `sent`, and resolves with the oldest of the others, in order: one statement. */
@@ -122,6 +122,8 @@ export function outbox(
 	const notify = () => {
 		for (const listener of listeners) listener();
 	};
+	/** A nested transaction resolves before the outer one commits: the relay then finds nothing, and finds the messages at its next poll. */
+	const notifyAfter = (trx: Knex.Transaction) => trx.executionPromise.then(notify, () => {});
 	const rowsOf = (entries: Entry[]) =>
 		JSON.stringify(
 			entries.map(({ topic, message, headers, requestID }) => encode(contracts, topic, message, { headers, requestID }))
@@ -140,13 +142,13 @@ export function outbox(
 				table,
 				rowsOf(entries)
 			]);
-			// A nested transaction resolves before the outer one commits: the relay then finds nothing, and finds the messages at its next poll.
-			trx.executionPromise.then(notify, () => {});
+			notifyAfter(trx);
 		},
 
-		async addInStatement(entries, work) {
+		async addInStatement(entries, work, trx) {
 			const done = await work(rowsOf(entries));
-			notify();
+			if (trx) notifyAfter(trx);
+			else notify();
 			return done;
 		},
 

@@ -5,7 +5,7 @@ import { type BackoffOptions, backoffMs } from "../../mixins/backoff.ts";
 import { deadlineIn, waitAtMost } from "../../mixins/deadline.ts";
 import { microBatch } from "../../mixins/micro-batch.ts";
 import type { PaymentProvider, Verdict } from "./payment.provider.ts";
-import type { PaymentEvent } from "./payment.rules.ts";
+import type { PaymentEvent, StoredPayment } from "./payment.rules.ts";
 import type { PaymentStore, ProviderRequest } from "./payment.store.ts";
 
 export interface CollectorOptions {
@@ -13,7 +13,7 @@ export interface CollectorOptions {
 	timeoutMs?: number;
 	/** The pause before a failed request is repeated. */
 	backoff?: BackoffOptions;
-	/** How often it polls for postponed requests and for those that a crashed node left. */
+	/** How often it polls for requests that a crashed node left, or that another node opened. */
 	pollMs?: number;
 }
 
@@ -22,21 +22,29 @@ const MAX_REQUESTS = 100;
 /** The lease of a request outlasts the provider's timeout by this, so that a live node answers or postpones it in time. */
 const LEASE_MARGIN_MS = 5_000;
 const STOP_MS = 3_000;
+const RETRY_MS = 1_000;
 
-/** `poll` sends the requests that are due, as many as may be in flight. `onAnswer`: one more may be sent. */
+/** `poll` sends the requests that are due, as many as may be in flight. `onDue`: more may be due now. */
 export function createCollector(
 	store: PaymentStore,
 	provider: PaymentProvider,
 	logger: Pick<Logger, "debug" | "info" | "warn">,
-	onAnswer: () => void,
+	onDue: () => void,
 	{ timeoutMs = 10_000, backoff = { firstMs: 200, longestMs: 60_000 } }: CollectorOptions = {}
 ) {
 	const inFlight = new Set<Promise<void>>();
 	let isFailing = false;
+	/** The newest poll got as many requests as it asked for. */
+	let mayHaveMore = false;
 
-	const record = microBatch<PaymentEvent, null>(
-		async events => {
-			await store.applyEvents(events);
+	const record = microBatch<{ event: PaymentEvent; payment: StoredPayment }, null>(
+		async answers => {
+			const events = answers.map(({ event }) => event);
+			const { opensRequests } = await store.applyEvents(
+				events,
+				answers.map(({ payment }) => payment)
+			);
+			if (opensRequests) onDue();
 			return events.map(() => null);
 		},
 		{ maxItems: MAX_REQUESTS, maxWaiting: MAX_REQUESTS, name: "Postgres" }
@@ -50,10 +58,10 @@ export function createCollector(
 	};
 
 	const send = async (request: ProviderRequest) => {
-		const { kind, orderId, attempts } = request;
+		const { kind, orderId, attempts, payment } = request;
 		try {
 			const type = await callProvider(request);
-			await record({ orderId, type });
+			await record({ event: { orderId, type }, payment });
 			logger.debug(`${kind} answered`, { order: orderId, result: type });
 			if (isFailing) logger.info(`payment provider ${provider.name} answers again`);
 			isFailing = false;
@@ -62,14 +70,16 @@ export function createCollector(
 				logger.warn(`payment provider ${provider.name} failed: ${(error as Error).message}; retrying until it answers`);
 			isFailing = true;
 			// If this fails too, the request is due again when its lease expires.
-			await store.postpone(orderId, backoffMs(attempts, backoff)).catch(() => {});
+			const pauseMs = backoffMs(attempts, backoff);
+			await store.postpone(orderId, pauseMs).catch(() => {});
+			setTimeout(onDue, pauseMs).unref();
 		}
 	};
 
 	const start = (request: ProviderRequest) => {
 		const sending = send(request).finally(() => {
 			inFlight.delete(sending);
-			onAnswer();
+			if (mayHaveMore) onDue();
 		});
 		inFlight.add(sending);
 	};
@@ -77,7 +87,9 @@ export function createCollector(
 	return {
 		async poll() {
 			const free = MAX_REQUESTS - inFlight.size;
-			if (free > 0) for (const request of await store.claimDue(free, timeoutMs + LEASE_MARGIN_MS)) start(request);
+			const due = free > 0 ? await store.claimDue(free, timeoutMs + LEASE_MARGIN_MS) : [];
+			mayHaveMore = due.length === free;
+			for (const request of due) start(request);
 		},
 		allAnswered: () => Promise.all(inFlight)
 	};
@@ -90,7 +102,7 @@ export function startCollector(
 	logger: Pick<Logger, "debug" | "info" | "warn">,
 	options: CollectorOptions = {}
 ) {
-	const { pollMs = 1_000 } = options;
+	const { pollMs = 5_000 } = options;
 	let isStopping = false;
 	let isWoken = false;
 	let endSleep = () => {};
@@ -101,9 +113,9 @@ export function startCollector(
 	};
 	const { poll, allAnswered } = createCollector(store, provider, logger, wake, options);
 
-	const sleep = () =>
+	const sleep = (ms: number) =>
 		new Promise<void>(resolve => {
-			const timer = setTimeout(resolve, pollMs);
+			const timer = setTimeout(resolve, ms);
 			endSleep = () => {
 				clearTimeout(timer);
 				resolve();
@@ -113,9 +125,12 @@ export function startCollector(
 	const run = async () => {
 		while (!isStopping) {
 			isWoken = false;
-			// Postgres is unavailable then, and the health check reports that.
-			await poll().catch(() => {});
-			if (!isWoken && !isStopping) await sleep();
+			// After a failure Postgres is unavailable, and the health check reports that.
+			const pauseMs = await poll().then(
+				() => pollMs,
+				() => Math.min(pollMs, RETRY_MS)
+			);
+			if (!isWoken && !isStopping) await sleep(pauseMs);
 		}
 	};
 

@@ -34,6 +34,16 @@ export const PROVIDER_REQUESTS: Partial<Record<State, "charge" | "refund">> = {
 	refunding: "refund"
 };
 
+/** Whether a change of the state means that a request must be sent. */
+export const opensRequest = (before: State | undefined, after: State) =>
+	PROVIDER_REQUESTS[after] !== undefined && PROVIDER_REQUESTS[after] !== (before && PROVIDER_REQUESTS[before]);
+
+/** The states in which a request can be sent, and the state after it was. */
+export const SENDABLE = (Object.keys(PROVIDER_REQUESTS) as State[]).map(before => ({
+	before,
+	after: TRANSITIONS[before].requested ?? before
+}));
+
 const PUBLIC_STATUS: Record<State, Payment["status"]> = {
 	pending: "pending",
 	charging: "pending",

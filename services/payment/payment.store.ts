@@ -1,8 +1,17 @@
 // Payments in Postgres: one row an order, which every change locks first. A change commits together with its messages.
 import type { Knex } from "knex";
 import { unavailableAs } from "../../mixins/errors.ts";
-import type { Outbox } from "../../mixins/outbox/outbox.ts";
-import { applyEvents, type PaymentEvent, PROVIDER_REQUESTS, type State, type StoredPayment } from "./payment.rules.ts";
+import { ENTRIES, type Outbox } from "../../mixins/outbox/outbox.ts";
+import type { Message } from "../define-service.ts";
+import {
+	applyEvents,
+	opensRequest,
+	type PaymentEvent,
+	PROVIDER_REQUESTS,
+	SENDABLE,
+	type State,
+	type StoredPayment
+} from "./payment.rules.ts";
 
 /** A request that must be sent to the payment provider. */
 export interface ProviderRequest {
@@ -11,13 +20,25 @@ export interface ProviderRequest {
 	amountCents: number;
 	/** How often it was sent before. */
 	attempts: number;
+	/** As it is stored while the request is sent, unless it changes meanwhile. */
+	payment: StoredPayment;
+}
+
+export interface Applied {
+	/** How many events changed nothing. */
+	duplicates: number;
+	/** Whether a request to the provider is due because of them. */
+	opensRequests: boolean;
 }
 
 /** Every function rejects with `UNAVAILABLE` while Postgres is unavailable. */
 export interface PaymentStore {
-	/** Applies events to the payments. Returns how many of them changed nothing. */
-	applyEvents(events: PaymentEvent[]): Promise<number>;
-	/** Claims the requests that are due, the oldest first. For `leaseMs` no other node gets them. */
+	/**
+	 * Applies events to the payments. `assumed`: what the caller believes to be stored for all of these orders; one statement is enough for those for
+	 * which this is true.
+	 */
+	applyEvents(events: PaymentEvent[], assumed?: StoredPayment[]): Promise<Applied>;
+	/** Claims the requests that are due longest. For `leaseMs` no other node gets them. */
 	claimDue(limit: number, leaseMs: number): Promise<ProviderRequest[]>;
 	/** The order's request is due again after this time. */
 	postpone(orderId: string, ms: number): Promise<void>;
@@ -46,20 +67,47 @@ const INSERT_MISSING = `
 	insert into payments (order_id, state) select id, 'unknown' from unnest(?::text[]) as id order by id
 	on conflict (order_id) do nothing`;
 const LOCK = "select * from payments where order_id = any(?::text[]) order by order_id for update";
+/**
+ * Writes payments together with their messages, each only if it still has the state in which it was decided; `before` is null for one that is not stored. Returns
+ * the orders whose payment was written. A new request is due at once.
+ */
+const WRITE = `
+	with decided as (
+		select * from unnest(?::text[], ?::text[], ?::text[], ?::text[], ?::bigint[], ?::text[], ?::boolean[])
+			as decided (order_id, before, state, buyer_id, amount_cents, request_id, is_new)
+	), inserted as (
+		insert into payments (order_id, state, buyer_id, amount_cents, request_id)
+		select order_id, state, buyer_id, amount_cents, request_id from decided where before is null order by order_id
+		on conflict (order_id) do nothing
+		returning order_id
+	), unchanged as (
+		select payments.order_id from payments join decided on payments.order_id = decided.order_id and payments.state = decided.before
+		order by payments.order_id for update of payments
+	), updated as (
+		update payments set state = decided.state, buyer_id = decided.buyer_id, amount_cents = decided.amount_cents,
+			request_id = decided.request_id, updated_at = clock_timestamp(),
+			ask_at = case when decided.is_new then clock_timestamp() else ask_at end, asked = case when decided.is_new then 0 else asked end
+		from decided join unchanged using (order_id)
+		where payments.order_id = decided.order_id
+		returning payments.order_id
+	), written as (
+		select order_id from inserted union all select order_id from updated
+	), published as (
+		insert into ?? (topic, key, value, headers)
+		select topic, entry.key, value, headers
+		from written join unnest(?::text[]) with ordinality as message (order_id, n) using (order_id) join ${ENTRIES} using (n) order by n
+	)
+	select order_id from written`;
 /** Skips locked rows: another transaction is changing or claiming them. */
-const SELECT_DUE = `
-	select * from payments where state in ('pending', 'charging', 'stopping', 'refunding') and ask_at <= clock_timestamp()
-	order by ask_at limit ? for update skip locked`;
-/** A new request is due at once. */
-const UPDATE = `
-	update payments set state = now.state, buyer_id = now.buyer_id, amount_cents = now.amount_cents,
-		request_id = now.request_id, updated_at = clock_timestamp(),
-		ask_at = case when now.is_new then clock_timestamp() else ask_at end, asked = case when now.is_new then 0 else asked end
-	from unnest(?::text[], ?::text[], ?::text[], ?::bigint[], ?::text[], ?::boolean[])
-		as now (order_id, state, buyer_id, amount_cents, request_id, is_new)
-	where payments.order_id = now.order_id`;
-const LEASE =
-	"update payments set asked = asked + 1, ask_at = clock_timestamp() + ? * interval '1 ms' where order_id = any(?::text[])";
+const CLAIM = `
+	with due as (
+		select order_id from payments where state in ('pending', 'charging', 'stopping', 'refunding') and ask_at <= clock_timestamp()
+		order by ask_at limit ? for update skip locked
+	)
+	update payments set state = sent.after, asked = asked + 1, ask_at = clock_timestamp() + ? * interval '1 ms', updated_at = clock_timestamp()
+	from due, unnest(?::text[], ?::text[]) as sent (before, after)
+	where payments.order_id = due.order_id and payments.state = sent.before
+	returning payments.*`;
 const POSTPONE = "update payments set ask_at = clock_timestamp() + ? * interval '1 ms' where order_id = ?";
 
 const query = async <R>(on: Knex, sql: string, values: unknown[]): Promise<R[]> =>
@@ -67,52 +115,71 @@ const query = async <R>(on: Knex, sql: string, values: unknown[]): Promise<R[]> 
 
 const withUnavailable = <T>(work: Promise<T>) => work.catch(unavailableAs("Postgres"));
 
+const NONE: Applied = { duplicates: 0, opensRequests: false };
+
 /** The outbox's contracts must have the topics of payments. */
 export function sqlPayments(knex: Knex, outbox: Outbox): PaymentStore {
-	/** Applies events to rows that are locked. Returns the number of duplicates. */
-	const applyToLocked = async (trx: Knex.Transaction, before: StoredPayment[], events: PaymentEvent[]): Promise<number> => {
-		const { changed, messages, duplicates } = applyEvents(before, events);
-		const requestBefore = new Map(before.map(({ orderId, state }) => [orderId, PROVIDER_REQUESTS[state]]));
-		const hasNewRequest = ({ orderId, state }: StoredPayment) =>
-			PROVIDER_REQUESTS[state] !== undefined && PROVIDER_REQUESTS[state] !== requestBefore.get(orderId);
-		if (changed.length > 0)
-			await query(trx, UPDATE, [
-				changed.map(({ orderId }) => orderId),
-				changed.map(({ state }) => state),
-				changed.map(({ buyerId }) => buyerId ?? null),
-				changed.map(({ amountCents }) => amountCents ?? null),
-				changed.map(({ requestID }) => requestID ?? null),
-				changed.map(hasNewRequest)
-			]);
-		await outbox.add(trx, messages);
-		return duplicates;
+	/** Decides on `before`, and writes each payment that is still so. Returns what that applied, and the events of the other orders. */
+	const decideAndWrite = async (before: StoredPayment[], events: PaymentEvent[], trx?: Knex.Transaction) => {
+		const stateBefore = new Map(before.map(({ orderId, state }) => [orderId, state]));
+		const { changed, messages } = applyEvents(before, events);
+		const opens = ({ orderId, state }: StoredPayment) => opensRequest(stateBefore.get(orderId), state);
+		const columns = [
+			changed.map(({ orderId }) => orderId),
+			changed.map(({ orderId }) => stateBefore.get(orderId) ?? null),
+			changed.map(({ state }) => state),
+			changed.map(({ buyerId }) => buyerId ?? null),
+			changed.map(({ amountCents }) => amountCents ?? null),
+			changed.map(({ requestID }) => requestID ?? null),
+			changed.map(opens)
+		];
+		const orders = messages.map(({ message }) => (message as Message<"payment.succeeded">).orderId);
+		const write = (rows: string) => query<{ order_id: string }>(trx ?? knex, WRITE, [...columns, outbox.table, orders, rows]);
+		const written = new Set(
+			changed.length > 0 ? (await outbox.addInStatement(messages, write, trx)).map(({ order_id }) => order_id) : []
+		);
+		const applied = events.filter(({ orderId }) => written.has(orderId));
+		return {
+			duplicates: applyEvents(before, applied).duplicates,
+			opensRequests: changed.some(payment => written.has(payment.orderId) && opens(payment)),
+			others: events.filter(({ orderId }) => !written.has(orderId))
+		};
 	};
 
-	const apply = (events: PaymentEvent[]) =>
-		knex.transaction(async trx => {
+	/** Nothing can change the payments in between. The events that are left then change nothing. */
+	const applyLocked = (events: PaymentEvent[]) =>
+		knex.transaction(async (trx): Promise<Applied> => {
 			const first = events.filter(({ type }) => type === "ordered" || type === "cancelled");
 			if (first.length > 0) await query(trx, INSERT_MISSING, [first.map(({ orderId }) => orderId)]);
 			const locked = await query<Row>(trx, LOCK, [events.map(({ orderId }) => orderId)]);
-			return applyToLocked(trx, locked.map(toPayment), events);
+			const { duplicates, opensRequests, others } = await decideAndWrite(locked.map(toPayment), events, trx);
+			return { duplicates: duplicates + others.length, opensRequests };
 		});
 
-	const claimDue = (limit: number, leaseMs: number) =>
-		knex.transaction(async (trx): Promise<ProviderRequest[]> => {
-			const due = await query<Row>(trx, SELECT_DUE, [limit]);
-			if (due.length === 0) return [];
-			const events = due.map(({ order_id }): PaymentEvent => ({ orderId: order_id, type: "requested" }));
-			await applyToLocked(trx, due.map(toPayment), events);
-			await query(trx, LEASE, [leaseMs, due.map(({ order_id }) => order_id)]);
-			return due.map(({ order_id, amount_cents, state, asked }) => ({
-				kind: PROVIDER_REQUESTS[state]!,
-				orderId: order_id,
-				amountCents: Number(amount_cents),
-				attempts: asked
-			}));
-		});
+	const apply = async (events: PaymentEvent[], assumed?: StoredPayment[]): Promise<Applied> => {
+		if (!assumed) return applyLocked(events);
+		const { others, ...first } = await decideAndWrite(assumed, events);
+		const rest = others.length > 0 ? await applyLocked(others) : NONE;
+		return {
+			duplicates: first.duplicates + rest.duplicates,
+			opensRequests: first.opensRequests || rest.opensRequests
+		};
+	};
+
+	const claimDue = async (limit: number, leaseMs: number): Promise<ProviderRequest[]> => {
+		const columns = [SENDABLE.map(({ before }) => before), SENDABLE.map(({ after }) => after)];
+		const due = await query<Row>(knex, CLAIM, [limit, leaseMs, ...columns]);
+		return due.map(row => ({
+			kind: PROVIDER_REQUESTS[row.state]!,
+			orderId: row.order_id,
+			amountCents: Number(row.amount_cents),
+			attempts: row.asked - 1,
+			payment: toPayment(row)
+		}));
+	};
 
 	return {
-		applyEvents: events => withUnavailable(apply(events)),
+		applyEvents: (events, assumed) => withUnavailable(apply(events, assumed)),
 		claimDue: (limit, leaseMs) => withUnavailable(claimDue(limit, leaseMs)),
 
 		async postpone(orderId, ms) {

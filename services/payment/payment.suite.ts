@@ -118,6 +118,23 @@ export const paymentSuite = (where: string, open: () => Promise<Scratch>) =>
 			assert.deepEqual([requestsFor(one.orderId), (await published(one.orderId)).length], [["charge"], 1]);
 		});
 
+		it("takes one statement to store an order, and one to store the answer and publish it", async () => {
+			const one = order();
+			const statements: string[] = [];
+			const collect = ({ sql, bindings }: { sql: string; bindings: unknown[] }) => {
+				const isWrite = /\bpayments\b/.test(sql) && /insert|update/.test(sql);
+				if (isWrite && bindings.flat().includes(one.orderId)) statements.push(sql);
+			};
+			scratch.db.knex.on("query", collect);
+			try {
+				await create(one);
+				await becomes(one.orderId, "succeeded");
+			} finally {
+				scratch.db.knex.removeListener("query", collect);
+			}
+			assert.equal(statements.length, 2, statements.join("\n"));
+		});
+
 		it("publishes payment.failed when the provider declines", async () => {
 			const one = order(1000.01);
 			await create(one);

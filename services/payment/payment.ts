@@ -6,7 +6,7 @@ import type { Outbox } from "../../mixins/outbox/outbox.ts";
 import { defineService, type Message, type Meta } from "../define-service.ts";
 import { type CollectorOptions, startCollector } from "./payment.collector.ts";
 import type { PaymentProvider } from "./payment.provider.ts";
-import { type PaymentEvent, toResponse } from "./payment.rules.ts";
+import { type PaymentEvent, type StoredPayment, toResponse } from "./payment.rules.ts";
 import type { PaymentStore } from "./payment.store.ts";
 
 export interface PaymentOptions {
@@ -51,9 +51,9 @@ export function payment(
 ) {
 	let collecting: ReturnType<typeof startCollector> | undefined;
 
-	const apply = async (events: PaymentEvent[]) => {
-		const duplicates = await store.applyEvents(events);
-		collecting?.wake();
+	const apply = async (events: PaymentEvent[], assumed?: StoredPayment[]) => {
+		const { duplicates, opensRequests } = await store.applyEvents(events, assumed);
+		if (opensRequests) collecting?.wake();
 		return { duplicates };
 	};
 
@@ -84,7 +84,8 @@ export function payment(
 						const order = isProven(record) ? message : await ctx.call("orders.stored", { orderId });
 						return toOrderedEvent(orderId, order, requestID);
 					});
-					return apply(await Promise.all(events));
+					// Usually the first message of an order: nothing is stored for it.
+					return apply(await Promise.all(events), []);
 				}
 			},
 			"order.cancelled": {
