@@ -35,6 +35,17 @@ export const placingSuite = ({ stock, lines, store, db, as, published, newOrder 
 			assert.deepEqual([one.reserved, other.reserved], [5, 1]);
 		});
 
+		it("is stored together with its message by one statement", async () => {
+			const [buyer, { productId }] = [newIdentity(), stock.add(newProduct())];
+			const statements: string[] = [];
+			const collect = ({ sql }: { sql: string }) => statements.push(sql);
+			db().on("query", collect);
+			await as(buyer)("orders.create", { items: [{ productId, quantity: 1 }], shippingAddress: ADDRESS }).finally(() =>
+				db().removeListener("query", collect)
+			);
+			assert.equal(statements.length, 1, statements.join("\n"));
+		});
+
 		it("is refused without an account, and reserves nothing", async () => {
 			const { productId } = stock.add(newProduct());
 			const request = { items: [{ productId, quantity: 1 }], shippingAddress: ADDRESS };

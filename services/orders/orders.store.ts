@@ -46,12 +46,18 @@ export interface OrderStore {
 /** By the database's clock, and never earlier than the previous change. */
 const NEXT_VERSION = `seq = orders.seq + ?, updated_at = greatest(orders.updated_at, date_trunc('milliseconds', clock_timestamp()))`;
 
+const IS_UNPAID =
+	"paid_at is null and status in ('pending', 'processing') and status = any(?::text[]) and created_at < now() - ? * interval '1 ms'";
+
+/** Usually there is none, and a transaction would cost two statements more. */
+const HAS_UNPAID = `select exists (select from orders where ${IS_UNPAID}) as found`;
+
 /** Skips locked rows: they are changing right now, or another node is cancelling them. */
 const CANCEL_UNPAID = `
 	update orders set status = 'cancelled', ${NEXT_VERSION}
 	from (
 		select id, status, seq, updated_at from orders
-		where paid_at is null and status in ('pending', 'processing') and status = any(?::text[]) and created_at < now() - ? * interval '1 ms'
+		where ${IS_UNPAID}
 		order by created_at limit ? for update skip locked
 	) as before
 	where orders.id = before.id
@@ -95,12 +101,14 @@ export function sqlOrders(knex: Knex, outbox: Outbox): OrderStore {
 			return order;
 		});
 
-	const cancelUnpaid = (waitedMs: number, limit: number) =>
-		knex.transaction(async trx => {
-			const transitions = transitionsTo("cancelled", "system");
-			// The same messages from every status.
-			const { publishes } = transitions[0]!;
-			const from = transitions.map(transition => transition.from);
+	const cancelUnpaid = async (waitedMs: number, limit: number) => {
+		const transitions = transitionsTo("cancelled", "system");
+		// The same messages from every status.
+		const { publishes } = transitions[0]!;
+		const from = transitions.map(transition => transition.from);
+		const [some] = await query<{ found: boolean }>(knex, HAS_UNPAID, [from, waitedMs]);
+		if (!some?.found) return [];
+		return knex.transaction(async trx => {
 			type Cancelled = Row & { status_before: Status; seq_before: string; updated_at_before: Date };
 			const cancelled = await query<Cancelled>(trx, CANCEL_UNPAID, [publishes.length, from, waitedMs, limit]);
 			const messages = cancelled.flatMap(row => {
@@ -114,6 +122,7 @@ export function sqlOrders(knex: Knex, outbox: Outbox): OrderStore {
 			await outbox.add(trx, messages);
 			return cancelled.map(({ id }) => id);
 		});
+	};
 
 	return {
 		create: createOrders(knex, outbox),
