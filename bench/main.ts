@@ -2,18 +2,22 @@
 //
 //     npm run bench [-- NAME …] [--quick] [--pairs N] [--seconds N]
 //     npm run bench -- hostile [ATTACK …] [--seconds N] [--system FOLDER]
+//     npm run bench -- questions [PROFILE …] [--events N] [--details] [--system FOLDER]
 //
 // NAME: G1, G2, …; without one, all of them, and bench/RESULTS.md is rewritten. --quick: only checks that every measure still runs; no target is checked.
 // Starts its own Kafka, Cassandra, Postgres and Redis. The two sides of a measure alternate, so that other load on the machine affects both.
 // hostile: attacks a Plaza with default settings (bench/measures/hostile.ts) instead of running measures; needs no servers. FOLDER: another checkout.
+// questions: counts the requests to each server, the frames and the timers that one event costs (bench/measures/questions.ts).
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { printHelpIfAsked } from "../runtime/help.ts";
+import type { Profile } from "../test/system.ts";
 import type { Measure } from "./measure.ts";
 import { attackNames, runHostile } from "./measures/hostile.ts";
+import { profiles, runQuestions } from "./measures/questions.ts";
 import { measures, measuresNamed } from "./measures.ts";
 import { resultsPage, summaryLines } from "./results.ts";
 import type { Result, RunOptions } from "./run.ts";
@@ -21,13 +25,17 @@ import { startServers } from "./servers.ts";
 
 /** Limit for one measure, with its data and all its rounds. */
 const TIMEOUT_MS = 15 * 60_000;
+const IDLE_MS = 10_000;
 
 const USAGE = `usage: npm run bench [-- NAME …] [--quick] [--pairs N] [--seconds N]; NAME: ${measures.map(one => one.id).join(", ")}
-       npm run bench -- hostile [ATTACK …] [--seconds N] [--system FOLDER]; ATTACK: ${attackNames.join(", ")}`;
+       npm run bench -- hostile [ATTACK …] [--seconds N] [--system FOLDER]; ATTACK: ${attackNames.join(", ")}
+       npm run bench -- questions [PROFILE …] [--events N] [--details] [--system FOLDER]; PROFILE: ${profiles.join(", ")}`;
 printHelpIfAsked(`${USAGE}
 
 Compares Plaza with baselines, on servers that it starts itself. Without NAME all measures run, and bench/RESULTS.md is rewritten; --quick only checks
-that they still run. hostile measures how attacks from one address slow down another client; --system attacks the Plaza in another folder. Linux only.`);
+that they still run. hostile measures how attacks from one address slow down another client. questions counts the requests to each server, the frames
+and the timers that one event costs, on both profiles (docs/requests-per-event.md); --details lists them. --system runs the Plaza in another folder.
+Linux only.`);
 const usage = (message: string): never => {
 	console.error(`${message}\n${USAGE}`);
 	process.exit(2);
@@ -43,6 +51,8 @@ function read() {
 				quick: { type: "boolean", default: false },
 				pairs: { type: "string", default: "5" },
 				seconds: { type: "string" },
+				events: { type: "string", default: "200" },
+				details: { type: "boolean", default: false },
 				system: { type: "string", default: join(import.meta.dirname, "..") }
 			}
 		});
@@ -56,6 +66,14 @@ if (positionals[0] === "hostile") {
 	const names = positionals.slice(1);
 	for (const name of names) if (!attackNames.includes(name)) usage(`no attack ${name}`);
 	await runHostile({ names, attackMs: count("seconds", values.seconds ?? "20") * 1_000, system: values.system });
+	process.exit();
+}
+if (positionals[0] === "questions") {
+	const chosen = positionals.slice(1) as Profile[];
+	for (const name of chosen) if (!profiles.includes(name)) usage(`no profile ${name}`);
+	for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => process.exit(1));
+	const { system, details } = values;
+	await runQuestions(chosen, { events: count("events", values.events), idleMs: IDLE_MS, system, details });
 	process.exit();
 }
 for (const name of positionals) if (measuresNamed(name).length === 0) usage(`no measure ${name}`);

@@ -109,10 +109,12 @@ export interface SystemOptions {
 	dataDir?: string;
 	/** False: return at once, possibly before the processes are ready. */
 	waitUntilReady?: boolean;
+	/** The checkout that runs. Default: this one. */
+	folder?: string;
 }
 
 export async function startSystem(options: SystemOptions): Promise<System> {
-	const { profile, env = {}, dataDir, waitUntilReady = true } = options;
+	const { profile, env = {}, dataDir, waitUntilReady = true, folder } = options;
 	const layout = Object.entries(options.layout ?? layouts[profile]);
 	const createdDir = profile === "embedded" && !dataDir ? await scratchDataDir() : undefined;
 	const ports = await freePorts(layout.length * 2 + 1);
@@ -134,7 +136,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
 		const node: Record<string, string> = { ...common, ...data, ...own, ...env };
 		const gateway = !services || services.includes("api") ? `http://127.0.0.1:${node.HTTP_PORT}` : undefined;
 		const metricsUrl = node.METRICS_PORT === "0" ? undefined : `http://127.0.0.1:${node.METRICS_PORT}`;
-		return { gateway, metricsUrl, process: startProcess(name, node) };
+		return { gateway, metricsUrl, process: startProcess(name, node, { cwd: folder }) };
 	});
 
 	const processes = nodes.map(node => node.process);
