@@ -180,6 +180,43 @@ export const httpEdgesStory = (plaza: () => System) =>
 			assertError(await chunked("", "2\r\n{}\r\n0\r\n\r\n"), 415, "UNSUPPORTED_MEDIA_TYPE");
 		});
 
+		it("answer a body of a known length like one in chunks", async () => {
+			const id = fresh("purchase");
+			const purchase = JSON.stringify({ id, user_id: fresh("user"), amount: 1.5 });
+			const json = "\r\nContent-Type: application/json";
+			const cases: [path: string, body: string, lines: string][] = [
+				["/api/purchases", purchase, json],
+				["/api/purchases", purchase.replace("1.5", "1.25"), json],
+				["/api/purchases", purchase, `${json}\r\nIdempotency-Key: ${id}`],
+				["/api/purchases", purchase, `${json}\r\nIdempotency-Key: another`],
+				["/api/purchases", purchase, `${json}\r\nIdempotency-Key: ${id}\r\nIdempotency-Key: ${id}`],
+				["/api/purchases", purchase, `${json}; charset=latin1`],
+				["/api/purchases", purchase, `${json}; charset=utf8\r\nOrigin: http://x`],
+				["/api/purchases", purchase, `${json}\r\nOrigin: http://evil.example`],
+				["/api/purchases", purchase, "\r\nContent-Type: text/plain"],
+				["/api/purchases", purchase, `${json}\r\nAuthorization: Bearer nonsense`],
+				["/api/purchases", "{", json],
+				["/api/purchases", "[]", json],
+				["/api/purchases", `${"[".repeat(40)}${"]".repeat(40)}`, json],
+				["/api/purchases", '{"user_id":"\\ud800","amount":-1,"more":1}', json],
+				["/api/orders", '{"items":[]}', json],
+				["/api/auth/login", '{"email":"a","password":"b"}', json],
+				["/api/auth/refresh", "{}", `${json}\r\nCookie: plaza_refresh=nonsense`],
+				["/api/auth/logout", "{}", `${json}\r\nCookie: plaza_refresh=nonsense\r\nOrigin: http://x`]
+			];
+			const comparable = ({ status, headers, text }: Awaited<ReturnType<typeof ask>>) => {
+				for (const own of ["date", "x-request-id"]) headers.delete(own);
+				return { status, headers: [...headers], text };
+			};
+			for (const [path, body, lines] of cases) {
+				const send = (length: string, sent: string) =>
+					ask(`POST ${path} HTTP/1.1`, `Host: x\r\nX-Request-ID: known${lines}\r\n${length}`, sent);
+				const plain = comparable(await send(`Content-Length: ${body.length}`, body));
+				const chunks = await send("Transfer-Encoding: chunked", `${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`);
+				assert.deepEqual(plain, comparable(chunks), `${path} ${body}${lines}`);
+			}
+		});
+
 		it("refuse a query that could be read in two ways", async () => {
 			for (const query of ["?limit=1&limit=2", "?limit=", "?limit=0x10", "?__proto__=1", "?__proto__[limit]=1&__proto__=2"])
 				assertError(await http().get(`/api/products${query}`), 422, "VALIDATION_ERROR", query);

@@ -10,16 +10,19 @@ import { isAllowedOrigin } from "../../runtime/http/origin.ts";
 import { setSecurityHeaders } from "../../runtime/http/security-headers.ts";
 import { actions } from "../contract.ts";
 import { defineService } from "../define-service.ts";
+import { type RequestRules, requestCheck } from "./check-request.ts";
 import { coalescedGet, isCoalescable } from "./coalesced-get.ts";
 import { dropCookie, toCookie } from "./cookies.ts";
-import { type GatewayOptions, type GatewayRequest, gateway } from "./gateway.ts";
+import { directPost, isDirect } from "./direct-post.ts";
+import { type GatewayRequest, gateway } from "./gateway.ts";
 import { openapi } from "./openapi.ts";
 import { packageFiles } from "./package-files.ts";
 import { fileUrlOf, pageFiles, setPageHeaders } from "./pages.ts";
 import { splitUrl } from "./params.ts";
 import { contractOf } from "./routes.ts";
 
-export interface ApiOptions extends GatewayOptions {
+export interface ApiOptions extends RequestRules {
+	allowedOrigins: readonly string[];
 	/** Addresses and networks of the proxies whose X-Forwarded-* headers are trusted. */
 	trustedProxies: readonly string[];
 }
@@ -33,10 +36,12 @@ export function api(options: ApiOptions) {
 	const document = openapi(actions, options);
 	const isTrusted = trustedProxies(options.trustedProxies);
 	const isSecure = (req: IncomingMessage) => clientOf(req, isTrusted).isSecure;
+	const isOwnOrigin = (req: IncomingMessage) => isAllowedOrigin(req, [], isSecure(req));
+	const check = requestCheck(options, isTrusted);
 
 	return defineService({
 		name: "api",
-		mixins: [gateway(options, isTrusted)],
+		mixins: [gateway(options, check)],
 
 		actions: {
 			openapi: async () => document
@@ -56,7 +61,7 @@ export function api(options: ApiOptions) {
 			 * also send one with same-origin requests.
 			 */
 			writeCorsHeaders(this: Service, route: unknown, req: GatewayRequest, res: ServerResponse, isPreFlight: boolean) {
-				if (isAllowedOrigin(req, [], isSecure(req))) return;
+				if (isOwnOrigin(req)) return;
 				ApiGateway.methods!.writeCorsHeaders!.call(this, route, req, res, isPreFlight);
 			},
 
@@ -100,9 +105,14 @@ export function api(options: ApiOptions) {
 			const fail = (req: IncomingMessage, res: ServerResponse, error: Error) => this.sendError(req as GatewayRequest, res, error);
 			web.serve = pageFiles(fail);
 			for (const [path, file] of packageFiles(setPageHeaders, gateway)) listener.routes.set(path, file);
-			for (const [action, contract] of Object.entries<ActionContract>(actions))
-				if (isCoalescable(contract))
-					listener.routes.set(contract.rest!.replace("GET ", ""), coalescedGet(this.broker, action, { gateway, fail }));
+			const respond = (req: IncomingMessage, res: ServerResponse, result: unknown) =>
+				this.sendResponse(req as GatewayRequest, res, result);
+			for (const [action, contract] of Object.entries<ActionContract>(actions)) {
+				const [, path = ""] = contract.rest?.split(" ") ?? [];
+				if (isCoalescable(contract)) listener.routes.set(path, coalescedGet(this.broker, action, { gateway, fail }));
+				if (isDirect(contract))
+					listener.routes.set(path, directPost(this.broker, [action, contract], { gateway, check, isOwnOrigin, respond, fail }));
+			}
 			listener.gateway = gateway;
 		}
 	});

@@ -1,50 +1,23 @@
 // moleculer-web, configured: which routes exist, what a body may be, and what happens before each call.
-import type { IncomingMessage, ServerResponse } from "node:http";
-import { type Context, Errors, type ServiceBroker } from "moleculer";
+import type { ServerResponse } from "node:http";
+import type { Context } from "moleculer";
 import ApiGateway from "moleculer-web";
-import { assertMayCall } from "../../contract/access.ts";
-import { type Limits, startedKiB } from "../../mixins/limits/limits.ts";
-import { clientOf, type Trusted } from "../../runtime/http/client-address.ts";
 import { EXPOSED_HEADERS } from "../../runtime/http/cors.ts";
-import { httpListenerOf } from "../../runtime/http/http-listener.ts";
-import { MAX_BODY_BYTES, unannouncedCost } from "../../runtime/http/request-cost.ts";
+import { MAX_BODY_BYTES } from "../../runtime/http/request-cost.ts";
 import { actions } from "../contract.ts";
 import type { Meta } from "../define-service.ts";
-import { accountLimit, callerOf } from "./authenticate.ts";
-import { isJson, jsonBody } from "./json-body.ts";
-import { assertBodyIsJson, paramsOf } from "./params.ts";
+import type { CheckRequest, ReadRequest } from "./check-request.ts";
+import { isJson } from "./json-body.ts";
 import { contractOf, routes } from "./routes.ts";
 
-export interface GatewayOptions {
-	/** Whether clients without an account may act under an id that belongs to no account. */
-	guests: boolean;
-	allowedOrigins: readonly string[];
-	/** Per account; 0: no limit. */
-	maxRequestsPerSecond: number;
-	/** Counts the requests of each account, over all nodes. */
-	limits: Limits;
-}
-
 /** A request as moleculer-web extends it. */
-export type GatewayRequest = IncomingMessage & {
-	/** As it was sent, decompressed; undefined without a JSON body. */
-	body?: Buffer;
-	$params: Record<string, unknown>;
+export type GatewayRequest = ReadRequest & {
 	$ctx: Context;
 	$action: { name: string };
 };
 
 /** Mixin: moleculer-web with the routes that the contracts declare. */
-export function gateway({ allowedOrigins, limits, maxRequestsPerSecond, guests }: GatewayOptions, isTrusted: Trusted) {
-	const limitAccount = accountLimit(limits, maxRequestsPerSecond);
-
-	/** Counts, for the client's address, a body whose size was not known before it was read. Rejects with 429 `TOO_MANY_REQUESTS`. */
-	const limitBody = async (broker: ServiceBroker, req: GatewayRequest, address: string, bodyBytes: number) => {
-		const cost = unannouncedCost(req, bodyBytes);
-		const refusal = cost > 0 ? await httpListenerOf(broker).limit(address, cost) : undefined;
-		if (refusal) throw new Errors.MoleculerClientError(refusal.message, refusal.code, refusal.type, refusal.data);
-	};
-
+export function gateway({ allowedOrigins }: { allowedOrigins: readonly string[] }, check: CheckRequest) {
 	return {
 		...ApiGateway,
 		// moleculer-web's other actions list and change routes; nothing here needs them.
@@ -82,21 +55,12 @@ export function gateway({ allowedOrigins, limits, maxRequestsPerSecond, guests }
 					async onBeforeCall(
 						ctx: Context<unknown, Meta>,
 						_route: unknown,
-						req: GatewayRequest,
+						req: ReadRequest & { $params: object },
 						_res: ServerResponse,
 						{ action }: { action: string }
 					) {
-						const contract = contractOf(action);
-						const { address } = clientOf(req, isTrusted);
-						const bodyBytes = req.body?.length ?? 0;
-						await limitBody(ctx.broker, req, address, bodyBytes);
-						await assertBodyIsJson(contract, req);
-						req.$params.body = jsonBody(req);
-						const params = paramsOf(contract, req);
-						ctx.meta.address = address;
-						ctx.meta.caller = await callerOf(ctx, contract, req);
-						await limitAccount(ctx.meta.caller, Math.max(startedKiB(bodyBytes), contract.cost?.(params) ?? 1));
-						assertMayCall(contract, params, ctx.meta.caller, { guests });
+						const { params, meta } = await check(ctx.broker, contractOf(action), req);
+						Object.assign(ctx.meta, meta);
 						req.$params = params;
 					}
 				}

@@ -77,7 +77,7 @@ function fromHeaders({ restHeaders = {} }: ActionContract, req: IncomingMessage,
 }
 
 /** The `$params` of a request in moleculer-web with `mergeParams: false`. */
-interface Parsed {
+export interface Parsed {
 	body?: unknown;
 	params?: Record<string, string>;
 	query?: URLSearchParams;

@@ -1,0 +1,66 @@
+// What happens to every request before its action is called: it is counted in the limits, its params are read, and its caller is identified.
+import type { IncomingMessage } from "node:http";
+import { Errors, type ServiceBroker } from "moleculer";
+import { assertMayCall } from "../../contract/access.ts";
+import type { ActionContract } from "../../contract/action.ts";
+import { type Limits, startedKiB } from "../../mixins/limits/limits.ts";
+import { clientOf, type Trusted } from "../../runtime/http/client-address.ts";
+import { httpListenerOf } from "../../runtime/http/http-listener.ts";
+import { unannouncedCost } from "../../runtime/http/request-cost.ts";
+import type { Caller, Meta } from "../define-service.ts";
+import { accountLimit, callerOf } from "./authenticate.ts";
+import { jsonBody } from "./json-body.ts";
+import { assertBodyIsJson, type Parsed, paramsOf } from "./params.ts";
+
+export interface RequestRules {
+	/** Whether clients without an account may act under an id that belongs to no account. */
+	guests: boolean;
+	/** Per account; 0: no limit. */
+	maxRequestsPerSecond: number;
+	/** Counts the requests of each account, over all nodes. */
+	limits: Limits;
+}
+
+/** A request whose body has been read. */
+export type ReadRequest = IncomingMessage & {
+	/** As it was sent, decompressed; undefined without a JSON body. */
+	body?: Buffer;
+	/** What its URL contains. */
+	$params: Parsed;
+};
+
+/** What the action gets. The action's contract has not validated the params yet. */
+export interface CheckedRequest {
+	params: Record<string, unknown>;
+	meta: Meta;
+}
+
+/**
+ * The check for the requests of one node. It rejects with the errors that `jsonBody`, `paramsOf`, `callerOf` and `assertMayCall` describe, and with
+ * 429 `TOO_MANY_REQUESTS` for a client or an account that sends too much.
+ */
+export function requestCheck({ limits, maxRequestsPerSecond, guests }: RequestRules, isTrusted: Trusted) {
+	const limitAccount = accountLimit(limits, maxRequestsPerSecond);
+
+	/** Counts, for the client's address, a body whose size was not known before it was read. */
+	const limitBody = async (broker: ServiceBroker, req: IncomingMessage, address: string, bodyBytes: number) => {
+		const cost = unannouncedCost(req, bodyBytes);
+		const refusal = cost > 0 ? await httpListenerOf(broker).limit(address, cost) : undefined;
+		if (refusal) throw new Errors.MoleculerClientError(refusal.message, refusal.code, refusal.type, refusal.data);
+	};
+
+	return async (broker: ServiceBroker, contract: ActionContract, req: ReadRequest): Promise<CheckedRequest> => {
+		const { address } = clientOf(req, isTrusted);
+		const bodyBytes = req.body?.length ?? 0;
+		await limitBody(broker, req, address, bodyBytes);
+		await assertBodyIsJson(contract, req);
+		req.$params.body = jsonBody(req);
+		const params = paramsOf(contract, req);
+		const caller = await callerOf(broker as unknown as Caller, contract, req);
+		await limitAccount(caller, Math.max(startedKiB(bodyBytes), contract.cost?.(params) ?? 1));
+		assertMayCall(contract, params, caller, { guests });
+		return { params, meta: { address, caller } };
+	};
+}
+
+export type CheckRequest = ReturnType<typeof requestCheck>;
