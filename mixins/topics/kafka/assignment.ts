@@ -1,18 +1,15 @@
-import type { Admin, Batch, Consumer } from "kafkajs";
+import type { Admin, Consumer } from "kafkajs";
 import { deadlineIn } from "../../deadline.ts";
 import type { ConsumeOptions } from "../topic-log.ts";
-import { type Log, rootCause } from "./connection.ts";
+import { type Connection, failureOf, type Log, rootCause } from "./connection.ts";
+import { type Fetcher, startFetching } from "./fetcher.ts";
 import { PartitionQueue } from "./partition-queue.ts";
 import { POSITION_TIMEOUT_MS, positionsOf } from "./positions.ts";
+import type { Place } from "./reader.ts";
 
 const MAX_RECORDS = 500;
 /** Commits are collected for so long: a lost one costs a redelivery, and one per batch would cost Kafka more than the records do. */
-const COMMIT_DELAY_MS = 50;
-
-interface Assigned {
-	topic: string;
-	partitions: number[];
-}
+const COMMIT_DELAY_MS = 250;
 
 interface Position {
 	topic: string;
@@ -23,12 +20,16 @@ interface Position {
 export interface AssignmentOptions extends ConsumeOptions {
 	consumer: Consumer;
 	admin: Admin;
+	/** Opens the connection that fetches. */
+	open(): Connection;
 	/** Batches that handlers still work on, by partition: they may outlive their assignment. */
 	runningBatches: Map<string, Promise<void>>;
 	/** Whether this member is still part of the group. */
 	isMember(): boolean;
 	/** Called once the positions of all its partitions are known. */
 	onPositioned(): void;
+	/** Called repeatedly while Kafka does not answer. */
+	onUnavailable(reason: string): void;
 	/** Called when this assignment cannot be served any more. */
 	onFailed(error: Error): void;
 	logger?: Log;
@@ -36,35 +37,28 @@ export interface AssignmentOptions extends ConsumeOptions {
 
 const keyOf = (topic: string, partition: number) => `${topic}/${partition}`;
 
-/** The partitions assigned to this member until the next rebalance: their positions, their queues, their commits. */
+/** The partitions assigned to this member until the next rebalance: their positions, what fetches them, their queues, their commits. */
 export class Assignment {
 	readonly #options: AssignmentOptions;
-	readonly #assigned: Assigned[];
 	readonly #ended = new AbortController();
 	readonly #queues = new Map<string, PartitionQueue>();
 	/** Positions that are handled and not committed yet. */
 	readonly #handled = new Map<string, Position>();
 	#commitTimer: NodeJS.Timeout | undefined;
 	#isRevoked = false;
-	/** Resolves once the position of each partition is known. */
-	readonly positioned: Promise<void>;
+	#fetcher: Fetcher | undefined;
 
 	constructor(assigned: Record<string, number[]>, options: AssignmentOptions) {
 		this.#options = options;
-		this.#assigned = Object.entries(assigned).map(([topic, partitions]) => ({ topic, partitions }));
-		// kafkajs keeps a pause from one assignment to the next.
-		this.#setFetching(true, this.#assigned);
-		const positioning = Promise.all(this.#assigned.map(({ topic, partitions }) => this.#position(topic, partitions)));
-		this.positioned = deadlineIn(POSITION_TIMEOUT_MS)
+		const topics = Object.entries(assigned);
+		const positioning = Promise.all(topics.map(([topic, partitions]) => this.#position(topic, partitions)));
+		void deadlineIn(POSITION_TIMEOUT_MS)
 			.bound(positioning, "Kafka")
-			.then(() => {
-				if (!this.#isRevoked) options.onPositioned();
+			.then(places => {
+				if (this.isOver) return;
+				this.#fetch(places.flat());
+				options.onPositioned();
 			}, options.onFailed);
-	}
-
-	/** Queues fetched records of a partition. */
-	push({ topic, partition, messages, highWatermark }: Batch) {
-		this.#queues.get(keyOf(topic, partition))?.push(messages, Number(highWatermark));
 	}
 
 	/** Records not handled yet, per topic. */
@@ -72,6 +66,11 @@ export class Assignment {
 		const lag: Record<string, number> = {};
 		for (const { topic, lag: records } of this.#queues.values()) lag[topic] = (lag[topic] ?? 0) + records;
 		return lag;
+	}
+
+	/** Whether Kafka refuses or does not answer what is fetched. */
+	get isFailing() {
+		return this.#fetcher?.isFailing() ?? false;
 	}
 
 	/** Whether no more batches are handled. */
@@ -82,7 +81,6 @@ export class Assignment {
 	/** Starts no more handlers, and resolves when none runs; what they handled can still be committed. */
 	async finish() {
 		this.#ended.abort();
-		this.#setFetching(false, this.#assigned);
 		await Promise.all([...this.#queues.values()].map(({ idle }) => idle));
 	}
 
@@ -110,13 +108,19 @@ export class Assignment {
 		}
 	}
 
-	/** Lets kafkajs fetch these partitions, or pauses them. */
-	#setFetching(isWanted: boolean, which: Assigned[]) {
-		try {
-			if (!this.#isRevoked) this.#options.consumer[isWanted ? "resume" : "pause"](which);
-		} catch {
-			// A consumer that has crashed throws here; it fetches nothing anyway.
-		}
+	#fetch(places: Place[]) {
+		const { open, onUnavailable, onFailed } = this.#options;
+		this.#fetcher = startFetching({
+			open,
+			places,
+			onRecords: (topic, partition, messages, end) => this.#queues.get(keyOf(topic, partition))!.push(messages, end),
+			onError: (error, connection) => {
+				// The topic was recreated, or the records there were deleted: another consumer looks up where to continue.
+				if (error.type === "OFFSET_OUT_OF_RANGE") onFailed(error);
+				else onUnavailable(failureOf(connection, error).message);
+			},
+			signal: this.#ended.signal
+		});
 	}
 
 	#commitSoon() {
@@ -127,15 +131,13 @@ export class Assignment {
 		}, COMMIT_DELAY_MS);
 	}
 
-	async #position(topic: string, partitions: number[]) {
-		const { admin, consumer, group } = this.#options;
-		const positions = await positionsOf(admin, group, topic, partitions, () => this.#isRevoked);
-		if (this.#isRevoked) return;
-		for (const { partition, from, end } of positions) {
+	async #position(topic: string, partitions: number[]): Promise<Place[]> {
+		const { admin, group } = this.#options;
+		const positions = await positionsOf(admin, group, topic, partitions, () => this.isOver);
+		return positions.map(({ partition, from, end }) => {
 			this.#queues.set(keyOf(topic, partition), this.#createQueue(topic, partition, from, end));
-			// kafkajs then drops the records of an earlier fetch until it has fetched from here.
-			consumer.seek({ topic, partition, offset: String(from) });
-		}
+			return { topic, partition, offset: from };
+		});
 	}
 
 	#createQueue(topic: string, partition: number, from: number, endOffset: number) {
@@ -154,7 +156,7 @@ export class Assignment {
 				this.#handled.set(key, { topic, partition, offset: String(offset) });
 				this.#commitSoon();
 			},
-			onFull: isFull => this.#setFetching(!isFull, [{ topic, partitions: [partition] }]),
+			onFull: isFull => this.#fetcher?.setPaused(topic, partition, isFull),
 			onError: error => logger?.warn(`group ${group}: the handler of ${key} failed`, error)
 		});
 	}

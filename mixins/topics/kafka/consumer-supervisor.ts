@@ -36,7 +36,7 @@ export function consumerSupervisor(options: ConsumeOptions, open: () => Connecti
 		while (!stopping.signal.aborted) {
 			const connection = open();
 			const callbacks = { onAlive, onPositioned, onUnavailable };
-			consumer = startConsumer({ ...options, ...callbacks, connection, runningBatches, staleMembers, logger });
+			consumer = startConsumer({ ...options, ...callbacks, connection, open, runningBatches, staleMembers, logger });
 			const error = await consumer.ended;
 			if (stopping.signal.aborted) return;
 			onUnavailable(failureOf(connection, error).message);

@@ -3,23 +3,21 @@ import { waitAtMost, withTimeout } from "../../deadline.ts";
 import type { ConsumeOptions } from "../topic-log.ts";
 import { Assignment } from "./assignment.ts";
 import type { Connection, Log } from "./connection.ts";
-import { useFetchSessions } from "./fetch-session.ts";
 import { detectHang } from "./hang-detector.ts";
 import { removeMember } from "./stale-members.ts";
 
 /** After so long the group removes a member that was killed, and reassigns its partitions. */
 const SESSION_TIMEOUT_MS = 8_000;
-const HEARTBEAT_MS = 2_000;
+const HEARTBEAT_MS = 2_500;
 /** How long the group waits for a member to rejoin; every live member does so within a heartbeat. */
 const REBALANCE_TIMEOUT_MS = 6_000;
-// Kafka responds as soon as there is a record: this limits how long a paused partition, or a stop, waits for the current fetch.
-const FETCH_WAIT_MS = 250;
-const PARTITION_BYTES = 512 * 1024;
 const HANDLERS_TIMEOUT_MS = 5_000;
 const LEAVE_TIMEOUT_MS = 2_000;
 
 export interface ConsumerOptions extends ConsumeOptions {
 	connection: Connection;
+	/** Opens the connections that fetch. */
+	open(): Connection;
 	/** Batches that handlers still work on, by partition: they may outlive the consumer. */
 	runningBatches: Map<string, Promise<void>>;
 	/** Ids of members that earlier consumers may have left in the group. */
@@ -42,8 +40,8 @@ export interface RunningConsumer {
 }
 
 /**
- * Runs one kafkajs consumer until its first failure. kafkajs itself fetches, sends heartbeats and rejoins after a rebalance; everything else ends
- * the consumer, and its supervisor starts another.
+ * Runs one kafkajs consumer until its first failure. kafkajs itself sends heartbeats and rejoins after a rebalance, and the assignment fetches;
+ * everything else ends the consumer, and its supervisor starts another.
  */
 export function startConsumer(options: ConsumerOptions): RunningConsumer {
 	const { connection, group, topics, staleMembers, onAlive, onUnavailable } = options;
@@ -53,15 +51,15 @@ export function startConsumer(options: ConsumerOptions): RunningConsumer {
 	const consumer = connection.kafka.consumer({
 		groupId: group,
 		sessionTimeout: SESSION_TIMEOUT_MS,
-		heartbeatInterval: HEARTBEAT_MS,
+		// No heartbeat follows the last within this time: timers are not exact to the millisecond.
+		heartbeatInterval: HEARTBEAT_MS / 2,
 		rebalanceTimeout: REBALANCE_TIMEOUT_MS,
-		maxWaitTimeInMs: FETCH_WAIT_MS,
-		maxBytesPerPartition: PARTITION_BYTES,
+		// With every partition paused, kafkajs waits for this long between two heartbeats.
+		maxWaitTimeInMs: HEARTBEAT_MS,
 		allowAutoTopicCreation: false,
 		partitionAssigners: [
 			config => {
 				cluster = config.cluster;
-				useFetchSessions(cluster);
 				return PartitionAssigners.roundRobin(config);
 			}
 		],
@@ -73,7 +71,7 @@ export function startConsumer(options: ConsumerOptions): RunningConsumer {
 
 	const onHeartbeat = () => {
 		aliveAtMs = Date.now();
-		onAlive();
+		if (!assignment?.isFailing) onAlive();
 	};
 
 	const silentMs = () => Date.now() - aliveAtMs;
@@ -96,10 +94,13 @@ export function startConsumer(options: ConsumerOptions): RunningConsumer {
 	const { GROUP_JOIN, HEARTBEAT, REBALANCING, CRASH } = consumer.events;
 	consumer.on(HEARTBEAT, onHeartbeat);
 	consumer.on(GROUP_JOIN, ({ payload }) => {
+		if (closing.signal.aborted) return;
 		revoke();
 		onHeartbeat();
 		staleMembers.clear();
 		staleMembers.add(payload.memberId);
+		// kafkajs would fetch every partition of every topic each time, and send heartbeats only between two fetches.
+		consumer.pause(topics.map(topic => ({ topic })));
 		assignment = new Assignment(payload.memberAssignment, { ...options, consumer, admin, isMember, onFailed: end });
 	});
 	consumer.on(REBALANCING, () => {
@@ -109,21 +110,17 @@ export function startConsumer(options: ConsumerOptions): RunningConsumer {
 	});
 	consumer.on(CRASH, ({ payload }) => end(payload.error));
 
+	/** Removes this member, and those of earlier consumers. */
+	const leave = (timeoutMs: number) =>
+		Promise.all([...staleMembers].map(memberId => removeMember(cluster!, group, memberId, timeoutMs)));
+
 	const run = async () => {
 		await Promise.all([consumer.connect(), admin.connect()]);
 		await consumer.subscribe({ topics, fromBeginning: true });
-		await Promise.all([...staleMembers].map(memberId => removeMember(cluster!, group, memberId, SESSION_TIMEOUT_MS)));
+		await leave(SESSION_TIMEOUT_MS);
 		await consumer.run({
 			autoCommit: false,
-			eachBatchAutoResolve: false,
-			async eachBatch({ batch, resolveOffset, isStale }) {
-				const current = assignment;
-				await current?.positioned;
-				if (!current || current !== assignment || current.isOver || isStale()) return;
-				current.push(batch);
-				// Advances what is fetched next, not what is committed.
-				resolveOffset(batch.lastOffset());
-			}
+			async eachBatch() {}
 		});
 	};
 	run().catch(end);
@@ -140,7 +137,9 @@ export function startConsumer(options: ConsumerOptions): RunningConsumer {
 				);
 			const leaveGroup = async () => {
 				if (current === assignment) await current?.commit();
-				await consumer.disconnect();
+				// It would leave the group only after its current wait.
+				consumer.disconnect().catch(() => {});
+				await leave(LEAVE_TIMEOUT_MS);
 			};
 			await withTimeout(
 				leaveGroup().catch(() => {}),

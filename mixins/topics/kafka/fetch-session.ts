@@ -4,19 +4,16 @@
  * https://cwiki.apache.org/confluence/display/KAFKA/KIP-227%3A+Introduce+Incremental+FetchRequests+to+Increase+Partition+Scalability):
  * a request then lists only what has changed, and its response only partitions with records.
  */
-import type { Broker, Cluster } from "kafkajs";
+import type { Broker } from "kafkajs";
+import type { PartitionData } from "kafkajs/src/consumer/batch.js";
 import apiKeys from "kafkajs/src/protocol/requests/apiKeys.js";
 import { requests } from "kafkajs/src/protocol/requests/index.js";
-
-export interface TopicPartitions {
-	topic: string;
-	partitions: { partition: number; fetchOffset: string; maxBytes: number }[];
-}
+import type { Place } from "./reader.ts";
 
 export interface SessionRequest {
 	sessionId: number;
 	sessionEpoch: number;
-	topics: TopicPartitions[];
+	topics: { topic: string; partitions: { partition: number; fetchOffset: string; maxBytes: number }[] }[];
 	forgottenTopics: { topic: string; partitions: number[] }[];
 }
 
@@ -27,47 +24,63 @@ const FIRST_EPOCH = 0;
 const LAST_EPOCH = 2 ** 31 - 1;
 const FETCH_SESSION_ID_NOT_FOUND = 70;
 
-const nonEmpty = <T extends { partitions: unknown[] }>(topics: T[]) => topics.filter(({ partitions }) => partitions.length > 0);
+const PARTITION_BYTES = 512 * 1024;
+const RESPONSE_BYTES = 10 * 1024 * 1024;
+
+const byTopic = <P extends { topic: string }, T>(places: P[], entryOf: (place: P) => T) =>
+	[...Map.groupBy(places, ({ topic }) => topic)].map(([topic, its]) => ({ topic, partitions: its.map(entryOf) }));
 
 /** The fetch session of one consumer with one server, as the client sees it. One request at a time. */
 export class FetchSession {
 	#id = NONE;
 	#epoch = FIRST_EPOCH;
 	#requests = 0;
-	#known = new Map<string, Map<number, string>>();
+	/** The offsets that the server knows, by topic and partition. */
+	#known = new Map<string, Map<number, number>>();
 
 	/** The next request: its response then covers all of `wanted`. */
-	nextRequest(wanted: TopicPartitions[]): SessionRequest {
-		const known = this.#known;
-		this.#known = new Map(
-			wanted.map(({ topic, partitions }) => [
-				topic,
-				new Map(partitions.map(({ partition, fetchOffset, maxBytes }) => [partition, `${fetchOffset} ${maxBytes}`]))
-			])
+	nextRequest(wanted: Place[]): SessionRequest {
+		const isFirst = this.#epoch === FIRST_EPOCH;
+		if (isFirst) this.#known.clear();
+		const changed = isFirst
+			? this.#rotate(wanted)
+			: wanted.filter(place => this.#known.get(place.topic)?.get(place.partition) !== place.offset);
+		for (const { topic, partition, offset } of changed) {
+			if (!this.#known.has(topic)) this.#known.set(topic, new Map());
+			this.#known.get(topic)!.set(partition, offset);
+		}
+		return {
+			sessionId: this.#id,
+			sessionEpoch: this.#epoch,
+			topics: byTopic(changed, ({ partition, offset }) => ({
+				partition,
+				fetchOffset: String(offset),
+				maxBytes: PARTITION_BYTES
+			})),
+			forgottenTopics: byTopic(this.#forget(wanted), ({ partition }) => partition)
+		};
+	}
+
+	/** Removes what is known and not wanted any more. */
+	#forget(wanted: Place[]) {
+		let count = 0;
+		for (const partitions of this.#known.values()) count += partitions.size;
+		if (count === wanted.length) return [];
+		const kept = new Set(wanted.map(({ topic, partition }) => `${topic}/${partition}`));
+		const forgotten = [...this.#known].flatMap(([topic, partitions]) =>
+			[...partitions.keys()].filter(partition => !kept.has(`${topic}/${partition}`)).map(partition => ({ topic, partition }))
 		);
-		const session = { sessionId: this.#id, sessionEpoch: this.#epoch };
-		if (this.#epoch === FIRST_EPOCH) return { ...session, topics: this.#rotate(wanted), forgottenTopics: [] };
-		const isChanged = (topic: string, partition: number) =>
-			known.get(topic)?.get(partition) !== this.#known.get(topic)!.get(partition);
-		const topics = wanted.map(({ topic, partitions }) => ({
-			topic,
-			partitions: partitions.filter(({ partition }) => isChanged(topic, partition))
-		}));
-		const forgottenTopics = [...known].map(([topic, partitions]) => ({
-			topic,
-			partitions: [...partitions.keys()].filter(partition => !this.#known.get(topic)?.has(partition))
-		}));
-		return { ...session, topics: nonEmpty(topics), forgottenTopics: nonEmpty(forgottenTopics) };
+		for (const { topic, partition } of forgotten) this.#known.get(topic)!.delete(partition);
+		return forgotten;
 	}
 
 	/**
 	 * A response has a size limit and may leave out the last partitions. In a session the server moves partitions that had records to the end; without
 	 * one, each request starts with another partition.
 	 */
-	#rotate(wanted: TopicPartitions[]): TopicPartitions[] {
-		const count = this.#requests++;
-		const rotated = <T>(list: T[]) => [...list.slice(count % list.length), ...list.slice(0, count % list.length)];
-		return rotated(wanted).map(({ topic, partitions }) => ({ topic, partitions: rotated(partitions) }));
+	#rotate(wanted: Place[]): Place[] {
+		const first = this.#requests++ % wanted.length;
+		return [...wanted.slice(first), ...wanted.slice(0, first)];
 	}
 
 	/** Processes what a response says of the session; Kafka before 1.1 says nothing. */
@@ -84,40 +97,28 @@ export class FetchSession {
 	}
 }
 
+/** What a fetch response has of one topic. */
+export interface FetchedTopic {
+	topicName: string;
+	partitions: PartitionData[];
+}
+
 /** What is used of kafkajs and is not among its types. */
 type OpenBroker = Broker & {
 	lookupRequest(apiKey: number, definition: unknown): (parameters: object) => unknown;
-	connectionPool: { send(request: unknown): Promise<{ errorCode?: number; sessionId?: number }> };
+	connectionPool: { send(request: unknown): Promise<{ errorCode?: number; sessionId?: number; responses: FetchedTopic[] }> };
 };
 
-/** Makes the fetch requests of this cluster incremental. Each kafkajs consumer has a cluster of its own. */
-export function useFetchSessions(cluster: Cluster): void {
-	const known = new WeakSet<Broker>();
-	const { findBroker } = cluster;
-
-	const useSession = (broker: OpenBroker) => {
-		known.add(broker);
-		const session = new FetchSession();
-		broker.fetch = async request => {
-			const next = session.nextRequest((request as unknown as { topics: TopicPartitions[] }).topics);
-			try {
-				const answer = await broker.connectionPool.send(
-					broker.lookupRequest(apiKeys.Fetch, requests.Fetch)({ ...request, ...next })
-				);
-				session.onResponse(answer);
-				return answer;
-			} catch (error) {
-				session.onFailure();
-				// kafkajs itself does this after each request.
-				if ((error as Error).name === "KafkaJSConnectionClosedError") await broker.disconnect();
-				throw error;
-			}
-		};
-	};
-
-	cluster.findBroker = async node => {
-		const broker = await findBroker.call(cluster, node);
-		if (!known.has(broker)) useSession(broker as OpenBroker);
-		return broker;
-	};
+/** Fetches from one server in a session; waits up to `waitMs` when there are no records. Rejects when one of the partitions cannot be fetched. */
+export async function fetchIn(session: FetchSession, broker: Broker, wanted: Place[], waitMs: number): Promise<FetchedTopic[]> {
+	const { lookupRequest, connectionPool } = broker as OpenBroker;
+	const request = { ...session.nextRequest(wanted), maxWaitTime: waitMs, minBytes: 1, maxBytes: RESPONSE_BYTES, rackId: "" };
+	try {
+		const response = await connectionPool.send(lookupRequest(apiKeys.Fetch, requests.Fetch)(request));
+		session.onResponse(response);
+		return response.responses;
+	} catch (error) {
+		session.onFailure();
+		throw error;
+	}
 }

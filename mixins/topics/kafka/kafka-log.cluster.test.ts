@@ -1,7 +1,9 @@
 // The log on a real Kafka: the promises of both drivers, and what only a real server can show.
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import { type Admin, Kafka, logLevel, type Producer } from "kafkajs";
+import socketRequest from "kafkajs/src/network/requestQueue/socketRequest.js";
 import { eventually, fresh } from "../../../test/client.ts";
 import { numbered, texts, topicOn } from "../topic-log.fixture.ts";
 import { topicLogSuite } from "../topic-log.suite.ts";
@@ -123,6 +125,34 @@ describe("the log on Kafka", () => {
 		await eventually(() => assert.equal(second.records.length, 10), "what is left");
 		await second.stop();
 		assert.deepEqual([second.records[0]!.offset, texts(second.records)[0]], [30, "30"]);
+	});
+
+	it("sends one produce and one fetch for a lone record, and at most four commits per second", async context => {
+		const [topic, records] = [await topicOn(log, 12), 30];
+		const { records: handled, stop } = await collect(topic);
+		await log.append(numbered(topic, "before", 1));
+		await eventually(() => assert.equal(handled.length, 1), "the consumer to consume");
+
+		const { completed } = socketRequest.prototype;
+		const sent: string[] = [];
+		context.mock.method(socketRequest.prototype, "completed", function (this: { entry: { apiName: string } }, response: unknown) {
+			sent.push(this.entry.apiName);
+			return completed.call(this, response);
+		});
+		const startedAtMs = performance.now();
+		for (let n = 0; n < records; n++) {
+			await log.append(numbered(topic, String(n), 1));
+			await eventually(() => assert.equal(handled.length, n + 2), `record ${n}`);
+		}
+		await delay(1_000);
+		const elapsedMs = performance.now() - startedAtMs;
+		await stop();
+		const count = (apiName: string) => sent.filter(one => one === apiName).length;
+		assert.equal(count("Produce"), records);
+		// A fetch that finds nothing ends after 5 s; one was under way at the start.
+		assert.ok(count("Fetch") >= records && count("Fetch") <= records + 1 + elapsedMs / 5_000, `${count("Fetch")} fetches`);
+		// The last one when the consumer stops.
+		assert.ok(count("OffsetCommit") >= 1 && count("OffsetCommit") <= 2 + elapsedMs / 250, `${count("OffsetCommit")} commits`);
 	});
 
 	it("starts at the first record of a recreated topic, also with a running member", async () => {

@@ -6,3 +6,19 @@ declare module "kafkajs/src/protocol/requests/apiKeys.js" {
 declare module "kafkajs/src/protocol/requests/index.js" {
 	export const requests: Record<"Fetch", unknown>;
 }
+declare module "kafkajs/src/consumer/batch.js" {
+	import type { KafkaMessage, Batch as PublicBatch } from "kafkajs";
+	/** A partition in a fetch response. */
+	export interface PartitionData {
+		partition: number;
+		highWatermark: string;
+		messages: KafkaMessage[];
+	}
+	const Batch: new (topic: string, fetchedOffset: string, data: PartitionData) => PublicBatch;
+	export default Batch;
+}
+declare module "kafkajs/src/network/requestQueue/socketRequest.js" {
+	/** Each request of each client. */
+	const SocketRequest: { prototype: { completed(response: unknown): void } };
+	export default SocketRequest;
+}
