@@ -3,11 +3,13 @@
 //     npm run bench [-- NAME …] [--quick] [--pairs N] [--seconds N]
 //     npm run bench -- hostile [ATTACK …] [--seconds N] [--system FOLDER]
 //     npm run bench -- questions [PROFILE …] [--events N] [--details] [--system FOLDER]
+//     npm run bench -- slowest [--seconds N] [--per-second N]
 //
 // NAME: G1, G2, …; without one, all of them, and bench/RESULTS.md is rewritten. --quick: only checks that every measure still runs; no target is checked.
 // Starts its own Kafka, Cassandra, Postgres and Redis. The two sides of a measure alternate, so that other load on the machine affects both.
 // hostile: attacks a Plaza with default settings (bench/measures/hostile.ts) instead of running measures; needs no servers. FOLDER: another checkout.
 // questions: counts the requests to each server, the frames and the timers that one event costs (bench/measures/questions.ts).
+// slowest: prints the slowest picks of a run on each profile, with the step at which each waited (bench/measures/slowest.ts).
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
@@ -18,6 +20,7 @@ import type { Profile } from "../test/system.ts";
 import type { Measure } from "./measure.ts";
 import { attackNames, runHostile } from "./measures/hostile.ts";
 import { profiles, runQuestions } from "./measures/questions.ts";
+import { runSlowest } from "./measures/slowest.ts";
 import { measures, measuresNamed } from "./measures.ts";
 import { resultsPage, summaryLines } from "./results.ts";
 import type { Result, RunOptions } from "./run.ts";
@@ -29,13 +32,14 @@ const IDLE_MS = 10_000;
 
 const USAGE = `usage: npm run bench [-- NAME …] [--quick] [--pairs N] [--seconds N]; NAME: ${measures.map(one => one.id).join(", ")}
        npm run bench -- hostile [ATTACK …] [--seconds N] [--system FOLDER]; ATTACK: ${attackNames.join(", ")}
-       npm run bench -- questions [PROFILE …] [--events N] [--details] [--system FOLDER]; PROFILE: ${profiles.join(", ")}`;
+       npm run bench -- questions [PROFILE …] [--events N] [--details] [--system FOLDER]; PROFILE: ${profiles.join(", ")}
+       npm run bench -- slowest [--seconds N] [--per-second N]`;
 printHelpIfAsked(`${USAGE}
 
 Compares Plaza with baselines, on servers that it starts itself. Without NAME all measures run, and bench/RESULTS.md is rewritten; --quick only checks
 that they still run. hostile measures how attacks from one address slow down another client. questions counts the requests to each server, the frames
 and the timers that one event costs, on both profiles (docs/requests-per-event.md); --details lists them. --system runs the Plaza in another folder.
-Linux only.`);
+slowest prints the slowest picks of a run on each profile, and at which step each waited. Linux only.`);
 const usage = (message: string): never => {
 	console.error(`${message}\n${USAGE}`);
 	process.exit(2);
@@ -53,6 +57,7 @@ function read() {
 				seconds: { type: "string" },
 				events: { type: "string", default: "200" },
 				details: { type: "boolean", default: false },
+				"per-second": { type: "string", default: "100" },
 				system: { type: "string", default: join(import.meta.dirname, "..") }
 			}
 		});
@@ -74,6 +79,13 @@ if (positionals[0] === "questions") {
 	for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => process.exit(1));
 	const { system, details } = values;
 	await runQuestions(chosen, { events: count("events", values.events), idleMs: IDLE_MS, system, details });
+	process.exit();
+}
+if (positionals[0] === "slowest") {
+	if (positionals.length > 1) usage(`slowest takes no ${positionals[1]}`);
+	const perSecond = count("per-second", values["per-second"]);
+	for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => process.exit(1));
+	await runSlowest({ ms: count("seconds", values.seconds ?? "8") * 1_000, perSecond });
 	process.exit();
 }
 for (const name of positionals) if (measuresNamed(name).length === 0) usage(`no measure ${name}`);

@@ -54,6 +54,19 @@ export async function startServers(): Promise<Servers> {
 	return { env, versions: () => versionsOf(env), stop };
 }
 
+/** Runs `work` with the bench's own servers in the environment. */
+export async function withServers<T>(work: () => Promise<T>): Promise<T> {
+	const servers = await startServers();
+	process.once("exit", servers.stop);
+	try {
+		Object.assign(process.env, servers.env);
+		return await work();
+	} finally {
+		process.off("exit", servers.stop);
+		servers.stop();
+	}
+}
+
 /** The pids of the servers of this run, by name: `kafka`, `cassandra`, `postgres`, `redis`. */
 export const serverPids = (): Record<string, number> =>
 	Object.fromEntries(

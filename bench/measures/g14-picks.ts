@@ -16,7 +16,7 @@ const ROWS_OF_A_NAME = 500;
 
 /** The compilers of Kafka and Cassandra take about as long; picks of it are not counted with the other names. */
 const WARM_UP_MS = 15_000;
-const WARM_UP_NAME = "warm-up";
+export const WARM_UP_NAME = "warm-up";
 
 /** Names → CPU time so far, in microseconds. */
 const cpuOfEach = (pids: () => number[]) =>

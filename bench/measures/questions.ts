@@ -5,7 +5,7 @@ import { type CountedSystem, startCountedSystem } from "../questions/counted-sys
 import { difference } from "../questions/counts.ts";
 import { openEvents } from "../questions/events.ts";
 import { detailsOf, type Measured, type Sample, tableOf } from "../questions/table.ts";
-import { startServers } from "../servers.ts";
+import { withServers } from "../servers.ts";
 
 export interface QuestionsOptions {
 	/** Events of each kind. */
@@ -56,19 +56,6 @@ export async function countQuestions(profile: Profile, options: Omit<QuestionsOp
 		return { idle, kinds };
 	} finally {
 		await system.stop();
-	}
-}
-
-/** Runs `work` with the bench's own servers in the environment. */
-async function withServers<T>(work: () => Promise<T>): Promise<T> {
-	const servers = await startServers();
-	process.once("exit", servers.stop);
-	try {
-		Object.assign(process.env, servers.env);
-		return await work();
-	} finally {
-		process.off("exit", servers.stop);
-		servers.stop();
 	}
 }
 
