@@ -1,17 +1,20 @@
 // A first version of counting picks: an awaited send per request, then an INSERT, a count of all rows of the name, an UPDATE and a second awaited
 // send per message, and a frame per message of the second topic.
+import { randomUUID } from "node:crypto";
 import type { AddressInfo } from "node:net";
-import { Client, types } from "cassandra-driver";
+import { Client, concurrent, types } from "cassandra-driver";
 import pg from "pg";
 import { type WebSocket, WebSocketServer } from "ws";
 import { acceptPicks } from "./accept-picks.ts";
 import { consume, openProducer } from "./kafka.ts";
 
-const { TOPIC: topic = "", SUMMARY_TOPIC: summaryTopic = "", KEYSPACE: keyspace, NAMES: names = "" } = process.env;
+const { TOPIC: topic = "", SUMMARY_TOPIC: summaryTopic = "", KEYSPACE: keyspace } = process.env;
+const names = process.env.NAMES!.split(",");
+const rowsOfAName = Number(process.env.ROWS_OF_A_NAME);
 
 const pool = new pg.Pool({ connectionString: process.env.DATABASE_URL!, max: 10 });
 await pool.query("create table if not exists naive_summary (name text primary key, count integer not null)");
-await pool.query("insert into naive_summary select unnest($1::text[]), 0 on conflict do nothing", [names.split(",")]);
+await pool.query("insert into naive_summary select unnest($1::text[]), 0 on conflict do nothing", [names]);
 
 const cassandra = new Client({
 	contactPoints: [process.env.CASSANDRA_CONTACT_POINTS!],
@@ -20,6 +23,9 @@ const cassandra = new Client({
 	queryOptions: { prepare: true, consistency: types.consistencies.localQuorum }
 });
 await cassandra.connect();
+const INSERT = "insert into naive_selections (name, id, user_id) values (?, ?, ?)";
+const rows = names.flatMap(name => Array.from({ length: rowsOfAName }, () => [name, randomUUID(), "earlier"]));
+await concurrent.executeConcurrent(cassandra, INSERT, rows);
 
 const producer = await openProducer();
 const socketsOf = new Map<string, WebSocket>();
@@ -30,8 +36,8 @@ await consume(summaryTopic, ({ value }) => {
 });
 await consume(topic, async ({ value }) => {
 	const { id, name, user_id } = JSON.parse(String(value));
-	await cassandra.execute("insert into selections (id, name, user_id) values (?, ?, ?)", [id, name, user_id]);
-	const counted = await cassandra.execute("select count(1) as count from selections where name = ?", [name]);
+	await cassandra.execute(INSERT, [name, id, user_id]);
+	const counted = await cassandra.execute("select count(1) as count from naive_selections where name = ?", [name]);
 	const count = Number(counted.first()!.count);
 	await pool.query("update naive_summary set count = $2 where name = $1", [name, count]);
 	const summary = JSON.stringify({ name, count, user_id });

@@ -6,7 +6,7 @@ import type { Measure, Round, Side, Target } from "../measure.ts";
 import { openPickClients, type PickClients, USERS } from "../pick-clients.ts";
 import { pidsOf, startPlaza, WORKERS } from "../plaza.ts";
 import { serverPids } from "../servers.ts";
-import { openKeyspace, pickAt } from "../tallies.ts";
+import { openKeyspace } from "../tallies.ts";
 import { makeTopic } from "../topic.ts";
 
 /** So many that a whole run adds about as many rows to each name as it had. */
@@ -44,8 +44,9 @@ function picking(name: string, clients: PickClients, pids: () => number[], perSe
 /** The naive flow in a process of its own, on a table that has rows. */
 async function startNaive(rowsOfAName: number) {
 	const keyspace = await openKeyspace();
-	const row = (n: number) => ({ ...pickAt(0, n, NAMES[n % NAMES.length]!).message, epoch: 0, partition: 0, offset: n });
-	await keyspace.store.add(Array.from({ length: rowsOfAName * NAMES.length }, (_, n) => row(n)));
+	// A partition holds the rows of a name: the cheapest table to count them in.
+	const table = "create table naive_selections (name text, id text, user_id text, primary key (name, id))";
+	await keyspace.connection.createTables([table]);
 	const [topic, summaryTopic] = [`naive-picks-${randomUUID()}`, `naive-summary-${randomUUID()}`];
 	await makeTopic(topic);
 	await makeTopic(summaryTopic);
@@ -53,7 +54,8 @@ async function startNaive(rowsOfAName: number) {
 		TOPIC: topic,
 		SUMMARY_TOPIC: summaryTopic,
 		KEYSPACE: keyspace.connection.client.keyspace,
-		NAMES: [...NAMES, WARM_UP_NAME].join()
+		NAMES: [...NAMES, WARM_UP_NAME].join(),
+		ROWS_OF_A_NAME: String(rowsOfAName)
 	});
 	return {
 		url: `http://127.0.0.1:${naive.port}`,
