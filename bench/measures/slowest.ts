@@ -36,7 +36,7 @@ function tracesOf(picks: PlayedPick[], log: string): Trace[] {
 				sentAtMs: performance.timeOrigin + sentMs,
 				totalMs: shownMs - sentMs,
 				steps: new Map([
-					["202", acceptedMs - sentMs],
+					["answered with 202", acceptedMs - sentMs],
 					["frame", shownMs - sentMs]
 				])
 			}
@@ -75,11 +75,11 @@ function print(traces: Trace[]) {
 		steps: new Map(order.map(name => [name, median(offsetsOf(name))]))
 	};
 	const slowest = traces.toSorted((one, other) => other.totalMs - one.totalMs).slice(0, SHOWN);
-	const rows = [["median", rowOf(middle)] as const, ...slowest.map((trace, n) => [String(n + 1), rowOf(trace)] as const)];
+	const rows = [["median", rowOf(middle)] as const, ...slowest.map((trace, n) => [`slowest ${n + 1}`, rowOf(trace)] as const)];
 	console.table(Object.fromEntries(rows));
 }
 
-const PAUSES = /^process_(?:eventloop_delay|gc_pause)_seconds(?:\{.*quantile=.*|_max.*|_count.*|_sum.*)$/gm;
+const PAUSES = /^process_(?:eventloop_delay|gc_pause)_seconds(?:\{.*quantile=.*|_max.*|_count.*)$/gm;
 
 async function playOn(title: string, system: System, { ms, perSecond }: SlowestOptions) {
 	try {
