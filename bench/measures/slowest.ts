@@ -1,10 +1,11 @@
 // The slowest picks of a run, and at which step each of them waited: `npm run bench -- slowest`. The steps are Plaza's own log lines at level debug,
 // found by the request id of the pick, so that production code pays nothing for it. Linux only.
-import type { System } from "../test/system.ts";
-import { median, percentile } from "./format.ts";
-import { NAMES, WARM_UP_NAME } from "./measures/g14-picks.ts";
-import { openPickClients, type PlayedPick } from "./pick-clients.ts";
-import { startEmbeddedPlaza, startPlaza, WORKERS } from "./plaza.ts";
+import type { System } from "../../test/system.ts";
+import { median, percentile } from "../format.ts";
+import { openPickClients, type PlayedPick } from "../pick-clients.ts";
+import { startEmbeddedPlaza, startPlaza, WORKERS } from "../plaza.ts";
+import { withServers } from "../servers.ts";
+import { NAMES, WARM_UP_NAME } from "./g14-picks.ts";
 
 export interface SlowestOptions {
 	ms: number;
@@ -101,16 +102,18 @@ async function playOn(title: string, system: System, { ms, perSecond }: SlowestO
 	}
 }
 
-/** Plays picks on each profile and prints its slowest. Takes the servers from the environment. */
-export async function runSlowest(options: SlowestOptions) {
+/** Plays picks on each profile and prints the slowest of each. */
+export async function runSlowest(options: SlowestOptions): Promise<void> {
 	const layout = { all: `api,socket,${WORKERS}` };
 	const names = { SELECTION_NAMES: [...NAMES, WARM_UP_NAME].join() };
-	const quiet = await startPlaza(layout, names);
-	const clients = await openPickClients(quiet, NAMES);
-	await clients.warmUp(WARM_UP_MS, WARM_UP_NAME);
-	clients.close();
-	await quiet.stop();
 	const verbose = { ...names, LOG_LEVEL: "debug" };
-	await playOn("cluster, one process", await startPlaza(layout, verbose), options);
+	await withServers(async () => {
+		const quiet = await startPlaza(layout, names);
+		const clients = await openPickClients(quiet, NAMES);
+		await clients.warmUp(WARM_UP_MS, WARM_UP_NAME);
+		clients.close();
+		await quiet.stop();
+		await playOn("cluster, one process", await startPlaza(layout, verbose), options);
+	});
 	await playOn("embedded", await startEmbeddedPlaza(verbose), options);
 }
