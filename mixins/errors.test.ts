@@ -56,6 +56,11 @@ describe("isUnavailable", () => {
 		assert.ok(isUnavailable(new DOMException("The operation was aborted due to timeout", "TimeoutError")));
 	});
 
+	it("recognizes a write that failed on a replica of Cassandra, and not a statement that Cassandra rejects", () => {
+		assert.ok(isUnavailable(failure("1 failed", { name: "ResponseError", code: 0x1500 })));
+		assert.equal(isUnavailable(failure("unconfigured table", { name: "ResponseError", code: 0x2200 })), false);
+	});
+
 	it("counts other errors as failures of the work, also a client error with such a cause and errors that cause each other", () => {
 		assert.equal(isUnavailable(new TypeError("cannot read properties of undefined")), false);
 		const conflict = Object.assign(new Errors.MoleculerClientError("no", 409, "CONFLICT"), { cause: refused });

@@ -19,9 +19,13 @@ async function picking(rows: number): Promise<Side & { close(): Promise<void> }>
 			...source,
 			offset: from + n
 		}));
-		await store.add(more);
+		const offset = from + more.length - 1;
+		await store.write(source, {
+			selections: more,
+			totals: new Map([[NAME, { picks: offset + 1, appliedOffset: offset }]]),
+			appliedOffset: offset
+		});
 	}
-	await store.setTotals(source, new Map([[NAME, { picks: rows, appliedOffset: rows - 1 }]]));
 	const count = tally(store);
 	let offset = rows;
 	const pick = async () => {

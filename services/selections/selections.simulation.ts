@@ -5,7 +5,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import fc from "fast-check";
 import { unavailable } from "../../mixins/errors.ts";
 import type { ReceivedPick } from "./selections.rules.ts";
-import type { SelectionStore } from "./selections.store.ts";
+import type { Change, SelectionStore } from "./selections.store.ts";
 import { type CountedPicks, tally } from "./selections.tally.ts";
 
 /** A pick as a handler of the topics mixin receives it. */
@@ -20,7 +20,8 @@ const PARTITIONS = 2;
 const OWNERS = 3;
 const NAMES = ["a", "b", "c"];
 
-type CallOutcome = "answered" | "request lost" | "response lost";
+/** A write can also be stored in part; then it fails. */
+type CallOutcome = "answered" | "request lost" | "response lost" | "ids lost" | "results lost";
 type Command =
 	| { type: "append"; partition: number; id: number; name: number }
 	/** An owner gets a partition and reads `records` records, starting `back` records before the committed offset. */
@@ -47,7 +48,9 @@ const answerCall = fc.record({
 	outcome: fc.oneof(
 		{ weight: 8, arbitrary: fc.constant<CallOutcome>("answered") },
 		{ weight: 1, arbitrary: fc.constant<CallOutcome>("request lost") },
-		{ weight: 1, arbitrary: fc.constant<CallOutcome>("response lost") }
+		{ weight: 1, arbitrary: fc.constant<CallOutcome>("response lost") },
+		{ weight: 1, arbitrary: fc.constant<CallOutcome>("ids lost") },
+		{ weight: 1, arbitrary: fc.constant<CallOutcome>("results lost") }
 	)
 });
 
@@ -55,6 +58,13 @@ export const commands: fc.Arbitrary<Command[]> = fc.array(
 	fc.oneof({ weight: 3, arbitrary: append }, { weight: 2, arbitrary: deliver }, { weight: 8, arbitrary: answerCall }),
 	{ minLength: 20, maxLength: 150, size: "max" }
 );
+
+/** What is stored of a write with this outcome. */
+function partOf(change: Change, outcome: CallOutcome): Change {
+	if (outcome === "ids lost") return { ...change, selections: [] };
+	if (outcome === "results lost") return { ...change, totals: new Map(), appliedOffset: -1 };
+	return change;
+}
 
 /** Holds back every call to the store until `next` runs it. */
 function delayCalls(store: SelectionStore) {
@@ -66,7 +76,8 @@ function delayCalls(store: SelectionStore) {
 				new Promise((resolve, reject) => {
 					const call = async (outcome: CallOutcome) => {
 						if (outcome === "request lost") return reject(unavailable("the store"));
-						const answer = await (target[step] as (...args: never[]) => Promise<unknown>)(...args);
+						const call = target[step] as (...args: unknown[]) => Promise<unknown>;
+						const answer = await call(...(step === "write" ? [args[0], partOf(args[1]!, outcome)] : args));
 						if (outcome === "answered") resolve(answer);
 						else reject(unavailable("the store"));
 					};
@@ -101,7 +112,8 @@ export async function run(history: Command[], store: SelectionStore, partitions:
 		ownerOf[index] = owner;
 		owner.busyPartitions.add(index);
 		try {
-			completed.push(await owner.count({ received, partition: partitions[index]!, endOffset: logs[index]!.length, first }));
+			const batch = { received, partition: partitions[index]!, endOffset: logs[index]!.length, first };
+			completed.push(await owner.count(batch));
 			committed[index] = Math.max(committed[index]!, from + received.length);
 		} catch (error) {
 			assert.equal((error as { type?: string }).type, "UNAVAILABLE", (error as Error).stack);
@@ -130,7 +142,7 @@ export async function run(history: Command[], store: SelectionStore, partitions:
 			void deliver(owners[command.owner]!, command.partition, from, from + command.records);
 			await nextTurn();
 		} else {
-			if ((await next(command.which, command.outcome)) === "setTotals") await checkCounts();
+			if ((await next(command.which, command.outcome)) === "write") await checkCounts();
 		}
 	}
 
@@ -139,7 +151,7 @@ export async function run(history: Command[], store: SelectionStore, partitions:
 	for (const [index, log] of logs.entries()) void deliver(lastOwner, index, committed[index]!, log.length);
 	await nextTurn();
 	for (let step = 0; !isIdle(); step++) {
-		if ((await next(step * 7, "answered")) === "setTotals") await checkCounts();
+		if ((await next(step * 7, "answered")) === "write") await checkCounts();
 	}
 
 	const firsts = logs.flatMap(log => log.filter(({ message }, n) => log.findIndex(one => one.message.id === message.id) === n));

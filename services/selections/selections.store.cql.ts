@@ -1,8 +1,8 @@
-// Selections in Cassandra. The statements of one step run concurrently.
+// Selections in Cassandra. The statements of one step run concurrently, or in one batch if they are few.
 import { concurrent, type types } from "cassandra-driver";
 import type { Cassandra } from "../../mixins/cassandra.ts";
-import type { Position } from "./selections.rules.ts";
-import type { SelectionStore } from "./selections.store.ts";
+import type { Position, Source, Total } from "./selections.rules.ts";
+import type { SelectionStore, Stored } from "./selections.store.ts";
 
 /** The index on `name` is for manual queries; the tally never uses it. */
 export const selectionTables = [
@@ -16,6 +16,8 @@ export const selectionTables = [
 
 const KEYS_PER_READ = 100;
 const CONCURRENCY = 64;
+/** Cassandra logs a warning about an unlogged batch of more partitions, and each statement here writes to its own. */
+const MAX_BATCH_STATEMENTS = 10;
 
 /** The position of a row that was inserted manually, not from a record. */
 const NO_POSITION: Position = { epoch: -1, partition: -1, offset: -1 };
@@ -27,16 +29,46 @@ const NO_POSITION: Position = { epoch: -1, partition: -1, offset: -1 };
  */
 const timestampOf = (epoch: number, offset: number) => epoch * 2 ** 40 + offset + 1;
 
+const INSERT_ID =
+	"insert into selections (id, name, user_id, epoch, partition, first_offset) values (?, ?, ?, ?, ?, ?) using timestamp ?";
+const INSERT_TOTAL =
+	"insert into selection_totals (name, partition, epoch, n, applied_offset) values (?, ?, ?, ?, ?) using timestamp ?";
+const INSERT_CHECKPOINT =
+	"insert into selection_checkpoints (partition, epoch, applied_offset) values (?, ?, ?) using timestamp ?";
+
+interface Statement {
+	query: string;
+	params: unknown[];
+}
+
+const insertId = ({ id, name, user_id, epoch, partition, offset }: Stored): Statement => ({
+	query: INSERT_ID,
+	params: [id, name, user_id, epoch, partition, offset, timestampOf(epoch, offset)]
+});
+
+const insertTotal = ({ epoch, partition }: Source, name: string, { picks, appliedOffset }: Total): Statement => ({
+	query: INSERT_TOTAL,
+	params: [name, partition, epoch, picks, appliedOffset, timestampOf(epoch, appliedOffset)]
+});
+
+const insertCheckpoint = ({ epoch, partition }: Source, appliedOffset: number): Statement => ({
+	query: INSERT_CHECKPOINT,
+	params: [partition, epoch, appliedOffset, timestampOf(epoch, appliedOffset)]
+});
+
 export function cqlSelections(connection: Pick<Cassandra, "client">): SelectionStore {
 	const one = async (query: string, params: unknown[]): Promise<types.Row | undefined> =>
 		(await connection.client.execute(query, params)).first();
 
-	/** Runs the statement once for each list of parameters; returns all rows. */
+	/** Runs the query once for each list of parameters; returns all rows. */
 	const each = async (query: string, parameters: unknown[][]): Promise<types.Row[]> => {
 		const options = { concurrencyLevel: CONCURRENCY, collectResults: true };
 		const { resultItems } = await concurrent.executeConcurrent(connection.client, query, parameters, options);
 		return resultItems.flatMap(({ rows }) => rows ?? []);
 	};
+
+	const run = (statements: Statement[]) =>
+		concurrent.executeConcurrent(connection.client, statements, { concurrencyLevel: CONCURRENCY });
 
 	const chunks = (keys: readonly string[]): string[][] =>
 		Array.from({ length: Math.ceil(keys.length / KEYS_PER_READ) }, (_, n) =>
@@ -47,13 +79,6 @@ export function cqlSelections(connection: Pick<Cassandra, "client">): SelectionS
 		async checkpoint(partition) {
 			const row = await one("select epoch, applied_offset from selection_checkpoints where partition = ?", [partition]);
 			return { epoch: row?.epoch ?? 0, appliedOffset: Number(row?.applied_offset ?? -1) };
-		},
-
-		async setCheckpoint(partition, { epoch, appliedOffset }) {
-			await connection.client.execute(
-				"insert into selection_checkpoints (partition, epoch, applied_offset) values (?, ?, ?) using timestamp ?",
-				[partition, epoch, appliedOffset, timestampOf(epoch, appliedOffset)]
-			);
 		},
 
 		async seen(ids) {
@@ -69,21 +94,6 @@ export function cqlSelections(connection: Pick<Cassandra, "client">): SelectionS
 			);
 		},
 
-		async add(selections) {
-			await each(
-				"insert into selections (id, name, user_id, epoch, partition, first_offset) values (?, ?, ?, ?, ?, ?) using timestamp ?",
-				selections.map(({ id, name, user_id, epoch, partition, offset }) => [
-					id,
-					name,
-					user_id,
-					epoch,
-					partition,
-					offset,
-					timestampOf(epoch, offset)
-				])
-			);
-		},
-
 		async totals({ epoch, partition }, names) {
 			const rows = await each(
 				"select name, n, applied_offset from selection_totals where name in ? and partition = ? and epoch = ?",
@@ -94,18 +104,19 @@ export function cqlSelections(connection: Pick<Cassandra, "client">): SelectionS
 			);
 		},
 
-		async setTotals({ epoch, partition }, totals) {
-			await each(
-				"insert into selection_totals (name, partition, epoch, n, applied_offset) values (?, ?, ?, ?, ?) using timestamp ?",
-				[...totals].map(([name, { picks, appliedOffset }]) => [
-					name,
-					partition,
-					epoch,
-					picks,
-					appliedOffset,
-					timestampOf(epoch, appliedOffset)
-				])
-			);
+		async write(source, { selections, totals, appliedOffset }) {
+			const ids = selections.map(insertId);
+			const results = [
+				...[...totals].map(([name, total]) => insertTotal(source, name, total)),
+				insertCheckpoint(source, appliedOffset)
+			];
+			if (ids.length + results.length <= MAX_BATCH_STATEMENTS) {
+				// Unlogged: when only a part is stored the batch has failed, and its records are redelivered.
+				await connection.client.batch([...ids, ...results], { prepare: true, logged: false });
+				return;
+			}
+			await run(ids);
+			await run(results);
 		},
 
 		async counts(names) {

@@ -8,17 +8,23 @@ type Row = Record<"n" | "epoch" | "partition" | "first_offset" | "applied_offset
 	name: string;
 };
 
-/** The write with the higher applied offset is the newer one. */
-const NEWER_TOTAL = `
-	insert into selection_totals (epoch, partition, name, n, applied_offset)
-	select ?::int, ?::int, * from unnest(?::text[], ?::bigint[], ?::bigint[])
-	on conflict (name, partition, epoch) do update set n = excluded.n, applied_offset = excluded.applied_offset
-		where selection_totals.applied_offset < excluded.applied_offset`;
-
-const NEWER_CHECKPOINT = `
+/** One statement, so that it is stored whole or not at all. The write with the higher applied offset is the newer one. */
+const WRITE = `
+	with ids as (
+		insert into selections (id, name, user_id, epoch, partition, first_offset)
+		select * from unnest(?::text[], ?::text[], ?::text[], ?::int[], ?::int[], ?::bigint[])
+		on conflict (id) do nothing
+	), totals as (
+		insert into selection_totals as kept (epoch, partition, name, n, applied_offset)
+		select ?::int, ?::int, * from unnest(?::text[], ?::bigint[], ?::bigint[])
+		on conflict (name, partition, epoch) do update set n = excluded.n, applied_offset = excluded.applied_offset
+			where kept.applied_offset < excluded.applied_offset
+	)
 	insert into selection_checkpoints as kept (partition, epoch, applied_offset) values (?, ?, ?)
 	on conflict (partition) do update set epoch = excluded.epoch, applied_offset = excluded.applied_offset
 		where (kept.epoch, kept.applied_offset) < (excluded.epoch, excluded.applied_offset)`;
+
+const COLUMNS = ["id", "name", "user_id", "epoch", "partition", "offset"] as const;
 
 export function sqlSelections(db: Knex): SelectionStore {
 	const rows = async (sql: string, bindings: Knex.RawBinding[]): Promise<Row[]> => (await db.raw(sql, bindings)).rows;
@@ -27,10 +33,6 @@ export function sqlSelections(db: Knex): SelectionStore {
 		async checkpoint(partition) {
 			const [kept] = await rows("select epoch, applied_offset from selection_checkpoints where partition = ?", [partition]);
 			return { epoch: Number(kept?.epoch ?? 0), appliedOffset: Number(kept?.applied_offset ?? -1) };
-		},
-
-		async setCheckpoint(partition, { epoch, appliedOffset }) {
-			await db.raw(NEWER_CHECKPOINT, [partition, epoch, appliedOffset]);
 		},
 
 		async seen(ids) {
@@ -44,18 +46,6 @@ export function sqlSelections(db: Knex): SelectionStore {
 			);
 		},
 
-		async add(selections) {
-			if (selections.length === 0) return;
-			await db.raw(
-				`insert into selections (id, name, user_id, epoch, partition, first_offset)
-				 select * from unnest(?::text[], ?::text[], ?::text[], ?::int[], ?::int[], ?::bigint[])
-				 on conflict (id) do nothing`,
-				(["id", "name", "user_id", "epoch", "partition", "offset"] as const).map(field =>
-					selections.map(one => one[field])
-				) as string[][]
-			);
-		},
-
 		async totals({ epoch, partition }, names) {
 			const sql =
 				"select name, n, applied_offset from selection_totals where epoch = ? and partition = ? and name = any(?::text[])";
@@ -65,15 +55,18 @@ export function sqlSelections(db: Knex): SelectionStore {
 			);
 		},
 
-		async setTotals({ epoch, partition }, totals) {
-			if (totals.size === 0) return;
+		async write({ epoch, partition }, { selections, totals, appliedOffset }) {
 			const values = [...totals.values()];
-			await db.raw(NEWER_TOTAL, [
+			await db.raw(WRITE, [
+				...COLUMNS.map(column => selections.map(one => one[column]) as string[]),
 				epoch,
 				partition,
 				[...totals.keys()],
 				values.map(({ picks }) => picks),
-				values.map(({ appliedOffset }) => appliedOffset)
+				values.map(total => total.appliedOffset),
+				partition,
+				epoch,
+				appliedOffset
 			]);
 		},
 

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, it } from "node:test";
-import type { Position } from "./selections.rules.ts";
-import type { SelectionStore, Stored } from "./selections.store.ts";
+import type { Checkpoint, Position, Source, Total } from "./selections.rules.ts";
+import type { Change, SelectionStore, Stored } from "./selections.store.ts";
 import { tallySuite } from "./selections.tally.suite.ts";
 
 /** `open`: an empty store. `runs`: the number of random histories. */
@@ -32,6 +32,14 @@ export const selectionStoreSuite = (
 			...more
 		});
 
+		/** Writes a change of which the test gives only what it is about. */
+		const write = (source: Source, change: Partial<Change>) =>
+			store.write(source, { selections: [], totals: new Map(), appliedOffset: -1, ...change });
+		const add = (selections: Stored[]) => write(selections[0]!, { selections });
+		const setTotals = (source: Source, totals: Map<string, Total>) => write(source, { totals });
+		const setCheckpoint = (partition: number, { epoch, appliedOffset }: Checkpoint) =>
+			write({ epoch, partition }, { appliedOffset });
+
 		describe("checkpoints", () => {
 			it("is epoch 0 with nothing applied when none is stored", async () => {
 				assert.deepEqual(await store.checkpoint(freshOne()), { epoch: 0, appliedOffset: -1 });
@@ -44,12 +52,12 @@ export const selectionStoreSuite = (
 					{ epoch: 0, appliedOffset: 2 ** 34 },
 					{ epoch: 1, appliedOffset: -1 }
 				];
-				await store.setCheckpoint(partition, newer);
-				await store.setCheckpoint(partition, older);
+				await setCheckpoint(partition, newer);
+				await setCheckpoint(partition, older);
 				assert.deepEqual(await store.checkpoint(partition), newer);
 
-				await store.setCheckpoint(partition, newEpoch);
-				await store.setCheckpoint(partition, newer);
+				await setCheckpoint(partition, newEpoch);
+				await setCheckpoint(partition, newer);
 				assert.deepEqual(await store.checkpoint(partition), newEpoch);
 			});
 		});
@@ -58,7 +66,7 @@ export const selectionStoreSuite = (
 			it("returns the position at which each of thousands was first seen, and no entry for unknown ids", async () => {
 				const partition = freshOne();
 				const all = Array.from({ length: 2_345 }, (_, offset) => stored({ epoch: 3, partition, offset: offset + 2 ** 33 }));
-				await store.add(all);
+				await add(all);
 				const ids = all.map(({ id }) => id);
 				const seen = await store.seen([...ids, randomUUID()]);
 				assert.deepEqual(
@@ -75,7 +83,7 @@ export const selectionStoreSuite = (
 					end => prefix + end
 				);
 				const position = { epoch: 0, partition: freshOne() };
-				await store.add(ids.map((id, offset) => stored({ ...position, offset }, { id, name: id, user_id: id })));
+				await add(ids.map((id, offset) => stored({ ...position, offset }, { id, name: id, user_id: id })));
 				const seen = await store.seen(ids);
 				assert.deepEqual(
 					ids.map(id => seen.get(id)?.offset),
@@ -86,11 +94,42 @@ export const selectionStoreSuite = (
 			it("keeps the ids when an older position is written after a newer one, or the same again", async () => {
 				const position = { epoch: 1, partition: freshOne(), offset: 7 };
 				const one = stored(position);
-				await store.add([one]);
-				await store.add([one]);
-				await store.add([{ ...one, offset: 6 }]);
-				await store.add([{ ...one, epoch: 0, offset: 70 }]);
+				await add([one]);
+				await add([one]);
+				await add([{ ...one, offset: 6 }]);
+				await add([{ ...one, epoch: 0, offset: 70 }]);
 				assert.deepEqual((await store.seen([one.id])).get(one.id), position);
+			});
+		});
+
+		describe("a batch", () => {
+			for (const picks of [0, 1, 4, 500])
+				it(`stores the ids, the totals and the checkpoint of ${picks} picks, also when it is written again`, async () => {
+					const source = { epoch: 1, partition: freshOne() };
+					const names = ["one", "two"].map(name => name + randomUUID());
+					const selections = Array.from({ length: picks }, (_, offset) => stored({ ...source, offset }));
+					const totals = new Map(names.map((name, n) => [name, { picks: picks + n, appliedOffset: picks }]));
+					const change = { selections, totals, appliedOffset: picks + 1 };
+					for (let times = 0; times < 2; times++) {
+						await store.write(source, change);
+						assert.deepEqual(await store.checkpoint(source.partition), { epoch: 1, appliedOffset: picks + 1 });
+						assert.deepEqual(await store.totals(source, names), totals);
+						assert.equal((await store.seen(selections.map(({ id }) => id))).size, picks);
+					}
+				});
+
+			it("keeps what a newer one has stored of the same ids, totals and checkpoint", async () => {
+				const source = { epoch: 0, partition: freshOne() };
+				const pick = stored({ ...source, offset: 3 });
+				const [older, newer] = [3, 8].map(offset => ({
+					selections: [{ ...pick, offset }],
+					totals: new Map([[pick.id, { picks: offset, appliedOffset: offset }]]),
+					appliedOffset: offset
+				}));
+				await store.write(source, newer!);
+				await store.write(source, { ...older!, selections: [] });
+				assert.deepEqual(await store.totals(source, [pick.id]), newer!.totals);
+				assert.deepEqual(await store.checkpoint(source.partition), { epoch: 0, appliedOffset: 8 });
 			});
 		});
 
@@ -99,8 +138,8 @@ export const selectionStoreSuite = (
 				const source = { epoch: 2, partition: freshOne() };
 				const [one, two] = [randomUUID(), randomUUID()];
 				const newer = { picks: 5, appliedOffset: 2 ** 34 };
-				await store.setTotals(source, new Map([[one, newer], [two, { picks: 1, appliedOffset: 0 }]])); // biome-ignore format: a table
-				await store.setTotals(source, new Map([[one, { picks: 4, appliedOffset: 8 }], [two, { picks: 2, appliedOffset: 1 }]])); // biome-ignore format: a table
+				await setTotals(source, new Map([[one, newer], [two, { picks: 1, appliedOffset: 0 }]])); // biome-ignore format: a table
+				await setTotals(source, new Map([[one, { picks: 4, appliedOffset: 8 }], [two, { picks: 2, appliedOffset: 1 }]])); // biome-ignore format: a table
 				assert.deepEqual(
 					await store.totals(source, [two, one, randomUUID()]),
 					new Map([
@@ -114,7 +153,7 @@ export const selectionStoreSuite = (
 			it("sums the totals of all sources, for hundreds of names, in the order of the request", async () => {
 				const names = Array.from({ length: 250 }, () => randomUUID());
 				const totals = new Map(names.map((name, n) => [name, { picks: n, appliedOffset: 1_000 }]));
-				for (const partition of fresh(3)) for (const epoch of [0, 1]) await store.setTotals({ epoch, partition }, totals);
+				for (const partition of fresh(3)) for (const epoch of [0, 1]) await setTotals({ epoch, partition }, totals);
 				const unknown = randomUUID();
 				assert.deepEqual(await store.counts([unknown, ...names]), [
 					{ name: unknown, count: 0 },

@@ -5,7 +5,7 @@
  *     writeFileSync(join(dir, `${NODE_ID}.json`), JSON.stringify(command)); process.kill(pid, "SIGUSR2");
  *
  * Steps are calls to stores, Kafka and actions, as a line of text: "postgres select 1", "postgres COMMIT of insert into …" (with all statements of the
- * transaction), "kafka produce Selections", "kafka commit wallet", "redis evalsha …", "cassandra insert into …", "call summary.raise".
+ * transaction), "kafka produce Selections", "kafka commit wallet", "redis evalsha …", "cassandra insert into …", "cassandra batch insert into … insert into …", "call summary.raise".
  */
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -97,7 +97,13 @@ if (isMainThread) {
 		const { name, args } = command as { name: string; args: unknown[] };
 		return `redis ${name} ${args.join(" ")}`;
 	});
-	watch(require("cassandra-driver").Client.prototype, "execute", ([text]) => `cassandra ${text}`);
+	const cassandra = require("cassandra-driver").Client.prototype;
+	watch(cassandra, "execute", ([text]) => `cassandra ${text}`);
+	watch(
+		cassandra,
+		"batch",
+		([statements]) => `cassandra batch ${(statements as { query: string }[]).map(({ query }) => query).join(" ")}`
+	);
 	watch(require("moleculer").ServiceBroker.prototype, "call", ([action]) => `call ${action}`);
 	process.on("SIGUSR2", () => execute(JSON.parse(readFileSync(join(FAULT_COMMANDS, `${NODE_ID}.json`), "utf8"))));
 }

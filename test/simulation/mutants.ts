@@ -139,26 +139,45 @@ export const mutants: Mutant[] = [
 		const picks = newPicks(received, epoch, seen);`
 	},
 	{
-		name: "counts cached in memory after the partition was revoked",
+		name: "totals remembered over a reassignment",
 		world: "selections",
 		file: "services/selections/selections.tally.ts",
-		find: "const picks = newPicks(received, epoch, seen);",
-		replace: `const kept = (epochs as never as { kept: Map<string, Map<string, never>> });
-		kept.kept ??= new Map();
-		const own = kept.kept.get(JSON.stringify(source)) ?? new Map();
-		kept.kept.set(JSON.stringify(source), own);
-		for (const [name, total] of own) before.set(name, total);
-		const picks = newPicks(received, epoch, seen);
-		for (const [name, total] of applyPicks(before, picks)) own.set(name, total as never);`
+		find: "if (first) partitions.delete(partition);",
+		replace: ""
+	},
+	{
+		name: "totals remembered although their write failed",
+		world: "selections",
+		file: "services/selections/selections.tally.ts",
+		find: "const changed = applyPicks(totals, picks);",
+		replace: `const changed = applyPicks(totals, picks);
+		for (const [name, total] of changed) totals.set(name, total);
+		remembered.totals = totals;`
+	},
+	{
+		name: "totals written and the id lost",
+		world: "selections",
+		file: "services/selections/selections.tally.ts",
+		find: "await store.write(source, {",
+		replace: `await store.write(source, { selections: [], totals: changed, appliedOffset: received.at(-1)!.record.offset });
+		const writeLate = { write: (...args) => void store.write(...args).catch(() => {}) };
+		await writeLate.write(source, {`
+	},
+	{
+		name: "checkpoint behind the picks",
+		world: "selections",
+		file: "services/selections/selections.tally.ts",
+		find: "appliedOffset: received.at(-1)!.record.offset",
+		replace: "appliedOffset: received[0]!.record.offset"
 	},
 	{
 		name: "counts read before the write",
 		world: "selections",
 		file: "services/selections/selections.tally.ts",
-		find: "await store.add(fresh.map",
+		find: "await store.write(source, {",
 		replace: `const early = await store.counts([...new Set(picks.map(({ message }) => message.name))]);
 		store = { ...store, counts: async () => early };
-		await store.add(fresh.map`
+		await store.write(source, {`
 	},
 	{
 		name: "summary accepts lower counts",

@@ -1,5 +1,5 @@
 // Models of the stores of picks and of the summary. The store of picks behaves like Postgres (one atomic statement) or like Cassandra
-// (one statement per row, which may be applied partially); in both, the newer write wins, whatever the order of arrival.
+// (each row at its own time, or not at all); in both, the newer write wins, whatever the order of arrival.
 import { unavailable } from "../../mixins/errors.ts";
 import type { Checkpoint, Total } from "../../services/selections/selections.rules.ts";
 import type { SelectionStore, Stored } from "../../services/selections/selections.store.ts";
@@ -16,6 +16,7 @@ export interface Picks {
 	/** The count of each name, over all partitions. */
 	counts(): Map<string, number>;
 	stored: ReadonlyMap<string, Stored>;
+	checkpoints: ReadonlyMap<number, Checkpoint>;
 }
 
 export function modelSelections(scheduler: Scheduler, faults: Faults): Picks {
@@ -27,13 +28,15 @@ export function modelSelections(scheduler: Scheduler, faults: Faults): Picks {
 	const checkpoints = new Map<number, Checkpoint>();
 	const keyOf = (name: string, partition: number, epoch: number) => JSON.stringify([name, partition, epoch]);
 
-	const write = async (what: string, rows: (() => void)[]) => {
-		if (rows.length === 0) return;
-		await server.request(what, () => {
-			if (!isByRow || !faults.shouldInject("partial")) return rows.forEach(row => void row());
-			for (const row of rows) if (scheduler.random.chance(0.5)) row();
-			throw unavailable("Cassandra");
-		});
+	/** By row, each is a request that arrives at its own time, while others of the same write are lost. */
+	const write = async (rows: (() => void)[]) => {
+		if (!isByRow) return server.request("write", () => rows.forEach(row => void row()));
+		const writeRow = (row: () => void) =>
+			server.request("write row", () => {
+				if (faults.shouldInject("partial")) throw unavailable("Cassandra");
+				row();
+			});
+		await Promise.all(rows.map(writeRow));
 	};
 	const nameOf = (key: string) => JSON.parse(key)[0] as string;
 	const countOf = (name: string) => [...totals].reduce((sum, [key, { picks }]) => sum + (nameOf(key) === name ? picks : 0), 0);
@@ -42,22 +45,7 @@ export function modelSelections(scheduler: Scheduler, faults: Faults): Picks {
 		checkpoint: partition =>
 			server.request("checkpoint", () => ({ ...(checkpoints.get(partition) ?? { epoch: 0, appliedOffset: -1 }) })),
 
-		setCheckpoint: (partition, checkpoint) =>
-			write("set checkpoint", [
-				() => {
-					if (isNewer(checkpoint, checkpoints.get(partition))) checkpoints.set(partition, checkpoint);
-				}
-			]),
-
 		seen: ids => server.request("seen", () => new Map(ids.flatMap(id => (stored.has(id) ? [[id, { ...stored.get(id)! }]] : [])))),
-
-		add: selections =>
-			write(
-				"add",
-				selections.map(one => () => {
-					if (!stored.has(one.id)) stored.set(one.id, one);
-				})
-			),
 
 		totals: ({ partition, epoch }, names) =>
 			server.request(
@@ -71,19 +59,25 @@ export function modelSelections(scheduler: Scheduler, faults: Faults): Picks {
 					)
 			),
 
-		setTotals: ({ partition, epoch }, changed) =>
-			write(
-				"set totals",
-				[...changed].map(([name, total]) => () => {
+		write: ({ partition, epoch }, { selections, totals: changed, appliedOffset }) =>
+			write([
+				...selections.map(one => () => {
+					if (!stored.has(one.id)) stored.set(one.id, one);
+				}),
+				...[...changed].map(([name, total]) => () => {
 					const key = keyOf(name, partition, epoch);
 					if (total.appliedOffset > (totals.get(key)?.appliedOffset ?? -1)) totals.set(key, total);
-				})
-			),
+				}),
+				() => {
+					const checkpoint = { epoch, appliedOffset };
+					if (isNewer(checkpoint, checkpoints.get(partition))) checkpoints.set(partition, checkpoint);
+				}
+			]),
 
 		counts: names => server.request("counts", () => names.map(name => ({ name, count: countOf(name) })))
 	};
 	const counts = () => new Map([...new Set([...totals.keys()].map(nameOf))].map(name => [name, countOf(name)]));
-	return { store, server, counts, stored };
+	return { store, server, counts, stored, checkpoints };
 }
 
 export function modelSummary(server: Server): { store: SummaryStore; rows: Map<string, number> } {

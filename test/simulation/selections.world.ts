@@ -14,7 +14,7 @@ import { modelSelections, modelSummary } from "./selections.model.ts";
 import { addSocketService } from "./sockets.ts";
 import type { World, WorldContext } from "./world.ts";
 
-const PARTITIONS = 3;
+const MAX_PARTITIONS = 3;
 const NAMES = ["a", "b", "c"];
 const USERS = ["ann", "bob"];
 const PUSHED_TOPICS = ["SelectionSummary", "SynchronizationResults"];
@@ -35,7 +35,10 @@ const countsIn = ({ code, data }: Frame): [string, number][] => {
 
 export function picks({ scheduler, faults, topics, mutant }: WorldContext): World {
 	const { random } = scheduler;
-	const { store, server, counts, stored } = modelSelections(scheduler, faults);
+	const partitions = random.between(1, MAX_PARTITIONS);
+	/** The fewer, the more often owners of one partition count the same name one after the other. */
+	const pickedNames = NAMES.slice(0, random.between(1, NAMES.length));
+	const { store, server, counts, stored, checkpoints } = modelSelections(scheduler, faults);
 	const postgres = serverNamed("postgres", scheduler, faults);
 	const { store: summaryStore, rows } = modelSummary(postgres);
 	const endpoints = new Map<Node, SocketEndpoint>();
@@ -47,7 +50,7 @@ export function picks({ scheduler, faults, topics, mutant }: WorldContext): Worl
 			name,
 			scheduler,
 			running => {
-				const withTopics = () => topicsMixin(topics.log, { contracts, partitions: PARTITIONS });
+				const withTopics = () => topicsMixin(topics.log, { contracts, partitions });
 				const { broker } = running;
 				broker.createService(selections(store, { names: NAMES, mixins: [withTopics()] }));
 				broker.createService(summary(mutant?.summary?.(summaryStore, rows) ?? summaryStore, NAMES));
@@ -90,7 +93,7 @@ export function picks({ scheduler, faults, topics, mutant }: WorldContext): Worl
 		for (let left = random.between(1, 8); left > 0; left--) {
 			await delay(random.between(0, 1_000));
 			// Ids repeat, sometimes with another name: the first pick of an id counts.
-			const pick = { id: `${n}-${random.between(1, 6)}`, name: random.pick(NAMES), user_id: random.pick(USERS) };
+			const pick = { id: `${n}-${random.between(1, 6)}`, name: random.pick(pickedNames), user_id: random.pick(USERS) };
 			await call("selections.pick", pick);
 			accepted.add(pick.id);
 			if (random.chance(0.2)) {
@@ -108,7 +111,7 @@ export function picks({ scheduler, faults, topics, mutant }: WorldContext): Worl
 				? `${random.pick(POISON)}${" ".repeat(poison.length)}`
 				: JSON.stringify({ id: `f-${n}`, name: random.pick([...NAMES, "old"]), user_id: random.pick(USERS), more: true });
 			if (isPoison) poison.push(value);
-			topics.write({ topic: "Selections", key: null, value, partition: random.between(0, PARTITIONS - 1) });
+			topics.write({ topic: "Selections", key: null, value, partition: random.between(0, partitions - 1) });
 		}
 	};
 
@@ -121,7 +124,7 @@ export function picks({ scheduler, faults, topics, mutant }: WorldContext): Worl
 		},
 		isIdle: () => screens.every(({ view }) => view.isOpen),
 		check() {
-			checkCounts({ topics, accepted, poison, counts: counts(), stored, rows });
+			checkCounts({ topics, accepted, poison, counts: counts(), stored, checkpoints, rows });
 			for (const { view, watches } of screens) {
 				const shown = new Map(view.frames.flatMap(countsIn));
 				if (watches)
