@@ -30,7 +30,7 @@ async function picking(rows: number): Promise<Side & { close(): Promise<void> }>
 	let offset = rows;
 	const pick = async () => {
 		const received = [pickAt(0, offset++, NAME)];
-		const { counts } = await count({ received, partition: 0, endOffset: offset, first: false });
+		const { counts } = await count({ received, partition: 0, endOffset: offset, currentEnd: async () => offset, first: false });
 		if (counts[0]?.count !== offset) throw new Error(`${offset} picks are counted as ${counts[0]?.count}`);
 	};
 	return { name: `${rows.toLocaleString("en")} rows`, round: ms => closedLoop(1, ms, pick), close };

@@ -29,6 +29,8 @@ export interface ReceivedBatch<M, Ctx = Caller> {
 	partition: number;
 	/** The end of the log when it was read. */
 	endOffset: number;
+	/** Asks for the present end of the log: other nodes may have handled more since this batch was read. */
+	currentEnd(): Promise<number>;
 	/** True on the first batch since the partition was assigned to this node. */
 	first: boolean;
 	/** False as soon as the partition may be assigned to another node, which then handles these messages too. */

@@ -67,8 +67,9 @@ export function subscription(service: Service, log: TopicLog, options: TopicsOpt
 		const { topic, partition } = batch;
 		const handler = handlers[topic] as Handler;
 		if ("one" in handler) return runPerKey(readable, handler.one, batch, runOptions);
+		const currentEnd = async () => (await log.ends(topic))[partition]!;
 		const runWhole = (received: Received<unknown>[]) =>
-			handler.batch({ ...batch, first: newlyAssigned.has(`${topic}/${partition}`), received });
+			handler.batch({ ...batch, currentEnd, first: newlyAssigned.has(`${topic}/${partition}`), received });
 		return runBatch(readable, runWhole, batch, runOptions);
 	};
 

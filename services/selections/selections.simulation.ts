@@ -112,7 +112,8 @@ export async function run(history: Command[], store: SelectionStore, partitions:
 		ownerOf[index] = owner;
 		owner.busyPartitions.add(index);
 		try {
-			const batch = { received, partition: partitions[index]!, endOffset: logs[index]!.length, first };
+			const currentEnd = async () => logs[index]!.length;
+			const batch = { received, partition: partitions[index]!, endOffset: logs[index]!.length, currentEnd, first };
 			completed.push(await owner.count(batch));
 			committed[index] = Math.max(committed[index]!, from + received.length);
 		} catch (error) {

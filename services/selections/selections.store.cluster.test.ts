@@ -40,7 +40,7 @@ describe("a pick on its own", () => {
 			const requestsOf = async (offset: number, name: string) => {
 				requests.length = 0;
 				const received = [pickedAt(0, offset, randomUUID(), name)];
-				await count({ received, partition: 0, endOffset: offset + 1, first: offset === 0 });
+				await count({ received, partition: 0, endOffset: offset + 1, currentEnd: async () => offset + 1, first: offset === 0 });
 				return requests;
 			};
 			await requestsOf(0, "a");

@@ -21,7 +21,14 @@ export const tallySuite = (storeOf: () => SelectionStore, fresh: (number: number
 			const ids = `-${randomUUID()}`;
 			return {
 				/** Delivers these picks ("id name", …), starting at an offset, to an owner; returns how many count. */
-				async count(who: string, fromOffset: number, picks: string[], endOffset = fromOffset + picks.length, store = storeOf()) {
+				async count(
+					who: string,
+					fromOffset: number,
+					picks: string[],
+					endOffset = fromOffset + picks.length,
+					store = storeOf(),
+					currentEnd = endOffset
+				) {
 					const first = who !== owner;
 					owner = who;
 					if (!owners.has(who)) owners.set(who, tally(store));
@@ -29,7 +36,8 @@ export const tallySuite = (storeOf: () => SelectionStore, fresh: (number: number
 						const [id, name] = pick.split(" ") as [string, string];
 						return pickedAt(partition, fromOffset + n, id + ids, own(name));
 					});
-					return (await owners.get(who)!({ received, partition, endOffset, first })).picks.length;
+					return (await owners.get(who)!({ received, partition, endOffset, currentEnd: async () => currentEnd, first })).picks
+						.length;
 				},
 				async of(name: string) {
 					return (await storeOf().counts([own(name)]))[0]!.count;
@@ -94,6 +102,15 @@ export const tallySuite = (storeOf: () => SelectionStore, fresh: (number: number
 			};
 			await assert.rejects(count("two", 0, ["3 a"], 1, dying), { type: "UNAVAILABLE" });
 			assert.equal(await count("three", 0, ["3 a", "4 a", "5 a"]), 3);
+			assert.equal(await of("a"), 5);
+		});
+
+		it("knows that the topic is the same when others have handled more since a batch was read", async () => {
+			const { count, of } = counter();
+			const log = ["1 a", "2 a", "3 a", "4 a"];
+			await count("two", 0, log);
+			assert.equal(await count("one", 0, log.slice(0, 2), 2, storeOf(), log.length), 2);
+			assert.equal(await count("three", 3, ["4 a", "5 a"]), 2);
 			assert.equal(await of("a"), 5);
 		});
 

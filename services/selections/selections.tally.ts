@@ -7,6 +7,7 @@ export interface PickBatch {
 	received: ReceivedPick[];
 	partition: number;
 	endOffset: number;
+	currentEnd(): Promise<number>;
 	first: boolean;
 }
 
@@ -35,12 +36,13 @@ const NO_PICKS: Total = { picks: 0, appliedOffset: -1 };
 export function tally(store: SelectionStore) {
 	const partitions = new Map<number, Remembered>();
 
-	const rememberedOf = async ({ partition, endOffset, first }: PickBatch): Promise<Remembered> => {
+	const rememberedOf = async ({ partition, endOffset, currentEnd, first }: PickBatch): Promise<Remembered> => {
 		if (first) partitions.delete(partition);
 		const known = partitions.get(partition);
 		if (known) return known;
 		const checkpoint = await store.checkpoint(partition);
-		const epoch = epochOf(checkpoint, endOffset);
+		// A batch that waited for long may end before what another owner has handled since: then the log's present end decides.
+		const epoch = epochOf(checkpoint, endOffset > checkpoint.appliedOffset ? endOffset : await currentEnd());
 		// Stored before anything uses it: if the node crashes and the new log has then grown past the stored offset, nothing would show that it is new.
 		if (epoch > checkpoint.epoch)
 			await store.write({ epoch, partition }, { selections: [], totals: new Map(), appliedOffset: -1 });

@@ -48,8 +48,8 @@ export interface Groups {
 	committed(group: string, topic: string): number[];
 	/** The member's process was killed: the group removes the member after the session timeout. */
 	removeAfterTimeout(actor: Actor): void;
-	/** Reassigns a random partition. The former reader completes its running batch, and may not know that it lost the partition. */
-	reassign(): void;
+	/** Reassigns a random partition, or one of this topic. The former reader completes its running batch, and may not know that it lost the partition. */
+	reassign(topic?: string): void;
 	/** Delivers a random partition again from an earlier offset. */
 	rewind(): void;
 	/** Whether every group has committed all records. */
@@ -184,8 +184,11 @@ export function groupsOf(scheduler: Scheduler, faults: Faults, partitionsOf: (to
 			);
 		},
 
-		reassign() {
-			const all = allAssignments().filter(({ members, assignment }) => subscribersOf(members, assignment).length > 0);
+		reassign(topic) {
+			const all = allAssignments().filter(
+				({ members, assignment }) =>
+					subscribersOf(members, assignment).length > 0 && (topic ?? assignment.partition.topic) === assignment.partition.topic
+			);
 			if (all.length === 0) return;
 			const { assignment, members } = random.pick(all);
 			assign(assignment, random.pick(subscribersOf(members, assignment)));

@@ -171,6 +171,13 @@ export const mutants: Mutant[] = [
 		replace: "appliedOffset: received[0]!.record.offset"
 	},
 	{
+		name: "the end of the log when a batch was read starts an epoch",
+		world: "selections",
+		file: "services/selections/selections.tally.ts",
+		find: "endOffset > checkpoint.appliedOffset ? endOffset : await currentEnd()",
+		replace: "endOffset"
+	},
+	{
 		name: "counts read before the write",
 		world: "selections",
 		file: "services/selections/selections.tally.ts",

@@ -115,12 +115,20 @@ export function picks({ scheduler, faults, topics, mutant }: WorldContext): Worl
 		}
 	};
 
+	/** Moves the partitions of the picks so often that one comes back to an owner that has counted in it before. */
+	const rebalancer = async () => {
+		for (let left = random.chance(0.3) ? 10 : 0; left > 0; left--) {
+			await delay(random.between(0, 1_000));
+			topics.groups.reassign("Selections");
+		}
+	};
+
 	return {
 		nodes,
 		servers: [server, postgres],
 		async runClients() {
 			while (!topics.exist("Selections")) await delay(10);
-			await Promise.all([...Array.from({ length: random.between(1, 5) }, (_, n) => picker(n)), foreigner()]);
+			await Promise.all([...Array.from({ length: random.between(1, 5) }, (_, n) => picker(n)), foreigner(), rebalancer()]);
 		},
 		isIdle: () => screens.every(({ view }) => view.isOpen),
 		check() {
