@@ -1,7 +1,7 @@
 // The drivers of the process, by profile: embedded or cluster. Only this file and the wiring of the services (*.service.ts) know the profiles.
 // Each driver is one instance per process, and connects when the first service that needs it starts.
 
-import type { ServiceSchema } from "moleculer";
+import type { ServiceBroker, ServiceSchema } from "moleculer";
 import { type Cassandra, openCassandra } from "../mixins/cassandra.ts";
 import { type Database, openPostgres } from "../mixins/database/database.ts";
 import { openEmbedded } from "../mixins/database/embedded.ts";
@@ -21,6 +21,7 @@ import { exitWithError } from "./exit-with-error.ts";
 import { trustedProxies } from "./http/client-address.ts";
 import { type Connections, createConnections } from "./http/connections.ts";
 import { lowLimitWarning } from "./http/low-limit.ts";
+import { nodesRunning } from "./node-metadata.ts";
 import { maxConnections } from "./open-files.ts";
 
 const lazy = <T>(open: () => T) => {
@@ -95,6 +96,7 @@ const topicsOptions = () => ({
 	contracts: topics,
 	partitions: config.topicPartitions,
 	consumes: runsService,
+	publishesDeadLetters: (broker: ServiceBroker, service: string) => nodesRunning(broker, service).sort()[0] === broker.nodeID,
 	usesLogAtStart: !isClientOnly,
 	metricsPrefix: "plaza",
 	onFatal

@@ -54,7 +54,10 @@ type Implement<Contracts> = {
 		: never;
 };
 type Handlers = {
-	[T in keyof Topics]?: topics.HandleOne<Message<T>, Caller> | { batch: topics.HandleBatch<Message<T>, Caller> };
+	[T in keyof Topics]?:
+		| topics.HandleOne<Message<T>, Caller>
+		| { batch: topics.HandleBatch<Message<T>, Caller>; everyNode?: false }
+		| topics.EveryNode<Message<T>, Caller>;
 };
 
 /**

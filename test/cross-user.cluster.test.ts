@@ -71,7 +71,7 @@ describe(`a thousand people on two gateways (CROSS_USER_SEED=${SEED})`, () => {
 			await waitUntilConnected(tab);
 			return tab;
 		};
-		/** A socket that the server closed because it had missed its lease counts as dropped. */
+		/** A socket that the server closed counts as dropped. */
 		const waitUntilConnected = ({ socket }: Tab, from = 0) =>
 			socket
 				.waitFor(({ code }) => code === "connected", "a socket to be connected", { from })

@@ -97,7 +97,6 @@ describe("the cluster while a server is unavailable", () => {
 			const screen = await openSocketAs(system.wsUrls.at(-1) as string, user);
 			await run("redis-cli", ["-u", REDIS_URL, "flushall"]);
 			assert.deepEqual(await balance(buyer), { balances: { total: 7.5 } });
-			// The node detects that its presence key is missing, and registers its sockets again.
 			await eventually(async () => {
 				await pick(user);
 				assert.ok(screen.of("SelectionSummary").length > 0);

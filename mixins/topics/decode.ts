@@ -17,6 +17,8 @@ export type Decoded =
 export interface DecodeOptions {
 	/** Of the topic. */
 	partitions: number;
+	/** A record in another partition than its key's is read where it is. */
+	anyPartition?: boolean;
 	/** Keys of `meta` that are read from headers. */
 	metaKeys: readonly string[];
 	contextOf(requestID: string, meta: Meta | undefined): Received<unknown>["ctx"];
@@ -31,6 +33,10 @@ export const originOf = ({ topic, partition, offset, headers }: TopicRecord): He
 	headers["origin-offset"] === undefined
 		? { ...headers, "origin-topic": topic, "origin-partition": String(partition), "origin-offset": String(offset) }
 		: headers;
+
+/** Whether a record is the copy that was made of a misrouted record. A replayed one is not: it was asked for. */
+export const isMovedCopy = ({ topic, headers }: TopicRecord) =>
+	headers["origin-topic"] === topic && headers.replays === undefined;
 
 /**
  * Reads one record by its topic's contract. Other clients may choose partitions by another hash, or without one: such a record is misrouted, and
@@ -52,7 +58,7 @@ export function decode(record: TopicRecord, contract: Encodable, options: Decode
 	if (fieldErrors) return unreadable(record, invalid(fieldErrors).message);
 
 	const key = contract.key(message);
-	if (partitionOf(key, options.partitions) !== record.partition)
+	if (!options.anyPartition && partitionOf(key, options.partitions) !== record.partition)
 		return { record, misrouted: { topic: record.topic, key, value: value!, headers: originOf(record) } };
 
 	// A record of another client may have another key, or none, and still be on the right partition: order follows the contract's key.

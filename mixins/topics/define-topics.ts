@@ -19,7 +19,7 @@
  */
 import type { ActionSchema, Context, Service, ServiceSchema } from "moleculer";
 import type { z } from "zod";
-import type { HandleBatch, HandleOne, PublishOptions } from "./handler-types.ts";
+import type { EveryNode, HandleBatch, HandleOne, PublishOptions } from "./handler-types.ts";
 import type { TopicsOptions } from "./options.ts";
 import { requireTopicsMixin } from "./require-mixin.ts";
 import type { TopicLog } from "./topic-log.ts";
@@ -38,12 +38,17 @@ export interface TopicContract<M extends z.ZodType> {
 type Messages = Record<string, z.ZodType>;
 
 export type TopicHandlers<M extends Messages> = {
-	[T in keyof M]?: HandleOne<z.output<M[T]>> | { batch: HandleBatch<z.output<M[T]>> };
+	[T in keyof M]?:
+		| HandleOne<z.output<M[T]>>
+		| { batch: HandleBatch<z.output<M[T]>>; everyNode?: false }
+		| EveryNode<z.output<M[T]>>;
 };
 
 export interface TopicPublisher<M extends Messages> {
 	/** Resolves once the message is durable. Rejects with 503 `UNAVAILABLE` within 5 s, and with 422 `VALIDATION_ERROR`. */
 	publish<T extends keyof M & string>(topic: T, message: z.input<M[T]>, options?: PublishOptions): Promise<void>;
+	/** Resolves once this node reads its `everyNode` topics: what is published from then on reaches it. Never rejects. */
+	readsEveryNodeTopics(): Promise<void>;
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: Moleculer types neither an action's params nor its meta

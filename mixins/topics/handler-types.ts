@@ -39,6 +39,17 @@ export interface ReceivedBatch<M, Ctx = Caller> {
 
 export type HandleBatch<M, Ctx = Caller> = (batch: ReceivedBatch<M, Ctx>) => Promise<Handled | void>;
 
+/**
+ * A topic that every node reads by itself, from its end: for what a node shows or caches, not for effects. Nothing is committed: after a restart a
+ * node gets what is published from then on.
+ */
+export interface EveryNode<M, Ctx = Caller> {
+	everyNode: true;
+	batch: HandleBatch<M, Ctx>;
+	/** Called when messages did not reach this node, because the log does not have them any more: what was built from them is outdated. */
+	missed(): void;
+}
+
 export interface PublishOptions {
 	headers?: Headers;
 	requestID?: string;

@@ -1,5 +1,5 @@
 import { partitionOf } from "./partition.ts";
-import type { BatchHandler, ConsumeOptions, Outgoing, TopicLog, TopicSpec } from "./topic-log.ts";
+import type { BatchHandler, ConsumeOptions, Outgoing, TailOptions, TopicLog, TopicSpec } from "./topic-log.ts";
 
 /** A log with one partition for each topic, which delivers at once and keeps nothing. `create`: what creating topics does. */
 export function memoryLog(create: (specs: TopicSpec[]) => Promise<void> = async () => {}) {
@@ -22,6 +22,9 @@ export function memoryLog(create: (specs: TopicSpec[]) => Promise<void> = async 
 			subscriptions.push(consumeOptions);
 			for (const topic of consumeOptions.topics) handlers.set(topic, consumeOptions.handler);
 			return { problem: () => undefined, lag: () => ({}), stop: async () => {} };
+		},
+		async tail({ name, ...options }: TailOptions) {
+			return { ...(await log.consume({ ...options, group: name })), positioned: Promise.resolve() };
 		},
 		close: async () => {}
 	};

@@ -1,3 +1,4 @@
+import type { ServiceBroker } from "moleculer";
 import type { Encodable } from "./encode.ts";
 
 export interface TopicsOptions {
@@ -12,6 +13,11 @@ export interface TopicsOptions {
 	 * and consumes nothing. Default: true.
 	 */
 	usesLogAtStart?: boolean;
+	/**
+	 * Whether this node publishes the dead letters of a service's `everyNode` topics: all nodes find them, and one should publish them.
+	 * Default: if its id is the first of the nodes that have the service.
+	 */
+	publishesDeadLetters?: (broker: ServiceBroker, service: string) => boolean;
 	/** The consumer group. Default: the service's name. */
 	group?: string;
 	/** How often a handler is tried before its message becomes a dead letter. Default 5. */

@@ -357,4 +357,56 @@ describe("a subscription", () => {
 		assert.equal(await run(records), 10);
 		assert.equal(most, 3);
 	});
+
+	describe("to a topic that every node reads", () => {
+		const everyNode = (batch: Whole["batch"]) => ({ everyNode: true, batch, missed() {} }) as Whole;
+		const seen: string[] = [];
+		const collect = everyNode(async ({ received }) => void seen.push(...received.map(one => (one.message as { id: string }).id)));
+		const elsewhere = Array.from({ length: 100 }, (_, n) => `id-${n}`).find(id => partitionOf(id, PARTITIONS) !== 0)!;
+
+		it("handles what is readable on every node, and publishes a dead letter on one of them", async () => {
+			seen.length = 0;
+			const nodes = [true, false, false].map(isPublisher =>
+				subscribe(collect, undefined, { publishesDeadLetters: (_, service) => isPublisher && service === "tester" })
+			);
+			for (const { run } of nodes) assert.equal(await run([record(0, "{"), record(1, { id: idA })]), 2);
+			assert.deepEqual(seen, [idA, idA, idA]);
+			assert.deepEqual(
+				nodes.map(({ sent }) => sent.map(({ headers }) => headers?.["dead-offset"])),
+				[["0"], [], []]
+			);
+			for (const { metrics } of nodes)
+				assert.deepEqual(await metrics(), { consumed: 2, applied: 1, duplicate: 0, dead: 1, parked: 0 });
+		});
+
+		it("does not continue while the dead letter cannot be published", async () => {
+			let isAway = true;
+			const append = async () => {
+				if (isAway) throw unavailable("the log");
+			};
+			const { run, sent } = subscribe(collect, append, { publishesDeadLetters: () => true });
+			await assert.rejects(run([record(0, "{")]), { type: "UNAVAILABLE" });
+			isAway = false;
+			assert.equal(await run([record(0, "{")]), 1);
+			assert.equal(sent.length, 1);
+		});
+
+		it("handles a record in another partition than its key's where it is, and not the copy that a group moves", async () => {
+			seen.length = 0;
+			const { run, sent } = subscribe(collect);
+			const place = { "origin-topic": "T", "origin-partition": "3", "origin-offset": "0" };
+			await run([record(0, { id: elsewhere }), record(1, { id: idA }, { headers: place }), record(2, { id: idB })]);
+			assert.deepEqual([seen, sent], [[elsewhere, idB], []]);
+		});
+
+		it("handles a replayed dead letter of its own, and none of another group", async () => {
+			seen.length = 0;
+			const { run } = subscribe(collect);
+			const replayed = { "origin-topic": "T", "origin-partition": "0", "origin-offset": "0", replays: "1" };
+			const of = (offset: number, id: string, group: string) =>
+				record(offset, { id }, { headers: { ...replayed, "replay-group": group } });
+			await run([of(1, idA, "tester"), of(2, idB, "another")]);
+			assert.deepEqual(seen, [idA]);
+		});
+	});
 });

@@ -1,19 +1,23 @@
 // Handles the records of one service's topics: decodes them, runs the handlers, publishes dead letters and misrouted records, and only then
 // lets their offsets be committed.
-import type { Service } from "moleculer";
+import type { Service, ServiceBroker } from "moleculer";
 import { isUnavailable } from "../errors.ts";
 import { isForAnother } from "./dead-letter.ts";
-import { type Decoded, type DecodeOptions, decode } from "./decode.ts";
-import type { HandleBatch, HandleOne, Received } from "./handler-types.ts";
+import { type Decoded, type DecodeOptions, decode, isMovedCopy } from "./decode.ts";
+import type { EveryNode, HandleBatch, HandleOne, Received } from "./handler-types.ts";
 import { type Account, registerTopicMetrics, topicMetrics } from "./metrics.ts";
 import type { TopicsOptions } from "./options.ts";
 import { publishRejected } from "./reject-publisher.ts";
 import { type Outcome, type RunOptions, runBatch, runPerKey } from "./run-handler.ts";
-import type { Batch, BatchHandler, TopicLog } from "./topic-log.ts";
+import type { Batch, BatchHandler, TopicLog, TopicRecord } from "./topic-log.ts";
 import { type Handler, wrapHandlers } from "./wrap-handlers.ts";
 
 export type One = HandleOne<unknown>;
 export type Whole = { batch: HandleBatch<unknown> };
+
+/** The handler of a topic that every node reads; undefined for any other. */
+export const everyNodeHandler = (handler: unknown) =>
+	(handler as EveryNode<unknown>).everyNode ? (handler as EveryNode<unknown>) : undefined;
 
 /** What a service's schema lists under `topics`. */
 export const topicsOf = (service: Service) => (service.schema as { topics?: Record<string, unknown> }).topics ?? {};
@@ -26,6 +30,11 @@ export interface Subscription {
 
 const ATTEMPTS = 5;
 const CONCURRENCY = 64;
+
+const isFirstNode = ({ registry, nodeID }: ServiceBroker, name: string): boolean => {
+	const services: { name: string; nodeID?: string }[] = registry.getServiceList({ onlyAvailable: true });
+	return services.every(other => other.name !== name || (other.nodeID ?? nodeID) >= nodeID);
+};
 
 const offsetsOf = (some: Decoded[]) => some.map(({ record }) => record.offset);
 
@@ -50,12 +59,19 @@ const runOptionsOf = ({ attempts = ATTEMPTS, concurrency = CONCURRENCY, ...optio
 	isUnavailable: error => isUnavailable(error) || (options.isUnavailable?.(error) ?? false)
 });
 
+/** Publishes nothing: another node publishes the same records, and logs them. */
+const leftToAnotherNode = { log: { append: async () => {} }, logger: { warn() {} } };
+
 /** One service's subscription to the topics of its schema. */
 export function subscription(service: Service, log: TopicLog, options: TopicsOptions): Subscription {
 	const { broker, logger } = service;
 	const { contracts, group = service.name } = options;
 	const handlers = wrapHandlers(service, group, topicsOf(service) as Record<string, One | Whole>);
 	const decodeOptions = decodeOptionsOf(service, options);
+	const { publishesDeadLetters = isFirstNode } = options;
+	const isEveryNode = new Set(
+		Object.entries(topicsOf(service)).flatMap(([topic, handler]) => (everyNodeHandler(handler) ? topic : []))
+	);
 	const runOptions = runOptionsOf(options);
 	const waiting = new Map<string, { waitingFor: string; isCurrent: Batch["isCurrent"] }>();
 	/** Partitions whose handler has not had a batch since they were assigned: their first batch may hold nothing for it. */
@@ -73,7 +89,7 @@ export function subscription(service: Service, log: TopicLog, options: TopicsOpt
 		return runBatch(readable, runWhole, batch, runOptions);
 	};
 
-	/** `others`: messages replayed for another group, which this group handled when they first came. */
+	/** `others`: messages that this group handled before: replayed for another group, or copies of misrouted ones. */
 	const handle = async (batch: Batch, ours: Decoded[], others: Decoded[], account: Account): Promise<number> => {
 		const { topic, partition, records, isCurrent } = batch;
 		const place = `${topic}/${partition}`;
@@ -84,7 +100,9 @@ export function subscription(service: Service, log: TopicLog, options: TopicsOpt
 		account.handled(outcome.handled, outcome.duplicates);
 		const isDone = ({ record }: { record: { offset: number } }) => record.offset < outcome.next;
 		if (readable.some(isDone)) newlyAssigned.delete(place);
-		const sent = await publishRejected(log, group, ours.filter(isDone), outcome.refused, logger);
+		const isPublisher = !isEveryNode.has(topic) || publishesDeadLetters(broker, service.name);
+		const publisher = isPublisher ? { log, logger } : leftToAnotherNode;
+		const sent = await publishRejected(publisher.log, group, ours.filter(isDone), outcome.refused, publisher.logger);
 		account.dead(sent.dead);
 		account.misrouted(sent.misrouted);
 		account.notForUs(offsetsOf(others.filter(isDone)));
@@ -103,9 +121,13 @@ export function subscription(service: Service, log: TopicLog, options: TopicsOpt
 			const { topic, partition, records, isCurrent } = batch;
 			const place = `${topic}/${partition}`;
 			if (batch.first) newlyAssigned.add(place);
-			const decoded = records.map(record => decode(record, contracts[topic]!, decodeOptions));
-			const ours = decoded.filter(({ record }) => !isForAnother(record, group));
-			const others = decoded.filter(({ record }) => isForAnother(record, group));
+			const anyPartition = isEveryNode.has(topic);
+			const topicOptions = { ...decodeOptions, anyPartition };
+			const decoded = records.map(record => decode(record, contracts[topic]!, topicOptions));
+			// Of a misrouted record, a reader of all partitions has had the original.
+			const isOther = (record: TopicRecord) => isForAnother(record, group) || (anyPartition && isMovedCopy(record));
+			const ours = decoded.filter(({ record }) => !isOther(record));
+			const others = decoded.filter(({ record }) => isOther(record));
 			const account = metrics[topic]!.take(batch, offsetsOf([...others, ...ours.filter(one => !("misrouted" in one))]));
 			let next = records[0]!.offset;
 			try {

@@ -6,6 +6,7 @@ import { metricsSuite } from "./metrics.suite.ts";
 import { partitionOf } from "./partition.ts";
 import { everyRecord, numbered, specOf, texts, topicOn } from "./topic-log.fixture.ts";
 import { groupSuite } from "./topic-log.groups.suite.ts";
+import { tailSuite } from "./topic-log.tail.suite.ts";
 import type { TopicLog } from "./topic-log.ts";
 
 export interface Opened {
@@ -142,6 +143,7 @@ export function topicLogSuite(name: string, open: () => Promise<Opened>) {
 		});
 
 		groupSuite(() => log);
+		tailSuite(() => log);
 		metricsSuite(() => log);
 	});
 }

@@ -74,6 +74,26 @@ export interface Consumer {
 	stop(): Promise<void>;
 }
 
+export interface TailOptions {
+	/** Its name in log lines and health answers. */
+	name: string;
+	topics: string[];
+	/** As in `ConsumeOptions`; the offset that it resolves with is not stored anywhere. */
+	handler: BatchHandler;
+	/**
+	 * Called when records of a topic were skipped: they were deleted before they were read, or the topic was deleted and created again. All records
+	 * that are appended after the call are read.
+	 */
+	onMissed(topic: string): void;
+	maxRecords?: number;
+}
+
+/** Reads every partition of its topics, from the end: of several readers, each gets every record. */
+export interface Tail extends Consumer {
+	/** Resolves once the end of every partition is known: what is appended from then on is read. Never rejects. */
+	positioned: Promise<void>;
+}
+
 /** How log lines and health answers name a log, and what they advise. */
 export interface LogDescription {
 	/** Its name in health answers and log lines. */
@@ -96,6 +116,8 @@ export interface TopicLog {
 	append(records: Outgoing[]): Promise<void>;
 	/** Starts a member of a group; a new group starts at the earliest record. */
 	consume(options: ConsumeOptions): Promise<Consumer>;
+	/** Starts to read topics from their end, without a group. After a lost connection it continues where it was. */
+	tail(options: TailOptions): Promise<Tail>;
 	/** The end offset of each partition of a topic. Rejects with `UNAVAILABLE`, which names the topic (`data.what`), when it does not exist. */
 	ends(topic: string): Promise<number[]>;
 	/** The committed offset of a group for each partition; -1 where it has committed nothing. */

@@ -10,7 +10,7 @@ import type { Received } from "./handler-types.ts";
 import { memoryLog } from "./memory-log.fixture.ts";
 import type { TopicsOptions } from "./options.ts";
 import { requireTopicsMixin } from "./require-mixin.ts";
-import type { Headers } from "./topic-log.ts";
+import type { Headers, TailOptions } from "./topic-log.ts";
 import { topics } from "./topics.ts";
 
 const message = z.object({ id: z.string() });
@@ -38,6 +38,77 @@ describe("the topics mixin", () => {
 		const { log } = memoryLog();
 		const schema = { name: "mailer", mixins: [topics(log, options)], topics: { created: { handler() {} } } };
 		assert.throws(() => create(createBroker(), schema), /the handler of topic "created" must be/);
+	});
+
+	it("refuses a topic that every node reads without a function for what it misses", () => {
+		const { log } = memoryLog();
+		const schema = { name: "screen", mixins: [topics(log, options)], topics: { created: { everyNode: true, async batch() {} } } };
+		assert.throws(() => create(createBroker(), schema), /service "screen": topic "created" has everyNode.*"missed"/);
+	});
+
+	it("reads a topic of every node without the group, tells when it does, and passes on that messages were missed", async () => {
+		const { log, subscriptions } = memoryLog();
+		const [seen, opened]: [string[], TailOptions[]] = [[], []];
+		const positioned = Promise.withResolvers<void>();
+		let problem: string | undefined = "no positions yet";
+		const tail = async (options: TailOptions) => {
+			opened.push(options);
+			return {
+				positioned: positioned.promise,
+				problem: () => problem,
+				lag: () => ({}),
+				stop: async () => void seen.push("stopped")
+			};
+		};
+		const broker = createBroker();
+		const contracts = { created: contract, shown: contract };
+		const service = create(broker, {
+			name: "screen",
+			mixins: [topics({ ...log, tail }, { ...options, contracts })],
+			topics: {
+				async created() {},
+				shown: {
+					everyNode: true,
+					async batch({ received }: { received: Received<{ id: string }>[] }) {
+						seen.push(...received.map(one => one.message.id));
+					},
+					missed: () => void seen.push("missed")
+				}
+			}
+		}) as unknown as { readsEveryNodeTopics(): Promise<void> };
+		await broker.start();
+		const reads = service.readsEveryNodeTopics().then(() => seen.push("reads"));
+		await eventually(() => assert.equal(opened.length, 1), "the reader to be opened");
+		assert.deepEqual(
+			[subscriptions.map(one => one.topics), opened[0]!.topics, opened[0]!.name],
+			[[["created"]], ["shown"], "screen"]
+		);
+		assert.equal((await checksOf(broker))["topics:screen"], "no positions yet");
+		assert.deepEqual(seen, []);
+		problem = undefined;
+		positioned.resolve();
+		await reads;
+		assert.equal((await checksOf(broker))["topics:screen"], "ok");
+		const record = {
+			topic: "shown",
+			partition: 0,
+			offset: 0,
+			key: null,
+			value: Buffer.from('{"id":"1"}'),
+			headers: {},
+			timestampMs: 0
+		};
+		await opened[0]!.handler({
+			topic: "shown",
+			partition: 0,
+			records: [record],
+			endOffset: 1,
+			first: true,
+			isCurrent: () => true
+		});
+		opened[0]!.onMissed("shown");
+		await broker.stop();
+		assert.deepEqual(seen, ["reads", "1", "missed", "stopped"]);
 	});
 
 	it("rejects a message for a topic of no contract, naming it", async () => {

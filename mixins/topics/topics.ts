@@ -12,6 +12,8 @@
  *       actions: { remind() { return this.publish("order.created", { id: "1" }); } }                       // resolves once it is durable
  *     };
  *
+ * A handler `{ everyNode: true, batch, missed() }` gets every message on every node, and nothing is committed: for what a node shows or caches.
+ *
  * A message that cannot be read, or whose handler keeps failing, is published to `<topic>.dead` with headers that say from where and why; only
  * then its offset is committed. While a dependency of the handler is unavailable, the partition waits without a limit and health says so.
  *
@@ -32,7 +34,7 @@ import type { PublishOptions } from "./handler-types.ts";
 import { registerLagMetric } from "./metrics.ts";
 import type { TopicsOptions } from "./options.ts";
 import { markTopicsMixin } from "./require-mixin.ts";
-import { subscription, topicsOf } from "./subscription.ts";
+import { everyNodeHandler, subscription, topicsOf } from "./subscription.ts";
 import type { Consumer, Outgoing, TopicLog } from "./topic-log.ts";
 
 const PUBLISH_TIMEOUT_MS = 5_000;
@@ -48,7 +50,9 @@ const dependencyOf = (log: TopicLog): Dependency => {
 };
 
 interface TopicsService extends Service {
-	topicConsumer?: Consumer;
+	topicConsumers?: Consumer[];
+	/** Resolved once the ends of its `everyNode` topics are known. */
+	topicsRead?: PromiseWithResolvers<void>;
 	topicsStarted?: Promise<unknown>;
 	areTopicsCreated?: boolean;
 	/** Returns what its consumer waits for, or undefined. Set once the service can publish, and has started its consumer if it has one. */
@@ -74,6 +78,8 @@ function checkTopics(service: Service, { contracts }: TopicsOptions) {
 			);
 		if (typeof handler !== "function" && typeof (handler as { batch?: unknown })?.batch !== "function")
 			throw new Error(`service "${service.name}": the handler of topic "${topic}" must be a function or { batch: function }`);
+		if (everyNodeHandler(handler) && typeof (handler as { missed?: unknown }).missed !== "function")
+			throw new Error(`service "${service.name}": topic "${topic}" has everyNode and needs the function "missed" too`);
 	}
 }
 
@@ -91,7 +97,8 @@ export function topics(log: TopicLog, options: TopicsOptions): Partial<ServiceSc
 	const { consumes = () => true, contracts, metaKeys, metricsPrefix, usesLogAtStart = true } = options;
 	const dependency = dependencyOf(log);
 
-	async function begin(this: TopicsService, names: string[]) {
+	async function begin(this: TopicsService, handlers: Record<string, unknown>) {
+		const names = Object.keys(handlers);
 		await createTopics(log, options);
 		this.areTopicsCreated = true;
 		if (names.length === 0 || !consumes(this.name)) {
@@ -101,10 +108,22 @@ export function topics(log: TopicLog, options: TopicsOptions): Partial<ServiceSc
 		if (this.broker.stopping) return;
 		const group = options.group ?? this.name;
 		const { problem, handle } = subscription(this, log, options);
-		const consumer = await log.consume({ group, topics: names, handler: handle });
-		this.topicConsumer = consumer;
-		this.topicsProblem = () => problem() ?? consumer.problem();
-		registerLagMetric(this.broker, group, names, () => (consumer.problem() ? undefined : consumer.lag()), metricsPrefix);
+		const [everyNode, grouped] = [true, false].map(wanted =>
+			names.filter(name => Boolean(everyNodeHandler(handlers[name])) === wanted)
+		);
+		const topicConsumers: Consumer[] = [];
+		this.topicConsumers = topicConsumers;
+		if (grouped!.length > 0) topicConsumers.push(await log.consume({ group, topics: grouped!, handler: handle }));
+		if (everyNode!.length > 0) {
+			const onMissed = (topic: string) => everyNodeHandler(handlers[topic])!.missed.call(this);
+			const tail = await log.tail({ name: group, topics: everyNode!, handler: handle, onMissed });
+			topicConsumers.push(tail);
+			void tail.positioned.then(this.topicsRead?.resolve);
+		}
+		const consumerProblem = () => topicConsumers.map(one => one.problem()).find(one => one !== undefined);
+		this.topicsProblem = () => problem() ?? consumerProblem();
+		const lag = () => Object.assign({}, ...topicConsumers.map(one => one.lag()));
+		registerLagMetric(this.broker, group, names, () => (consumerProblem() ? undefined : lag()), metricsPrefix);
 	}
 
 	/** The start does not wait for the topics, so the first message may come before they exist. One limit for both steps. */
@@ -117,6 +136,7 @@ export function topics(log: TopicLog, options: TopicsOptions): Partial<ServiceSc
 	return markTopicsMixin({
 		created(this: TopicsService) {
 			checkTopics(this, options);
+			this.topicsRead = Promise.withResolvers();
 			retain(dependency);
 			if (!usesLogAtStart) return;
 			addCheck(this.broker, dependency.name, () => log.check().then(() => "ok"));
@@ -129,12 +149,12 @@ export function topics(log: TopicLog, options: TopicsOptions): Partial<ServiceSc
 		// Not awaited: actions that need no topic are answered while the log is unavailable.
 		started(this: TopicsService) {
 			if (!usesLogAtStart) return;
-			const names = Object.keys(topicsOf(this));
+			const handlers = topicsOf(this);
 			this.topicsStarted = waitUntilReachable(
 				dependency,
 				this.logger,
 				() => this.broker.stopping,
-				() => begin.call(this, names)
+				() => begin.call(this, handlers)
 			).catch(error => {
 				// Not awaited: `onFatal` may stop the broker, which waits for this start.
 				void (options.onFatal ? options.onFatal(error) : stopBroker(this, error));
@@ -143,11 +163,16 @@ export function topics(log: TopicLog, options: TopicsOptions): Partial<ServiceSc
 
 		async stopped(this: TopicsService) {
 			await waitAtMost(this.topicsStarted ?? Promise.resolve(), BEGIN_TIMEOUT_MS);
-			await this.topicConsumer?.stop();
+			await Promise.all((this.topicConsumers ?? []).map(one => one.stop()));
 			await release(dependency);
 		},
 
 		methods: {
+			/** Resolves once this node reads its `everyNode` topics: what is published from then on reaches it. Never rejects. */
+			readsEveryNodeTopics(this: TopicsService): Promise<void> {
+				return this.topicsRead!.promise;
+			},
+
 			/** Resolves once the message is durable. Rejects with 503 `UNAVAILABLE` within 5 s while the log is unavailable. */
 			async publish(this: TopicsService, topic: string, message: unknown, publishOptions: PublishOptions = {}) {
 				const record = encode(contracts, topic, message, { ...publishOptions, metaKeys });

@@ -7,7 +7,6 @@ import { lookup, numberIn, type TopicContract, topic, watchedList } from "../../
 import { notFound, unavailable } from "../../mixins/errors.ts";
 import type { Received } from "../define-service.ts";
 import { localDelivery, roomMessagesOf } from "./deliver.ts";
-import { localPresence } from "./presence/presence.ts";
 import { ADMINS, createRooms, EVERYONE, type Member, userRoom, watchersRoom } from "./rooms.ts";
 import { watchedLists } from "./ws/watched-lists.ts";
 
@@ -50,8 +49,9 @@ const topics = { seats: seats as unknown as TopicContract };
 
 const received = (message: Seat, call = async (): Promise<unknown> => ({ buyer: "looked-up" })) =>
 	({ message, ctx: { call }, record: { headers: {} } }) as unknown as Received<unknown>;
+const everyRoom = { openedAtMs: () => 0, hasUsers: () => true };
 const roomsOf = async (...all: Received<unknown>[]) =>
-	(await roomMessagesOf("seats", topics.seats, all)).map(({ room, indexes }) => [room, indexes]);
+	(await roomMessagesOf("seats", topics.seats, all, everyRoom)).map(({ room, indexes }) => [room, indexes]);
 
 describe("the rooms of a message", () => {
 	it("are those of each recipient, once with all deliveries to it", async () => {
@@ -74,6 +74,25 @@ describe("the rooms of a message", () => {
 		);
 	});
 
+	it("are those with members on this node: where no user has any, none is looked up", async () => {
+		const rooms = createRooms();
+		await rooms.enter(ADMINS, {});
+		const lookUp = () => Promise.reject(new Error("no user is here"));
+		const [message, ...others] = await roomMessagesOf(
+			"seats",
+			topics.seats,
+			[received({ show: "s", seat: "A1" }, lookUp)],
+			rooms
+		);
+		assert.deepEqual([message!.room, message!.indexes, others], [ADMINS, [3, 4, 6], []]);
+		await rooms.enter(userRoom("looked-up"), {});
+		const found = await roomMessagesOf("seats", topics.seats, [received({ show: "s", seat: "A1" })], rooms);
+		assert.deepEqual(
+			found.map(({ room }) => room),
+			[userRoom("looked-up"), ADMINS]
+		);
+	});
+
 	it("are unknown while the lookup is unavailable, so that the message is retried", async () => {
 		const noService = new Errors.ServiceNotFoundError({ action: "seats.buyer" });
 		for (const error of [unavailable("seats"), noService])
@@ -83,7 +102,7 @@ describe("the rooms of a message", () => {
 
 describe("delivery on one node", () => {
 	const setUp = () => {
-		const rooms = createRooms(localPresence("me"));
+		const rooms = createRooms();
 		const lists = watchedLists(topics, rooms);
 		const sent: [string, unknown][] = [];
 		const deliver = localDelivery({
@@ -156,7 +175,7 @@ describe("delivery on one node", () => {
 			key: ({ show }) => show,
 			deliveries: [{ to: { watchersOf: seatList }, frame: "Other" }]
 		});
-		const rooms = createRooms(localPresence("me"));
+		const rooms = createRooms();
 		assert.throws(() => watchedLists({ ...topics, other: other as unknown as TopicContract }, rooms), /"seats"/);
 	});
 

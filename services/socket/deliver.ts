@@ -1,11 +1,22 @@
 // From a topic's message to the clients: which rooms it goes to, and what the connections of this node get. The topics' contracts declare both.
 import type { Delivery, Lookup, TopicContract } from "../../contract/topic.ts";
 import { isUnavailable } from "../../mixins/errors.ts";
+import type { Headers } from "../../mixins/topics/topic-log.ts";
 import type { Caller, Received } from "../define-service.ts";
 import { reorderBuffer } from "./reorder-buffer.ts";
 import { ADMINS, EVERYONE, type RoomFrame, type Rooms, userRoom, watchersRoom } from "./rooms.ts";
-import type { RoomMessage } from "./socket.contract.ts";
 import type { WatchedLists } from "./ws/watched-lists.ts";
+
+/** One message of a topic for the connections in one room of this node. */
+export interface RoomMessage {
+	topic: string;
+	room: string;
+	/** Which of the topic's deliveries, by their index in the contract. */
+	indexes: number[];
+	message: unknown;
+	headers: Headers;
+	requestID: string;
+}
 
 type Recipients = Delivery<unknown>["to"];
 
@@ -30,22 +41,26 @@ async function lookUp({ action, params, id }: Lookup<unknown>, message: unknown,
 	}
 }
 
-/** The rooms that a topic's messages go to. A message without a known user goes only to its other rooms. Rejects when a lookup is unavailable. */
+/**
+ * The rooms of this node that a topic's messages go to. A message without a known user goes only to its other rooms. A user is looked up only if this
+ * node has a room of any user. Rejects when a lookup is unavailable.
+ */
 export async function roomMessagesOf(
 	topic: string,
 	{ deliveries = [] }: TopicContract,
-	received: Received<unknown>[]
+	received: Received<unknown>[],
+	{ openedAtMs, hasUsers }: Pick<Rooms, "openedAtMs" | "hasUsers">
 ): Promise<RoomMessage[]> {
-	const perMessage = received.map(async ({ message, ctx, record: { headers } }) => {
+	const perMessage = received.map(async ({ message, ctx, requestID, record: { headers } }) => {
 		const rooms = new Map<string, RoomMessage>();
 		for (const [index, { to }] of (deliveries as readonly Delivery<unknown>[]).entries()) {
 			let room = roomIn(to, message);
-			if (room === undefined && typeof to === "object" && "lookup" in to && to.lookup)
+			if (room === undefined && typeof to === "object" && "lookup" in to && to.lookup && hasUsers())
 				room = await lookUp(to.lookup, message, ctx);
-			if (room === undefined) continue;
+			if (room === undefined || openedAtMs(room) === undefined) continue;
 			const known = rooms.get(room);
 			if (known) known.indexes.push(index);
-			else rooms.set(room, { topic, room, indexes: [index], message, headers });
+			else rooms.set(room, { topic, room, indexes: [index], message, headers, requestID });
 		}
 		return [...rooms.values()];
 	});
@@ -82,7 +97,7 @@ export function localDelivery({ topics, rooms, lists, emit }: LocalDeliveryOptio
 	};
 	const sendInOrder = reorderBuffer<PlainMessage>(sendPlain);
 
-	return ({ topic, room, indexes, message, headers }: RoomMessage) => {
+	return ({ topic, room, indexes, message, headers }: Omit<RoomMessage, "requestID">) => {
 		const contract = topics[topic];
 		const openedAtMs = rooms.openedAtMs(room);
 		if (!contract || openedAtMs === undefined) return;

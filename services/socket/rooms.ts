@@ -1,7 +1,6 @@
-// The one registry of rooms: which connections of this node, on /ws and on Socket.IO, are in which room. Presence publishes them to the other nodes.
+// The one registry of rooms: which connections of this node, on /ws and on Socket.IO, are in which room.
 import type { Latest } from "../../contract/topic.ts";
 import type { Headers } from "../../mixins/topics/topic-log.ts";
-import type { Presence } from "./presence/presence.ts";
 
 /** A frame for the /ws clients of a room, with its JSON text once it is written: a thousand sockets share one text. */
 export interface RoomFrame {
@@ -23,12 +22,13 @@ export interface Member {
 export const EVERYONE = "everyone";
 /** The admins who watch the dashboard on Socket.IO. */
 export const ADMINS = "admin:dashboard";
-export const userRoom = (user: string) => `user:${user}`;
+const USER_PREFIX = "user:";
+export const userRoom = (user: string) => `${USER_PREFIX}${user}`;
 /** The sockets that watch a list. */
 export const watchersRoom = (list: string) => `list:${list}`;
 
 export interface Rooms {
-	/** Resolves once messages for the room reach this node. */
+	/** Resolves once messages for the room reach this node. Rejects as `reading` does; the member is then not in the room. */
 	enter(room: string, member: Member): Promise<void>;
 	leave(room: string, member: Member): void;
 	has(room: string, member: Member): boolean;
@@ -37,6 +37,8 @@ export interface Rooms {
 	openedAtMs(room: string): number | undefined;
 	/** The rooms that have members here. */
 	names(): IterableIterator<string>;
+	/** Whether any user has members here. */
+	hasUsers(): boolean;
 	/** Calls the listener when the last member has left a room. */
 	onEmpty(listener: (room: string) => void): void;
 }
@@ -49,7 +51,8 @@ interface Room {
 
 const noMembers: ReadonlySet<Member> = new Set();
 
-export function createRooms(presence: Pick<Presence, "join" | "leave">): Rooms {
+/** `reading`: resolves once this node reads the topics' messages; undefined: it does. */
+export function createRooms(reading: () => Promise<void> | undefined = () => undefined): Rooms {
 	const rooms = new Map<string, Room>();
 	const listeners: ((room: string) => void)[] = [];
 
@@ -78,24 +81,33 @@ export function createRooms(presence: Pick<Presence, "join" | "leave">): Rooms {
 		return found instanceof Set ? found : new Set([found]);
 	};
 
+	const leave = (room: string, member: Member) => {
+		if (!remove(room, member)) return;
+		member.drop?.(room);
+		if (rooms.has(room)) return;
+		for (const listener of listeners) listener(room);
+	};
+
 	return {
 		async enter(room, member) {
 			add(room, member);
-			await presence.join(room);
+			try {
+				await reading();
+			} catch (error) {
+				leave(room, member);
+				throw error;
+			}
 		},
 
-		leave(room, member) {
-			if (!remove(room, member)) return;
-			member.drop?.(room);
-			if (rooms.has(room)) return;
-			for (const listener of listeners) listener(room);
-			presence.leave(room);
-		},
-
+		leave,
 		has: (room, member) => members(room).has(member),
 		members,
 		openedAtMs: room => rooms.get(room)?.openedAtMs,
 		names: () => rooms.keys(),
+		hasUsers() {
+			for (const room of rooms.keys()) if (room.startsWith(USER_PREFIX)) return true;
+			return false;
+		},
 		onEmpty: listener => void listeners.push(listener)
 	};
 }

@@ -1,15 +1,14 @@
 // The socket service: who is connected where on /ws and Socket.IO, and the delivery of topics' messages to them, as the topics' contracts declare.
 // It contains nothing about any single service.
-import type { Service, ServiceBroker, ServiceSchema } from "moleculer";
+import type { Service, ServiceSchema } from "moleculer";
 import type { TopicContract } from "../../contract/topic.ts";
+import { deadlineIn } from "../../mixins/deadline.ts";
 import { httpListenerOf } from "../../runtime/http/http-listener.ts";
 import { actions, topics } from "../contract.ts";
 import { type Caller, defineService, type Received } from "../define-service.ts";
 import { localDelivery, roomMessagesOf } from "./deliver.ts";
-import { forwarder } from "./forward.ts";
 import { createPeers, type PeersOptions } from "./limits/peers.ts";
 import { exportMetrics, socketCounters } from "./metrics.ts";
-import type { Presence } from "./presence/presence.ts";
 import { createRooms } from "./rooms.ts";
 import { type SocketIoMethods, type SocketIoOptions, socketIo } from "./socket-io/socket-io.ts";
 import { subscriptionsOf } from "./socket-io/subscriptions.ts";
@@ -19,22 +18,26 @@ import { openSession } from "./ws/session.ts";
 import { watchedLists } from "./ws/watched-lists.ts";
 import { webSockets } from "./ws/web-sockets.ts";
 
-export interface SocketOptions extends Omit<PeersOptions, "caller" | "logger">, Omit<SocketIoOptions, "names"> {
-	/** The presence of the node that runs the broker. */
-	presence: (broker: ServiceBroker) => Presence;
-}
+export interface SocketOptions extends Omit<PeersOptions, "caller" | "logger">, Omit<SocketIoOptions, "names"> {}
+
+/** How long a client waits for `connected` while this node does not read the topics yet. */
+const READING_TIMEOUT_MS = 5_000;
 
 const contracts = topics as unknown as Record<string, TopicContract>;
 const deliveredTopics = Object.entries(contracts).filter(([, { deliveries = [] }]) => deliveries.length > 0);
 
-type SocketService = Service & SocketIoMethods & { sockets: ReturnType<typeof createSockets> };
+type WithTopics = Service & SocketIoMethods & { readsEveryNodeTopics(): Promise<void> };
+type SocketService = WithTopics & { sockets: ReturnType<typeof createSockets> };
 
 /** Creates what lives as long as the service runs, in the order of dependency. */
-function createSockets(service: Service & SocketIoMethods, options: SocketOptions) {
+function createSockets(service: WithTopics, options: SocketOptions) {
 	const { broker, logger } = service;
 	const caller = broker as unknown as Caller;
-	const presence = options.presence(broker);
-	const rooms = createRooms(presence);
+	let isReading = false;
+	const onceReading = service.readsEveryNodeTopics().then(() => {
+		isReading = true;
+	});
+	const rooms = createRooms(() => (isReading ? undefined : deadlineIn(READING_TIMEOUT_MS).bound(onceReading, "the topics")));
 	const lists = watchedLists(contracts, rooms);
 	const counters = socketCounters();
 	const peers = createPeers({ ...options, caller, logger });
@@ -55,7 +58,6 @@ function createSockets(service: Service & SocketIoMethods, options: SocketOption
 
 	const emit = (room: string, event: string, payload: unknown) => counters.pushed(service.emitTo(room, event, payload));
 	const deliver = localDelivery({ topics: contracts, rooms, lists, emit });
-	const forward = forwarder({ nodeID: broker.nodeID, deliver, presence, caller, logger });
 
 	/** Clients that have missed messages reconnect and synchronise. */
 	const disconnectAll = (reason: string) => {
@@ -64,7 +66,7 @@ function createSockets(service: Service & SocketIoMethods, options: SocketOption
 		service.disconnectClients();
 	};
 
-	return { rooms, presence, peers, server, deliver, forward, disconnectAll };
+	return { rooms, peers, server, deliver, disconnectAll };
 }
 
 export const socket = (options: SocketOptions, mixins: Partial<ServiceSchema>[]) =>
@@ -72,23 +74,21 @@ export const socket = (options: SocketOptions, mixins: Partial<ServiceSchema>[])
 		name: "socket",
 		mixins: [...mixins, socketIo({ ...options, names: subscriptionsOf(contracts) })],
 
-		actions: {
-			async deliver(ctx) {
-				const { deliver, disconnectAll } = (this as unknown as SocketService).sockets;
-				if (ctx.params.missed) disconnectAll("messages did not reach this node");
-				for (const message of ctx.params.deliveries) deliver(message);
-				return null;
-			}
-		},
-
-		// Message → rooms (`roomMessagesOf`) → nodes (`forward`) → connections (`deliver`).
+		// Message → rooms of this node (`roomMessagesOf`) → connections (`deliver`).
 		topics: Object.fromEntries(
 			deliveredTopics.map(([topic, contract]) => [
 				topic,
 				{
+					everyNode: true,
 					async batch(this: SocketService, { received }: { received: Received<unknown>[] }) {
-						await this.sockets.forward(await roomMessagesOf(topic, contract, received));
-						this.logger.debug("pushed", { topic, requestIDs: received.map(({ requestID }) => requestID) });
+						const { rooms, deliver } = this.sockets;
+						const messages = await roomMessagesOf(topic, contract, received, rooms);
+						for (const message of messages) deliver(message);
+						if (messages.length > 0)
+							this.logger.debug("pushed", { topic, requestIDs: messages.map(({ requestID }) => requestID) });
+					},
+					missed(this: SocketService) {
+						this.sockets.disconnectAll(`messages of topic "${topic}" did not reach this node`);
 					}
 				}
 			])
@@ -100,11 +100,7 @@ export const socket = (options: SocketOptions, mixins: Partial<ServiceSchema>[])
 		},
 
 		started() {
-			const { rooms, presence, peers, server, disconnectAll } = (this as unknown as SocketService).sockets;
-			presence.start({
-				rooms: rooms.names,
-				onExpired: () => disconnectAll("this node was frozen or disconnected for longer than its lease")
-			});
+			const { peers, server } = (this as unknown as SocketService).sockets;
 			peers.start();
 			const listener = httpListenerOf(this.broker);
 			listener.upgrades.set("/ws", server.upgrade);
@@ -113,8 +109,6 @@ export const socket = (options: SocketOptions, mixins: Partial<ServiceSchema>[])
 		},
 
 		stopped() {
-			const { sockets } = this as unknown as SocketService;
-			sockets.peers.stop();
-			return sockets.presence.stop();
+			(this as unknown as SocketService).sockets.peers.stop();
 		}
 	});

@@ -12,8 +12,7 @@ export const GROUPS: Record<string, readonly string[]> = {
 	wallet: ["user_purchase"],
 	inventory: ["product.created", "order.created", "order.cancelled"],
 	payment: ["order.created", "order.cancelled"],
-	orders: ["payment.succeeded", "payment.failed"],
-	socket: ["SelectionSummary", "SynchronizationResults", "WalletBalance", "order.created", "order.cancelled", "inventory.updated"]
+	orders: ["payment.succeeded", "payment.failed"]
 };
 const OUTBOXES = ["outbox", "orders_outbox", "payment_outbox", "inventory_outbox", "products_outbox"];
 

@@ -1,6 +1,8 @@
 // Poison: records that cannot be handled, written among the others. Each must end in the dead-letter topic, once for each group that rejects it.
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
+import type { TopicContract } from "../../contract/topic.ts";
+import { topics as contracts } from "../../services/contract.ts";
 import { eventually, fresh } from "../client.ts";
 import type { Ledger } from "../ledger.ts";
 import { kafkaRecords } from "../outside.ts";
@@ -15,12 +17,17 @@ const PAUSE_MS = 100;
 interface Poison {
 	topic: string;
 	value: string;
-	/** The groups that reject it. Default: all groups that consume the topic. */
+	/** The groups that reject it. Default: all that read the topic. */
 	groups?: string[];
 }
 
 const topics = ["Selections", "user_purchase", "Synchronizations", "order.created", "payment.failed"];
-const readersOf = (topic: string) => Object.keys(GROUPS).filter(group => GROUPS[group]?.includes(topic));
+/** Every gateway reads the topics that it shows, and one of them publishes the dead letters, in the name of the socket service. */
+const shown = Object.keys(contracts).filter(topic => (contracts as Record<string, TopicContract>)[topic]?.deliveries);
+const readersOf = (topic: string) => [
+	...Object.keys(GROUPS).filter(group => GROUPS[group]?.includes(topic)),
+	...(shown.includes(topic) ? ["socket"] : [])
+];
 
 const kinds: Record<string, (draw: Draw, ledger: Ledger) => Poison> = {
 	"not JSON": draw => ({ topic: draw.of(topics), value: '{"name":' }),

@@ -104,7 +104,7 @@ export const cut = (draw: Draw): Fault => {
 };
 
 export const replayed = (draw: Draw): Fault => {
-	const name = draw.of(Object.keys(GROUPS).filter(group => group !== "socket"));
+	const name = draw.of(Object.keys(GROUPS));
 	return {
 		description: `${name}: replays its topics from the earliest record`,
 		kills: true,

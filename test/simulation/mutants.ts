@@ -26,8 +26,8 @@ export const mutants: Mutant[] = [
 		name: "commit the offset before the effect",
 		world: "purchases",
 		file: "mixins/topics/topics.ts",
-		find: "topics: names, handler: handle }",
-		replace: "topics: names, handler: async batch => (void handle(batch).catch(() => {}), batch.records.at(-1)!.offset + 1) }"
+		find: "topics: grouped!, handler: handle }",
+		replace: "topics: grouped!, handler: async batch => (void handle(batch).catch(() => {}), batch.records.at(-1)!.offset + 1) }"
 	},
 	{
 		name: "relay reads from a cursor and skips late commits",
@@ -187,6 +187,13 @@ export const mutants: Mutant[] = [
 		await store.write(source, {`
 	},
 	{
+		name: "room confirmed before the node reads the topics",
+		world: "selections",
+		file: "services/socket/rooms.ts",
+		find: "await reading();",
+		replace: "reading()?.catch(() => {});"
+	},
+	{
 		name: "summary accepts lower counts",
 		world: "selections",
 		summary: (store, rows) => ({
@@ -201,7 +208,7 @@ export const mutants: Mutant[] = [
 		name: "dead letter not awaited",
 		world: "records",
 		file: "mixins/topics/subscription.ts",
-		find: "const sent = await publishRejected(log, group, ours.filter(isDone), outcome.refused, logger);",
+		find: "const sent = await publishRejected(publisher.log, group, ours.filter(isDone), outcome.refused, publisher.logger);",
 		replace: `void publishRejected(log, group, ours.filter(isDone), outcome.refused, logger).catch(() => {});
 		const sent = { dead: [], misrouted: [] };`
 	},
@@ -209,8 +216,8 @@ export const mutants: Mutant[] = [
 		name: "offset committed before deferred records are handled",
 		world: "records",
 		file: "mixins/topics/topics.ts",
-		find: "topics: names, handler: handle }",
-		replace: `topics: names, handler: async batch => {
+		find: "topics: grouped!, handler: handle }",
+		replace: `topics: grouped!, handler: async batch => {
 			const next = await handle(batch);
 			const rest = batch.records.filter(({ offset }) => offset >= next);
 			if (rest.length === 0 || rest.length === batch.records.length) return next;

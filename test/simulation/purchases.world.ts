@@ -59,7 +59,7 @@ export function purchases({ scheduler, faults, topics }: WorldContext): World {
 					})
 				);
 				broker.createService(wallet(balances, outbox, [...warm, withTopics()]));
-				endpoints.set(node, addSocketService(running, nodes, PUSHED_TOPICS, withTopics(), scheduler));
+				endpoints.set(node, addSocketService(running, PUSHED_TOPICS, withTopics()));
 			},
 			({ actor }) => {
 				postgres.rollback(actor);

@@ -55,7 +55,7 @@ export function picks({ scheduler, faults, topics, mutant }: WorldContext): Worl
 				broker.createService(selections(store, { names: NAMES, mixins: [withTopics()] }));
 				broker.createService(summary(mutant?.summary?.(summaryStore, rows) ?? summaryStore, NAMES));
 				broker.createService(sync([withTopics()]));
-				endpoints.set(node, addSocketService(running, nodes, PUSHED_TOPICS, withTopics(), scheduler));
+				endpoints.set(node, addSocketService(running, PUSHED_TOPICS, withTopics()));
 			},
 			({ actor }) => topics.groups.removeAfterTimeout(actor)
 		);

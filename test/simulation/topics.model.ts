@@ -7,12 +7,14 @@ import type { Outgoing, TopicLog } from "../../mixins/topics/topic-log.ts";
 import { type Groups, groupsOf, type Partition } from "./groups.model.ts";
 import { type Faults, serverNamed } from "./injected-faults.ts";
 import { currentActor, type Scheduler } from "./scheduler.ts";
+import { type Tails, tailsOf } from "./tails.model.ts";
 
 const APPEND_WITHIN_MS = 5_000;
 
 export interface Topics {
 	log: TopicLog;
 	groups: Groups;
+	tails: Tails;
 	exist(topic: string): boolean;
 	partitions(topic: string): Partition[];
 	/** Appends a record as a foreign client does: to any partition, of any size. */
@@ -33,6 +35,7 @@ export function modelTopics(scheduler: Scheduler, faults: Faults): Topics {
 		return known;
 	};
 	const groups = groupsOf(scheduler, faults, partitions);
+	const tails = tailsOf(scheduler, partitions);
 
 	const partitionFor = ({ topic, key, partition }: Outgoing) => {
 		const all = partitions(topic);
@@ -89,11 +92,20 @@ export function modelTopics(scheduler: Scheduler, faults: Faults): Topics {
 		},
 		append,
 		consume: options => groups.join(options, currentActor()!),
+		tail: async options => tails.open(options, currentActor()!),
 		ends: topic => server.request("ends", () => partitions(topic).map(({ records }) => records.length)),
 		committed: (group, topic) => server.request("committed", () => groups.committed(group, topic)),
 		read: (topic, partition, fromOffset, maxRecords) =>
 			server.request("read", () => partitions(topic)[partition]!.records.slice(fromOffset, fromOffset + maxRecords)),
 		close: async () => {}
 	};
-	return { log, groups, exist: topic => topics.has(topic), partitions, write: put, makeUnavailable: server.makeUnavailable };
+	return {
+		log,
+		groups,
+		tails,
+		exist: topic => topics.has(topic),
+		partitions,
+		write: put,
+		makeUnavailable: server.makeUnavailable
+	};
 }

@@ -103,4 +103,4 @@ export async function simulate(
 	}
 }
 
-const topics = ({ topics: { groups } }: WorldContext) => groups.areDone();
+const topics = ({ topics: { groups, tails } }: WorldContext) => groups.areDone() && tails.areDone();

@@ -6,6 +6,7 @@ import { eventually, fresh } from "../../../test/client.ts";
 import { type Scratch, scratchEmbedded } from "../../../test/scratch.ts";
 import { numbered } from "../topic-log.fixture.ts";
 import { topicLogSuite } from "../topic-log.suite.ts";
+import type { BatchHandler } from "../topic-log.ts";
 import { embeddedLog } from "./embedded-log.ts";
 import { openGroup } from "./group.ts";
 import { positionStore } from "./positions.ts";
@@ -123,6 +124,26 @@ describe("the embedded log, beyond the common promises", () => {
 		await positions.flush();
 		await positions.flush();
 		assert.deepEqual(stored, [["one", "two"].map(group => ({ group, topic: "t", partition: 0, next: 3 }))]);
+	});
+
+	it("forgets the positions of a group that is a reader without a group now: they would keep records for ever", async () => {
+		const [log, topic, name] = [embeddedLog(scratch.db.knex), fresh("topic"), fresh("name")];
+		const spec = { name: topic, partitions: 1, retentionMs: 60_000, maxBytes: 1_024 };
+		await log.create([spec]);
+		await log.append(numbered(topic, "k", 3));
+		const handler: BatchHandler = async ({ records }) => records.at(-1)!.offset + 1;
+		const member = await log.consume({ group: name, topics: [topic], handler });
+		await eventually(async () => assert.deepEqual(await log.committed(name, topic), [3]), "the commit");
+		await member.stop();
+		const tail = await log.tail({ name, topics: [topic], handler, onMissed() {} });
+		assert.deepEqual(await log.committed(name, topic), [-1]);
+		const stored = await embeddedRecords(scratch.db.knex).positions();
+		assert.deepEqual(
+			stored.filter(({ group }) => group === name),
+			[]
+		);
+		await tail.stop();
+		await log.close();
 	});
 
 	it("stores positions soon without being asked", async () => {

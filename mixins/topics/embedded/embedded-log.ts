@@ -8,12 +8,13 @@
  */
 import type { Knex } from "knex";
 import { isUnavailable, unavailable } from "../../errors.ts";
-import type { ConsumeOptions, LogDescription, TopicLog } from "../topic-log.ts";
+import type { ConsumeOptions, LogDescription, Tail, TopicLog } from "../topic-log.ts";
 import { createAppend } from "./append.ts";
 import { type Group, type Member, openGroup } from "./group.ts";
 import { positionStore } from "./positions.ts";
 import { embeddedRecords } from "./records.ts";
 import { embeddedRetention } from "./retention.ts";
+import { embeddedTail } from "./tail.ts";
 import { embeddedTopics } from "./topics.ts";
 
 const RETENTION_EVERY_MS = 60_000;
@@ -28,6 +29,7 @@ export function embeddedLog(db: Knex, description: Partial<LogDescription> = {})
 	const positions = positionStore(records);
 	const appendTogether = createAppend(records, partitionsOf);
 	const groups = new Map<string, Group>();
+	const tails = new Set<Tail>();
 	// A failure is retried at the next interval.
 	const retention = embeddedRetention(db);
 	const expiring = setInterval(() => retention.expire(topics.specs()).catch(() => {}), RETENTION_EVERY_MS).unref();
@@ -78,6 +80,15 @@ export function embeddedLog(db: Knex, description: Partial<LogDescription> = {})
 			};
 		},
 
+		async tail(options) {
+			await load();
+			// Positions of a group of this name, which consumed these topics before, would keep their records for ever.
+			if (positions.forget(options.name, options.topics)) await records.forget(options.name, options.topics);
+			const tail = embeddedTail(options, records, partitionsOf);
+			tails.add(tail);
+			return tail;
+		},
+
 		async ends(topic) {
 			await load();
 			return partitionsOf(topic).map(({ next }) => next);
@@ -96,6 +107,7 @@ export function embeddedLog(db: Knex, description: Partial<LogDescription> = {})
 
 		async close() {
 			clearInterval(expiring);
+			await Promise.all([...tails].map(tail => tail.stop()));
 			await Promise.all([...groups.values()].map(group => group.close()));
 		}
 	};

@@ -59,6 +59,13 @@ export function positionStore(records: Pick<EmbeddedRecords, "positions" | "comm
 			timer ??= setTimeout(() => flush().catch(() => {}), STORE_AFTER_MS);
 		},
 
+		/** The group does not consume these topics any more. Answers whether it had a position in them. */
+		forget(group: string, topics: string[]): boolean {
+			const had = topics.some(topic => ofTopic(group, topic).size > 0);
+			for (const topic of topics) ofTopic(group, topic).clear();
+			return had;
+		},
+
 		/** Resolves once every position is stored. */
 		flush
 	};

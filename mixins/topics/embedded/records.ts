@@ -107,6 +107,11 @@ export function embeddedRecords(db: Knex) {
 					positions.map(({ next }) => next)
 				]
 			);
+		},
+
+		/** Deletes the positions of a group. */
+		async forget(group: string, topics: string[]) {
+			await db("topic_positions").where({ group }).whereIn("topic", topics).delete();
 		}
 	};
 }

@@ -14,6 +14,7 @@ import { kafkaLog } from "./kafka-log.ts";
 describe("the log on Kafka", () => {
 	let server: KafkaServer;
 	let log: TopicLog;
+	let foreign: Kafka;
 	let admin: Admin;
 	let producer: Producer;
 	const open = () => kafkaLog({ brokers: server.brokers, clientId: "test", replication: 1 });
@@ -21,7 +22,7 @@ describe("the log on Kafka", () => {
 	before(async () => {
 		server = await kafkaServer();
 		log = open();
-		const foreign = new Kafka({ brokers: server.brokers, logLevel: logLevel.NOTHING });
+		foreign = new Kafka({ brokers: server.brokers, logLevel: logLevel.NOTHING });
 		admin = foreign.admin();
 		producer = foreign.producer({
 			createPartitioner:
@@ -169,5 +170,61 @@ describe("the log on Kafka", () => {
 		const recreated = batches.find(batch => texts(batch.records).includes("100"))!;
 		assert.deepEqual([recreated.records[0]!.offset, recreated.first], [0, true]);
 		await stop();
+	});
+
+	describe("a reader without a group", () => {
+		/** A reader whose handler handles nothing while `isBusy`. */
+		const follow = async (topics: string[]) => {
+			const seen: string[] = [];
+			const state = { isBusy: false };
+			const tail = await log.tail({
+				name: fresh("reader"),
+				topics,
+				async handler({ records }) {
+					if (state.isBusy) throw new Error("busy");
+					seen.push(...texts(records));
+					return records.at(-1)!.offset + 1;
+				},
+				onMissed: topic => void seen.push(`missed ${topic === topics[0]}`)
+			});
+			await tail.positioned;
+			return { tail, seen, state };
+		};
+
+		it("tells that records of a recreated topic may be missing, and gets what is appended after that, also to its other topics", async () => {
+			const [topic, other] = [await topicOn(log, 1), await topicOn(log, 1)];
+			const { tail, seen } = await follow([topic, other]);
+			await log.append(numbered(topic, "", 10));
+			await eventually(() => assert.equal(seen.length, 10), "the old topic's records");
+			await admin.deleteTopics({ topics: [topic] });
+			await eventually(() => log.create([{ name: topic, partitions: 1, retentionMs: 60_000, maxBytes: 1024 }]), "the new topic");
+			await eventually(() => assert.deepEqual(seen.slice(10), ["missed true"]), "the reader to notice", 30_000);
+			await eventually(() => log.append(numbered(topic, "", 3, 100)), "the new topic to take records");
+			await log.append(numbered(other, "", 1, 200));
+			await eventually(() => assert.equal(seen.length, 15), "the records since");
+			assert.deepEqual(seen.slice(11).toSorted(), ["100", "101", "102", "200"]);
+			assert.equal(tail.problem(), undefined);
+			await tail.stop();
+		});
+
+		it("leaves out what an aborted transaction has written, and continues behind it", async () => {
+			const topic = await topicOn(log, 1);
+			const { tail, seen } = await follow([topic]);
+			const producer = foreign.producer({ transactionalId: fresh("transaction"), idempotent: true, maxInFlightRequests: 1 });
+			await producer.connect();
+			for (const [value, end] of [
+				["aborted", "abort"],
+				["committed", "commit"]
+			] as const) {
+				const transaction = await producer.transaction();
+				await transaction.send({ topic, messages: [{ value }] });
+				await transaction[end]();
+			}
+			await producer.disconnect();
+			await log.append(numbered(topic, "", 1));
+			await eventually(() => assert.ok(seen.includes("0")), "the last record");
+			assert.deepEqual(seen, ["committed", "0"]);
+			await tail.stop();
+		});
 	});
 });

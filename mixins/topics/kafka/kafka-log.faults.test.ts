@@ -106,6 +106,37 @@ describe("the log on Kafka, during failures", () => {
 			await server.start();
 		}));
 
+	it("loses no acknowledged record for a reader without a group, which missed nothing, when Kafka is killed and restarted", async () => {
+		const [topic, seen, missed] = [await topicOn(log, 6), new Set<string>(), [] as string[]];
+		const tail = await log.tail({
+			name: fresh("reader"),
+			topics: [topic],
+			async handler({ records }) {
+				for (const { value } of records) seen.add(String(value));
+				return records.at(-1)!.offset + 1;
+			},
+			onMissed: name => void missed.push(name)
+		});
+		members.push(tail);
+		await tail.positioned;
+		const load = startLoad(topic);
+		await eventually(() => assert.ok(seen.size > 50), "the load to be read");
+		await server.kill();
+		await eventually(
+			() => assert.match(tail.problem() ?? "", /has not read for/),
+			"the reader to say what is wrong",
+			RECOVERY_MS
+		);
+		await server.start();
+		const stored = load.acknowledged.length;
+		await eventually(() => assert.ok(load.acknowledged.length > stored + 50), "appends to succeed again", RECOVERY_MS);
+		const acknowledged = await load.stop();
+		const unread = () => acknowledged.filter(value => !seen.has(value));
+		await eventually(() => assert.deepEqual(unread(), []), "everything acknowledged", RECOVERY_MS);
+		await eventually(() => assert.equal(tail.problem(), undefined), "no problem");
+		assert.deepEqual(missed, []);
+	});
+
 	it("rejects what it cannot store, says what is wrong, and recovers after an outage longer than any timeout", () =>
 		survives(async (load, member) => {
 			await server.kill();

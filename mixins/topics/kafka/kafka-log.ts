@@ -18,6 +18,7 @@ import { type KafkaOptions, kafkaConnection, rootCause } from "./connection.ts";
 import { consumerSupervisor } from "./consumer-supervisor.ts";
 import { kafkaProducer } from "./producer.ts";
 import { readRange } from "./reader.ts";
+import { kafkaTail } from "./tail.ts";
 import { kafkaTopics } from "./topics.ts";
 
 export interface KafkaLogOptions extends KafkaOptions, Partial<LogDescription> {
@@ -37,6 +38,16 @@ export function kafkaLog(options: KafkaLogOptions): TopicLog {
 	const { request, close: closeAdmin } = kafkaAdmin(open);
 	const { create: createTopics, partitionsOf } = kafkaTopics({ request }, open, replication);
 	const partitionFor = createPartitioner();
+
+	/** The log stops what is still running when it is closed. */
+	const track = <C extends Consumer>(member: C): C => {
+		members.add(member);
+		const stop = async () => {
+			await member.stop();
+			members.delete(member);
+		};
+		return { ...member, stop };
+	};
 
 	/** Assigns a partition to each record. */
 	const assignPartitions = async (records: Outgoing[]) => {
@@ -69,15 +80,9 @@ export function kafkaLog(options: KafkaLogOptions): TopicLog {
 			await deadline.bound(storing, "Kafka");
 		},
 
-		async consume(consumeOptions) {
-			const member = consumerSupervisor(consumeOptions, open, logger);
-			members.add(member);
-			const stop = async () => {
-				await member.stop();
-				members.delete(member);
-			};
-			return { ...member, stop };
-		},
+		consume: async consumeOptions => track(consumerSupervisor(consumeOptions, open, logger)),
+
+		tail: async tailOptions => track(kafkaTail(tailOptions, { open, request, logger })),
 
 		async ends(topic) {
 			// kafkajs would retry for ever to get the offsets of a topic that does not exist.

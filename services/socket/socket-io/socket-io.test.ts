@@ -18,7 +18,6 @@ import { within } from "../../../test/process.ts";
 import { topics } from "../../contract.ts";
 import type { Caller } from "../../define-service.ts";
 import { createPeers } from "../limits/peers.ts";
-import { localPresence } from "../presence/presence.ts";
 import { createRooms } from "../rooms.ts";
 import { type SocketIoMethods, socketIo } from "./socket-io.ts";
 import { subscriptionsOf } from "./subscriptions.ts";
@@ -63,7 +62,7 @@ async function open(t: TestContext, { maxPerAddress = 0, proxies = [] as string[
 		created() {
 			const caller = broker as unknown as Caller;
 			const peers = createPeers({ caller, logger, maxSocketsPerAccount: 0, maxFramesPerSecond: 0 });
-			Object.assign(this, { sockets: { peers, rooms: createRooms(localPresence("me")) } });
+			Object.assign(this, { sockets: { peers, rooms: createRooms() } });
 		}
 	});
 	await broker.start();

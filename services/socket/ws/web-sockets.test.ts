@@ -15,7 +15,6 @@ import type { Caller, Meta } from "../../define-service.ts";
 import { localDelivery } from "../deliver.ts";
 import { createPeers } from "../limits/peers.ts";
 import { socketCounters } from "../metrics.ts";
-import { localPresence } from "../presence/presence.ts";
 import { createRooms, userRoom, watchersRoom } from "../rooms.ts";
 import { type Client, createClient } from "./client.ts";
 import { codelessAction, frameParser } from "./frames.ts";
@@ -47,7 +46,7 @@ async function open({
 	snapshot = async (): Promise<unknown> => [{ name: "a", count: 1 }],
 	buy = async (bought: object, _meta: Meta): Promise<unknown> => bought
 } = {}) {
-	const rooms = createRooms(localPresence("me"));
+	const rooms = createRooms();
 	const lists = watchedLists(contracts, rooms);
 	const counters = socketCounters();
 	const { counts } = counters;

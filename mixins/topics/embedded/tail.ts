@@ -1,0 +1,75 @@
+// Reads topics of the embedded log from their end without a group.
+import { createBackoff } from "../../backoff.ts";
+import { waitAtMost } from "../../deadline.ts";
+import type { Tail, TailOptions, TopicRecord } from "../topic-log.ts";
+import type { Partition } from "./partition.ts";
+import type { EmbeddedRecords } from "./records.ts";
+
+const BACKOFF = { firstMs: 50, longestMs: 5_000 };
+const MAX_RECORDS = 500;
+const STOP_TIMEOUT_MS = 5_000;
+
+/** See `TopicLog.tail`. */
+export function embeddedTail(options: TailOptions, records: EmbeddedRecords, partitionsOf: (topic: string) => Partition[]): Tail {
+	const { topics, handler, onMissed, maxRecords = MAX_RECORDS } = options;
+	const stopping = new AbortController();
+	const { signal } = stopping;
+
+	const fetch = async ({ tail, topic, partition }: Partition, from: number): Promise<TopicRecord[]> => {
+		const first = tail[0]?.offset ?? Number.POSITIVE_INFINITY;
+		return from >= first ? tail.slice(from - first, from - first + maxRecords) : records.read(topic, partition, from, maxRecords);
+	};
+
+	const follow = (partition: Partition) => {
+		const backoff = createBackoff(BACKOFF);
+		let from = partition.next;
+		let first = true;
+		let wake = () => {};
+
+		const handleNext = async () => {
+			const batch = await fetch(partition, from);
+			const [{ offset }, end] = [batch[0]!, batch.at(-1)!.offset + 1];
+			if (offset > from) onMissed(partition.topic);
+			const { topic, partition: number, next: endOffset } = partition;
+			const isCurrent = () => !signal.aborted;
+			const next = await handler({ topic, partition: number, records: batch, endOffset, first, isCurrent });
+			first = false;
+			if (next > from) backoff.reset();
+			from = Math.max(from, next);
+			if (next < end) await backoff.pause(signal);
+		};
+		const read = async () => {
+			while (!signal.aborted)
+				if (from >= partition.next) await new Promise<void>(resolve => (wake = resolve));
+				else await handleNext().catch(() => backoff.pause(signal));
+		};
+
+		const onRecords = () => wake();
+		partition.wake.add(onRecords);
+		const reading = read();
+		return {
+			topic: partition.topic,
+			lag: () => partition.next - from,
+			async stop() {
+				partition.wake.delete(onRecords);
+				wake();
+				await waitAtMost(reading, STOP_TIMEOUT_MS);
+			}
+		};
+	};
+	const followed = topics.flatMap(partitionsOf).map(follow);
+
+	return {
+		positioned: Promise.resolve(),
+		problem: () => undefined,
+		lag() {
+			const lag: Record<string, number> = {};
+			for (const one of followed) lag[one.topic] = (lag[one.topic] ?? 0) + one.lag();
+			return lag;
+		},
+		async stop() {
+			stopping.abort();
+			await Promise.all(followed.map(one => one.stop()));
+		}
+	};
+}
