@@ -32,6 +32,7 @@ import { createTopics } from "./create-topics.ts";
 import { encode } from "./encode.ts";
 import type { PublishOptions } from "./handler-types.ts";
 import { registerLagMetric } from "./metrics.ts";
+import { openConsumers } from "./open-consumers.ts";
 import type { TopicsOptions } from "./options.ts";
 import { markTopicsMixin } from "./require-mixin.ts";
 import { everyNodeHandler, subscription, topicsOf } from "./subscription.ts";
@@ -97,8 +98,7 @@ export function topics(log: TopicLog, options: TopicsOptions): Partial<ServiceSc
 	const { consumes = () => true, contracts, metaKeys, metricsPrefix, usesLogAtStart = true } = options;
 	const dependency = dependencyOf(log);
 
-	async function begin(this: TopicsService, handlers: Record<string, unknown>) {
-		const names = Object.keys(handlers);
+	async function begin(this: TopicsService, names: string[]) {
 		await createTopics(log, options);
 		this.areTopicsCreated = true;
 		if (names.length === 0 || !consumes(this.name)) {
@@ -108,21 +108,12 @@ export function topics(log: TopicLog, options: TopicsOptions): Partial<ServiceSc
 		if (this.broker.stopping) return;
 		const group = options.group ?? this.name;
 		const { problem, handle } = subscription(this, log, options);
-		const [everyNode, grouped] = [true, false].map(wanted =>
-			names.filter(name => Boolean(everyNodeHandler(handlers[name])) === wanted)
-		);
-		const topicConsumers: Consumer[] = [];
-		this.topicConsumers = topicConsumers;
-		if (grouped!.length > 0) topicConsumers.push(await log.consume({ group, topics: grouped!, handler: handle }));
-		if (everyNode!.length > 0) {
-			const onMissed = (topic: string) => everyNodeHandler(handlers[topic])!.missed.call(this);
-			const tail = await log.tail({ name: group, topics: everyNode!, handler: handle, onMissed });
-			topicConsumers.push(tail);
-			void tail.positioned.then(this.topicsRead?.resolve);
-		}
-		const consumerProblem = () => topicConsumers.map(one => one.problem()).find(one => one !== undefined);
+		const { consumers, positioned } = await openConsumers(this, log, group, handle);
+		this.topicConsumers = consumers;
+		void positioned.then(this.topicsRead?.resolve);
+		const consumerProblem = () => consumers.map(one => one.problem()).find(one => one !== undefined);
 		this.topicsProblem = () => problem() ?? consumerProblem();
-		const lag = () => Object.assign({}, ...topicConsumers.map(one => one.lag()));
+		const lag = () => Object.assign({}, ...consumers.map(one => one.lag()));
 		registerLagMetric(this.broker, group, names, () => (consumerProblem() ? undefined : lag()), metricsPrefix);
 	}
 
@@ -149,12 +140,12 @@ export function topics(log: TopicLog, options: TopicsOptions): Partial<ServiceSc
 		// Not awaited: actions that need no topic are answered while the log is unavailable.
 		started(this: TopicsService) {
 			if (!usesLogAtStart) return;
-			const handlers = topicsOf(this);
+			const names = Object.keys(topicsOf(this));
 			this.topicsStarted = waitUntilReachable(
 				dependency,
 				this.logger,
 				() => this.broker.stopping,
-				() => begin.call(this, handlers)
+				() => begin.call(this, names)
 			).catch(error => {
 				// Not awaited: `onFatal` may stop the broker, which waits for this start.
 				void (options.onFatal ? options.onFatal(error) : stopBroker(this, error));

@@ -25,9 +25,9 @@ export const mutants: Mutant[] = [
 	{
 		name: "commit the offset before the effect",
 		world: "purchases",
-		file: "mixins/topics/topics.ts",
-		find: "topics: grouped!, handler: handle }",
-		replace: "topics: grouped!, handler: async batch => (void handle(batch).catch(() => {}), batch.records.at(-1)!.offset + 1) }"
+		file: "mixins/topics/open-consumers.ts",
+		find: "topics: grouped, handler: handle }",
+		replace: "topics: grouped, handler: async batch => (void handle(batch).catch(() => {}), batch.records.at(-1)!.offset + 1) }"
 	},
 	{
 		name: "relay reads from a cursor and skips late commits",
@@ -215,9 +215,9 @@ export const mutants: Mutant[] = [
 	{
 		name: "offset committed before deferred records are handled",
 		world: "records",
-		file: "mixins/topics/topics.ts",
-		find: "topics: grouped!, handler: handle }",
-		replace: `topics: grouped!, handler: async batch => {
+		file: "mixins/topics/open-consumers.ts",
+		find: "topics: grouped, handler: handle }",
+		replace: `topics: grouped, handler: async batch => {
 			const next = await handle(batch);
 			const rest = batch.records.filter(({ offset }) => offset >= next);
 			if (rest.length === 0 || rest.length === batch.records.length) return next;

@@ -106,7 +106,7 @@ describe("Socket.IO", () => {
 		assert.deepEqual(taken, ["address:127.0.0.1"]);
 	});
 
-	it("disconnects no client where the node loses its lease before Socket.IO has started", async () => {
+	it("disconnects no client where the node misses messages before Socket.IO has started", async () => {
 		const mixin = socketIo({ guests: true, allowedOrigins: [], isTrusted: () => false, names: new Map() });
 		const broker = new ServiceBroker({ logger: false });
 		const service = broker.createService({ name: "socket", mixins: [mixin] }) as unknown as { disconnectClients(): void };

@@ -109,7 +109,7 @@ export function socketIo({ guests, allowedOrigins, isTrusted, names }: SocketIoO
 			},
 
 			disconnectClients(this: Running) {
-				// A node that starts slowly may lose its lease before Socket.IO has started.
+				// A node may miss messages before Socket.IO has started.
 				for (const { conn } of this.io?.sockets.sockets.values() ?? []) conn.close(true);
 			}
 		},
