@@ -70,7 +70,7 @@ describe("totals in a Redis that may have lost data", () => {
 		await store.confirm([{ user_id, seq, total_cents: seq * 100 }], generation!);
 	};
 	const raise = (user_id: string, seq: number, offset = 0, partition = 0) =>
-		store.raise([{ user_id, seq, total_cents: seq * 100 }], { partition, nextOffset: offset + 1 });
+		store.raise([{ user_id, seq, total_cents: seq * 100 }], { partition, nextOffset: offset + 1 }).then(({ raised }) => raised);
 	/** Handles a record as the consumer does: stores the total and the offset, then commits. */
 	async function buy(user_id: string, seq: number, offset: number, partition = 0) {
 		const [raised] = await raise(user_id, seq, offset, partition);

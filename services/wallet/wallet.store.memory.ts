@@ -36,7 +36,7 @@ export function memoryBalances({ maxUsers = MAX_USERS } = {}): BalanceStore {
 			const totalsCents = found.map(wallet => (wallet?.isConfirmed ? wallet.total.total_cents : undefined));
 			return { totalsCents, generation: generation() };
 		},
-		raise: async entries => entries.map(raise),
+		raise: async entries => ({ raised: entries.map(raise), generation: generation() }),
 		async confirm(entries, required) {
 			for (const { user_id, seq, total_cents } of entries) {
 				const isNewer = seq >= (wallets.get(user_id)?.total.seq ?? 0);

@@ -43,16 +43,17 @@ export function redisBalances(redis: Redis, committed: () => Promise<number[]>):
 
 		async raise(entries, from) {
 			const keys = [GENERATION_KEY, APPLIED_KEY, ...keysOf(entries)];
+			const isConsistent = consistency.isConsistent();
 			// While the check is pending, Redis may have an older state: an offset set now would hide that records are missing.
-			const applied = from && consistency.isConsistent() ? [from.partition, from.nextOffset] : ["", ""];
-			const raised = client.walletRaise(keys.length, ...keys, ...applied, ...totalsOf(entries));
-			const [generation, ...wallets] = await raised.catch(toUnavailable);
-			hasGeneration(generation);
-			return wallets.map(([before, isConfirmed, seq, total_cents]) => ({
+			const applied = from && isConsistent ? [from.partition, from.nextOffset] : ["", ""];
+			const reply = client.walletRaise(keys.length, ...keys, ...applied, ...totalsOf(entries));
+			const [generation, ...wallets] = await reply.catch(toUnavailable);
+			const raised = wallets.map(([before, isConfirmed, seq, total_cents]) => ({
 				before: before || undefined,
 				newest: { seq: Number(seq), total_cents: Number(total_cents) },
 				isConfirmed: isConfirmed === 1
 			}));
+			return { raised: raised, generation: hasGeneration(generation) && isConsistent ? generation : undefined };
 		},
 
 		async confirm(entries, required) {

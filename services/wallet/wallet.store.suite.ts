@@ -18,7 +18,8 @@ export const balanceStoreSuite = (where: string, open: () => Promise<{ store: Ba
 		type Triple = [user_id: string, seq: number, total_cents: number];
 		const entriesOf = (triples: Triple[]) => triples.map(([user_id, seq, total_cents]) => ({ user_id, seq, total_cents }));
 		let offset = 0;
-		const raise = (...triples: Triple[]) => store.raise(entriesOf(triples), { partition: 0, nextOffset: ++offset });
+		const raise = (...triples: Triple[]) =>
+			store.raise(entriesOf(triples), { partition: 0, nextOffset: ++offset }).then(({ raised }) => raised);
 		const confirm = async (...triples: Triple[]) => store.confirm(entriesOf(triples), (await store.read([])).generation!);
 		const totalOf = async (user: string) => (await store.read([user])).totalsCents[0];
 

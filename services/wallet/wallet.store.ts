@@ -14,6 +14,11 @@ export interface Reading {
 	generation: string | undefined;
 }
 
+export interface Raising extends Pick<Reading, "generation"> {
+	/** In the order of the entries. */
+	raised: Raised[];
+}
+
 export interface Raised {
 	/** The version before; undefined if there was none. */
 	before: number | undefined;
@@ -32,9 +37,9 @@ export interface BalanceStore {
 	 * may have lost a version that is newer than they are. `nextOffset`: all records of the partition before it are in the store when this
 	 * resolves; omit `applied` if the partition may have another owner. Rejects with `UNAVAILABLE` if the store is unavailable.
 	 */
-	raise(entries: UserTotal[], applied?: { partition: number; nextOffset: number }): Promise<Raised[]>;
+	raise(entries: UserTotal[], applied?: { partition: number; nextOffset: number }): Promise<Raising>;
 	/**
-	 * Confirms users with totals that were read from Postgres after `read` returned this generation. Skips users with a newer version in the store,
+	 * Confirms users with totals that were read from Postgres after `read` or `raise` returned this generation. Skips users with a newer version in the store,
 	 * and does nothing if the store has lost data since.
 	 */
 	confirm(entries: UserTotal[], generation: string): Promise<void>;

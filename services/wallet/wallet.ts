@@ -49,6 +49,23 @@ export const wallet = (store: BalanceStore, outbox: Pick<Outbox, "proofs">, mixi
 				return total.total_cents;
 			},
 
+			/** Confirms totals that the store has from records only. If this fails, the next read of each user does it. */
+			async confirmTotals(changes: Change<Received<unknown>>[], generation: string | undefined) {
+				if (changes.length === 0 || generation === undefined) return;
+				try {
+					const reading = changes.map(async ({ entry: { user_id }, newest: { ctx } }) => {
+						const total = await ctx.call("purchase.total", { user_id });
+						return { user_id, ...total };
+					});
+					const totals = await Promise.all(reading);
+					// Postgres may have been restored to a state without a user's purchases.
+					const stored = totals.filter(({ seq }) => seq > 0);
+					await store.confirm(stored, generation);
+				} catch {
+					// Postgres or the store is unavailable.
+				}
+			},
+
 			/** Publishes the totals that the store holds now for the users of these changes. */
 			async publishTotals(changes: Change<Received<unknown>>[], raised: Raised[]) {
 				await Promise.all(
@@ -90,24 +107,31 @@ export const wallet = (store: BalanceStore, outbox: Pick<Outbox, "proofs">, mixi
 
 					const changes = changesByUser([...ours, ...lookedUp]);
 					const entries = changes.map(({ entry }) => entry);
-					let raised = await store.raise(entries, { partition, nextOffset: received.at(-1)!.record.offset + 1 });
+					const { generation, ...first } = await store.raise(entries, {
+						partition,
+						nextOffset: received.at(-1)!.record.offset + 1
+					});
+					let { raised } = first;
 
 					for (const [index, { entry, seqs, newest }] of changes.entries()) {
-						const { before, isConfirmed } = raised[index]!;
+						const { before } = raised[index]!;
 						const { duplicates: again, missed } = compareVersions(seqs, before);
 						duplicates += again;
 						this.logger.debug("total updated", { ...entry, before, requestID: newest.requestID });
 						if (missed > 0) this.broker.metrics.increment(MISSED, {}, missed);
 						if (missed > 0) this.logger.debug("versions missed", { ...entry, before, missed });
-						// Not awaited: if confirming fails now, the next read does it.
-						if (!isConfirmed) this.centsOf(entry.user_id, newest.ctx).catch(() => {});
 					}
+					// Not awaited: the totals are valid without it, from Postgres.
+					void this.confirmTotals(
+						changes.filter((_, index) => !raised[index]!.isConfirmed),
+						generation
+					);
 					// Also after a redelivery: the process may have died before it published.
 					await this.publishTotals(changes, raised);
 					// The partition was revoked while we published: re-read and republish until ours is the newest.
 					while (!isCurrent()) {
 						const published = raised;
-						raised = await store.raise(entries);
+						({ raised } = await store.raise(entries));
 						if (raised.every(({ newest }, index) => newest.seq === published[index]!.newest.seq)) break;
 						await this.publishTotals(changes, raised);
 					}

@@ -53,7 +53,7 @@ export function purchases({ scheduler, faults, topics }: WorldContext): World {
 				const warm = isAlone ? [] : [backfill(balances, { redis: connection, log: topics.log, topic: "user_purchase" })];
 				broker.createService(
 					purchase(store, {
-						mixins: [relay(outbox, topics.log, { pollMs: POLL_MS }), withTopics()],
+						mixins: [relay(outbox, topics.log, { pollMs: POLL_MS, isAlone }), withTopics()],
 						batches: isAlone ? 1 : 2,
 						newID: random.uuid
 					})
