@@ -12,7 +12,7 @@
  *
  * Each operation takes a batch and decides it in one transaction, request by request; requests may be repeated and arrive in any order. A holder
  * reserves once; its reservation is then deducted, or given back, or deducted and then given back, each once. The ledger has a row for every
- * movement and explains every level. No deadlocks: every transaction locks levels first, sorted by item, and then inserts new holders.
+ * movement and explains every level. No deadlocks: every transaction locks levels first, sorted by item, and then inserts or changes holders.
  */
 import type { Knex } from "knex";
 import { type Equation, equationOf } from "./ledger-check.ts";
@@ -62,21 +62,23 @@ export interface Reservations {
 }
 
 const MAX_EXPIRED = 1_000;
+/** The level of an item that is assumed to suffice. */
+const PLENTY = { label: "", stock: Number.MAX_SAFE_INTEGER, reserved: 0, version: 0 };
 
-class HolderInserted extends Error {}
+class HolderChanged extends Error {}
 
 /** See the top of this file. `prefix`: as given to `createReservations`. */
 export function reservations(knex: Knex, prefix: string): Reservations {
 	const sql = statements(prefix);
 
-	/** Repeats the transaction when a holder was inserted while it was looked up. Holders are never deleted: each causes one repetition at most. */
+	/** Repeats the transaction when a holder was inserted or changed while it was looked up. Holders are never deleted, and change twice at most. */
 	const transact = async <Answer>(work: (trx: Knex.Transaction) => Promise<Answer>): Promise<Answer> => {
 		for (;;) {
 			try {
 				// Each statement must see what the transactions have committed that the previous statement waited for.
 				return await knex.transaction(work, { isolationLevel: "read committed" });
 			} catch (error) {
-				if (!(error instanceof HolderInserted) && !sql.isHolderInserted(error)) throw error;
+				if (!(error instanceof HolderChanged) && !sql.isHolderInserted(error)) throw error;
 			}
 		}
 	};
@@ -87,21 +89,34 @@ export function reservations(knex: Knex, prefix: string): Reservations {
 		{ holdings: known }: Known,
 		onMoved?: OnMoved
 	) => {
-		if (movements.length > 0 || holdings.size > 0) await sql.write(trx, movements, holdings, known);
+		if (movements.length > 0 || holdings.size > 0)
+			if (!(await sql.write(trx, movements, holdings, known))) throw new HolderChanged();
 		if (movements.length > 0) await onMoved?.(trx, movements);
 	};
 
-	/** The lines of a holder never change, so their items can be read before the lock; its state only under the lock. */
 	const settle = <Answer>(holders: string[], rule: (known: Known) => Decision<Answer>, onMoved?: OnMoved) =>
 		transact(async trx => {
-			const levels = await sql.lock(trx, await sql.itemsOf(trx, holders));
-			const known = { levels, holdings: await sql.holdingsOf(trx, holders) };
-			for (const { lines } of known.holdings.values())
-				if (lines.some(({ item }) => !levels.has(item))) throw new HolderInserted();
+			const known = await sql.lockOf(trx, holders);
 			const decision = rule(known);
 			await write(trx, decision, known, onMoved);
 			return decision.answers;
 		});
+
+	/**
+	 * Reserves with one statement if all holders are new and there is enough of every item, as is usual; the statement checks both. Returns undefined if
+	 * that is not so, and then nothing has changed.
+	 */
+	const reserveNew = async (requests: Request[]): Promise<Reserved[] | undefined> => {
+		const items = requests.flatMap(({ lines }) => lines.map(({ item }) => item));
+		const levels = new Map(items.map(item => [item, { ...PLENTY, item }]));
+		const { answers, movements, holdings } = decideReserve(requests, { levels, holdings: new Map() });
+		if (movements.length === 0 || answers.some(answer => "refused" in answer)) return undefined;
+		const isReserved = await sql.reserveNew(knex, movements, holdings).catch(error => {
+			if (sql.isHolderInserted(error)) return false;
+			throw error;
+		});
+		return isReserved ? answers : undefined;
+	};
 
 	return {
 		open: (items, onMoved) =>
@@ -126,8 +141,11 @@ export function reservations(knex: Knex, prefix: string): Reservations {
 				return decision.answers;
 			}),
 
-		reserve: (requests, onMoved) =>
-			transact(async trx => {
+		async reserve(requests, onMoved) {
+			// `onMoved` gets the levels, which only a transaction can read before it writes.
+			const reserved = onMoved ? undefined : await reserveNew(requests);
+			if (reserved) return reserved;
+			return transact(async trx => {
 				const items = requests.flatMap(({ lines }) => lines.map(({ item }) => item));
 				const levels = await sql.lock(trx, items);
 				const known = {
@@ -140,7 +158,8 @@ export function reservations(knex: Knex, prefix: string): Reservations {
 				const decision = decideReserve(requests, known);
 				await write(trx, decision, known, onMoved);
 				return decision.answers;
-			}),
+			});
+		},
 
 		deduct: (holders, onMoved) => settle(holders, known => decideDeduct(holders, known), onMoved),
 		giveBack: (holders, onMoved) => settle(holders, known => decideGiveBack(holders, known), onMoved),

@@ -1,6 +1,7 @@
 // The promises of reservations, on both kinds of Postgres.
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import type { Knex } from "knex";
 import { holdsWhatever, id } from "./reservation.property.suite.ts";
 import type { Movement } from "./reservation.rules.ts";
@@ -70,6 +71,48 @@ export const reservationSuite = (where: string, open: () => Promise<{ knexes: [K
 			assert.deepEqual(await levelOf(item), [9, 0]);
 			assert.deepEqual(await two.giveBack([holder, holder]), ["given back", "again"]);
 			assert.deepEqual(await two.deduct([holder]), ["given back"]);
+			assert.deepEqual(await levelOf(item), [12, 0]);
+			await nothingBroken();
+		});
+
+		it("reserves for new holders with one statement", async () => {
+			const [item, other] = [await opened(12), await opened(12)];
+			const statements: string[] = [];
+			const collect = ({ sql }: { sql: string }) => statements.push(sql);
+			knex.on("query", collect);
+			const lines = [item, other].map(each => ({ item: each, quantity: 2 }));
+			const answers = await one
+				.reserve([id("holder"), id("holder")].map(holder => ({ holder, lines })))
+				.finally(() => knex.removeListener("query", collect));
+			assert.deepEqual(answers, [{ done: "reserved" }, { done: "reserved" }]);
+			assert.equal(statements.length, 1, statements.join("\n"));
+			assert.deepEqual(
+				[await levelOf(item), await levelOf(other)],
+				[
+					[12, 4],
+					[12, 4]
+				]
+			);
+			await nothingBroken();
+		});
+
+		it("decides again when a holder changes while its levels are locked", async () => {
+			const [item, holder] = [await opened(12), id("holder")];
+			await reserve(holder, [item, 3]);
+			const started = await knex.transaction(async trx => {
+				await trx("stock_levels").where({ item }).forUpdate();
+				const both = Promise.all([one.giveBack([holder]), two.deduct([holder])]);
+				// Where there is one connection only, they wait for that.
+				for (let n = 0; n < 50; n++) {
+					const waiting = await trx("pg_stat_activity").where({ wait_event_type: "Lock" }).count();
+					if (Number(waiting[0]!.count) >= 2) break;
+					await delay(10);
+				}
+				return { both };
+			});
+			const [[givenBack], [deducted]] = await started.both;
+			assert.equal(givenBack, "given back");
+			assert.ok(["deducted", "given back"].includes(deducted!), deducted);
 			assert.deepEqual(await levelOf(item), [12, 0]);
 			await nothingBroken();
 		});
