@@ -1,26 +1,15 @@
 import { microBatch } from "../../micro-batch.ts";
 import { createPartitioner } from "../partition.ts";
-import type { Outgoing, TopicRecord } from "../topic-log.ts";
-import type { Partition } from "./partition.ts";
+import type { Outgoing } from "../topic-log.ts";
+import { addRecord, type Partition } from "./partition.ts";
 import type { EmbeddedRecords } from "./records.ts";
 
-const TAIL_RECORDS = 256;
-const TAIL_BYTES = 64 * 1024;
 const MAX_APPEND = 1_000;
 const MAX_WAITING = 100_000;
 
 const bytes = (data: string | Buffer) => (typeof data === "string" ? Buffer.from(data) : data);
-const sizeOf = ({ key, value }: TopicRecord) => (key?.length ?? 0) + (value?.length ?? 0);
-
-function addToTail(partition: Partition, record: TopicRecord) {
-	partition.next = record.offset + 1;
-	partition.tail.push(record);
-	let size = partition.tail.reduce((sum, one) => sum + sizeOf(one), 0);
-	while (partition.tail.length > TAIL_RECORDS || size > TAIL_BYTES) size -= sizeOf(partition.tail.shift()!);
-}
-
 /** Appends records to the embedded log. Calls at the same time share one commit. */
-export function createAppend(records: EmbeddedRecords, partitionsOf: (topic: string) => Partition[]) {
+export function createAppend(records: Pick<EmbeddedRecords, "insert">, partitionsOf: (topic: string) => Partition[]) {
 	const partitionFor = createPartitioner();
 	return microBatch<Outgoing[], void>(
 		async calls => {
@@ -37,7 +26,7 @@ export function createAppend(records: EmbeddedRecords, partitionsOf: (topic: str
 			});
 			await records.insert(placed.map(({ record }) => record));
 			// Consumers see only durable records.
-			for (const { partition, record } of placed) addToTail(partition, record);
+			for (const { partition, record } of placed) addRecord(partition, record);
 			for (const partition of nexts.keys()) for (const wake of partition.wake) wake();
 			return calls.map(() => undefined);
 		},

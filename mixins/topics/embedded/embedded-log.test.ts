@@ -9,6 +9,7 @@ import { topicLogSuite } from "../topic-log.suite.ts";
 import type { BatchHandler } from "../topic-log.ts";
 import { embeddedLog } from "./embedded-log.ts";
 import { openGroup } from "./group.ts";
+import { addRecord, createPartition } from "./partition.ts";
 import { positionStore } from "./positions.ts";
 import { embeddedRecords, type Position } from "./records.ts";
 import { embeddedRetention } from "./retention.ts";
@@ -31,15 +32,15 @@ topicLogSuite("the embedded log", async () => {
 	};
 });
 
-/** Counts the statements of this database until `stop`, which returns how many there were. */
-function counted(knex: Knex) {
-	let count = 0;
-	const add = () => count++;
+/** Collects the statements of this database until `stop`, which returns them. */
+function collectStatements(knex: Knex) {
+	const statements: string[] = [];
+	const add = ({ sql }: { sql: string }) => statements.push(sql);
 	knex.on("query", add);
 	return {
 		stop() {
 			knex.removeListener("query", add);
-			return count;
+			return statements;
 		}
 	};
 }
@@ -84,10 +85,10 @@ describe("the embedded log, beyond the common promises", () => {
 		await records.commit([{ group: "slow", topic, partition: 0, next: 2_500 }]);
 		assert.equal(await expire(60_000), 1_800);
 		assert.equal(await expire(-60_000), 2_499);
-		const statements = counted(scratch.db.knex);
+		const statements = collectStatements(scratch.db.knex);
 		assert.equal(await expire(-60_000), 2_499);
 		// One that finds nothing to delete, and the read.
-		assert.equal(statements.stop(), 2);
+		assert.equal(statements.stop().length, 2);
 	});
 
 	it("repeats a failed commit, and stops cleanly", async () => {
@@ -100,8 +101,16 @@ describe("the embedded log, beyond the common promises", () => {
 				committed.push(...positions.map(({ next }) => next));
 			}
 		};
-		const tail = [{ topic: "t", partition: 0, offset: 0, key: null, value: Buffer.from("x"), headers: {}, timestampMs: 0 }];
-		const partition = { topic: "t", partition: 0, next: 1, tail, wake: new Set<() => void>() };
+		const partition = createPartition("t", 0, 0);
+		addRecord(partition, {
+			topic: "t",
+			partition: 0,
+			offset: 0,
+			key: null,
+			value: Buffer.from("x"),
+			headers: {},
+			timestampMs: 0
+		});
 		const positions = positionStore(records);
 		const group = openGroup("g", records, positions, () => [partition]);
 		let handled = 0;
@@ -112,6 +121,34 @@ describe("the embedded log, beyond the common promises", () => {
 		fails = false;
 		await group.leave(member);
 		assert.deepEqual(committed, [1]);
+	});
+
+	it("delivers a new record without a statement of its own", async () => {
+		const log = embeddedLog(scratch.db.knex);
+		const topic = fresh("topic");
+		await log.create([{ name: topic, partitions: 2, retentionMs: 60_000, maxBytes: 1_024 }]);
+		const handled = { one: 0, two: 0 };
+		for (const group of ["one", "two"] as const)
+			await log.consume({
+				group,
+				topics: [topic],
+				async handler({ endOffset }) {
+					handled[group] = endOffset;
+					return endOffset;
+				}
+			});
+		const statements = collectStatements(scratch.db.knex);
+		for (let n = 1; n <= 5; n++) {
+			await log.append([{ topic, key: null, value: "x", partition: 1 }]);
+			await eventually(() => assert.deepEqual(handled, { one: n, two: n }), `record ${n} to be handled by both groups`);
+		}
+		assert.deepEqual(await log.committed("one", topic), [-1, 5]);
+		const [stored, others] = Object.values(
+			Object.groupBy(statements.stop(), sql => (sql.includes("insert into topic_records") ? "appended" : "others"))
+		);
+		assert.equal(stored?.length, 5);
+		assert.deepEqual([...new Set(others?.map(sql => sql.trim().split(/\s+/, 3).join(" ")))], ["insert into topic_positions"]);
+		await log.close();
 	});
 
 	it("stores the positions of all groups in one statement, and the newest of each", async () => {

@@ -1,8 +1,8 @@
 // A consumer group of the embedded log: one worker for each partition, distributed over the members of the group.
 import { createBackoff } from "../../backoff.ts";
 import { withTimeout } from "../../deadline.ts";
-import type { ConsumeOptions, TopicRecord } from "../topic-log.ts";
-import type { Partition } from "./partition.ts";
+import type { ConsumeOptions } from "../topic-log.ts";
+import { type Partition, recentRecords } from "./partition.ts";
 import type { PositionStore } from "./positions.ts";
 import type { EmbeddedRecords } from "./records.ts";
 
@@ -36,11 +36,10 @@ export function openGroup(
 
 	const nextOf = ({ topic, partition }: Partition) => positions.next(name, topic, partition) ?? 0;
 
-	const fetch = async ({ tail, topic, partition, next }: Partition, from: number, maxRecords: number): Promise<TopicRecord[]> => {
-		if (from >= next) return [];
-		const first = tail[0]?.offset ?? Number.POSITIVE_INFINITY;
-		return from >= first ? tail.slice(from - first, from - first + maxRecords) : records.read(topic, partition, from, maxRecords);
-	};
+	/** Undefined if the database does not answer. */
+	const fetch = async (partition: Partition, from: number, maxRecords: number) =>
+		recentRecords(partition, from, maxRecords) ??
+		records.read(partition.topic, partition.partition, from, maxRecords).catch(() => undefined);
 
 	const work = (member: Member, partition: Partition): Worker => {
 		const stopping = new AbortController();
@@ -51,6 +50,7 @@ export function openGroup(
 		const step = async () => {
 			const from = nextOf(partition);
 			const batch = await fetch(partition, from, member.maxRecords);
+			if (!batch) return backoff.pause(stopping.signal);
 			if (batch.length === 0) {
 				if (nextOf(partition) >= partition.next && !stopping.signal.aborted) await new Promise<void>(resolve => (wake = resolve));
 				return;

@@ -1,7 +1,7 @@
 import { unavailable } from "../../errors.ts";
 import { partitionCountError } from "../partition-count-error.ts";
 import type { TopicSpec } from "../topic-log.ts";
-import type { Partition } from "./partition.ts";
+import { createPartition, type Partition } from "./partition.ts";
 import type { EmbeddedRecords } from "./records.ts";
 
 /** The topics of an embedded log, cached: no other process writes to it. */
@@ -13,7 +13,7 @@ export function embeddedTopics(records: EmbeddedRecords) {
 	const add = (topic: string, nexts: number[]) =>
 		topics.set(
 			topic,
-			nexts.map((next, partition) => ({ topic, partition, next, tail: [], wake: new Set() }))
+			nexts.map((next, partition) => createPartition(topic, partition, next))
 		);
 
 	const createMissing = async (wanted: TopicSpec[]) => {
