@@ -1,8 +1,8 @@
 // Reads topics of the embedded log from their end without a group.
 import { createBackoff } from "../../backoff.ts";
 import { waitAtMost } from "../../deadline.ts";
-import type { Tail, TailOptions, TopicRecord } from "../topic-log.ts";
-import type { Partition } from "./partition.ts";
+import type { Tail, TailOptions } from "../topic-log.ts";
+import { type Partition, recentRecords } from "./partition.ts";
 import type { EmbeddedRecords } from "./records.ts";
 
 const BACKOFF = { firstMs: 50, longestMs: 5_000 };
@@ -15,10 +15,8 @@ export function embeddedTail(options: TailOptions, records: EmbeddedRecords, par
 	const stopping = new AbortController();
 	const { signal } = stopping;
 
-	const fetch = async ({ tail, topic, partition }: Partition, from: number): Promise<TopicRecord[]> => {
-		const first = tail[0]?.offset ?? Number.POSITIVE_INFINITY;
-		return from >= first ? tail.slice(from - first, from - first + maxRecords) : records.read(topic, partition, from, maxRecords);
-	};
+	const fetch = async (partition: Partition, from: number) =>
+		recentRecords(partition, from, maxRecords) ?? records.read(partition.topic, partition.partition, from, maxRecords);
 
 	const follow = (partition: Partition) => {
 		const backoff = createBackoff(BACKOFF);
