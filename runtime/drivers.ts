@@ -21,6 +21,7 @@ import { exitWithError } from "./exit-with-error.ts";
 import { trustedProxies } from "./http/client-address.ts";
 import { type Connections, createConnections } from "./http/connections.ts";
 import { lowLimitWarning } from "./http/low-limit.ts";
+import { loneGateway } from "./lone-gateway.ts";
 import { nodesRunning } from "./node-metadata.ts";
 import { maxConnections } from "./open-files.ts";
 
@@ -62,8 +63,14 @@ export const cassandra = lazy(
 /** Cluster only. */
 export const redis = lazy((): Redis => openRedis(config.redisUrl, advice.redis));
 
-/** Rate limits; in the cluster profile all nodes count together. */
+/** Rate limits of sign-ins; in the cluster profile all nodes count together, and a restart resets nothing. */
 export const limits = lazy((): Limits => (embedded ? memoryLimits() : redisLimits(redis())));
+
+/** Whether other nodes count requests too. */
+export const gateways = loneGateway();
+
+/** Rate limits of requests; in the cluster profile all gateways count together, and a lone one does not ask Redis about each client. */
+export const requestLimits = lazy((): Limits => (embedded ? memoryLimits() : redisLimits(redis(), gateways)));
 
 /** The connections of clients to this process, counted together for all its listeners. */
 export const connections = lazy((): Connections => {

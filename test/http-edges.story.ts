@@ -192,7 +192,7 @@ export const httpEdgesStory = (plaza: () => System) =>
 				["/api/purchases", purchase, `${json}\r\nIdempotency-Key: ${id}\r\nIdempotency-Key: ${id}`],
 				["/api/purchases", purchase, `${json}; charset=latin1`],
 				["/api/purchases", purchase, `${json}; charset=utf8\r\nOrigin: http://x`],
-				["/api/purchases", purchase, `${json}\r\nOrigin: http://evil.example`],
+				["/api/purchases", purchase, `${json}\r\nOrigin: http://127.0.0.1:9`],
 				["/api/purchases", purchase, "\r\nContent-Type: text/plain"],
 				["/api/purchases", purchase, `${json}\r\nAuthorization: Bearer nonsense`],
 				["/api/purchases", "{", json],

@@ -25,6 +25,8 @@ describe("limits in Redis", () => {
 		await other?.close();
 		await server?.remove();
 	});
+	/** How many leases Redis was asked for. */
+	const questions = async () => Number(/cmdstat_evalsha:calls=(\d+)/.exec(await one.client.info("commandstats"))?.[1] ?? 0);
 	const answers = () => eventually(() => Promise.all([one.check(), other.check()]), "Redis to answer");
 
 	limitsSuite("limits of all nodes", () => redisLimits(one, SLOW));
@@ -48,11 +50,23 @@ describe("limits in Redis", () => {
 	});
 
 	it("call Redis rarely at a high rate", async () => {
-		const questions = async () => Number(/cmdstat_evalsha:calls=(\d+)/.exec(await one.client.info("commandstats"))?.[1] ?? 0);
 		const [limits, key, before] = [redisLimits(one, SLOW), randomUUID(), await questions()];
 		for (let n = 0; n < 5_000; n++) await limits.take(key, rateOf(1_000));
 		// 1, 2, 4 … and then a hundred at a time; after a pause of a second it starts again.
 		assert.ok((await questions()) - before < 250, `${(await questions()) - before} questions`);
+	});
+
+	it("do not call Redis while a node is alone, and are shared as soon as it is not", async () => {
+		let isAlone = true;
+		const [limits, key, before] = [redisLimits(one, { ...SLOW, isAlone: () => isAlone }), randomUUID(), await questions()];
+		assert.equal(await takeMany(limits, key, slow(10), 50), 10);
+		assert.equal(await questions(), before);
+		isAlone = false;
+		const taken = await Promise.all([limits, redisLimits(other, SLOW)].map(each => takeMany(each, key, slow(10), 50)));
+		assert.equal(
+			taken.reduce((sum, n) => sum + n),
+			10
+		);
 	});
 
 	it("keep nothing in Redis of unused keys", async () => {

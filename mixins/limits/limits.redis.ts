@@ -50,14 +50,24 @@ const TIMEOUT_MS = 250;
 
 const sum = (waiting: Waiter[]) => waiting.reduce((total, { tokens }) => total + tokens, 0);
 
+export interface RedisLimitsOptions {
+	timeoutMs?: number;
+	/** Whether no other node counts at present: then this node counts in its own memory and does not call Redis. Called for every `take`. */
+	isAlone?: () => boolean;
+}
+
 /**
  * Limits that all nodes on one Redis share. A node leases tokens in chunks: twice the demand since the last lease, but at most a tenth of a
  * second's worth more than the demand now. A lease expires after a second. So under load a node calls Redis about ten times a second for a key.
  * Accuracy: in total no more is allowed than the bucket gave, but each node may allow up to one chunk a second later, on top of a burst; and a
  * client whose requests are spread over many nodes pays for leased tokens that expire, about twice its demand. Rates below 20 a second are exact.
- * While Redis is unavailable, or takes longer than `timeoutMs`, each node counts alone: no request is refused because of that.
+ * While Redis is unavailable, or takes longer than `timeoutMs`, each node counts alone: no request is refused because of that. Whenever a node
+ * begins or ends to count alone, a key may use its burst once more.
  */
-export function redisLimits({ client }: Redis, { timeoutMs = TIMEOUT_MS } = {}): Limits {
+export function redisLimits(
+	{ client }: Redis,
+	{ timeoutMs = TIMEOUT_MS, isAlone = () => false }: RedisLimitsOptions = {}
+): Limits {
 	client.defineCommand("limitLease", { lua: LEASE });
 	const leases = new Map<string, Lease>();
 	const alone = memoryLimits();
@@ -122,7 +132,7 @@ export function redisLimits({ client }: Redis, { timeoutMs = TIMEOUT_MS } = {}):
 			if (rate.perSecond === 0) return undefined;
 			if (tokens > rate.burst) return Number.POSITIVE_INFINITY;
 			const nowMs = performance.now();
-			if (nowMs < aloneUntilMs) return alone.take(key, rate, tokens);
+			if (nowMs < aloneUntilMs || isAlone()) return alone.take(key, rate, tokens);
 			const lease = leaseOf(key, nowMs);
 			if (nowMs < lease.refused.untilMs && tokens >= lease.refused.tokens) return Math.ceil(lease.refused.untilMs - nowMs);
 			if (lease.waiting.length === 0 && nowMs < lease.untilMs && lease.tokens >= tokens) {
