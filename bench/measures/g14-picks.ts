@@ -26,15 +26,17 @@ function picking(name: string, clients: PickClients, pids: () => number[], perSe
 	const round = async (ms: number): Promise<Round> => {
 		const before = new Map(cpuOfEach(pids));
 		const picks = await clients.play(ms, perSecond);
-		const used = cpuOfEach(pids).map(([name, us]) => [`${name}CpuUs`, (us - before.get(name)!) / picks.length]);
+		const usedUs = cpuOfEach(pids).map(([name, us]) => [name, (us - before.get(name)!) / picks.length] as const);
 		const acceptedMs = picks.map(({ sentMs, acceptedMs }) => acceptedMs - sentMs);
 		return {
 			operations: picks.length,
 			latenciesMs: picks.map(({ sentMs, shownMs }) => shownMs - sentMs),
 			metrics: {
+				// Without the clients: at this pace they cost as much as a naive application, and hide the difference.
+				cpuUs: usedUs.reduce((sum, [, us]) => sum + us, 0),
 				acceptedP50Ms: percentile(acceptedMs, 0.5),
 				acceptedP99Ms: percentile(acceptedMs, 0.99),
-				...Object.fromEntries(used)
+				...Object.fromEntries(usedUs.map(([name, us]) => [`${name}CpuUs`, us]))
 			}
 		};
 	};
@@ -100,7 +102,7 @@ export const pacedPicks: Measure = {
 	against: AGAINST,
 	layout: LAYOUT,
 	id: "G14",
-	title: `${titleOf(50)}; G15: CPU of such a pick; G16: from the request to its 202`,
+	title: `${titleOf(50)}; G15: CPU of such a pick without the clients; G16: from the request to its 202`,
 	targets: [
 		...frameTargets,
 		{ metric: "acceptedP50Ms", most: 1.2, id: "G16" },
