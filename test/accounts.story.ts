@@ -4,7 +4,6 @@ import { describe, it } from "node:test";
 import { openSocket } from "./client.socket.ts";
 import { type Answer, eventually, fresh, httpClient } from "./client.ts";
 import { assertError } from "./http.story.ts";
-import { story } from "./story.ts";
 import type { System } from "./system.ts";
 import { mint, newAccount } from "./tokens.ts";
 
@@ -162,7 +161,7 @@ export const accountsStory = (plaza: () => System) =>
 			assertError(await http().post("/api/auth/logout", {}), 401, "UNAUTHORIZED");
 		});
 
-		story("can buy only under their own id, and nobody else can use that id", async () => {
+		it("can buy only under their own id, and nobody else can use that id", async () => {
 			const [ann, tom] = [await register(), await register()];
 			const guest = { user_id: fresh("guest"), amount: 1 };
 			const own = { user_id: ann.user.id, amount: 49.99 };

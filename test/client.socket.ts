@@ -29,22 +29,6 @@ export interface Socket {
 	readonly open: boolean;
 }
 
-/** "Service restart": the server got no processor time for longer than its lease, so pushes may be missing, and the client must reconnect. */
-const SERVICE_RESTART = 1012;
-let reconnectRequests = 0;
-
-/** Runs `act`, and repeats it at most twice if it failed and the server had asked some socket to reconnect meanwhile: the awaited push may be lost. */
-export async function withReconnect<T>(act: () => Promise<T>): Promise<T> {
-	for (let retries = 2; ; retries--) {
-		const before = reconnectRequests;
-		try {
-			return await act();
-		} catch (error) {
-			if (retries === 0 || reconnectRequests === before) throw error;
-		}
-	}
-}
-
 export interface SocketOptions {
 	origin?: string;
 	/** Sent as `Authorization: Bearer`. */
@@ -65,7 +49,6 @@ export async function openSocket(url: string, { origin, token, onFrame }: Socket
 		ws.on("close", (code, reason) => {
 			why = String(reason);
 			closing = `${code} ${why}`;
-			if (code === SERVICE_RESTART) reconnectRequests++;
 			resolve(code);
 		});
 	});

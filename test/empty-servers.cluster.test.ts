@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { promisify } from "node:util";
 import { testServers } from "../infra/test-servers.ts";
-import { openSocketAs, withReconnect } from "./client.socket.ts";
+import { openSocketAs } from "./client.socket.ts";
 import { eventually, expectStatus, fresh, httpClient } from "./client.ts";
 import { freePorts, startProcess } from "./process.ts";
 import { processNames, READY_TIMEOUT_MS, STOP_TIMEOUT_MS, type StartedCluster, startCluster } from "./start-cluster.ts";
@@ -50,24 +50,22 @@ describe("start:cluster on empty servers", { timeout: 2 * INFRA_TIMEOUT_MS + REA
 	it("accepts a synchronization, a pick and a purchase at once when it is ready, and their effects reach the screen", async () => {
 		await cluster.printed(/^Plaza is ready/m);
 		const { post } = httpClient(cluster.url);
-		await withReconnect(async () => {
-			const user_id = fresh("user");
-			const socket = await openSocketAs(`${cluster.url.replace("http:", "ws:")}/ws`, user_id);
-			const accepted = await Promise.all([
-				post("/api/selections/synchronization", { user_id }),
-				post("/api/selections/async", { name: "a", id: fresh("pick"), user_id }),
-				post("/api/purchases", { user_id, amount: 49.99 })
-			]);
-			assert.deepEqual(
-				accepted.map(({ status }) => status),
-				[202, 202, 201],
-				accepted.map(({ text }) => text).join("\n")
-			);
-			await socket.waitFor(({ code }) => code === "SynchronizationResults", "the synchronization");
-			await socket.waitFor(({ code }) => code === "SelectionSummary", "the pick");
-			await socket.waitFor(({ data }) => data?.balances?.total === 49.99, "the purchase");
-			socket.close();
-		});
+		const user_id = fresh("user");
+		const socket = await openSocketAs(`${cluster.url.replace("http:", "ws:")}/ws`, user_id);
+		const accepted = await Promise.all([
+			post("/api/selections/synchronization", { user_id }),
+			post("/api/selections/async", { name: "a", id: fresh("pick"), user_id }),
+			post("/api/purchases", { user_id, amount: 49.99 })
+		]);
+		assert.deepEqual(
+			accepted.map(({ status }) => status),
+			[202, 202, 201],
+			accepted.map(({ text }) => text).join("\n")
+		);
+		await socket.waitFor(({ code }) => code === "SynchronizationResults", "the synchronization");
+		await socket.waitFor(({ code }) => code === "SelectionSummary", "the pick");
+		await socket.waitFor(({ data }) => data?.balances?.total === 49.99, "the purchase");
+		socket.close();
 		await expectStatus(200, httpClient(cluster.url).get("/health"));
 	});
 

@@ -4,7 +4,7 @@ import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { grpcClient } from "./client.grpc.ts";
-import { openSocketAs, withReconnect } from "./client.socket.ts";
+import { openSocketAs } from "./client.socket.ts";
 import { type Answer, eventually, fresh, httpClient } from "./client.ts";
 import { assertError } from "./http.story.ts";
 import { type Ledger, openLedger } from "./ledger.ts";
@@ -62,18 +62,17 @@ export function faults(plaza: () => System) {
 	}
 
 	/** Checks that a pick and a purchase reach every screen of their user, on every gateway. */
-	const screensUpdate = () =>
-		withReconnect(async () => {
-			const user = fresh("user");
-			const screens = await Promise.all(plaza().wsUrls.map(url => openSocketAs(url, user)));
-			assert.equal((await pick(user)).status, 202);
-			assert.equal((await buy(user, 12.5)).status, 201);
-			for (const screen of screens) {
-				await screen.waitFor(({ code }) => code === "SelectionSummary", "the pick on every screen");
-				await screen.waitFor(({ data }) => data?.balances?.total === 12.5, "the balance on every screen");
-				screen.close();
-			}
-		});
+	const screensUpdate = async () => {
+		const user = fresh("user");
+		const screens = await Promise.all(plaza().wsUrls.map(url => openSocketAs(url, user)));
+		assert.equal((await pick(user)).status, 202);
+		assert.equal((await buy(user, 12.5)).status, 201);
+		for (const screen of screens) {
+			await screen.waitFor(({ code }) => code === "SelectionSummary", "the pick on every screen");
+			await screen.waitFor(({ data }) => data?.balances?.total === 12.5, "the balance on every screen");
+			screen.close();
+		}
+	};
 
 	/** Starts all servers and processes that a test has stopped. */
 	async function allUp() {

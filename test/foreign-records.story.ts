@@ -1,12 +1,11 @@
 // Records that foreign clients write to our topics with kcat: without our headers or with invented ones, in the partition that librdkafka chooses.
 import assert from "node:assert/strict";
-import { describe } from "node:test";
+import { describe, it } from "node:test";
 import { grpcClient } from "./client.grpc.ts";
 import { openSocketAs } from "./client.socket.ts";
 import { eventually, expectStatus, fresh, httpClient } from "./client.ts";
 import { kafkaRecords, psql, putOnKafka } from "./outside.ts";
 import { countOf, waitUntilCounted } from "./selections.story.ts";
-import { story } from "./story.ts";
 import { ownName, type System } from "./system.ts";
 
 const quote = (text: string) => `'${text.replaceAll("'", "''")}'`;
@@ -34,7 +33,7 @@ export const foreignRecordsStory = (plaza: () => System) =>
 			return balances.total;
 		}
 
-		story("on Selections count and are pushed like our own, with a key, without a key, and with additional fields", async () => {
+		it("on Selections count and are pushed like our own, with a key, without a key, and with additional fields", async () => {
 			const [name, user_id] = [ownName(), fresh("user")];
 			const before = await countOf(plaza(), name);
 			const socket = await openSocketAs(plaza().wsUrl, user_id);
@@ -47,7 +46,7 @@ export const foreignRecordsStory = (plaza: () => System) =>
 			socket.close();
 		});
 
-		story("on Selections count once together with our own record of the same id, in either order", async () => {
+		it("on Selections count once together with our own record of the same id, in either order", async () => {
 			const [name, user_id] = [ownName(), fresh("user")];
 			const before = await countOf(plaza(), name);
 			const [ownID, theirs] = [fresh("pick"), fresh("pick")];
@@ -61,7 +60,7 @@ export const foreignRecordsStory = (plaza: () => System) =>
 			assert.equal(await countOf(plaza(), name), before + 2);
 		});
 
-		story("on Selections count once together with our own record of the same id, when both arrive at the same time", async () => {
+		it("on Selections count once together with our own record of the same id, when both arrive at the same time", async () => {
 			const [name, user_id] = [ownName(), fresh("user")];
 			const before = await countOf(plaza(), name);
 			const ids = Array.from({ length: 20 }, () => fresh("pick"));
@@ -71,7 +70,7 @@ export const foreignRecordsStory = (plaza: () => System) =>
 			assert.equal(await countOf(plaza(), name), before + ids.length);
 		});
 
-		story("on Synchronizations are answered", async () => {
+		it("on Synchronizations are answered", async () => {
 			const user_id = fresh("user");
 			const socket = await openSocketAs(plaza().wsUrl, user_id);
 			for (const [n, key] of [user_id, undefined].entries()) {
@@ -81,7 +80,7 @@ export const foreignRecordsStory = (plaza: () => System) =>
 			socket.close();
 		});
 
-		story("on user_purchase count as purchases, once for each id, however often a record is repeated", async () => {
+		it("on user_purchase count as purchases, once for each id, however often a record is repeated", async () => {
 			const [user_id, id] = [fresh("buyer"), fresh("elsewhere")];
 			const socket = await openSocketAs(plaza().wsUrl, user_id);
 			const value = JSON.stringify({ id, user_id, amount: 49.99, created_at: new Date().toISOString() });
@@ -102,7 +101,7 @@ export const foreignRecordsStory = (plaza: () => System) =>
 			socket.close();
 		});
 
-		story("on user_purchase without an id count as one purchase each", async () => {
+		it("on user_purchase without an id count as one purchase each", async () => {
 			const user_id = fresh("buyer");
 			for (let n = 0; n < 3; n++)
 				await putOnKafka("user_purchase", JSON.stringify({ user_id, amount: 1.1 }), n === 0 ? undefined : user_id);
@@ -111,7 +110,7 @@ export const foreignRecordsStory = (plaza: () => System) =>
 			await eventually(async () => assert.equal(await total(user_id), 4.3), "our own purchase in addition");
 		});
 
-		story("on user_purchase with invented totals are recorded as purchases, and no total is taken from them", async () => {
+		it("on user_purchase with invented totals are recorded as purchases, and no total is taken from them", async () => {
 			const [user_id, id] = [fresh("buyer"), fresh("forged")];
 			const socket = await openSocketAs(plaza().wsUrl, user_id);
 			await httpClient(plaza().url).post("/api/purchases", { user_id, amount: 1 });
@@ -136,7 +135,7 @@ export const foreignRecordsStory = (plaza: () => System) =>
 			socket.close();
 		});
 
-		story("on order.created of an order that does not exist are dead-lettered, and nothing is charged", async () => {
+		it("on order.created of an order that does not exist are dead-lettered, and nothing is charged", async () => {
 			const [orderId, buyerId, startMs] = [fresh("order"), fresh("buyer"), Date.now()];
 			const order = { orderId, buyerId, items: [], total: 5, status: "pending", createdAt: new Date().toISOString() };
 			await putOnKafka("order.created", JSON.stringify(order), orderId, { seq: "1" });
@@ -149,7 +148,7 @@ export const foreignRecordsStory = (plaza: () => System) =>
 			assert.deepEqual(await psql(`select state from payments where order_id = ${quote(orderId)}`), []);
 		});
 
-		story("that cannot be decoded go to <topic>.dead unchanged, and the records after them are handled", async () => {
+		it("that cannot be decoded go to <topic>.dead unchanged, and the records after them are handled", async () => {
 			const [name, user_id, startMs] = [ownName(), fresh("user"), Date.now()];
 			const before = await countOf(plaza(), name);
 			for (const topic of ["Selections", "Synchronizations", "user_purchase"]) {

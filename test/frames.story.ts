@@ -1,10 +1,9 @@
 // Invalid frames on /ws: each gets an error frame, and the socket stays open.
 import assert from "node:assert/strict";
-import { describe } from "node:test";
+import { describe, it } from "node:test";
 import { openSocket, openSocketAs } from "./client.socket.ts";
 import { eventually, fresh } from "./client.ts";
 import { BAD_ID_TYPES, BAD_IDS } from "./ids.ts";
-import { story } from "./story.ts";
 import type { System } from "./system.ts";
 
 const MAX_BYTES = 64 * 1024;
@@ -48,7 +47,7 @@ const BAD_FRAMES: [frame: string, field?: string][] = [
 
 export const framesStory = (plaza: () => System) =>
 	describe("invalid frames", { concurrency: 8 }, () => {
-		story("get one error frame each, and the socket keeps working", async () => {
+		it("get one error frame each, and the socket keeps working", async () => {
 			const socket = await openSocket(plaza().wsUrl);
 			for (const [frame, field] of BAD_FRAMES) {
 				const { code, data } = await socket.request(frame);
@@ -62,7 +61,7 @@ export const framesStory = (plaza: () => System) =>
 			socket.close();
 		});
 
-		story("include every invalid id, in every field that is an id", async () => {
+		it("include every invalid id, in every field that is an id", async () => {
 			const socket = await openSocket(plaza().wsUrl);
 			for (const id of [...BAD_IDS, ...BAD_ID_TYPES]) {
 				const json = JSON.stringify(id);
@@ -79,7 +78,7 @@ export const framesStory = (plaza: () => System) =>
 			socket.close();
 		});
 
-		story("get a short answer, however many fields are wrong", async () => {
+		it("get a short answer, however many fields are wrong", async () => {
 			const socket = await openSocket(plaza().wsUrl);
 			const fields = Object.fromEntries(Array.from({ length: 1_900 }, (_, n) => [`${"x".repeat(20)}${n}`, 0]));
 			for (const frame of [fields, { code: "connect", data: fields }, { code: "watch", data: fields }]) {
@@ -91,7 +90,7 @@ export const framesStory = (plaza: () => System) =>
 			socket.close();
 		});
 
-		story("do not connect a socket to a user: after a refused purchase it receives no frame of that user", async () => {
+		it("do not connect a socket to a user: after a refused purchase it receives no frame of that user", async () => {
 			const user = fresh("user");
 			const [socket, other] = [await openSocket(plaza().wsUrl), await openSocketAs(plaza().wsUrl, user)];
 			await socket.request({ user_id: user, amount: -1 });
@@ -105,7 +104,7 @@ export const framesStory = (plaza: () => System) =>
 			other.close();
 		});
 
-		story("start above 64 KiB: a frame of 64 KiB is handled, and one byte more closes the socket with 1009", async () => {
+		it("start above 64 KiB: a frame of 64 KiB is handled, and one byte more closes the socket with 1009", async () => {
 			const user = fresh("user");
 			const frame = JSON.stringify({ code: "connect", data: { user } });
 			const socket = await openSocket(plaza().wsUrl);
@@ -114,7 +113,7 @@ export const framesStory = (plaza: () => System) =>
 			assert.equal(await socket.closed(), 1009);
 		});
 
-		story("are answered together with valid ones when all are sent at once", async () => {
+		it("are answered together with valid ones when all are sent at once", async () => {
 			const user = fresh("user");
 			const socket = await openSocketAs(plaza().wsUrl, user);
 			const ids = ["one", "two", "three"].map(fresh);

@@ -1,10 +1,9 @@
 // A purchase is answered after its commit, counts once, and every API returns exact totals.
 import assert from "node:assert/strict";
-import { describe } from "node:test";
+import { describe, it } from "node:test";
 import { grpcClient } from "./client.grpc.ts";
 import { type Frame, openSocket, openSocketAs, type Socket } from "./client.socket.ts";
 import { eventually, exchange, expectStatus, fresh, httpClient } from "./client.ts";
-import { story } from "./story.ts";
 import type { System } from "./system.ts";
 
 const isPurchase = (frame: Frame) => frame.code === "purchase";
@@ -57,22 +56,19 @@ export const purchasesStory = (plaza: () => System) =>
 			}
 		}
 
-		story(
-			"answers the socket that sent the purchase, even without a connect, and then pushes the new balance to it",
-			async () => {
-				const user = fresh("buyer");
-				const socket = await openSocket(plaza().wsUrl);
-				const answer = await socket.request({ user_id: user, amount: 49.99 });
-				assert.deepEqual(answer, { code: "purchase", data: { id: answer.data.id, user_id: user, amount: 49.99 } });
-				assert.match(answer.data.id, /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
-				const balance = await socket.waitFor(({ code }) => code === "balance", "the balance");
-				assert.deepEqual(balance, { code: "balance", data: { user_id: user, balances: { total: 49.99 } } });
-				await checkTotal(user, 49.99);
-				socket.close();
-			}
-		);
+		it("answers the socket that sent the purchase, even without a connect, and then pushes the new balance to it", async () => {
+			const user = fresh("buyer");
+			const socket = await openSocket(plaza().wsUrl);
+			const answer = await socket.request({ user_id: user, amount: 49.99 });
+			assert.deepEqual(answer, { code: "purchase", data: { id: answer.data.id, user_id: user, amount: 49.99 } });
+			assert.match(answer.data.id, /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
+			const balance = await socket.waitFor(({ code }) => code === "balance", "the balance");
+			assert.deepEqual(balance, { code: "balance", data: { user_id: user, balances: { total: 49.99 } } });
+			await checkTotal(user, 49.99);
+			socket.close();
+		});
 
-		story("answers only the sending socket, and pushes the balance only to the buyer's sockets", async () => {
+		it("answers only the sending socket, and pushes the balance only to the buyer's sockets", async () => {
 			const user = fresh("buyer");
 			const [sender, otherSocket, stranger] = await Promise.all([
 				openSocketAs(plaza().wsUrl, user),
@@ -86,7 +82,7 @@ export const purchasesStory = (plaza: () => System) =>
 			for (const socket of [sender, otherSocket, stranger]) socket.close();
 		});
 
-		story("pushes the balance to the buyer's sockets when another user's socket sent the purchase", async () => {
+		it("pushes the balance to the buyer's sockets when another user's socket sent the purchase", async () => {
 			const [user, friend] = [fresh("buyer"), fresh("friend")];
 			const [buyer, sender] = [await openSocketAs(plaza().wsUrl, user), await openSocketAs(plaza().wsUrl, friend)];
 			sender.send({ user_id: user, amount: 3 });
@@ -97,7 +93,7 @@ export const purchasesStory = (plaza: () => System) =>
 			sender.close();
 		});
 
-		story("connects a socket without a user to its first buyer, and keeps that user when it buys for another", async () => {
+		it("connects a socket without a user to its first buyer, and keeps that user when it buys for another", async () => {
 			const [first, second] = [fresh("first"), fresh("second")];
 			const [socket, other] = [await openSocket(plaza().wsUrl), await openSocketAs(plaza().wsUrl, second)];
 			for (const user_id of [first, second]) {
@@ -113,7 +109,7 @@ export const purchasesStory = (plaza: () => System) =>
 			other.close();
 		});
 
-		story("gives the same answer and buys nothing when a user repeats an id, over sockets and over HTTP", async () => {
+		it("gives the same answer and buys nothing when a user repeats an id, over sockets and over HTTP", async () => {
 			const [user, id] = [fresh("buyer"), fresh("purchase")];
 			const socket = await openSocketAs(plaza().wsUrl, user);
 			const data = { id, user_id: user, amount: 12.34 };
@@ -133,7 +129,7 @@ export const purchasesStory = (plaza: () => System) =>
 			socket.close();
 		});
 
-		story("answers CONFLICT and buys nothing when an id is repeated with another amount", async () => {
+		it("answers CONFLICT and buys nothing when an id is repeated with another amount", async () => {
 			const [user, id] = [fresh("buyer"), fresh("purchase")];
 			const socket = await openSocketAs(plaza().wsUrl, user);
 			await bought({ user_id: user, amount: 5, id });
@@ -149,7 +145,7 @@ export const purchasesStory = (plaza: () => System) =>
 			socket.close();
 		});
 
-		story("accepts the same id from another user", async () => {
+		it("accepts the same id from another user", async () => {
 			const [id, one, two] = [fresh("purchase"), fresh("buyer"), fresh("buyer")];
 			assert.deepEqual((await buy({ user_id: one, amount: 1, id })).json, { id, user_id: one, amount: 1 });
 			assert.deepEqual((await buy({ user_id: two, amount: 2, id })).json, { id, user_id: two, amount: 2 });
@@ -157,7 +153,7 @@ export const purchasesStory = (plaza: () => System) =>
 			await checkTotal(two, 2);
 		});
 
-		story("buys once when one id is sent thirty times concurrently", async () => {
+		it("buys once when one id is sent thirty times concurrently", async () => {
 			const [user, id] = [fresh("buyer"), fresh("purchase")];
 			const urls = plaza().urls;
 			const ask = (n: number) =>
@@ -169,7 +165,7 @@ export const purchasesStory = (plaza: () => System) =>
 			await checkTotal(user, 8.77);
 		});
 
-		story("accepts one of two amounts when one id is sent with both concurrently", async () => {
+		it("accepts one of two amounts when one id is sent with both concurrently", async () => {
 			const [user, id] = [fresh("buyer"), fresh("purchase")];
 			const answers = await Promise.all(Array.from({ length: 20 }, (_, n) => buy({ user_id: user, amount: 1 + (n % 2), id })));
 			const won = answers.filter(({ status }) => status === 201);
@@ -184,7 +180,7 @@ export const purchasesStory = (plaza: () => System) =>
 			await checkTotal(user, 10 + amount);
 		});
 
-		story("sums a hundred purchases of 49.99 to 4999, and of 0.10 to 10", async () => {
+		it("sums a hundred purchases of 49.99 to 4999, and of 0.10 to 10", async () => {
 			for (const [amount, total] of [
 				[49.99, 4999],
 				[0.1, 10]
@@ -205,7 +201,7 @@ export const purchasesStory = (plaza: () => System) =>
 			}
 		});
 
-		story("stores every amount with at most two decimals exactly", async () => {
+		it("stores every amount with at most two decimals exactly", async () => {
 			const user = fresh("buyer");
 			const socket = await openSocketAs(plaza().wsUrl, user);
 			for (const amount of GOOD_AMOUNTS) {
@@ -218,7 +214,7 @@ export const purchasesStory = (plaza: () => System) =>
 			socket.close();
 		});
 
-		story("refuses invalid amounts and names the field, over HTTP and over sockets", async () => {
+		it("refuses invalid amounts and names the field, over HTTP and over sockets", async () => {
 			const user = fresh("buyer");
 			const socket = await openSocketAs(plaza().wsUrl, user);
 			for (const amount of BAD_AMOUNTS) {
@@ -237,13 +233,13 @@ export const purchasesStory = (plaza: () => System) =>
 			socket.close();
 		});
 
-		story("lists every invalid field", async () => {
+		it("lists every invalid field", async () => {
 			const { status, json } = await buy({ user_id: "", amount: -1, id: "x".repeat(65) });
 			assert.equal(status, 422);
 			assert.deepEqual(json.data.map(({ field }: { field: string }) => field).sort(), ["amount", "id", "user_id"]);
 		});
 
-		story("rejects an Idempotency-Key that is repeated, is no plain text, or differs from the body", async () => {
+		it("rejects an Idempotency-Key that is repeated, is no plain text, or differs from the body", async () => {
 			const user = fresh("buyer");
 			const refused = async (body: object, key: string) => {
 				const { status, json } = await buy({ user_id: user, amount: 1, ...body }, { "idempotency-key": key });
@@ -259,9 +255,9 @@ export const purchasesStory = (plaza: () => System) =>
 			await checkTotal(user, 0);
 		});
 
-		story("returns 0 for a user without purchases", () => checkTotal(fresh("nobody"), 0));
+		it("returns 0 for a user without purchases", () => checkTotal(fresh("nobody"), 0));
 
-		story("keeps users apart whose ids are special words, similar, or need escaping in a URL", async () => {
+		it("keeps users apart whose ids are special words, similar, or need escaping in a URL", async () => {
 			const tail = fresh();
 			const users = [" a", "a", "A", "a/b?c=d&e#f%", "..", "\u00e9", "e\u0301", "😀", "'"].map(text => `${text}${tail}`);
 			await Promise.all(users.map((user_id, n) => bought({ user_id, amount: n + 1 })));

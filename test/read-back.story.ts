@@ -6,7 +6,6 @@ import { eventually, expectStatus, fresh, httpClient } from "./client.ts";
 import { type KafkaRecord, kafkaRecords, partitionsOf, psql, redis, withCassandra } from "./outside.ts";
 import { startProcess } from "./process.ts";
 import { countOf, waitUntilCounted } from "./selections.story.ts";
-import { story } from "./story.ts";
 import { ownName, type System } from "./system.ts";
 
 const TOPICS = ["Selections", "SelectionSummary", "Synchronizations", "SynchronizationResults", "user_purchase"];
@@ -26,7 +25,7 @@ export const readBackStory = (plaza: () => System) =>
 			assert.ok(Object.values(record?.headers ?? {}).includes(request), `no ${request} in ${JSON.stringify(record?.headers)}`);
 		};
 
-		story("Selections and SelectionSummary hold exactly the contract's messages, with its keys and the request id", async () => {
+		it("Selections and SelectionSummary hold exactly the contract's messages, with its keys and the request id", async () => {
 			const [name, user_id, id, request, startMs] = [ownName(), fresh("user"), fresh("pick"), fresh("request"), Date.now()];
 			const before = await countOf(plaza(), name);
 			const socket = await openSocketAs(plaza().wsUrl, user_id);
@@ -43,7 +42,7 @@ export const readBackStory = (plaza: () => System) =>
 			socket.close();
 		});
 
-		story("Synchronizations and SynchronizationResults hold exactly the contract's messages", async () => {
+		it("Synchronizations and SynchronizationResults hold exactly the contract's messages", async () => {
 			const [user_id, request, startMs] = [fresh("user"), fresh("request"), Date.now()];
 			const socket = await openSocketAs(plaza().wsUrl, user_id);
 			await post("/api/selections/synchronization", { user_id }, request);
@@ -67,7 +66,7 @@ export const readBackStory = (plaza: () => System) =>
 			socket.close();
 		});
 
-		story("user_purchase, Postgres and Redis hold a user's purchases and total", async () => {
+		it("user_purchase, Postgres and Redis hold a user's purchases and total", async () => {
 			const [user_id, request, startMs] = [fresh("buyer"), fresh("request"), Date.now()];
 			const ids = [fresh("purchase"), fresh("purchase")];
 			const socket = await openSocketAs(plaza().wsUrl, user_id);
@@ -101,11 +100,11 @@ export const readBackStory = (plaza: () => System) =>
 			socket.close();
 		});
 
-		story("all topics have the configured number of partitions", async () => {
+		it("all topics have the configured number of partitions", async () => {
 			for (const topic of TOPICS) assert.equal(await partitionsOf(topic), 12, topic);
 		});
 
-		story("Cassandra accepts the contract's insert", async () => {
+		it("Cassandra accepts the contract's insert", async () => {
 			const [id, name] = [fresh("by-hand"), fresh("name")];
 			const rows = await withCassandra(async client => {
 				await client.execute("insert into selections (id, name) values (?, ?)", [id, name], { prepare: true });

@@ -1,9 +1,8 @@
 // A pick updates the count on every screen of its user, and on every screen that watches.
 import assert from "node:assert/strict";
-import { describe } from "node:test";
+import { describe, it } from "node:test";
 import { type Frame, openSocket, openSocketAs, type Socket } from "./client.socket.ts";
 import { eventually, expectStatus, fresh, httpClient } from "./client.ts";
-import { story } from "./story.ts";
 import { BARRIER_NAME, ownName, type System } from "./system.ts";
 
 type Counts = { name: string; count: number }[];
@@ -50,7 +49,7 @@ export const selectionsStory = (plaza: () => System) =>
 		const tabs = (user: string) =>
 			Promise.all([plaza().wsUrls[0], plaza().wsUrls.at(-1)].map(url => openSocketAs(url as string, user)));
 
-		story("answers connect with the user, with any ip in the frame and without one", async () => {
+		it("answers connect with the user, with any ip in the frame and without one", async () => {
 			const socket = await openSocket(plaza().wsUrl);
 			const asked = await socket.request({ code: "connect", data: { ip: "127.0.0.1", user: "test-user" } });
 			assert.deepEqual(asked, { code: "connected", data: { user: "test-user" } });
@@ -64,7 +63,7 @@ export const selectionsStory = (plaza: () => System) =>
 			other.close();
 		});
 
-		story("pushes a pick as exactly one more to all tabs of its user, and to no other user", async () => {
+		it("pushes a pick as exactly one more to all tabs of its user, and to no other user", async () => {
 			const [name, user] = [ownName(), fresh("user")];
 			const before = await countOf(plaza(), name);
 			const [[first, second], stranger] = await Promise.all([tabs(user), openSocketAs(plaza().wsUrl, fresh("stranger"))]);
@@ -85,34 +84,31 @@ export const selectionsStory = (plaza: () => System) =>
 			for (const socket of [first, second, stranger]) socket?.close();
 		});
 
-		story("accepts the contract's example: d, an id that is not a valid UUID, test-user", async () => {
+		it("accepts the contract's example: d, an id that is not a valid UUID, test-user", async () => {
 			const body = { name: "d", id: "e0fcd4e5-bdc2-4f4e-f6e8-920bfc07804a", user_id: "test-user" };
 			for (let n = 0; n < 2; n++) assert.equal((await http().post("/api/selections/async", body)).status, 202);
 		});
 
-		story(
-			"pushes exactly 180 more to both tabs, and never a lower count after a higher one, for 200 picks with 20 repeated ids",
-			async () => {
-				const [name, user] = [ownName(), fresh("user")];
-				const before = await countOf(plaza(), name);
-				const [first, second] = await tabs(user);
-				const ids = Array.from({ length: 180 }, () => fresh("pick"));
-				const all = [...ids, ...ids.slice(0, 20)].sort(() => Math.random() - 0.5);
+		it("pushes exactly 180 more to both tabs, and never a lower count after a higher one, for 200 picks with 20 repeated ids", async () => {
+			const [name, user] = [ownName(), fresh("user")];
+			const before = await countOf(plaza(), name);
+			const [first, second] = await tabs(user);
+			const ids = Array.from({ length: 180 }, () => fresh("pick"));
+			const all = [...ids, ...ids.slice(0, 20)].sort(() => Math.random() - 0.5);
 
-				const answers = await Promise.all(all.map((id, n) => pick(name, user, id, plaza().urls[n % plaza().urls.length])));
-				assert.ok(answers.every(({ status }) => status === 202));
-				for (const tab of [first, second] as Socket[]) {
-					await tab.waitFor(isSummary(name, before + 180), "the count with all 180");
-					assert.ok(neverDecreases(countsOn(tab, name)), `decreased: ${countsOn(tab, name)}`);
-				}
-				await waitUntilCounted(plaza());
-				assert.equal(await countOf(plaza(), name), before + 180);
-				first?.close();
-				second?.close();
+			const answers = await Promise.all(all.map((id, n) => pick(name, user, id, plaza().urls[n % plaza().urls.length])));
+			assert.ok(answers.every(({ status }) => status === 202));
+			for (const tab of [first, second] as Socket[]) {
+				await tab.waitFor(isSummary(name, before + 180), "the count with all 180");
+				assert.ok(neverDecreases(countsOn(tab, name)), `decreased: ${countsOn(tab, name)}`);
 			}
-		);
+			await waitUntilCounted(plaza());
+			assert.equal(await countOf(plaza(), name), before + 180);
+			first?.close();
+			second?.close();
+		});
 
-		story("counts once when one id is sent fifty times concurrently", async () => {
+		it("counts once when one id is sent fifty times concurrently", async () => {
 			const [name, user, id] = [ownName(), fresh("user"), fresh("pick")];
 			const before = await countOf(plaza(), name);
 			const answers = await Promise.all(
@@ -123,7 +119,7 @@ export const selectionsStory = (plaza: () => System) =>
 			assert.equal(await countOf(plaza(), name), before + 1);
 		});
 
-		story("keeps the first pick when its id is repeated with another name, or by another user", async () => {
+		it("keeps the first pick when its id is repeated with another name, or by another user", async () => {
 			const [name, other, user, id] = [ownName(), ownName(), fresh("user"), fresh("pick")];
 			const before = [await countOf(plaza(), name), await countOf(plaza(), other)] as const;
 			const socket = await openSocketAs(plaza().wsUrl, user);
@@ -143,7 +139,7 @@ export const selectionsStory = (plaza: () => System) =>
 			second.close();
 		});
 
-		story("synchronizes all tabs of the user with every name in order, including zeros", async () => {
+		it("synchronizes all tabs of the user with every name in order, including zeros", async () => {
 			const user = fresh("user");
 			const [[first, second], stranger] = await Promise.all([tabs(user), openSocketAs(plaza().wsUrl, fresh("stranger"))]);
 			const listed = (await http().get("/selections")).json as Counts;
@@ -168,7 +164,7 @@ export const selectionsStory = (plaza: () => System) =>
 			for (const socket of [first, second, stranger]) socket?.close();
 		});
 
-		story("answers every synchronization request, even if nothing has changed", async () => {
+		it("answers every synchronization request, even if nothing has changed", async () => {
 			const user = fresh("user");
 			const socket = await openSocketAs(plaza().wsUrl, user);
 			for (const times of [1, 2, 3]) {
@@ -181,7 +177,7 @@ export const selectionsStory = (plaza: () => System) =>
 			socket.close();
 		});
 
-		story("lists every configured name in order, including zeros", async () => {
+		it("lists every configured name in order, including zeros", async () => {
 			const { status, headers, json } = await http().get("/selections");
 			assert.equal(status, 200);
 			assert.match(headers.get("content-type") ?? "", /^application\/json/);
@@ -195,7 +191,7 @@ export const selectionsStory = (plaza: () => System) =>
 			}
 		});
 
-		story("pushes all counts to a watcher at once, and then after any pick, at most ten times a second", async () => {
+		it("pushes all counts to a watcher at once, and then after any pick, at most ten times a second", async () => {
 			const name = ownName();
 			const before = await countOf(plaza(), name);
 			const socket = await openSocket(plaza().wsUrls.at(-1) as string);
@@ -222,7 +218,7 @@ export const selectionsStory = (plaza: () => System) =>
 			socket.close();
 		});
 
-		story("never pushes a lower count after a higher one to a socket, across all kinds of frames", async () => {
+		it("never pushes a lower count after a higher one to a socket, across all kinds of frames", async () => {
 			const [name, user] = [ownName(), fresh("user")];
 			const before = await countOf(plaza(), name);
 			const [first, second] = await tabs(user);
@@ -246,7 +242,7 @@ export const selectionsStory = (plaza: () => System) =>
 			}
 		});
 
-		story("pushes no counts to sockets that do not watch", async () => {
+		it("pushes no counts to sockets that do not watch", async () => {
 			const [name, user] = [ownName(), fresh("user")];
 			const [watching, not] = [
 				await openSocketAs(plaza().wsUrl, fresh("user")),
@@ -268,7 +264,7 @@ export const selectionsStory = (plaza: () => System) =>
 			not.close();
 		});
 
-		story("counts similar ids separately", async () => {
+		it("counts similar ids separately", async () => {
 			const [name, tail] = [ownName(), fresh()];
 			const before = await countOf(plaza(), name);
 			const alike = ["A", "a", " a", "\u00e9", "e\u0301", "%00", "'", '"', "\\", "😀"].flatMap(text => [
@@ -288,7 +284,7 @@ export const selectionsStory = (plaza: () => System) =>
 			}
 		});
 
-		story("works for users whose ids are special words or need escaping in a URL", async () => {
+		it("works for users whose ids are special words or need escaping in a URL", async () => {
 			for (const user of ["__proto__", "constructor", fresh("a/b ?#%é😀")]) {
 				const name = ownName();
 				const before = await countOf(plaza(), name);

@@ -5,7 +5,6 @@ import { openSocket, openSocketAs, type Socket } from "./client.socket.ts";
 import { openSocketIo, type SocketIoClient } from "./client.socket-io.ts";
 import { expectStatus, fresh, httpClient } from "./client.ts";
 import { within } from "./process.ts";
-import { story } from "./story.ts";
 import type { System } from "./system.ts";
 import { mint, newAccount } from "./tokens.ts";
 
@@ -74,25 +73,22 @@ export const signingOutStory = (plaza: () => System) =>
 		const post = (path: string, body: object) => httpClient(plaza().urls.at(-1) as string).post(path, body);
 
 		const endsAll = (how: string, end: (signedIn: SignedIn) => Promise<void>) =>
-			story(
-				`are closed with 4401 within 5 s, on every node, when ${how}, while those of the user's other sessions stay open`,
-				async () => {
-					const one = await register();
-					const other = await signIn(one.email);
-					const [mine, others] = [await openOnAllGateways(one), await openOnAllGateways(other)];
-					const losses = mine.io.map(lost);
-					await end(one);
-					await Promise.all([
-						...mine.sockets.map(socket => isClosed(socket, "the session was revoked")),
-						...losses.map(async loss => assert.equal(await loss, "transport close"))
-					]);
-					await assert.rejects(openSocket(plaza().wsUrl, { token: one.token }), { status: 401 });
-					for (const socket of others.sockets) await isWorking(socket);
-					assert.ok(others.io.every(({ socket }) => socket.connected));
-					for (const socket of others.sockets) socket.close();
-					for (const { socket } of others.io) socket.disconnect();
-				}
-			);
+			it(`are closed with 4401 within 5 s, on every node, when ${how}, while those of the user's other sessions stay open`, async () => {
+				const one = await register();
+				const other = await signIn(one.email);
+				const [mine, others] = [await openOnAllGateways(one), await openOnAllGateways(other)];
+				const losses = mine.io.map(lost);
+				await end(one);
+				await Promise.all([
+					...mine.sockets.map(socket => isClosed(socket, "the session was revoked")),
+					...losses.map(async loss => assert.equal(await loss, "transport close"))
+				]);
+				await assert.rejects(openSocket(plaza().wsUrl, { token: one.token }), { status: 401 });
+				for (const socket of others.sockets) await isWorking(socket);
+				assert.ok(others.io.every(({ socket }) => socket.connected));
+				for (const socket of others.sockets) socket.close();
+				for (const { socket } of others.io) socket.disconnect();
+			});
 
 		endsAll("the user signs out", async ({ refreshToken }) => {
 			const { status, text } = await post("/api/auth/logout", { refreshToken });
@@ -106,7 +102,7 @@ export const signingOutStory = (plaza: () => System) =>
 			assert.equal((await post("/api/auth/refresh", { refreshToken })).status, 401);
 		});
 
-		story("are closed when the token expires and not earlier, unless a new token was sent", async () => {
+		it("are closed when the token expires and not earlier, unless a new token was sent", async () => {
 			const account = newAccount();
 			const short = () => mint(account, { endsInMs: 5_000 });
 			const endsAtMs = Date.now() + 4_000;
@@ -143,7 +139,7 @@ export const signingOutStory = (plaza: () => System) =>
 			}
 		});
 
-		story("receive only the frames of the present user after another user signs in on the same socket", async () => {
+		it("receive only the frames of the present user after another user signs in on the same socket", async () => {
 			const [ann, ben] = await Promise.all([register(), register()]);
 			const swapped = await openSocketAs(plaza().wsUrl, ann.user.id, ann.token);
 			const watcher = await openSocketAs(plaza().wsUrls.at(-1) as string, ann.user.id, ann.token);
