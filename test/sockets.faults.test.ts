@@ -17,6 +17,8 @@ const PHASE_MS = 3_000;
 const PUSH_EVERY_MS = 20;
 /** This number of names makes a frame of 16 KB. */
 const LONG = 190;
+/** Longer than anything waits for another node. */
+const FROZEN_MS = 12_000;
 /** A p99 up to this value is always accepted. */
 const NOISE_MS = 25;
 const SCREENS = 5_000;
@@ -153,6 +155,44 @@ describe("many sockets", () => {
 			assert.deepEqual(Object.keys(flooded.closings), ["1008"]);
 		}
 		assertAtMostDoubled(t, alone, beside);
+	});
+
+	it("sends everything to the sockets of a gateway that was frozen, without closing them", { timeout: 300_000 }, async () => {
+		const user = fresh("reader");
+		await clients.openReaders(system.wsUrl, [user], READERS);
+		await phase([user]);
+		const { pid } = system.process("gateway-1");
+		process.kill(pid, "SIGSTOP");
+		try {
+			const untilMs = performance.now() + FROZEN_MS;
+			while (performance.now() < untilMs) await Promise.all([push([user]), delay(PUSH_EVERY_MS)]);
+		} finally {
+			process.kill(pid, "SIGCONT");
+		}
+		await allHave(clients, user);
+		const { lost, closings } = await clients.measure();
+		assert.deepEqual({ lost, closings }, { lost: 0, closings: {} });
+	});
+
+	it("sends everything to the sockets of one gateway while the other is restarted, without closing them", {
+		timeout: 300_000
+	}, async () => {
+		const user = fresh("reader");
+		await clients.openReaders(system.wsUrl, [user], READERS);
+		await phase([user]);
+		const other = system.process("gateway-2");
+		let isBack = false;
+		const restarting = (async () => {
+			await other.kill("SIGTERM");
+			other.start();
+			await system.ready();
+			isBack = true;
+		})();
+		while (!isBack) await Promise.all([push([user]), delay(PUSH_EVERY_MS), Promise.race([restarting, delay(0)])]);
+		await restarting;
+		await allHave(clients, user);
+		const { lost, closings } = await clients.measure();
+		assert.deepEqual({ lost, closings }, { lost: 0, closings: {} });
 	});
 
 	it("reconnects all 5,000 screens to the other gateway when theirs is killed with kill -9, and shows them correct values", {
