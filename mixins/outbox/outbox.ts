@@ -147,6 +147,7 @@ export function outbox(
 
 		async addInStatement(entries, work, trx) {
 			const done = await work(rowsOf(entries));
+			if (entries.length === 0) return done;
 			if (trx) notifyAfter(trx);
 			else notify();
 			return done;

@@ -35,6 +35,10 @@ export const statementsSuite = ({ fresh, put, node, isEmpty }: Testbed) => {
 		await node(counted, log, { pollMs: HOURLY });
 		await until(() => polls.length === 1, "the first poll");
 		for (let n = 1; n <= 3; n++) {
+			// A statement that adds no message is no reason to read.
+			await box.addInStatement([], async () => {});
+			// A read would take its place before these two.
+			for (let waits = 0; waits < 2; waits++) await box.ageMs();
 			await put(box, entry("a", n));
 			// Without another commit, the poll that deletes follows by itself.
 			await until(() => polls.length === 1 + 2 * n, `the two polls for message ${n}`);
