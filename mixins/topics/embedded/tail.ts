@@ -27,7 +27,10 @@ export function embeddedTail(options: TailOptions, records: EmbeddedRecords, par
 		const handleNext = async () => {
 			const batch = await fetch(partition, from);
 			const [{ offset }, end] = [batch[0]!, batch.at(-1)!.offset + 1];
-			if (offset > from) onMissed(partition.topic);
+			if (offset > from) {
+				from = offset;
+				onMissed(partition.topic);
+			}
 			const { topic, partition: number, next: endOffset } = partition;
 			const isCurrent = () => !signal.aborted;
 			const next = await handler({ topic, partition: number, records: batch, endOffset, first, isCurrent });
