@@ -1,6 +1,7 @@
 // Which messages are published, and in which order.
 import assert from "node:assert/strict";
 import { it } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import { checksOf } from "../health.ts";
 import { updateMetrics } from "../metrics.ts";
 import { leaseOf } from "./lease.ts";
@@ -142,6 +143,24 @@ export const relaySuite = ({ fresh, put, isEmpty, node, start }: Testbed) => {
 			await until(() => log.records.length === n, `message ${n}`);
 		}
 		await broker.stop();
+	});
+
+	it("publishes what other processes commit, also after a time without commits, and while this process commits too", async () => {
+		const [box, log] = [await fresh(), recordingLog()];
+		// What another process has: nothing wakes this one when it commits.
+		const other = outbox(box.knex, { contracts, table: box.table });
+		await node(box, log, { pollMs: { least: 1, most: 40 } });
+		for (let n = 0; n < 12; n += 3) {
+			await put(other, entry("a", n));
+			await until(() => log.records.length === n + 1, `message ${n} of the other process`);
+			await Promise.all([put(box, entry("b", n)), put(other, entry("c", n))]);
+			await until(() => log.records.length === n + 3, `the messages of both processes after message ${n}`);
+			// By now the polls are as rare as they get.
+			if (n === 6) await delay(150);
+		}
+		await until(() => isEmpty(box), "everything to be deleted");
+		for (const key of ["a", "b", "c"])
+			assert.deepEqual(numbers(log.records.filter(record => record.key === key)), [0, 3, 6, 9], key);
 	});
 
 	it("keeps the order of each key when many transactions write to it at once", async () => {
