@@ -16,7 +16,7 @@ import { type AppendLog, type PollMs, startRelay } from "./relay-loop.ts";
 export interface RelayOptions {
 	/** Whether this node publishes. If not, it adds health and metrics only. Default: yes. */
 	runsService?: boolean | ((service: string) => boolean);
-	/** How late commits of other processes are seen: the pause is `least` after one, and doubles up to `most` while there are none. Default: 5 to 250 ms. */
+	/** How late commits of other processes are seen: the pause is `least` after one, and doubles up to `most` while there are none. Default: 5 to 100 ms. */
 	pollMs?: PollMs;
 	/** No other process can open this database, as with the embedded one: the relay then needs no lease. Default: false. */
 	isAlone?: boolean;
@@ -38,7 +38,7 @@ interface RelayService extends Service {
 
 /** Mixin; see the top of this file. */
 export function relay(outbox: Outbox, log: AppendLog, options: RelayOptions = {}): Partial<ServiceSchema> {
-	const { runsService = true, pollMs = { least: 5, most: 250 }, isAlone = false, metricsPrefix } = options;
+	const { runsService = true, pollMs = { least: 5, most: 100 }, isAlone = false, metricsPrefix } = options;
 	return {
 		created(this: RelayService) {
 			addCheck(this.broker, outbox.table, async () => {

@@ -26,11 +26,11 @@ const payment = of("payment");
 
 export const crashPoints: readonly CrashPoint[] = [
 	gateway.after("a pick is durable and not answered", "kafka produce .*Selections"),
-	gateway.before("purchases are written and not committed", "postgres COMMIT of .*insert into purchases "),
-	gateway.after("purchases are committed and not answered", "postgres COMMIT of .*insert into purchases "),
+	gateway.before("purchases are accepted and not stored", "postgres .*insert into purchases "),
+	gateway.after("purchases are committed and not answered", "postgres .*insert into purchases "),
 	gateway.after("stock is reserved and the order is not stored", "call inventory.reserve"),
-	gateway.before("orders are written and not committed", "postgres COMMIT of .*insert into orders "),
-	gateway.after("orders are committed and not answered", "postgres COMMIT of .*insert into orders "),
+	gateway.before("orders are priced and reserved and not stored", "postgres .*insert into orders "),
+	gateway.after("orders are committed and not answered", "postgres .*insert into orders "),
 	gateway.after("a cancellation is committed and not answered", "postgres COMMIT of .*update orders "),
 	gateway.before("frames are pushed and their offset is not committed", "kafka commit socket"),
 	purchase.before("the outbox is read and nothing is published", "kafka produce .*user_purchase"),
@@ -52,8 +52,12 @@ export const crashPoints: readonly CrashPoint[] = [
 	inventory.after("movements are committed and the offset is not", "postgres COMMIT of .*stock"),
 	inventory.before("stock movements are stored and the offset is not committed", "kafka commit inventory"),
 	inventory.after("stock is published and still in the outbox", "kafka produce .*inventory\\.updated"),
-	payment.after("the payment provider is about to be called", "postgres COMMIT of .*asked = asked \\+ 1"),
-	payment.before("the payment provider has answered and the result is not stored", "postgres COMMIT of .*set state = now.state"),
+	payment.after("the payment provider is about to be called", "postgres .*asked = asked \\+ 1"),
+	payment.before(
+		"the provider has answered, or an order is consumed, and the payment is not stored",
+		"postgres .*set state = decided.state"
+	),
+	payment.after("payments are stored and the offset is not committed", "postgres .*set state = decided.state"),
 	payment.after("payments are published and still in the outbox", "kafka produce .*payment\\.succeeded"),
 	payment.before("payments are created and the offset is not committed", "kafka commit payment"),
 	of("sync").before("synchronization results are published and the offset is not committed", "kafka commit sync")
