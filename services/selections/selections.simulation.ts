@@ -76,8 +76,8 @@ function delayCalls(store: SelectionStore) {
 				new Promise((resolve, reject) => {
 					const call = async (outcome: CallOutcome) => {
 						if (outcome === "request lost") return reject(unavailable("the store"));
-						const call = target[step] as (...args: unknown[]) => Promise<unknown>;
-						const answer = await call(...(step === "write" ? [args[0], partOf(args[1]!, outcome)] : args));
+						const method = target[step] as (...args: unknown[]) => Promise<unknown>;
+						const answer = await method(...(step === "write" ? [args[0], partOf(args[1]!, outcome)] : args));
 						if (outcome === "answered") resolve(answer);
 						else reject(unavailable("the store"));
 					};

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, it } from "node:test";
+import { rememberedSuite } from "./selections.remembered.suite.ts";
 import type { Checkpoint, Position, Source, Total } from "./selections.rules.ts";
 import type { Change, SelectionStore, Stored } from "./selections.store.ts";
 import { tallySuite } from "./selections.tally.suite.ts";
@@ -164,4 +165,5 @@ export const selectionStoreSuite = (
 		});
 
 		tallySuite(() => store, fresh, runs);
+		rememberedSuite(() => store, fresh);
 	});
