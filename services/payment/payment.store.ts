@@ -1,7 +1,7 @@
 // Payments in Postgres: one row an order, which every change locks first. A change commits together with its messages.
 import type { Knex } from "knex";
 import { unavailableAs } from "../../mixins/errors.ts";
-import { ENTRIES, type Outbox } from "../../mixins/outbox/outbox.ts";
+import type { Outbox } from "../../mixins/outbox/outbox.ts";
 import type { Message } from "../define-service.ts";
 import {
 	applyEvents,
@@ -9,9 +9,9 @@ import {
 	type PaymentEvent,
 	PROVIDER_REQUESTS,
 	SENDABLE,
-	type State,
 	type StoredPayment
 } from "./payment.rules.ts";
+import { CLAIM, FIND, INSERT_MISSING, LOCK, POSTPONE, query, type Row, toPayment, WRITE } from "./payment.store.sql.ts";
 
 /** A request that must be sent to the payment provider. */
 export interface ProviderRequest {
@@ -44,74 +44,6 @@ export interface PaymentStore {
 	postpone(orderId: string, ms: number): Promise<void>;
 	find(orderId: string): Promise<StoredPayment | undefined>;
 }
-
-interface Row {
-	order_id: string;
-	state: State;
-	buyer_id: string | null;
-	amount_cents: string | null;
-	request_id: string | null;
-	asked: number;
-}
-
-const toPayment = ({ order_id, state, buyer_id, amount_cents, request_id }: Row): StoredPayment => ({
-	orderId: order_id,
-	state,
-	buyerId: buyer_id ?? undefined,
-	amountCents: amount_cents === null ? undefined : Number(amount_cents),
-	requestID: request_id ?? undefined
-});
-
-/** Makes a row to lock for each new order; state `unknown` is never committed. In the order of the ids, like all locks: transactions could deadlock otherwise. */
-const INSERT_MISSING = `
-	insert into payments (order_id, state) select id, 'unknown' from unnest(?::text[]) as id order by id
-	on conflict (order_id) do nothing`;
-const LOCK = "select * from payments where order_id = any(?::text[]) order by order_id for update";
-/**
- * Writes payments together with their messages, each only if it still has the state in which it was decided; `before` is null for one that is not stored. Returns
- * the orders whose payment was written. A new request is due at once.
- */
-const WRITE = `
-	with decided as (
-		select * from unnest(?::text[], ?::text[], ?::text[], ?::text[], ?::bigint[], ?::text[], ?::boolean[])
-			as decided (order_id, before, state, buyer_id, amount_cents, request_id, is_new)
-	), inserted as (
-		insert into payments (order_id, state, buyer_id, amount_cents, request_id)
-		select order_id, state, buyer_id, amount_cents, request_id from decided where before is null order by order_id
-		on conflict (order_id) do nothing
-		returning order_id
-	), unchanged as (
-		select payments.order_id from payments join decided on payments.order_id = decided.order_id and payments.state = decided.before
-		order by payments.order_id for update of payments
-	), updated as (
-		update payments set state = decided.state, buyer_id = decided.buyer_id, amount_cents = decided.amount_cents,
-			request_id = decided.request_id, updated_at = clock_timestamp(),
-			ask_at = case when decided.is_new then clock_timestamp() else ask_at end, asked = case when decided.is_new then 0 else asked end
-		from decided join unchanged using (order_id)
-		where payments.order_id = decided.order_id
-		returning payments.order_id
-	), written as (
-		select order_id from inserted union all select order_id from updated
-	), published as (
-		insert into ?? (topic, key, value, headers)
-		select topic, entry.key, value, headers
-		from written join unnest(?::text[]) with ordinality as message (order_id, n) using (order_id) join ${ENTRIES} using (n) order by n
-	)
-	select order_id from written`;
-/** Skips locked rows: another transaction is changing or claiming them. */
-const CLAIM = `
-	with due as (
-		select order_id from payments where state in ('pending', 'charging', 'stopping', 'refunding') and ask_at <= clock_timestamp()
-		order by ask_at limit ? for update skip locked
-	)
-	update payments set state = sent.after, asked = asked + 1, ask_at = clock_timestamp() + ? * interval '1 ms', updated_at = clock_timestamp()
-	from due, unnest(?::text[], ?::text[]) as sent (before, after)
-	where payments.order_id = due.order_id and payments.state = sent.before
-	returning payments.*`;
-const POSTPONE = "update payments set ask_at = clock_timestamp() + ? * interval '1 ms' where order_id = ?";
-
-const query = async <R>(on: Knex, sql: string, values: unknown[]): Promise<R[]> =>
-	(await on.raw(sql, values as Knex.Value[])).rows;
 
 const withUnavailable = <T>(work: Promise<T>) => work.catch(unavailableAs("Postgres"));
 
@@ -187,7 +119,7 @@ export function sqlPayments(knex: Knex, outbox: Outbox): PaymentStore {
 		},
 
 		async find(orderId) {
-			const [row] = await withUnavailable(query<Row>(knex, "select * from payments where order_id = ?", [orderId]));
+			const [row] = await withUnavailable(query<Row>(knex, FIND, [orderId]));
 			return row && toPayment(row);
 		}
 	};
