@@ -52,3 +52,16 @@ it("ends a sleep early without ending another, and the others after their own ti
 	await pass(1);
 	assert.deepEqual(ended, ["woken", "long"]);
 });
+
+it("ends no other sleep at the time of one that was ended early", async t => {
+	t.after(() => mock.timers.reset());
+	const { ended, start, pass } = started();
+	start("long", 1_000);
+	await pass(500);
+	const woken = start("woken", 200);
+	woken.end();
+	await pass(200);
+	assert.deepEqual(ended, ["woken"]);
+	await pass(300);
+	assert.deepEqual(ended, ["woken", "long"]);
+});

@@ -12,16 +12,22 @@ export interface Sleep {
 export function sharedSleep(clock = () => performance.now()): (ms: number) => Sleep {
 	const sleepers = new Set<{ startMs: number; ms: number; end: () => void }>();
 	let timer: ReturnType<typeof setTimeout> | undefined;
+	let timerEndMs = Number.POSITIVE_INFINITY;
 
 	const arm = () => {
-		clearTimeout(timer);
-		if (sleepers.size === 0) return;
 		const firstEndMs = Math.min(...[...sleepers].map(({ startMs, ms }) => startMs + ms));
-		timer = setTimeout(endRipe, Math.max(0, firstEndMs - clock()));
+		// Most sleeps end early: a timer that is due earlier than needed stays, which costs less than a new one for each.
+		if (sleepers.size > 0 && timerEndMs <= firstEndMs) return;
+		clearTimeout(timer);
+		timerEndMs = firstEndMs;
+		if (sleepers.size > 0) timer = setTimeout(endRipe, Math.max(0, Math.ceil(firstEndMs - clock())));
 	};
 	const endRipe = () => {
+		timerEndMs = Number.POSITIVE_INFINITY;
 		const nowMs = clock();
-		for (const { startMs, ms, end } of [...sleepers]) if (nowMs - startMs >= ms / 2) end();
+		const all = [...sleepers];
+		if (all.some(({ startMs, ms }) => nowMs - startMs >= ms))
+			for (const { startMs, ms, end } of all) if (nowMs - startMs >= ms / 2) end();
 		arm();
 	};
 
