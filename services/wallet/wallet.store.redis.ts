@@ -46,8 +46,10 @@ export function redisBalances(redis: Redis, committed: () => Promise<number[]>):
 			const isConsistent = consistency.isConsistent();
 			// While the check is pending, Redis may have an older state: an offset set now would hide that records are missing.
 			const applied = from && isConsistent ? [from.partition, from.nextOffset] : ["", ""];
+			const { losses } = redis;
 			const reply = client.walletRaise(keys.length, ...keys, ...applied, ...totalsOf(entries));
 			const [generation, ...wallets] = await reply.catch(toUnavailable);
+			if (from) consistency.onRaised(from.partition, from.nextOffset, losses);
 			const raised = wallets.map(([before, isConfirmed, seq, total_cents]) => ({
 				before: before || undefined,
 				newest: { seq: Number(seq), total_cents: Number(total_cents) },
