@@ -62,6 +62,20 @@ describe("the embedded Postgres", () => {
 		}
 	});
 
+	it("runs a named statement again after its connection has failed: the session is the same", async () => {
+		const { knex } = scratch.db;
+		const insert = (n: number) => knex.raw("insert into numbers values (?)", [n]).options({ name: "insert number" });
+		await insert(30);
+		const failed = await knex.client.acquireConnection();
+		failed.connection.emit("error", new Error("the connection is lost"));
+		await knex.client.releaseConnection(failed);
+		await insert(31);
+		const next = await knex.client.acquireConnection();
+		await knex.client.releaseConnection(next);
+		assert.notEqual(next, failed);
+		assert.deepEqual(await knex("numbers").whereIn("n", [30, 31]).orderBy("n").pluck("n"), [30, 31]);
+	});
+
 	it("carries values and results of several megabytes", async () => {
 		const { knex } = scratch.db;
 		const text = "ü".repeat(3_000_000);

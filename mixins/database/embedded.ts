@@ -27,7 +27,7 @@ export function openEmbedded(dir: string, { label, advice = "check this director
 	const db: Knex = knex({
 		client: "pg",
 		log: SILENT,
-		pool: { min: 1, max: 1, idleTimeoutMillis: 2 ** 30 },
+		pool: { min: 1, max: 1, idleTimeoutMillis: 2 ** 30, reapIntervalMillis: 2 ** 30 },
 		acquireConnectionTimeout: 4_000,
 		connection: async () => {
 			release ??= takeDataDir(dir, label);
