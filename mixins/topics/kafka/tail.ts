@@ -120,7 +120,7 @@ export function kafkaTail(options: TailOptions, { open, request, logger }: TailP
 			await backoff.pause(signal);
 		}
 	};
-	const reading = read();
+	void read();
 
 	return {
 		positioned: positioned.promise,
@@ -139,7 +139,6 @@ export function kafkaTail(options: TailOptions, { open, request, logger }: TailP
 		async stop() {
 			stopping.abort();
 			await waitAtMost(Promise.all([...followed.values()].map(({ queue }) => queue.idle)), HANDLERS_TIMEOUT_MS);
-			await reading;
 		}
 	};
 }
