@@ -32,7 +32,6 @@ export const crashPoints: readonly CrashPoint[] = [
 	gateway.before("orders are priced and reserved and not stored", "postgres .*insert into orders "),
 	gateway.after("orders are committed and not answered", "postgres .*insert into orders "),
 	gateway.after("a cancellation is committed and not answered", "postgres COMMIT of .*update orders "),
-	gateway.before("frames are pushed and their offset is not committed", "kafka commit socket"),
 	purchase.before("the outbox is read and nothing is published", "kafka produce .*user_purchase"),
 	purchase.after("purchases are published and still in the outbox", "kafka produce .*user_purchase"),
 	wallet.before("a batch of purchases is consumed and not applied", "redis evalsha .*wallets:applied.* wallet:"),
