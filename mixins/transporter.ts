@@ -31,7 +31,8 @@ export interface KafkaTransporterOptions extends Pick<KafkaOptions, "brokers" | 
 const RETENTION_MS = 60_000;
 /** The largest packet. */
 const MAX_BYTES = 8 * 1024 * 1024;
-const FETCH_WAIT_MS = 500;
+// Kafka responds as soon as there is a packet, and stopping cuts the connection.
+const FETCH_WAIT_MS = 5_000;
 const BACKOFF = { firstMs: 100, longestMs: 1_000 };
 
 /** What Moleculer passes of a packet beside its bytes. */

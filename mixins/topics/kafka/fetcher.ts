@@ -64,6 +64,8 @@ export function startFetching({ open, places, onRecords, onError, signal }: Fetc
 		while (current === connection) {
 			const wanted = its.filter(({ isPaused }) => !isPaused);
 			if (wanted.length === 0) {
+				// There is nothing to fetch that could fail.
+				isFailing = false;
 				await resumed.promise;
 				continue;
 			}

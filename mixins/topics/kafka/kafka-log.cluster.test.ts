@@ -11,6 +11,11 @@ import type { Batch, TopicLog, TopicRecord } from "../topic-log.ts";
 import { type KafkaServer, kafkaServer } from "./kafka.fixture.ts";
 import { kafkaLog } from "./kafka-log.ts";
 
+/** A request of kafkajs. */
+interface SentRequest {
+	entry: { apiName: string };
+}
+
 describe("the log on Kafka", () => {
 	let server: KafkaServer;
 	let log: TopicLog;
@@ -128,6 +133,37 @@ describe("the log on Kafka", () => {
 		assert.deepEqual([second.records[0]!.offset, texts(second.records)[0]], [30, "30"]);
 	});
 
+	it("fetches no more of a partition than its queue takes, while its handler is busy, and continues afterwards", async context => {
+		const [topic, gate] = [await topicOn(log, 2), Promise.withResolvers<void>()];
+		const value = "x".repeat(100_000);
+		for (let n = 0; n < 10; n++) await log.append(Array.from({ length: 10 }, () => ({ topic, key: null, value, partition: 0 })));
+		const { completed } = socketRequest.prototype;
+		let fetchedBytes = 0;
+		context.mock.method(socketRequest.prototype, "completed", function (this: SentRequest, response: { size: number }) {
+			if (this.entry.apiName === "Fetch") fetchedBytes += response.size;
+			return completed.call(this, response);
+		});
+		const handled = [0, 0];
+		const member = await log.consume({
+			group: fresh("group"),
+			topics: [topic],
+			async handler({ partition, records }) {
+				if (partition === 0) await gate.promise;
+				handled[partition]! += records.length;
+				return records.at(-1)!.offset + 1;
+			}
+		});
+		// Each needs a fetch, which would bring more of the busy partition, too.
+		for (let n = 1; n <= 30; n++) {
+			await log.append([{ topic, key: null, value: "small", partition: 1 }]);
+			await eventually(() => assert.equal(handled[1], n), `record ${n} of the other partition`);
+		}
+		assert.ok(fetchedBytes > 1_000_000 && fetchedBytes < 3_000_000, `${fetchedBytes} bytes`);
+		gate.resolve();
+		await eventually(() => assert.equal(handled[0], 100), "the whole of the busy partition");
+		await member.stop();
+	});
+
 	it("sends one produce and one fetch for a lone record, and at most four commits per second", async context => {
 		const [topic, records] = [await topicOn(log, 12), 30];
 		const { records: handled, stop } = await collect(topic);
@@ -136,7 +172,7 @@ describe("the log on Kafka", () => {
 
 		const { completed } = socketRequest.prototype;
 		const sent: string[] = [];
-		context.mock.method(socketRequest.prototype, "completed", function (this: { entry: { apiName: string } }, response: unknown) {
+		context.mock.method(socketRequest.prototype, "completed", function (this: SentRequest, response: { size: number }) {
 			sent.push(this.entry.apiName);
 			return completed.call(this, response);
 		});

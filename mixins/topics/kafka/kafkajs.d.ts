@@ -19,6 +19,6 @@ declare module "kafkajs/src/consumer/batch.js" {
 }
 declare module "kafkajs/src/network/requestQueue/socketRequest.js" {
 	/** Each request of each client. */
-	const SocketRequest: { prototype: { completed(response: unknown): void } };
+	const SocketRequest: { prototype: { completed(response: { size: number }): void } };
 	export default SocketRequest;
 }
