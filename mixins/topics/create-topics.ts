@@ -4,14 +4,15 @@ import type { TopicLog, TopicSpec } from "./topic-log.ts";
 
 const DAY_MS = 86_400_000;
 const RETENTION_MS = 7 * DAY_MS;
-const DEAD_RETENTION_MS = 90 * DAY_MS;
 const MAX_RECORD_BYTES = 1024 * 1024;
+/** Dead letters are few, and each partition costs the first start of a cluster time. */
+const DEAD = { partitions: 1, anyPartitions: true, retentionMs: 90 * DAY_MS, maxBytes: 2 * MAX_RECORD_BYTES };
 
 /** Each topic and its dead-letter topic. A dead letter is its record with more headers, so its topic must take larger records. */
 const specsOf = ({ contracts, partitions }: TopicsOptions): TopicSpec[] =>
 	Object.entries(contracts).flatMap(([name, { retentionMs = RETENTION_MS }]) => [
 		{ name, partitions, retentionMs, maxBytes: MAX_RECORD_BYTES },
-		{ name: deadTopic(name), partitions, retentionMs: DEAD_RETENTION_MS, maxBytes: 2 * MAX_RECORD_BYTES }
+		{ name: deadTopic(name), ...DEAD }
 	]);
 
 /** Of each log: what was created, or is being created, by topic and number of partitions. */

@@ -24,8 +24,7 @@ export function deadLetter(record: TopicRecord, group: string, error: { type?: s
 		"dead-type": error.type ?? "ERROR",
 		"dead-reason": error.message.slice(0, MAX_REASON_CHARACTERS).toWellFormed()
 	};
-	// The partition it came from: dead letters of one key stay in order.
-	return { topic: deadTopic(record.topic), key: record.key, value: record.value ?? "", headers, partition: record.partition };
+	return { topic: deadTopic(record.topic), key: record.key, value: record.value ?? "", headers };
 }
 
 /** A dead letter, read from its headers. */
@@ -34,6 +33,7 @@ export interface Letter {
 	record: TopicRecord;
 	/** Its place when it could not be handled. */
 	topic: string;
+	partition: number;
 	offset: number;
 	group: string;
 	type: string;
@@ -51,24 +51,26 @@ export function letterOf(record: TopicRecord): Letter | undefined {
 		"dead-reason": reason = "",
 		...more
 	} = record.headers;
+	const partition = wholeNumberIn(more["dead-partition"]);
 	const offset = wholeNumberIn(more["dead-offset"]);
-	if (topic === undefined || group === undefined || offset === undefined || deadTopic(topic) !== record.topic) return undefined;
-	return { record, topic, offset, group, type, reason, replays: wholeNumberIn(more[REPLAYS]) ?? 0 };
+	if (topic === undefined || group === undefined || partition === undefined || offset === undefined) return undefined;
+	if (deadTopic(topic) !== record.topic) return undefined;
+	return { record, topic, partition, offset, group, type, reason, replays: wholeNumberIn(more[REPLAYS]) ?? 0 };
 }
 
 /**
  * The replayed message: the same key and bytes, on the partition it came from, for the group that could not handle it alone. It keeps its first
  * place, which identifies it where it has no id of its own.
  */
-export function replayOf({ record, topic, offset, group, replays }: Letter): Outgoing {
+export function replayOf({ record, topic, partition, offset, group, replays }: Letter): Outgoing {
 	const own = Object.entries(record.headers).filter(([name]) => !name.startsWith("dead-"));
-	const headers = originOf({ ...record, topic, offset, headers: Object.fromEntries(own) });
+	const headers = originOf({ ...record, topic, partition, offset, headers: Object.fromEntries(own) });
 	return {
 		topic,
 		key: record.key,
 		value: record.value ?? "",
 		headers: { ...headers, [REPLAYS]: String(replays + 1), [REPLAY_GROUP]: group },
-		partition: record.partition
+		partition
 	};
 }
 

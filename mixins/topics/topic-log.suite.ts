@@ -142,6 +142,13 @@ export function topicLogSuite(name: string, open: () => Promise<Opened>) {
 			assert.equal((await log.ends(topic)).length, 3);
 		});
 
+		it("uses a topic as it is where any number of partitions is accepted", async () => {
+			const topic = await topicOn(log, 3);
+			await log.create([{ ...specOf(1, topic), anyPartitions: true }]);
+			await log.append([{ topic, partition: 2, key: "a", value: "kept" }]);
+			assert.deepEqual(await log.ends(topic), [0, 0, 1]);
+		});
+
 		groupSuite(() => log);
 		tailSuite(() => log);
 		metricsSuite(() => log);

@@ -27,6 +27,8 @@ export interface TopicRecord {
 export interface TopicSpec {
 	name: string;
 	partitions: number;
+	/** One that exists with another number of partitions is used as it is: its keys have no owners. Default: it is rejected. */
+	anyPartitions?: boolean;
 	/** Older records may be deleted. */
 	retentionMs: number;
 	/** The size of the largest record. */
@@ -110,7 +112,7 @@ export interface TopicLog {
 	readonly description?: LogDescription;
 	/** Resolves when the log answers; rejects with `UNAVAILABLE` and a reason that names its address. */
 	check(): Promise<void>;
-	/** Creates the topics that do not exist, and resolves once this process can append records. Rejects with type `TOPIC_PARTITIONS` when one exists with another number of partitions. */
+	/** Creates the topics that do not exist, and resolves once this process can append records. Rejects with type `TOPIC_PARTITIONS` when one exists with another number of partitions (unless `anyPartitions`). */
 	create(topics: TopicSpec[]): Promise<void>;
 	/** Resolves once every record is durable (Kafka: acks=all). Records of one call to one partition keep their order. Rejects with `UNAVAILABLE` after 5 s at most (they may be stored all the same), and with 413 `RECORD_TOO_LARGE`. */
 	append(records: Outgoing[]): Promise<void>;

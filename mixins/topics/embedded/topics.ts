@@ -19,7 +19,8 @@ export function embeddedTopics(records: EmbeddedRecords) {
 	const createMissing = async (wanted: TopicSpec[]) => {
 		for (const spec of wanted) {
 			const known = topics.get(spec.name);
-			if (known && known.length !== spec.partitions) throw partitionCountError(spec.name, known.length, spec.partitions);
+			if (known && known.length !== spec.partitions && !spec.anyPartitions)
+				throw partitionCountError(spec.name, known.length, spec.partitions);
 			specs.set(spec.name, spec);
 		}
 		const missing = wanted.filter(({ name }) => !topics.has(name));

@@ -103,14 +103,16 @@ export function kafkaTopics(
 			const creation = { topics, waitForLeaders: false, timeout: CREATE_TIMEOUT_MS };
 			if (topics.length > 0) await request(admin => admin.createTopics(creation), CREATE_TIMEOUT_MS);
 			const has = await fetchCountsOnceKnown(specs.map(({ name }) => name));
-			for (const { name, partitions } of specs) {
-				if (has.get(name) !== partitions) throw partitionCountError(name, has.get(name), partitions);
-				counts.set(name, Promise.resolve(partitions));
+			for (const { name, partitions, anyPartitions } of specs) {
+				const count = has.get(name);
+				if (count === undefined || (count !== partitions && !anyPartitions)) throw partitionCountError(name, count, partitions);
+				counts.set(name, Promise.resolve(count));
 			}
+			const withCount = (spec: TopicSpec) => ({ ...spec, partitions: has.get(spec.name)! });
 			const connection = open();
 			try {
 				await waitUntilServed(connection, missing, CREATE_TIMEOUT_MS);
-				await waitUntilServed(connection, present, existingTimeoutMs).catch(error =>
+				await waitUntilServed(connection, present.map(withCount), existingTimeoutMs).catch(error =>
 					process.emitWarning(
 						`not every partition of the existing topics is served (${rootCause(error).message}): start all Kafka servers`,
 						"Kafka"
