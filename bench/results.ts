@@ -71,7 +71,7 @@ Node ${process.versions.node}, ${servers.join(", ")}.
 
 Each pair of rounds (${results[0]?.pairs ?? 0} pairs of ${(results[0]?.roundMs ?? 0) / 1_000} s after a warm-up, both sides alternating, limits off, both equally durable) gives one ratio
 ours : baseline; the table shows the median of the ratios with its 95 % interval (with fewer than six pairs: the whole range). The other columns
-are medians on a shared machine: only the ratios can be compared. CPU counts all processes, servers and clients included.
+are medians on a shared machine: only the ratios can be compared. CPU counts all processes, servers and clients included, unless the measure says otherwise.
 Missed targets are explained in \`docs/decisions/0008-benchmark-targets.md\`.
 
 | | metric | Plaza | baseline | ratio | target | holds |
