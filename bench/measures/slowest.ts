@@ -14,6 +14,8 @@ export interface SlowestOptions {
 
 /** A pick and its steps: name → ms since its request. */
 interface Trace {
+	/** Since the first request of the run: picks that are slow at one time waited for one cause. */
+	atMs: number;
 	totalMs: number;
 	steps: Map<string, number>;
 }
@@ -30,10 +32,12 @@ const LINE = /^\[(\S+)\] DEBUG +\S+ ([^{]+) (\{.*)$/;
 const stepOf = (text: string, data: string) => [text, /\btopic: '([^']+)'/.exec(data)?.[1]].filter(Boolean).join(" ");
 
 function tracesOf(picks: PlayedPick[], log: string): Trace[] {
+	const startMs = Math.min(...picks.map(({ sentMs }) => sentMs));
 	const traces = new Map<string | undefined, Trace & { sentAtMs: number }>(
 		picks.map(({ sentMs, acceptedMs, shownMs, head }) => [
 			REQUEST_ID.exec(head)?.[1],
 			{
+				atMs: sentMs - startMs,
 				sentAtMs: performance.timeOrigin + sentMs,
 				totalMs: shownMs - sentMs,
 				steps: new Map([
@@ -61,23 +65,23 @@ function print(traces: Trace[]) {
 	const names = [...new Set(traces.flatMap(({ steps }) => [...steps.keys()]))];
 	const offsetsOf = (name: string) => traces.flatMap(({ steps }) => steps.get(name) ?? []);
 	const order = names.toSorted((one, other) => median(offsetsOf(one)) - median(offsetsOf(other)));
-	const rowOf = ({ totalMs, steps }: Trace) => {
+	const rowOf = ({ totalMs, steps }: Pick<Trace, "totalMs" | "steps">) => {
 		let beforeMs = 0;
-		const row: Record<string, string> = { total: totalMs.toFixed(1) };
+		const row: Record<string, string> = { "total ms": totalMs.toFixed(1) };
 		for (const name of order) {
-			const atMs = steps.get(name);
-			row[name] = atMs === undefined ? "" : (atMs - beforeMs).toFixed(0);
-			beforeMs = atMs ?? beforeMs;
+			const reachedMs = steps.get(name);
+			row[name] = reachedMs === undefined ? "" : (reachedMs - beforeMs).toFixed(0);
+			beforeMs = reachedMs ?? beforeMs;
 		}
 		return row;
 	};
-	const middle: Trace = {
+	const middle = {
 		totalMs: median(traces.map(({ totalMs }) => totalMs)),
 		steps: new Map(order.map(name => [name, median(offsetsOf(name))]))
 	};
 	const slowest = traces.toSorted((one, other) => other.totalMs - one.totalMs).slice(0, SHOWN);
-	const rows = [["median", rowOf(middle)] as const, ...slowest.map((trace, n) => [`slowest ${n + 1}`, rowOf(trace)] as const)];
-	console.table(Object.fromEntries(rows));
+	const rows = slowest.map((trace, n) => [`slowest ${n + 1}`, { "at ms": trace.atMs.toFixed(0), ...rowOf(trace) }]);
+	console.table({ ...Object.fromEntries(rows), median: rowOf(middle) });
 }
 
 const PAUSES = /^process_(?:eventloop_delay|gc_pause)_seconds(?:\{.*quantile=.*|_max.*|_count.*)$/gm;
