@@ -52,7 +52,8 @@ function createSockets(service: WithTopics, options: SocketOptions) {
 		logger,
 		// The listener exists once the node has started.
 		reject: (...rejected) => httpListenerOf(broker).reject(...rejected),
-		onConnection: (socket, peer, duplex) => openSession(socket, createClient(socket, counters, duplex), peer, session)
+		onConnection: (socket, peer, duplex) =>
+			openSession(socket, createClient(socket, counters, peer.waiting, duplex), peer, session)
 	});
 	exportMetrics(broker, counters, () => ({ ws: server.size(), "socket.io": service.connections() }));
 

@@ -6,6 +6,7 @@ import { actions, topics } from "../../services/contract.ts";
 import type { Caller, Received } from "../../services/define-service.ts";
 import { localDelivery, roomMessagesOf } from "../../services/socket/deliver.ts";
 import { FrameBudget } from "../../services/socket/limits/frame-budget.ts";
+import { WaitingBytes } from "../../services/socket/limits/waiting-bytes.ts";
 import { socketCounters } from "../../services/socket/metrics.ts";
 import { createRooms } from "../../services/socket/rooms.ts";
 import { createClient } from "../../services/socket/ws/client.ts";
@@ -63,7 +64,8 @@ export function addSocketService({ broker, actor, onExit }: Running, pushedTopic
 			socket.actor = actor;
 			socket.on("close", () => open.delete(socket));
 			const ws = socket as unknown as WebSocket;
-			const session = openSession(ws, createClient(ws, socketCounters()), { ...peer, budget: new FrameBudget() }, options);
+			const own = { ...peer, budget: new FrameBudget(), waiting: new WaitingBytes() };
+			const session = openSession(ws, createClient(ws, socketCounters(), own.waiting), own, options);
 			socket.on("message", (data, isBinary) => session.onFrame(data, isBinary)).on("close", () => session.onClose());
 		});
 }

@@ -6,6 +6,7 @@ import { periodicTask } from "../../../mixins/periodic-task.ts";
 import type { Caller } from "../../define-service.ts";
 import type { FrameBudget } from "./frame-budget.ts";
 import { type Quota, quotas } from "./quota.ts";
+import type { WaitingBytes } from "./waiting-bytes.ts";
 
 export interface Peer {
 	/** By its newest token; undefined: a guest. */
@@ -14,6 +15,8 @@ export interface Peer {
 	take(frames?: number): boolean;
 	/** How many frames of all sockets of its address are handled in one turn of the event loop, and are in flight. */
 	readonly budget: FrameBudget;
+	/** The bytes that wait for slow readers of its address. */
+	readonly waiting: WaitingBytes;
 	/** Sets its identity. False: the account has as many sockets as it may, and nothing has changed. */
 	identify(identity: Identity): boolean;
 	/** Its socket is closed; later calls change nothing. */
@@ -110,6 +113,10 @@ export function createPeers({ caller, logger, maxSocketsPerAccount, maxFramesPer
 
 		get budget() {
 			return this.#ofAddress.budget;
+		}
+
+		get waiting() {
+			return this.#ofAddress.waiting;
 		}
 
 		take(frames = 1) {

@@ -1,10 +1,13 @@
 // The quotas of one address and of one account: how many sockets it may have, and how many frames they may send together.
 import { type TokenBucket, tokenBucket } from "../../../mixins/limits/token-bucket.ts";
 import { FrameBudget } from "./frame-budget.ts";
+import { WaitingBytes } from "./waiting-bytes.ts";
 
 export interface Quota {
 	/** How many frames of its sockets are handled in one turn of the event loop, and are in flight. */
 	readonly budget: FrameBudget;
+	/** The bytes that wait for its sockets' slow readers. */
+	readonly waiting: WaitingBytes;
 	/** How many frames its sockets may send now. */
 	left(): number;
 	/** Takes this number of frames; false: its sockets send too many. */
@@ -26,6 +29,7 @@ const nowMs = () => performance.now();
 class KeyQuota implements Quota {
 	readonly #bucket: TokenBucket;
 	readonly budget = new FrameBudget();
+	readonly waiting = new WaitingBytes();
 	sockets = 0;
 
 	constructor(framesPerSecond: number) {

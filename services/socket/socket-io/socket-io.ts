@@ -3,7 +3,7 @@ import { createServer, type Server } from "node:http";
 import type { Service, ServiceSchema } from "moleculer";
 import SocketIO from "moleculer-io";
 import { periodicTask } from "../../../mixins/periodic-task.ts";
-import type { Trusted } from "../../../runtime/http/client-address.ts";
+import { clientOf, type Trusted } from "../../../runtime/http/client-address.ts";
 import { httpListenerOf } from "../../../runtime/http/http-listener.ts";
 import type { Caller } from "../../define-service.ts";
 import type { Peers } from "../limits/peers.ts";
@@ -127,7 +127,7 @@ export function socketIo({ guests, allowedOrigins, isTrusted, names }: SocketIoO
 			engine.on("connection", connection => count(connection, this.sockets.peers));
 			listenToHandshakes(engine, httpListenerOf(this.broker));
 			const options = { everyMs: CHECK_READERS_EVERY_MS, logger: this.logger, what: "closing slow readers of Socket.IO" };
-			this.slowReaders = periodicTask(() => closeSlowReaders(engine), options);
+			this.slowReaders = periodicTask(() => closeSlowReaders(engine, req => clientOf(req, isTrusted).address), options);
 			this.io.on("connection", socket => {
 				listen(socket, this.sockets.rooms);
 				// A connection carries one socket.

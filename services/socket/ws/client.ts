@@ -3,6 +3,7 @@ import type { Duplex } from "node:stream";
 import type { WebSocket } from "ws";
 import type { Latest } from "../../../contract/topic.ts";
 import type { Headers } from "../../../mixins/topics/topic-log.ts";
+import type { WaitingBytes } from "../limits/waiting-bytes.ts";
 import type { SocketCounters } from "../metrics.ts";
 import type { Member, RoomFrame } from "../rooms.ts";
 import { type VersionFilter, versionFilter } from "./version-filter.rules.ts";
@@ -25,6 +26,8 @@ export interface Client extends Required<Member> {
 	/** Drops the room's frames that still wait; what was sent before counts as unsent for the next user of the socket. */
 	drop(room: string): void;
 	close(code: number, reason: string): void;
+	/** Its socket is closed: nothing waits for it any more. */
+	release(): void;
 }
 
 /** Above this, frames wait here, where newer ones can replace them, and not in the kernel's buffers. */
@@ -46,14 +49,16 @@ class SocketClient implements Client {
 	readonly #socket: WebSocket;
 	readonly #duplex: Duplex | undefined;
 	readonly #counters: SocketCounters;
+	readonly #waiting: WaitingBytes;
 	#versions: VersionFilter | undefined = undefined;
 	#queue: Map<string | symbol, QueuedFrame> | undefined = undefined;
 	#queuedBytes = 0;
 	#isCorked = false;
 
-	constructor(socket: WebSocket, counters: SocketCounters, duplex: Duplex | undefined) {
+	constructor(socket: WebSocket, counters: SocketCounters, waiting: WaitingBytes, duplex: Duplex | undefined) {
 		this.#socket = socket;
 		this.#counters = counters;
+		this.#waiting = waiting;
 		this.#duplex = duplex;
 	}
 
@@ -86,6 +91,10 @@ class SocketClient implements Client {
 		this.#socket.close(code, reason);
 	}
 
+	release() {
+		for (const key of this.#queue?.keys() ?? []) this.#dequeue(key);
+	}
+
 	#deliver(key: string | symbol, text: string, room?: string) {
 		if (this.#socket.readyState !== this.#socket.OPEN) return;
 		if (this.#socket.bufferedAmount > QUEUE_ABOVE_BYTES || this.#queue?.size) this.#enqueue(key, { text, room });
@@ -97,16 +106,21 @@ class SocketClient implements Client {
 		if (this.#queue.has(key)) this.#counters.conflated();
 		this.#dequeue(key);
 		this.#queue.set(key, queued);
-		this.#queuedBytes += Buffer.byteLength(queued.text);
-		if (this.#queuedBytes + this.#socket.bufferedAmount <= MAX_WAITING_BYTES) return;
+		this.#count(Buffer.byteLength(queued.text));
+		if (this.#queuedBytes + this.#socket.bufferedAmount <= MAX_WAITING_BYTES && !this.#waiting.isFull()) return;
 		this.#counters.slow();
 		// A close frame would wait behind all that the client has not read. It reconnects and synchronises.
 		this.#socket.terminate();
 	}
 
 	#dequeue(key: string | symbol) {
-		this.#queuedBytes -= Buffer.byteLength(this.#queue?.get(key)?.text ?? "");
+		this.#count(-Buffer.byteLength(this.#queue?.get(key)?.text ?? ""));
 		this.#queue?.delete(key);
+	}
+
+	#count(bytes: number) {
+		this.#queuedBytes += bytes;
+		this.#waiting.add(bytes);
 	}
 
 	#write(text: string) {
@@ -136,6 +150,9 @@ class SocketClient implements Client {
 	}
 }
 
-/** `duplex`: the connection that the WebSocket writes to; without it frames are not collected into one write. */
-export const createClient = (socket: WebSocket, counters: SocketCounters, duplex?: Duplex): Client =>
-	new SocketClient(socket, counters, duplex);
+/**
+ * `waiting`: shared by all sockets of its address. `duplex`: the connection that the WebSocket writes to; without it frames are not collected into one
+ * write.
+ */
+export const createClient = (socket: WebSocket, counters: SocketCounters, waiting: WaitingBytes, duplex?: Duplex): Client =>
+	new SocketClient(socket, counters, waiting, duplex);

@@ -58,6 +58,7 @@ class SocketSession implements Session, FrameHandler {
 		const { rooms, lists } = this.#options;
 		if (this.#client.user !== undefined) rooms.leave(userRoom(this.#client.user), this.#client);
 		for (const name of lists.names()) rooms.leave(watchersRoom(name), this.#client);
+		this.#client.release();
 		this.#peer.disconnect();
 	}
 

@@ -71,7 +71,7 @@ async function open({
 			rejectUpgrade(...rejection);
 		},
 		onConnection: (socket, peer) =>
-			openSession(socket, createClient(socket, counters), peer, {
+			openSession(socket, createClient(socket, counters, peer.waiting), peer, {
 				rooms,
 				lists,
 				caller,

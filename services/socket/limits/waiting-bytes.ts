@@ -1,0 +1,18 @@
+// Bounds the memory that slow readers of one address use together.
+
+/** Each socket may have a sixty-fourth of it: so many clients of one address may read slowly at the same time. */
+const MAX_BYTES = 64 * 1024 * 1024;
+
+/** One for all sockets of an address. */
+export class WaitingBytes {
+	#bytes = 0;
+
+	/** So many bytes more wait, or fewer. */
+	add(bytes: number) {
+		this.#bytes += bytes;
+	}
+
+	isFull() {
+		return this.#bytes > MAX_BYTES;
+	}
+}
