@@ -6,6 +6,7 @@
  *     const answer = await insert(row);
  */
 import { unavailable } from "./errors.ts";
+import { fairQueue } from "./fair-queue.ts";
 
 export interface MicroBatchOptions<Item> {
 	/** The largest batch. */
@@ -15,6 +16,11 @@ export interface MicroBatchOptions<Item> {
 	 * that is larger runs alone.
 	 */
 	sizes?: { sizeOf: (item: Item) => number; max: number };
+	/**
+	 * The client that an item belongs to: clients take turns, so that one with many calls delays the calls of another by a batch at most. Default: all
+	 * items belong to one client, and run in the order of their arrival.
+	 */
+	keyOf?: (item: Item) => string;
 	/** How many calls may wait; one more rejects with `UNAVAILABLE`, so that memory stays limited when the store is slow. */
 	maxWaiting: number;
 	/** How many batches run at once; with more than one, order is lost. Default 1. */
@@ -23,22 +29,28 @@ export interface MicroBatchOptions<Item> {
 	name?: string;
 }
 
+interface Call<Item, Answer> {
+	item: Item;
+	resolve(answer: Answer): void;
+	reject(error: unknown): void;
+}
+
 /** `run` answers each item, in order: an `Error` in an item's place rejects that call alone, a throw rejects all of them. */
 export function microBatch<Item, Answer>(run: (items: Item[]) => Promise<(Answer | Error)[]>, options: MicroBatchOptions<Item>) {
-	const { maxItems, sizes, maxWaiting, concurrency = 1, name = "the store" } = options;
-	const waiting: { item: Item; resolve: (answer: Answer) => void; reject: (error: unknown) => void }[] = [];
+	const { maxItems, sizes, keyOf = () => "", maxWaiting, concurrency = 1, name = "the store" } = options;
+	const waiting = fairQueue<Call<Item, Answer>>(({ item }) => keyOf(item));
 	let running = 0;
 
-	/** How many of the waiting items the next batch has. */
-	const batchLength = () => {
-		const most = Math.min(maxItems, waiting.length);
-		if (!sizes) return most;
-		let length = 0;
-		for (let sum = 0; length < most; length++) {
-			sum += sizes.sizeOf(waiting[length]!.item);
-			if (sum > sizes.max) break;
+	const takeBatch = () => {
+		const batch: Call<Item, Answer>[] = [];
+		let size = 0;
+		for (let next = waiting.peek(); next && batch.length < maxItems; next = waiting.peek()) {
+			if (sizes) size += sizes.sizeOf(next.item);
+			if (sizes && size > sizes.max && batch.length > 0) break;
+			batch.push(next);
+			waiting.take();
 		}
-		return Math.max(1, length);
+		return batch;
 	};
 
 	const drain = async () => {
@@ -46,7 +58,7 @@ export function microBatch<Item, Answer>(run: (items: Item[]) => Promise<(Answer
 		// Calls of the same turn of the event loop join the first batch: a burst becomes one batch, not one call and the rest.
 		await new Promise(setImmediate);
 		while (waiting.length > 0) {
-			const batch = waiting.splice(0, batchLength());
+			const batch = takeBatch();
 			try {
 				const answers = await run(batch.map(({ item }) => item));
 				batch.forEach(({ resolve, reject }, index) => {

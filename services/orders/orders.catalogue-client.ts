@@ -7,12 +7,17 @@ import type { Caller } from "../define-service.ts";
 import type { Line, Refusal } from "../inventory/inventory.contract.ts";
 import type { CatalogueProduct } from "./orders.rules.ts";
 
-/** Every function rejects with `UNAVAILABLE` if there is no answer before the deadline. */
+export interface Reservation {
+	orderId: string;
+	lines: Line[];
+}
+
+/** Every function rejects with `UNAVAILABLE` if there is no answer before the deadline. Of concurrent calls the clients (`turnKey`) take turns. */
 export interface CatalogueClient {
 	/** Leaves out products that do not exist. */
-	findProducts(productIds: string[], deadline: Deadline): Promise<CatalogueProduct[]>;
+	findProducts(productIds: string[], turnKey: string, deadline: Deadline): Promise<CatalogueProduct[]>;
 	/** Reserves all lines of an order or none. Rejects with 409 `OUT_OF_STOCK` (`data.productId`) and 409 `CONFLICT`. */
-	reserve(orderId: string, lines: Line[], deadline: Deadline): Promise<void>;
+	reserve(order: Reservation, turnKey: string, deadline: Deadline): Promise<void>;
 	/** Releases what is reserved for an order; from then on the order can reserve nothing. */
 	release(orderId: string, deadline: Deadline): Promise<void>;
 }
@@ -38,29 +43,39 @@ export function catalogueClient(caller: Caller, { calls, timeoutMs }: { calls: n
 
 	// Not cached: an order costs what the catalogue says after it was requested.
 	const findProducts = microBatch(
-		async (requests: string[][]) => {
-			const ids = [...new Set(requests.flat())];
+		async (requests: { productIds: string[]; turnKey: string }[]) => {
+			const ids = [...new Set(requests.flatMap(({ productIds }) => productIds))];
 			const pages: Promise<CatalogueProduct[]>[] = [];
 			for (let n = 0; n < ids.length; n += MAX_PRODUCTS)
 				pages.push(caller.call("products.pick", { ids: ids.slice(n, n + MAX_PRODUCTS) }, within));
 			const found = (await Promise.all(pages).catch(unavailableAs("the catalogue"))).flat();
 			const products = new Map(found.map(product => [product.productId, product]));
-			return requests.map(ids => ids.flatMap(id => products.get(id) ?? []));
+			return requests.map(({ productIds }) => productIds.flatMap(id => products.get(id) ?? []));
 		},
-		{ ...batch, name: "the catalogue" }
+		{
+			...batch,
+			sizes: { sizeOf: ({ productIds }) => productIds.length, max: MAX_LINES },
+			keyOf: ({ turnKey }) => turnKey,
+			name: "the catalogue"
+		}
 	);
-	const reserve = microBatch(
-		skipExpired(async (orders: { orderId: string; lines: Line[] }[]) => {
+	const reserve = microBatch<{ item: Reservation; turnKey: string; deadline: Deadline }, null>(
+		skipExpired(async (orders: Reservation[]) => {
 			const refusals = await caller.call("inventory.reserve", { orders }, within).catch(unavailableAs("the stock"));
 			return refusals.map((refusal, n) => refusal && toError(refusal, orders[n]!.orderId));
 		}, "the stock"),
-		{ ...batch, sizes: { sizeOf: ({ item }) => item.lines.length, max: MAX_LINES }, name: "the stock" }
+		{
+			...batch,
+			sizes: { sizeOf: ({ item }) => item.lines.length, max: MAX_LINES },
+			keyOf: ({ turnKey }) => turnKey,
+			name: "the stock"
+		}
 	);
 
 	return {
-		findProducts: (productIds, deadline) => deadline.bound(findProducts(productIds), "the catalogue"),
-		async reserve(orderId, lines, deadline) {
-			await deadline.bound(reserve({ item: { orderId, lines }, deadline }), "the stock");
+		findProducts: (productIds, turnKey, deadline) => deadline.bound(findProducts({ productIds, turnKey }), "the catalogue"),
+		async reserve(order, turnKey, deadline) {
+			await deadline.bound(reserve({ item: order, turnKey, deadline }), "the stock");
 		},
 		async release(orderId, deadline) {
 			await caller.call("inventory.release", { orderIds: [orderId] }, { timeout: deadline.leftMs() });

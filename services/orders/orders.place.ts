@@ -10,13 +10,15 @@ import type { FoundOrder } from "./orders.store.ts";
 export interface OrderRepository {
 	find(id: string, deadline: Deadline): Promise<FoundOrder>;
 	/** Returns what is stored under the order's id afterwards. */
-	create(order: NewOrder, deadline: Deadline): Promise<StoredOrder | "void">;
+	create(order: NewOrder, turnKey: string, deadline: Deadline): Promise<StoredOrder | "void">;
 	/** Voids the id unless an order is stored under it. Returns whether the id is void. */
 	voidUnlessStored(id: string, deadline: Deadline): Promise<boolean>;
 }
 
 export interface PlaceOrderRequest extends OrderRequest {
 	buyerId: string;
+	/** The client: while many orders are placed, the clients take turns. */
+	turnKey: string;
 	idempotencyKey?: string;
 	requestID?: string;
 }
@@ -31,7 +33,7 @@ export async function placeOrder(
 	repository: OrderRepository,
 	deadline: Deadline
 ): Promise<StoredOrder> {
-	const { buyerId, idempotencyKey, items, shippingAddress, requestID } = request;
+	const { buyerId, turnKey, idempotencyKey, items, shippingAddress, requestID } = request;
 
 	const checkRetry = (order: StoredOrder) => {
 		if (isRetryOf(order, request)) return order;
@@ -39,10 +41,10 @@ export async function placeOrder(
 	};
 
 	const priceAndReserve = async (orderId: string): Promise<NewOrder> => {
-		const products = await catalogue.findProducts([...new Set(items.map(({ productId }) => productId))], deadline);
+		const products = await catalogue.findProducts([...new Set(items.map(({ productId }) => productId))], turnKey, deadline);
 		const priced = priceItems(items, products);
 		if ("unknown" in priced) throw notFound("There is no such product", { productId: priced.unknown });
-		await catalogue.reserve(orderId, toLines(items), deadline);
+		await catalogue.reserve({ orderId, lines: toLines(items) }, turnKey, deadline);
 		return { orderId, buyerId, shippingAddress, requestID, ...priced };
 	};
 
@@ -52,7 +54,7 @@ export async function placeOrder(
 	};
 
 	const store = async (order: NewOrder): Promise<StoredOrder | "void"> => {
-		const stored = await repository.create(order, deadline).catch(async error => {
+		const stored = await repository.create(order, turnKey, deadline).catch(async error => {
 			// After `UNAVAILABLE` the order may be stored all the same.
 			if (!isUnavailable(error)) await abandon(order.orderId).catch(() => {});
 			throw error;

@@ -8,7 +8,7 @@ import { sweepOrphanedReservations } from "./orders.orphaned-reservations.ts";
 import { ADDRESS, callAs, newIdentity, newProduct, type OrdersNode } from "./orders.testing.ts";
 import { orders } from "./orders.ts";
 
-export const placingSuite = ({ stock, lines, store, db, as, published, newOrder }: OrdersNode) => {
+export const placingSuite = ({ stock, lines, store, service, db, as, published, newOrder }: OrdersNode) => {
 	const rowsOf = (buyerId: string) => db()("orders").where({ buyer_id: buyerId });
 	const reservationsOf = (productId: string) => [...stock.reservations.values()].filter(({ lines }) => lines.has(productId));
 
@@ -44,6 +44,21 @@ export const placingSuite = ({ stock, lines, store, db, as, published, newOrder 
 				db().removeListener("query", collect)
 			);
 			assert.equal(statements.length, 1, statements.join("\n"));
+		});
+
+		it("is stored after a few of those that wait, not after all, when another address has sent many long ones", async () => {
+			const { productId } = stock.add(newProduct());
+			const line = { productId, quantity: 1 };
+			const place = (address: string, items: (typeof line)[]) =>
+				service().broker.call("orders.create", { items, shippingAddress: ADDRESS }, { meta: { caller: newIdentity(), address } });
+			let stored = 0;
+			const many = Array.from({ length: 200 }, async () => {
+				await place("203.0.113.1", Array(100).fill(line));
+				stored++;
+			});
+			await place("203.0.113.2", [line]);
+			assert.ok(stored < 100, `${stored} of 200 orders of the other address were stored before it`);
+			await Promise.all(many);
 		});
 
 		it("is refused without an account, and reserves nothing", async () => {

@@ -46,9 +46,14 @@ export function orders(
 		if (accepted.size > 0) logger.info(`accepted orders: ${[...accepted].join(" ")}`);
 		return stored;
 	};
-	const createBatch = microBatch(
+	const createBatch = microBatch<{ item: NewOrder; turnKey: string; deadline: Deadline }, StoredOrder | "void">(
 		skipExpired((items: NewOrder[]) => deadlineIn(timeoutMs).bound(create(items), "Postgres"), "Postgres"),
-		{ ...BATCH, concurrency: batches, sizes: { sizeOf: ({ item }) => item.items.length, max: MAX_LINES } }
+		{
+			...BATCH,
+			concurrency: batches,
+			sizes: { sizeOf: ({ item }) => item.items.length, max: MAX_LINES },
+			keyOf: ({ turnKey }) => turnKey
+		}
 	);
 	const findBatch = microBatch<string, FoundOrder>(ids => deadlineIn(timeoutMs).bound(store.find(ids), "Postgres"), BATCH);
 	// A list may hold 200 orders with 100 lines each.
@@ -58,7 +63,7 @@ export function orders(
 	const find = (id: string, deadline: Deadline) => deadline.bound(findBatch(id), "Postgres");
 	const repository: OrderRepository = {
 		find,
-		create: (order, deadline) => deadline.bound(createBatch({ item: order, deadline }), "Postgres"),
+		create: (order, turnKey, deadline) => deadline.bound(createBatch({ item: order, turnKey, deadline }), "Postgres"),
 		voidUnlessStored: async (id, deadline) => !(await deadline.bound(store.voidUnknown([id]), "Postgres")).includes(id)
 	};
 
@@ -103,7 +108,7 @@ export function orders(
 				const { caller } = ctx.meta;
 				if (!caller) throw unauthorized("Sign in, and send your token");
 				const requestID = ctx.requestID ?? undefined;
-				const request = { ...ctx.params, buyerId: caller.id, requestID };
+				const request = { ...ctx.params, buyerId: caller.id, turnKey: turnKeyOf(ctx.meta), requestID };
 				const order = await placeOrder(request, catalogue, repository, deadlineIn(timeoutMs));
 				this.logger.debug("stored", { order: order.orderId, buyer: caller.id, requestID });
 				// A retry gets the first answer, also if the order has changed since.
