@@ -17,6 +17,8 @@ const SESSION_TIMEOUT_MS = 8_000;
 const MIN_PAUSE_MS = 50;
 const MAX_PAUSE_MS = 5_000;
 const MAX_BATCH_RECORDS = 12;
+/** Kafka's consumers collect commits for so long. */
+const COMMIT_DELAY_MS = 250;
 
 interface Member extends ConsumeOptions {
 	actor: Actor;
@@ -32,6 +34,9 @@ interface Reader {
 	isAware: boolean;
 	/** The offset from which records are delivered again. */
 	rewindTo: number | undefined;
+	/** All before it is handled. */
+	handled: number;
+	isCommitting: boolean;
 	wake: () => void;
 	/** Called when records were appended. */
 	onAppend: () => void;
@@ -62,6 +67,19 @@ export function groupsOf(scheduler: Scheduler, faults: Faults, partitionsOf: (to
 	const allAssignments = () =>
 		[...groups.values()].flatMap(({ assignments, members }) => assignments.map(assignment => ({ assignment, members })));
 
+	/** Commits what was handled, a little later; a lost commit is repeated. */
+	const commitSoon = (reader: Reader, assignment: Assignment) => {
+		if (reader.isCommitting) return;
+		reader.isCommitting = true;
+		const { topic, partition } = assignment.partition;
+		scheduler.after(random.between(0, COMMIT_DELAY_MS), `${reader.member.group} ${topic}/${partition} commit`, () => {
+			reader.isCommitting = false;
+			if (reader.isRevoked) return;
+			if (faults.shouldInject("lost")) commitSoon(reader, assignment);
+			else assignment.committed = reader.handled;
+		});
+	};
+
 	/** Delivers one batch. Resolves to the next offset; undefined if the partition was revoked. */
 	const deliverBatch = async (
 		reader: Reader,
@@ -82,9 +100,11 @@ export function groupsOf(scheduler: Scheduler, faults: Faults, partitionsOf: (to
 			handling.catch(() => {})
 		);
 		const next = await handling.catch(() => from);
-		await scheduler.step(`${name} commit ${next}`);
-		// A lost commit takes effect when another member resumes from the older offset.
-		if (!reader.isRevoked && next > from && !faults.shouldInject("lost")) assignment.committed = next;
+		await scheduler.step(`${name} handled to ${next}`);
+		if (next > from && reader.rewindTo === undefined) {
+			reader.handled = next;
+			commitSoon(reader, assignment);
+		}
 		return next;
 	};
 
@@ -96,8 +116,6 @@ export function groupsOf(scheduler: Scheduler, faults: Faults, partitionsOf: (to
 			from = reader.rewindTo ?? from;
 			reader.rewindTo = undefined;
 			const { records } = assignment.partition;
-			// Retry a commit that was lost: with the next batch, or here when there is no more to read.
-			if (from >= records.length && assignment.committed < from) assignment.committed = from;
 			if (from >= records.length) {
 				await new Promise<void>(resolve => {
 					reader.wake = resolve;
@@ -128,6 +146,8 @@ export function groupsOf(scheduler: Scheduler, faults: Faults, partitionsOf: (to
 			isRevoked: false,
 			isAware: random.chance(0.5),
 			rewindTo: undefined,
+			handled: assignment.committed,
+			isCommitting: false,
 			wake: () => {},
 			onAppend: () => reader.wake()
 		};
@@ -204,6 +224,7 @@ export function groupsOf(scheduler: Scheduler, faults: Faults, partitionsOf: (to
 			);
 			assignment.committed = to;
 			assignment.reader!.rewindTo = to;
+			assignment.reader!.handled = to;
 			assignment.reader!.wake();
 		},
 

@@ -7,7 +7,8 @@ import { type Actor, actAs, type Scheduler } from "./scheduler.ts";
 type Value = string | Map<string, string>;
 export type Dump = ReadonlyMap<string, Value>;
 const SNAPSHOTS = 4;
-const RECONNECT_MS = [1, 4_000] as const;
+/** Sometimes Redis is back before a consumer has committed what Redis lost. */
+const LONGEST_RECONNECT_MS = [300, 4_000];
 
 interface Connection {
 	actor: Actor;
@@ -103,7 +104,9 @@ export function modelRedis(scheduler: Scheduler, faults: Faults): ModelRedis {
 		if (!connection.isOpen) return;
 		connection.isOpen = false;
 		connection.losses++;
-		actAs(connection.actor, () => scheduler.after(random.between(...RECONNECT_MS), "redis reconnects", () => open(connection)));
+		actAs(connection.actor, () =>
+			scheduler.after(random.between(1, random.pick(LONGEST_RECONNECT_MS)), "redis reconnects", () => open(connection))
+		);
 	};
 
 	return {
