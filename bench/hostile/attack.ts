@@ -7,6 +7,8 @@ export interface Target {
 	grpcPort: number;
 	/** The address that the attack comes from. */
 	from: string;
+	/** A product that anybody may order: its stock does not run out. */
+	productId: string;
 }
 
 export interface Run extends Target {
@@ -16,11 +18,14 @@ export interface Run extends Target {
 	count(outcome: string): void;
 }
 
+/** `requests`: picks, purchases and reads; `logins`: sign-ins to one account; `orders`: orders of one line. */
+export type VictimKind = "requests" | "logins" | "orders";
+
 export interface Attack {
 	name: string;
 	what: string;
-	/** Which requests the victim sends meanwhile. Default: picks, purchases and reads. */
-	victim?: "logins";
+	/** Which requests the victim sends meanwhile. Default: `requests`. */
+	victim?: VictimKind;
 	/** Attacks until `endMs`. What is still open then is closed with the process. */
 	run(run: Run): Promise<void>;
 }
@@ -58,3 +63,9 @@ export function manyUnknownKeys(): string {
 	if (Buffer.byteLength(body) > 64 * 1024) throw new Error("the body is larger than what the system reads");
 	return body;
 }
+
+/** An order of this number of lines. */
+export const orderOf = (productId: string, lines: number) => ({
+	items: Array.from({ length: lines }, () => ({ productId, quantity: 1 })),
+	shippingAddress: { city: "Athens" }
+});

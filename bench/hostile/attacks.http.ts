@@ -2,19 +2,23 @@
 import { Agent, type RequestOptions, request } from "node:http";
 import { type ClientHttp2Session, connect as connectHttp2 } from "node:http2";
 import { connect } from "node:net";
-import { type Attack, manyUnknownKeys, paced, type Run } from "./attack.ts";
+import { type Attack, manyUnknownKeys, orderOf, paced, type Run } from "./attack.ts";
 
 const TIMEOUT_MS = 10_000;
 
-/** Resolves once the request is answered or has failed; counts the status, or the error's code. */
-const send = ({ url, from, count }: Run, options: RequestOptions, body?: string): Promise<void> =>
+/** Resolves with the body once the request is answered or has failed; counts the status, or the error's code. */
+const send = ({ url, from, count }: Run, options: RequestOptions, body?: string): Promise<string> =>
 	new Promise(resolve => {
+		let text = "";
 		const done = (outcome: string) => {
 			count(outcome);
-			resolve();
+			resolve(text);
 		};
 		const sent = request(url, { localAddress: from, timeout: TIMEOUT_MS, ...options }, response => {
-			response.resume().on("close", () => done(String(response.statusCode)));
+			response.setEncoding("utf8").on("data", part => {
+				text += part;
+			});
+			response.on("close", () => done(String(response.statusCode)));
 		});
 		sent.on("timeout", () => sent.destroy(Object.assign(new Error(), { code: "timed out" })));
 		sent.on("error", ({ code, message }: NodeJS.ErrnoException) => done(code ?? message));
@@ -71,6 +75,29 @@ export const logins: Attack = {
 		await paced(run, { perSecond: 1_000, maxRunning: 300 }, n =>
 			send(run, options, JSON.stringify({ email: `nobody-${n}@example.com`, password: "a wrong password" }))
 		);
+	}
+};
+
+const BUYERS = 10;
+
+export const largeOrders: Attack = {
+	name: "orders",
+	what: `orders of 100 lines of ${BUYERS} accounts, 300 a second`,
+	victim: "orders",
+	async run(run) {
+		const shared = agent(300);
+		const post = { method: "POST", agent: shared };
+		const register = async (n: number) => {
+			const body = { email: `buyer-${n}@example.com`, password: "a password of a buyer", name: "Buyer" };
+			const answer = await send(run, { ...post, path: "/api/auth/register", headers: JSON_TYPE }, JSON.stringify(body));
+			return JSON.parse(answer).token as string;
+		};
+		const tokens = await Promise.all(Array.from({ length: BUYERS }, (_, n) => register(n)));
+		const body = JSON.stringify(orderOf(run.productId, 100));
+		await paced(run, { perSecond: 300, maxRunning: 300 }, n => {
+			const headers = { ...JSON_TYPE, authorization: `Bearer ${tokens[n % BUYERS]}` };
+			return send(run, { ...post, path: "/api/orders", headers }, body);
+		});
 	}
 };
 

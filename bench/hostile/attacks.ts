@@ -1,6 +1,6 @@
 // All attacks, in the order in which they run.
 import type { Attack } from "./attack.ts";
-import { idleConnections, logins, refusedRequests, unknownKeys, watchStreams } from "./attacks.http.ts";
+import { idleConnections, largeOrders, logins, refusedRequests, unknownKeys, watchStreams } from "./attacks.http.ts";
 import { fragments, socketIoOpenings, unknownKeyFrames } from "./attacks.sockets.ts";
 
 export const attacks: Attack[] = [
@@ -9,6 +9,7 @@ export const attacks: Attack[] = [
 	unknownKeyFrames,
 	fragments,
 	logins,
+	largeOrders,
 	socketIoOpenings,
 	watchStreams,
 	refusedRequests

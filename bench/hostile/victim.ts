@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { Agent, request } from "node:http";
 import { setTimeout as delay } from "node:timers/promises";
+import { orderOf, type Target, type VictimKind } from "./attack.ts";
 
 export interface Experience {
 	/** From the time at which each request was due to its answer; a request without an answer counts with its whole timeout. */
@@ -19,6 +20,7 @@ interface Request {
 	method: "GET" | "POST";
 	path: string;
 	body?: object;
+	token?: string;
 	status: number;
 }
 
@@ -27,10 +29,14 @@ const FROM = "127.0.0.1";
 const PER_SECOND = 50;
 /** Each sign-in is a password hash, which is slow by design; the hashes of one address run one after the other. */
 const LOGINS_PER_SECOND = 2;
+const ORDERS_PER_SECOND = 20;
 
-const send = (url: string, agent: Agent, { method, path, body }: Request) =>
+const send = (url: string, agent: Agent, { method, path, body, token }: Request) =>
 	new Promise<string>(resolve => {
-		const headers = body ? { "content-type": "application/json" } : {};
+		const headers = {
+			...(body && { "content-type": "application/json" }),
+			...(token && { authorization: `Bearer ${token}` })
+		};
 		const sent = request(new URL(path, url), { method, headers, agent, localAddress: FROM, timeout: TIMEOUT_MS }, response => {
 			response.resume().on("close", () => resolve(response.complete ? String(response.statusCode) : "cut off"));
 		});
@@ -47,17 +53,32 @@ const requests: (() => Request)[] = [
 	() => ({ method: "GET", path: `/api/wallet/${user_id}`, status: 200 })
 ];
 
-/** `logins`: signs in to its account repeatedly; `requests`: picks, buys and reads. */
-export async function openVictim(url: string, kind: "requests" | "logins"): Promise<Victim> {
-	const agent = new Agent({ keepAlive: true, maxSockets: 100 });
+/** Creates an account; returns its credentials and a token. */
+async function register(url: string) {
 	const account = { email: `${randomUUID()}@example.com`, password: randomUUID() };
+	const body = JSON.stringify({ ...account, name: "Victim" });
+	const headers = { "content-type": "application/json" };
+	const response = await fetch(`${url}/api/auth/register`, { method: "POST", headers, body });
+	const answer = (await response.json()) as { token: string };
+	if (response.status !== 201) throw new Error(`the victim cannot register: ${response.status}`);
+	return { account, token: answer.token };
+}
+
+/** Its requests, in turn, and how many of them it sends a second. */
+async function habitsOf(kind: VictimKind, { url, productId }: Target): Promise<{ acts: (() => Request)[]; perSecond: number }> {
+	if (kind === "requests") return { acts: requests, perSecond: PER_SECOND };
+	const { account, token } = await register(url);
 	if (kind === "logins") {
-		const body = { ...account, name: "Victim" };
-		const status = await send(url, agent, { method: "POST", path: "/api/auth/register", body, status: 201 });
-		if (status !== "201") throw new Error(`the victim cannot register: ${status}`);
+		const login = () => ({ method: "POST", path: "/api/auth/login", body: account, status: 200 }) as const;
+		return { acts: [login], perSecond: LOGINS_PER_SECOND };
 	}
-	const login = () => ({ method: "POST", path: "/api/auth/login", body: account, status: 200 }) as const;
-	const perSecond = kind === "logins" ? LOGINS_PER_SECOND : PER_SECOND;
+	const order = () => ({ method: "POST", path: "/api/orders", body: orderOf(productId, 1), token, status: 201 }) as const;
+	return { acts: [order], perSecond: ORDERS_PER_SECOND };
+}
+
+export async function openVictim(target: Target, kind: VictimKind): Promise<Victim> {
+	const agent = new Agent({ keepAlive: true, maxSockets: 100 });
+	const { acts, perSecond } = await habitsOf(kind, target);
 
 	return {
 		async act(ms) {
@@ -69,8 +90,8 @@ export async function openVictim(url: string, kind: "requests" | "logins"): Prom
 			const sent = Array.from({ length: Math.floor((ms * perSecond) / 1_000) }, async (_, n) => {
 				const dueMs = startMs + (n * 1_000) / perSecond;
 				await delay(Math.max(0, dueMs - performance.now()));
-				const one = kind === "logins" ? login() : requests[n % requests.length]!();
-				const outcome = await send(url, agent, one);
+				const one = acts[n % acts.length]!();
+				const outcome = await send(target.url, agent, one);
 				const isAnswered = outcome === String(one.status);
 				if (!isAnswered) fail(outcome);
 				// A quick refusal must not improve the latencies.

@@ -1,12 +1,14 @@
 // Attacks a running Plaza (embedded, default settings) from one address, and measures the response times of another client, the victim:
 // `npm run bench -- hostile`. Linux only.
 import { fork } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { cpus } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { findAdminSocket } from "../../runtime/admin-socket.ts";
 import { freePorts, type SystemProcess, startProcess } from "../../test/process.ts";
 import { scratchDataDir } from "../../test/scratch.ts";
 import { cpuUsOf } from "../cpu.ts";
@@ -52,6 +54,14 @@ async function waitUntilReady(url: string, process: SystemProcess) {
 	);
 }
 
+/** Creates a product whose stock does not run out. Returns its id. */
+async function createProduct(dataDir: string): Promise<string> {
+	const call = await findAdminSocket(dataDir);
+	if (!call) throw new Error("the attacked Plaza has no admin socket");
+	const product = { name: "Olive oil", description: "Green", price: 0.01, sku: randomUUID(), stock: 1_000_000_000 };
+	return ((await call("products.create", product)) as { productId: string }).productId;
+}
+
 async function startAttackedSystem(system: string) {
 	const dataDir = await scratchDataDir();
 	const [http, grpc, metrics] = (await freePorts(3)) as [number, number, number];
@@ -62,14 +72,15 @@ async function startAttackedSystem(system: string) {
 		if (!process.ended) await process.kill("SIGTERM", STOP_WITHIN_MS).catch(() => {});
 		await rm(dataDir, { recursive: true, force: true });
 	};
-	const target: Target = { url: `http://127.0.0.1:${http}`, grpcPort: grpc, from: ATTACKER };
+	const url = `http://127.0.0.1:${http}`;
 	try {
-		await waitUntilReady(target.url, process);
+		await waitUntilReady(url, process);
+		const target: Target = { url, grpcPort: grpc, from: ATTACKER, productId: await createProduct(dataDir) };
+		return { process, target, stop };
 	} catch (error) {
 		await stop();
 		throw error;
 	}
-	return { process, target, stop };
 }
 
 /** The resident memory of a process; 0 if it has ended. */
@@ -120,7 +131,7 @@ const listed = (counts: Record<string, number>) =>
 async function runAttack(attack: Attack, { attackMs, system }: HostileOptions): Promise<string[]> {
 	const { process: plaza, target, stop } = await startAttackedSystem(system);
 	try {
-		const victim = await openVictim(target.url, attack.victim ?? "requests");
+		const victim = await openVictim(target, attack.victim ?? "requests");
 		await victim.act(WARM_UP_MS);
 		const startMB = memoryMB(plaza.pid);
 		const peakBeforeMB = watchMemory(plaza.pid);

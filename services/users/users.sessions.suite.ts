@@ -210,6 +210,21 @@ export const sessionsSuite = (where: string, open: () => Promise<Scratch>) =>
 			});
 		});
 
+		it("ends the session that was not used for the longest time, at every node, when an account has more than 50", async () => {
+			const { email, user, refreshToken } = await nodes.registered();
+			const unused = await nodes.one.login(email);
+			for (let n = 2; n < 50; n++)
+				await nodes.store.openSession({ id: `${user.id}-${n}`, userID: user.id, address: "1.1.1.1", expiresInMs: 60_000 }, 1_000);
+			const used = await nodes.other.refresh(refreshToken);
+			const newest = await nodes.one.login(email);
+			for (const node of [nodes.one, nodes.other])
+				await eventually(() => assert.rejects(node.identityOf(unused.token), UNAUTHORIZED), "the revocation to be known");
+			await assert.rejects(nodes.other.refresh(unused.refreshToken), UNAUTHORIZED);
+			for (const { token } of [used, newest]) assert.equal((await nodes.other.identityOf(token)).id, user.id);
+			const active = nodes.knex("sessions").where({ user_id: user.id, revoked_at: null }).count();
+			assert.equal(Number((await active)[0]?.count), 50);
+		});
+
 		it("logs sign-ins, sign-outs and the reuse of a token with the user's id and nothing personal", async () => {
 			const { email, user, ...first } = await nodes.registered();
 			await nodes.one.login(email);

@@ -17,6 +17,9 @@ export interface SessionsOptions {
 	logger: Pick<Logger, "info" | "warn">;
 }
 
+/** Of one account; every device and browser of a person needs one. */
+const MAX_SESSIONS = 50;
+
 /** A request's id, for the log. */
 type RequestID = string | null | undefined;
 
@@ -38,10 +41,14 @@ export function sessions({ store, signer, limits, revocations, logger }: Session
 	};
 
 	return {
-		/** Opens a session, and returns its first tokens. */
+		/** Opens a session, and returns its first tokens. If the account has too many, the one that was not used for the longest time ends. */
 		async start(user: User, address: string) {
 			const session = randomBytes(16).toString("base64url");
-			await store.openSession({ id: session, userID: user.id, address, expiresInMs: REFRESH_TTL_MS }).catch(orUnavailable);
+			const opened = { id: session, userID: user.id, address, expiresInMs: REFRESH_TTL_MS };
+			const ended = await store.openSession(opened, MAX_SESSIONS).catch(orUnavailable);
+			for (const session of ended) revocations.add(session);
+			if (ended.length > 0)
+				logger.info(`ended sessions: an account has at most ${MAX_SESSIONS}`, { user: user.id, sessions: ended.length });
 			return issueTokens(user, { session, generation: 0 }, Date.now());
 		},
 

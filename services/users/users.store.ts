@@ -40,8 +40,11 @@ export interface UserStore {
 	add(user: NewUser): Promise<User | undefined>;
 	byEmail(email: string, address: string): Promise<Account | undefined>;
 	byID(id: string): Promise<User | undefined>;
-	/** Opens a session with generation 0. */
-	openSession(session: Session): Promise<void>;
+	/**
+	 * Opens a session with generation 0, and revokes those of the same user whose last sign-in or refresh is longest ago, so that `most` stay active.
+	 * Returns the revoked ones. Concurrent calls may leave a few more active, until the next call.
+	 */
+	openSession(session: Session, most: number): Promise<string[]>;
 	/**
 	 * Replaces the newest refresh token of an active session by the next one. The token before the newest one gets the same successor again within
 	 * 10 s of its replacement: the response may have been lost, or two tabs refreshed at once. Any other outdated token may have been stolen: the session
@@ -114,13 +117,18 @@ export function sqlUsers(db: Knex, now: () => Knex.Raw = () => db.raw("now()")):
 			return row && userOf(row);
 		},
 
-		async openSession({ id, userID, address, expiresInMs }) {
-			await query("insert into sessions (id, user_id, address, expires_at) values (?, ?, ?, now() + ? * interval '1 ms')", [
-				id,
-				userID,
-				address,
-				expiresInMs
-			]);
+		async openSession({ id, userID, address, expiresInMs }, most) {
+			const revoked = await query<{ id: string }>(
+				`with opened as (
+					insert into sessions (id, user_id, address, expires_at) values (?, ?, ?, now() + ? * interval '1 ms')
+				), surplus as (
+					select id from sessions where user_id = ? and revoked_at is null and expires_at > now()
+					order by coalesce(rotated_at, created_at) desc offset ?
+				)
+				update sessions set revoked_at = now(), revoked_because = 'newer sign-ins' where id in (select id from surplus) returning id`,
+				[id, userID, address, expiresInMs, userID, most - 1]
+			);
+			return revoked.map(session => session.id);
 		},
 
 		async rotate({ session, generation }, expiresInMs) {
