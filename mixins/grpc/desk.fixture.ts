@@ -62,7 +62,7 @@ export async function startDesk(t: TestContext, options: Partial<GrpcOptions> = 
 		sessions.push(session);
 		return session;
 	};
-	return { port, health, open };
+	return { port, health, open, logger: service.logger };
 }
 
 export const echo = (

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { once } from "node:events";
 import type { ClientHttp2Session, ClientHttp2Stream } from "node:http2";
-import { createConnection, type Socket } from "node:net";
+import { createConnection, type Server, type Socket } from "node:net";
 import { describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { connect as connectTls } from "node:tls";
@@ -76,6 +77,28 @@ describe("connections of one address to a gRPC service", () => {
 		assert.equal(await shake(), false);
 		silent[0]!.destroy();
 		await until(shake, "a handshake to be accepted again");
+	});
+
+	it("that cannot be accepted are logged as one warning, and the next ones are accepted", async t => {
+		const { port, logger } = await startDesk(t);
+		const { mock: warned } = t.mock.method(logger, "warn");
+		let listener: Server | undefined;
+		const remember = (message: unknown) => {
+			listener ??= (message as { socket: { server: Server } }).socket.server;
+		};
+		subscribe("net.server.socket", remember);
+		t.after(() => unsubscribe("net.server.socket", remember));
+		const socket = await connect(port);
+		t.after(() => destroy([socket]));
+		assert.equal(await isAccepted(socket), true);
+		for (let n = 0; n < 100; n++) listener?.emit("error", new Error("accept EMFILE"));
+		assert.deepEqual(
+			warned.calls.map(({ arguments: [line] }) => line),
+			["gRPC could not accept a connection (accept EMFILE); it stays open for others"]
+		);
+		const next = await connect(port);
+		t.after(() => destroy([next]));
+		assert.equal(await isAccepted(next), true);
 	});
 
 	it("are closed when acceptConnection says so, and not counted when they have no address", async t => {

@@ -5,6 +5,7 @@ import type { Server, ServerCredentials } from "@grpc/grpc-js";
 import type { Service } from "moleculer";
 import { waitAtMost } from "../deadline.ts";
 import { openPerAddress } from "../limits/open-per-address.ts";
+import { throttledLog } from "../throttled-log.ts";
 import { type CallLimits, checkCalls } from "./check-calls.ts";
 import type { OptionNames } from "./credentials.ts";
 
@@ -70,8 +71,13 @@ export async function listen(
 				: `stop what listens there, or set ${names.port}`;
 		throw new Error(`gRPC cannot listen on ${address} (${code ?? message}): ${advice}`);
 	});
-	// Without a listener for it, a connection that cannot be accepted, for example for lack of file descriptors, would end the process.
-	listener.on("error", error => logger.warn(`gRPC could not accept a connection (${error.message}); it stays open for others`));
+	// Without a listener for it, a connection that cannot be accepted, for example for lack of file descriptors, would end the process. Then thousands
+	// fail a second, so the lines are throttled.
+	const errors = throttledLog({ info: line => logger.warn(line) });
+	listener.on("error", ({ message }) =>
+		errors.log(`gRPC could not accept a connection (${message}); it stays open for others`, {})
+	);
+	listener.once("close", errors.flush);
 	return {
 		port: (listener.address() as AddressInfo).port,
 		async close(graceMs) {

@@ -1,4 +1,5 @@
 import type { Server } from "node:net";
+import { throttledLog } from "../../mixins/throttled-log.ts";
 import { exitWithError } from "../exit-with-error.ts";
 
 /**
@@ -22,9 +23,17 @@ function describeProblem(code: string | undefined, host: string, port: number, v
 
 export type Warn = (line: string) => void;
 
-/** Without a listener for it, a connection that cannot be accepted, for example for lack of file descriptors, would end the process. */
-export const warnOfErrors = (server: Server, name: string, warn: Warn) =>
-	server.on("error", ({ message }) => warn(`${name} could not accept a connection (${message}); it stays open for others`));
+/**
+ * Without a listener for it, a connection that cannot be accepted, for example for lack of file descriptors, would end the process. Then thousands fail a
+ * second, so the lines are throttled.
+ */
+export function warnOfErrors(server: Server, name: string, warn: Warn) {
+	const errors = throttledLog({ info: warn });
+	server.on("error", ({ message }) =>
+		errors.log(`${name} could not accept a connection (${message}); it stays open for others`, {})
+	);
+	server.once("close", errors.flush);
+}
 
 /** Resolves when the server listens. If it cannot, ends the process with one line that says what to do. Errors after that are warnings. */
 export const listen = (server: Server, port: number, host: string, variable: string, warn: Warn) =>

@@ -1,4 +1,4 @@
-import type { ThrottledLog } from "../throttled-log.ts";
+import type { ThrottledLog } from "../../mixins/throttled-log.ts";
 import { logNameOf } from "./client-address.ts";
 import type { Connections, Release } from "./connections.ts";
 

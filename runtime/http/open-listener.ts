@@ -3,7 +3,7 @@ import type { Server as NetServer, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Logger } from "moleculer";
 import type { Limits } from "../../mixins/limits/limits.ts";
-import { throttledLog } from "../throttled-log.ts";
+import { throttledLog } from "../../mixins/throttled-log.ts";
 import type { Addresses } from "./announce-ready.ts";
 import { clientOf, trustedProxies } from "./client-address.ts";
 import type { Connections } from "./connections.ts";

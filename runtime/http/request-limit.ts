@@ -1,6 +1,6 @@
 import { tooMany } from "../../mixins/errors.ts";
 import { type Limits, rateOf } from "../../mixins/limits/limits.ts";
-import type { ThrottledLog } from "../throttled-log.ts";
+import type { ThrottledLog } from "../../mixins/throttled-log.ts";
 import { logNameOf } from "./client-address.ts";
 import { type HttpError, toHttp } from "./http-error.ts";
 

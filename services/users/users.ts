@@ -2,7 +2,7 @@ import type { ServiceSchema } from "moleculer";
 import { notFound, unauthorized, unavailableAs } from "../../mixins/errors.ts";
 import type { Limits } from "../../mixins/limits/limits.ts";
 import { periodicTask } from "../../mixins/periodic-task.ts";
-import { type ThrottledLog, throttledLog } from "../../runtime/throttled-log.ts";
+import { type ThrottledLog, throttledLog } from "../../mixins/throttled-log.ts";
 import { defineService } from "../define-service.ts";
 import { createAccount } from "./users.accounts.ts";
 import { credentials } from "./users.credentials.ts";
