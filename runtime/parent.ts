@@ -18,10 +18,28 @@ interface Process {
 	command: string;
 }
 
+/** Linux only. Throws if there is no such process. */
+function stateOf(pid: number) {
+	// `<pid> (<command>) <state> <parent> …`; the command may contain spaces and brackets.
+	const stat = /^\d+ \((.*)\) (\S) (\d+)/s.exec(readFileSync(`/proc/${pid}/stat`, "utf8")) ?? [];
+	const [, command = "", state, parent] = stat;
+	return { command, state, parentPid: Number(parent) };
+}
+
+/** A process that has ended keeps its id until its parent reads the exit status, which the first process of a container may never do. */
+function isZombie(pid: number): boolean {
+	if (process.platform !== "linux") return false;
+	try {
+		return stateOf(pid).state === "Z";
+	} catch {
+		return false;
+	}
+}
+
 function isAlive(pid: number): boolean {
 	try {
 		process.kill(pid, 0);
-		return true;
+		return !isZombie(pid);
 	} catch (error) {
 		return (error as NodeJS.ErrnoException).code !== "ESRCH";
 	}
@@ -29,11 +47,7 @@ function isAlive(pid: number): boolean {
 
 /** The parent and the command of a process. Rejects if the system does not list it. */
 async function describe(pid: number): Promise<Process> {
-	if (process.platform === "linux") {
-		// `<pid> (<command>) <state> <parent> …`; the command may contain spaces and brackets.
-		const [, command = "", parent] = /^\d+ \((.*)\) \S (\d+)/s.exec(readFileSync(`/proc/${pid}/stat`, "utf8")) ?? [];
-		return { command, parentPid: Number(parent) };
-	}
+	if (process.platform === "linux") return stateOf(pid);
 	const query = `Get-CimInstance Win32_Process -Filter "ProcessId=${pid}" | ForEach-Object { "$($_.ParentProcessId) $($_.Name)" }`;
 	const { stdout } = isWindows
 		? await promisify(execFile)("powershell", ["-NoProfile", "-NonInteractive", "-Command", query])
