@@ -1,7 +1,7 @@
 // Hashes passwords, for new accounts and for sign-ins. The hashes are queued and counted by client address; failures and refusals are logged.
 import { unauthorized, unavailableAs } from "../../mixins/errors.ts";
-import { logNameOf } from "../../runtime/http/client-address.ts";
 import type { ThrottledLog } from "../../mixins/throttled-log.ts";
+import { logNameOf } from "../../runtime/http/client-address.ts";
 import type { User } from "./users.contract.ts";
 import type { SignInLimits } from "./users.limits.ts";
 import { passwordLimiter } from "./users.password-limiter.ts";
