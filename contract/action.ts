@@ -39,7 +39,8 @@ export interface ActionContract<P extends z.ZodType = z.ZodType, R extends z.Zod
 	/** The user that the call acts for. */
 	actor?: (params: z.output<P>) => string;
 	/**
-	 * How many requests a call counts as in the limit of its account, if it costs much more than other calls of its size. The params are not validated yet.
+	 * How many requests a call counts as in the limits of its client address and its account, if it costs much more than other calls of its size. The params
+	 * are not validated yet.
 	 */
 	cost?: (params: unknown) => number;
 }

@@ -42,9 +42,8 @@ export interface CheckedRequest {
 export function requestCheck({ limits, maxRequestsPerSecond, guests }: RequestRules, isTrusted: Trusted) {
 	const limitAccount = accountLimit(limits, maxRequestsPerSecond);
 
-	/** Counts, for the client's address, a body whose size was not known before it was read. */
-	const limitBody = async (broker: ServiceBroker, req: IncomingMessage, address: string, bodyBytes: number) => {
-		const cost = unannouncedCost(req, bodyBytes);
+	/** Counts further requests for the client's address: it was counted by what was known of it before its body was read. */
+	const limitAddress = async (broker: ServiceBroker, address: string, cost: number) => {
 		const refusal = cost > 0 ? await httpListenerOf(broker).limit(address, cost) : undefined;
 		if (refusal) throw new Errors.MoleculerClientError(refusal.message, refusal.code, refusal.type, refusal.data);
 	};
@@ -52,12 +51,15 @@ export function requestCheck({ limits, maxRequestsPerSecond, guests }: RequestRu
 	return async (broker: ServiceBroker, contract: ActionContract, req: ReadRequest): Promise<CheckedRequest> => {
 		const { address } = clientOf(req, isTrusted);
 		const bodyBytes = req.body?.length ?? 0;
-		await limitBody(broker, req, address, bodyBytes);
+		await limitAddress(broker, address, unannouncedCost(req, bodyBytes));
 		await assertBodyIsJson(contract, req);
 		req.$params.body = jsonBody(req);
 		const params = paramsOf(contract, req);
+		const [cost, counted] = [contract.cost?.(params) ?? 1, startedKiB(bodyBytes)];
+		// One person may have many accounts.
+		await limitAddress(broker, address, cost - counted);
 		const caller = await callerOf(broker as unknown as Caller, contract, req);
-		await limitAccount(caller, Math.max(startedKiB(bodyBytes), contract.cost?.(params) ?? 1));
+		await limitAccount(caller, Math.max(cost, counted));
 		assertMayCall(contract, params, caller, { guests });
 		return { params, meta: { address, caller } };
 	};
