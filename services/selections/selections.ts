@@ -1,5 +1,6 @@
 import type { ServiceSchema } from "moleculer";
 import { invalid } from "../../mixins/errors.ts";
+import { whenAllSettled } from "../../mixins/when-all-settled.ts";
 import { defineService } from "../define-service.ts";
 import { summaries } from "./selections.rules.ts";
 import type { SelectionStore } from "./selections.store.ts";
@@ -40,7 +41,7 @@ export const selections = (store: SelectionStore, { names, verbose = false, mixi
 						this.logger.debug("total updated", { counts, requestIDs: picks.map(({ requestID }) => requestID) });
 					}
 					if (picks.length > 0) await picks.at(-1)!.ctx.call("summary.raise", { counts });
-					await Promise.all(
+					await whenAllSettled(
 						summaries(picks, counts).map(({ message, requestID }) => this.publish("SelectionSummary", message, { requestID }))
 					);
 					return { duplicates: batch.received.length - picks.length };

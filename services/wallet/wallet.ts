@@ -2,6 +2,7 @@ import type { ServiceSchema } from "moleculer";
 import { unavailableAs } from "../../mixins/errors.ts";
 import { microBatch } from "../../mixins/micro-batch.ts";
 import type { Outbox } from "../../mixins/outbox/outbox.ts";
+import { whenAllSettled } from "../../mixins/when-all-settled.ts";
 import { type Caller, defineService, type Received } from "../define-service.ts";
 import { balancesOf, type Change, changesByUser, compareVersions, totalOf } from "./wallet.rules.ts";
 import type { BalanceStore, Raised } from "./wallet.store.ts";
@@ -68,7 +69,7 @@ export const wallet = (store: BalanceStore, outbox: Pick<Outbox, "proofs">, mixi
 
 			/** Publishes the totals that the store holds now for the users of these changes. */
 			async publishTotals(changes: Change<Received<unknown>>[], raised: Raised[]) {
-				await Promise.all(
+				await whenAllSettled(
 					changes.map(({ entry: { user_id }, newest: { requestID } }, index) => {
 						const { seq, total_cents } = raised[index]!.newest;
 						return this.publish(
@@ -128,8 +129,9 @@ export const wallet = (store: BalanceStore, outbox: Pick<Outbox, "proofs">, mixi
 					);
 					// Also after a redelivery: the process may have died before it published.
 					await this.publishTotals(changes, raised);
-					// The partition was revoked while we published: re-read and republish until ours is the newest.
-					while (!isCurrent()) {
+					// Another consumer may have published a newer total before ours arrived: the partition was revoked, or a purchase that was bought elsewhere
+					// lies on another partition than its user's. Re-read and republish until ours is the newest.
+					while (lookedUp.length > 0 || !isCurrent()) {
 						const published = raised;
 						({ raised } = await store.raise(entries));
 						if (raised.every(({ newest }, index) => newest.seq === published[index]!.newest.seq)) break;
