@@ -2,7 +2,7 @@
 import type { Mutant } from "./mutants.ts";
 import { runAll } from "./workers.ts";
 
-const MAX_SEEDS = 1_000;
+const MAX_SEEDS = 3_000;
 
 /** Prints how many seeds each mutant needed. Resolves to whether all were detected. */
 export async function runMutants(mutants: Mutant[]): Promise<boolean> {
