@@ -111,6 +111,18 @@ describe("connections of one address", { skip: process.platform !== "linux" }, (
 		grpc.close();
 	});
 
+	it("arrive at HOST only: by default, no port listens on another address of the machine", async t => {
+		const [, grpcPort] = system.grpc.split(":");
+		for (const port of [new URL(system.url).port, new URL(system.metricsUrls[0]!).port, grpcPort]) {
+			const socket = connect({ port: Number(port), host: "127.0.0.2" });
+			t.after(() => socket.destroy());
+			await assert.rejects(
+				within(once(socket, "connect"), WAIT_MS, () => "the end of the attempt"),
+				{ code: "ECONNREFUSED" }
+			);
+		}
+	});
+
 	it("behind a trusted proxy count by the address that it reports", async t => {
 		const by = (address: string) => ({ "x-forwarded-for": address });
 		for (let n = 0; n < MAX; n++) assert.equal((await ws(t, PROXY, by("203.0.113.1"))).status, 101);

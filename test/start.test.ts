@@ -7,6 +7,7 @@ import { createServer } from "node:net";
 import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import { grpcClient } from "./client.grpc.ts";
 import { openSocketAs } from "./client.socket.ts";
 import { eventually, expectStatus, fresh, httpClient } from "./client.ts";
 import { freePorts, startProcess } from "./process.ts";
@@ -110,6 +111,14 @@ describe("a start", () => {
 		const directories = entries.filter(entry => entry.isDirectory());
 		for (const path of [dataDir, ...[...files, ...directories].map(({ parentPath, name }) => join(parentPath, name))])
 			assert.equal(statSync(path).mode & 0o077, 0, path);
+	});
+
+	it("listens on HOST, over HTTP and gRPC", { skip: process.platform !== "linux" && "no other loopback address" }, async () => {
+		const at = (address: string) => address.replace("127.0.0.1", "127.0.0.2");
+		assert.equal((await httpClient(at(system.url)).get("/health")).status, 200);
+		const grpc = grpcClient(at(system.grpc));
+		assert.deepEqual(await grpc.getBalance(fresh("buyer")), { balances: { total: 0 } });
+		grpc.close();
 	});
 
 	it("warns of misspelt variables in one line each, which names both and not the value", () => {

@@ -9,6 +9,7 @@ import { after, describe, it } from "node:test";
 import { eventually, httpClient } from "./client.ts";
 import { freePorts, startProcess, within } from "./process.ts";
 import { scratchDataDir } from "./scratch.ts";
+import { processNames, startCluster } from "./start-cluster.ts";
 
 const START_MS = 60_000;
 /** Longer than the contract's 10 s: creating the database blocks the event loop, on a busy machine for longer than that. */
@@ -51,6 +52,21 @@ describe("SIGTERM during the first start", () => {
 		const [port, kafka] = await freePorts(2);
 		const unreachable = { KAFKA_BROKERS: `127.0.0.1:${kafka}`, HTTP_PORT: String(port), HOST: "127.0.0.1" };
 		await stopsWell("waiting", { PROFILE: "cluster", ...unreachable }, /does not answer/);
+	});
+});
+
+describe("start:cluster that is killed", () => {
+	it("leaves none of its processes behind, also while they wait for their servers", async () => {
+		const [unreachable] = await freePorts(1);
+		const cluster = await startCluster({ KAFKA_BROKERS: `127.0.0.1:${unreachable}`, HOST: "127.0.0.1" });
+		const pids = () => processNames.flatMap(cluster.pidsOf);
+		try {
+			for (const name of processNames) await cluster.printed(new RegExp(`^${name} +\\| .*does not answer`, "m"));
+			cluster.child.kill("SIGKILL");
+			await eventually(() => assert.deepEqual(pids().filter(isRunning), []), "all processes to end", STOP_MS);
+		} finally {
+			for (const pid of [cluster.child.pid as number, ...pids()]) if (isRunning(pid)) process.kill(pid, "SIGKILL");
+		}
 	});
 });
 
