@@ -37,15 +37,26 @@ export function fill(waiting: PendingMessage[], maxBytes = MAX_BYTES): PendingMe
 /** `more`: published, and there are more to publish. `standby`: another node holds the lease. */
 type Outcome = "more" | "published" | "nothing" | "standby";
 
+/** What one relay remembers between its polls. */
+interface Progress {
+	/** Ids that are published and still in the table; the next poll deletes them. */
+	sent: Set<string>;
+	/** How many messages the next poll reads. */
+	limit: number;
+}
+
 /**
  * Publishes the oldest messages once. What was read under one fence is published under the same one or not at all: after a change of owner
- * another node may have published it already. `sent`: ids that are published and still in the table; the poll deletes them.
+ * another node may have published it already.
  */
-async function poll(outbox: Outbox, log: AppendLog, lease: Lease, logger: Lines, sent: Set<string>): Promise<Outcome> {
+async function poll(outbox: Outbox, log: AppendLog, lease: Lease, logger: Lines, progress: Progress): Promise<Outcome> {
+	const { sent, limit } = progress;
 	const fence = await lease.acquire();
 	if (fence === undefined && sent.size === 0) return "standby";
-	const oldest = await outbox.next(fence === undefined ? 0 : MAX_MESSAGES, [...sent]);
+	const oldest = await outbox.next(fence === undefined ? 0 : limit, [...sent]);
 	const waiting = fill(oldest);
+	// Messages that do not fit into the append are read again: many large ones must not be read again and again.
+	progress.limit = waiting.length < oldest.length ? 2 * waiting.length : MAX_MESSAGES;
 	sent.clear();
 	if (fence === undefined || (await lease.acquire()) !== fence) return "standby";
 	if (waiting.length === 0) return "nothing";
@@ -54,7 +65,7 @@ async function poll(outbox: Outbox, log: AppendLog, lease: Lease, logger: Lines,
 		sent.add(id);
 		logger.debug("published", { topic: record.topic, key: record.key, requestID: record.headers?.[REQUEST_ID] });
 	}
-	return waiting.length < oldest.length || oldest.length === MAX_MESSAGES ? "more" : "published";
+	return waiting.length < oldest.length || oldest.length === limit ? "more" : "published";
 }
 
 /** Polls until stopped: at once after each commit of this process, and periodically for the commits of others, together with the other relays. */
@@ -62,6 +73,7 @@ export function startRelay(outbox: Outbox, log: AppendLog, lease: Lease, logger:
 	const backoff = createBackoff(BACKOFF);
 	const sleep = sharedSleepOf(outbox.knex);
 	const sent = new Set<string>();
+	const progress: Progress = { sent, limit: MAX_MESSAGES };
 	let stopping = false;
 	let committed = false;
 	let wakesOnCommit = false;
@@ -99,7 +111,7 @@ export function startRelay(outbox: Outbox, log: AppendLog, lease: Lease, logger:
 			committed = false;
 			let pauseMs: number;
 			try {
-				pauseMs = pauseAfter(await poll(outbox, log, lease, logger, sent), wasWoken);
+				pauseMs = pauseAfter(await poll(outbox, log, lease, logger, progress), wasWoken);
 			} catch (error) {
 				pauseMs = pauseAfterFailure(error as Error);
 			}
