@@ -86,9 +86,6 @@ const example = {
 	expiresAt: "2026-01-31T12:15:00.000Z"
 } as const;
 
-/** A password hash takes as long as this many other requests, and so does the refusal of a queue that is full. */
-const costOfPassword = () => 20;
-
 export const actions = {
 	"users.register": action({
 		summary: "Creates an account and signs in",
@@ -98,7 +95,6 @@ export const actions = {
 		example: { params: { email: "ann@example.org", password: "correct horse battery", name: "Ann" }, result: example },
 		who: "anyone",
 		rest: "POST /api/auth/register",
-		cost: costOfPassword,
 		status: 201,
 		restCookie: "refreshToken"
 	}),
@@ -111,7 +107,6 @@ export const actions = {
 		example: { params: { email: "ann@example.org", password: "correct horse battery" }, result: example },
 		who: "anyone",
 		rest: "POST /api/auth/login",
-		cost: costOfPassword,
 		restCookie: "refreshToken"
 	}),
 	/** An outdated refresh token may have been stolen: its session is revoked. */
