@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { deadlineIn, skipExpired, waitAtMost, withTimeout } from "./deadline.ts";
+import { deadlineIn, deadlineOf, skipExpired, waitAtMost, withTimeout } from "./deadline.ts";
 
 test("skipExpired leaves expired items out of a batch, and answers each of the others, in order", async () => {
 	let nowMs = 0;
@@ -54,4 +54,16 @@ test("waitAtMost waits for the work or for the time, whichever ends first, and r
 	await waitAtMost(new Promise(() => {}), 1);
 	await assert.rejects(waitAtMost(Promise.reject(new Error("failed")), 60_000), /failed/);
 	clearTimeout(keepsProcessAlive);
+});
+
+test("deadlineOf ends half a second before the timeout of the call, and never later than the action's own limit", () => {
+	const leftMs = (timeout?: number | null) => deadlineOf({ options: { timeout } }, 4_500, () => 0).leftMs();
+	assert.deepEqual(
+		[2_000, 5_000, 60_000, 300].map(ms => leftMs(ms)),
+		[1_500, 4_500, 4_500, 1]
+	);
+	assert.deepEqual(
+		[0, null, undefined].map(ms => leftMs(ms)),
+		[4_500, 4_500, 4_500]
+	);
 });

@@ -59,6 +59,20 @@ export function deadlineIn(ms: number, clock = () => performance.now()): Deadlin
 	};
 }
 
+/** A caller has its answer this much before its call times out. */
+const ANSWER_MS = 500;
+
+/**
+ * The deadline of an action: `maxMs`, or earlier if the timeout of its call is. Otherwise work could begin after the caller has got its 503.
+ *
+ *     const deadline = deadlineOf(ctx, 4_500);
+ */
+export const deadlineOf = (
+	{ options }: { options: { timeout?: number | null } },
+	maxMs: number,
+	clock?: () => number
+): Deadline => deadlineIn(options.timeout ? Math.max(1, Math.min(maxMs, options.timeout - ANSWER_MS)) : maxMs, clock);
+
 /**
  * Leaves out of a batch the items whose deadline is over and rejects them with 503 `UNAVAILABLE`: their callers have had that answer already,
  * and must not find the work done later.

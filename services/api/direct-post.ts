@@ -9,7 +9,7 @@ import { isCompressed } from "../../runtime/http/request-error.ts";
 import type { CheckRequest, ReadRequest } from "./check-request.ts";
 import { isJson } from "./json-body.ts";
 
-/** For the token's check and the action together, as for a call through moleculer-web. */
+/** For the token's check and the action together. */
 const TIMEOUT_MS = 5_000;
 
 /** Whether requests can reach the action by their path alone. */

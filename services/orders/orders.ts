@@ -1,5 +1,5 @@
 import type { Logger, ServiceSchema } from "moleculer";
-import { type Deadline, deadlineIn, skipExpired } from "../../mixins/deadline.ts";
+import { type Deadline, deadlineIn, deadlineOf, skipExpired } from "../../mixins/deadline.ts";
 import { notFound, unauthorized, unavailable } from "../../mixins/errors.ts";
 import { takeTurns } from "../../mixins/in-turn.ts";
 import { microBatch } from "../../mixins/micro-batch.ts";
@@ -109,7 +109,7 @@ export function orders(
 				if (!caller) throw unauthorized("Sign in, and send your token");
 				const requestID = ctx.requestID ?? undefined;
 				const request = { ...ctx.params, buyerId: caller.id, turnKey: turnKeyOf(ctx.meta), requestID };
-				const order = await placeOrder(request, catalogue, repository, deadlineIn(timeoutMs));
+				const order = await placeOrder(request, catalogue, repository, deadlineOf(ctx, timeoutMs));
 				this.logger.debug("stored", { order: order.orderId, buyer: caller.id, requestID });
 				// A retry gets the first answer, also if the order has changed since.
 				return toResponse({ ...order, status: INITIAL.status });
@@ -117,12 +117,13 @@ export function orders(
 
 			async setStatus(ctx) {
 				const { id, status } = ctx.params;
-				const { order } = await transitionTo(id, status, accessOf(ctx.meta), ctx.requestID ?? undefined);
+				const requestID = ctx.requestID ?? undefined;
+				const { order } = await transitionTo(id, status, accessOf(ctx.meta), requestID, deadlineOf(ctx, timeoutMs));
 				return toResponse(order);
 			},
 
 			async cancel(ctx) {
-				const [access, deadline] = [accessOf(ctx.meta), deadlineIn(timeoutMs)];
+				const [access, deadline] = [accessOf(ctx.meta), deadlineOf(ctx, timeoutMs)];
 				const cancel = () => transitionTo(ctx.params.id, "cancelled", access, ctx.requestID ?? undefined, deadline);
 				return toResponse((await cancelInTurn(turnKeyOf(ctx.meta), deadline, cancel)).order);
 			},

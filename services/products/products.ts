@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { ServiceSchema } from "moleculer";
-import { type Deadline, deadlineIn } from "../../mixins/deadline.ts";
+import { type Deadline, deadlineIn, deadlineOf } from "../../mixins/deadline.ts";
 import { conflict, invalid, notFound, unavailableAs } from "../../mixins/errors.ts";
 import { takeTurns } from "../../mixins/in-turn.ts";
 import { type Ctx, defineService, turnKeyOf } from "../define-service.ts";
@@ -38,7 +38,7 @@ export function products(store: ProductStore, { mixins = [] }: { mixins?: Partia
 		actions: {
 			async create(ctx) {
 				const { stock, ...product } = ctx.params;
-				const deadline = deadlineIn(TIMEOUT_MS);
+				const deadline = deadlineOf(ctx, TIMEOUT_MS);
 				const requestID = ctx.requestID ?? undefined;
 				const added = await within(deadline, store.add({ ...product, productId: randomUUID() }, stock, requestID));
 				if (!added) throw conflict("This sku is taken", { field: "sku" });
@@ -73,7 +73,7 @@ export function products(store: ProductStore, { mixins = [] }: { mixins?: Partia
 
 			async update(ctx) {
 				const { id, ...changes } = ctx.params;
-				const deadline = deadlineIn(TIMEOUT_MS);
+				const deadline = deadlineOf(ctx, TIMEOUT_MS);
 				// Before the transaction, which must not wait for another service.
 				const [stock] = await stocksOf(ctx, [id], deadline);
 				const requestID = ctx.requestID ?? undefined;

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { ServiceSchema } from "moleculer";
 import { toCents } from "../../contract/money.ts";
-import { deadlineIn, skipExpired } from "../../mixins/deadline.ts";
+import { type Deadline, deadlineIn, deadlineOf, skipExpired } from "../../mixins/deadline.ts";
 import { microBatch } from "../../mixins/micro-batch.ts";
 import { defineService } from "../define-service.ts";
 import { type Attempt, isoTime } from "./purchase.rules.ts";
@@ -27,10 +27,7 @@ export function purchase(store: PurchaseStore, { mixins = [], batches = 1, newID
 		skipExpired((attempts: Attempt[]) => inTime(store.buy(attempts)), "Postgres"),
 		{ ...BATCH, concurrency: batches }
 	);
-	const buy = (item: Attempt) => {
-		const deadline = deadlineIn(TIMEOUT_MS);
-		return deadline.bound(buyBatch({ item, deadline }), "Postgres");
-	};
+	const buy = (item: Attempt, deadline: Deadline) => deadline.bound(buyBatch({ item, deadline }), "Postgres");
 	const total = microBatch((userIDs: string[]) => inTime(store.totals(userIDs)), BATCH);
 
 	return defineService({
@@ -41,7 +38,8 @@ export function purchase(store: PurchaseStore, { mixins = [], batches = 1, newID
 			async create(ctx) {
 				const { id = newID(), user_id: userID, amount } = ctx.params;
 				const requestID = ctx.requestID ?? undefined;
-				const { purchase } = await buy({ id, userID, amountCents: toCents(amount), requestID });
+				const item = { id, userID, amountCents: toCents(amount), requestID };
+				const { purchase } = await buy(item, deadlineOf(ctx, TIMEOUT_MS));
 				this.logger.debug("stored", { purchase: id, user: userID, requestID });
 				return purchase;
 			},
@@ -49,7 +47,8 @@ export function purchase(store: PurchaseStore, { mixins = [], batches = 1, newID
 			async record(ctx) {
 				const { id, user_id: userID, amount, created_at } = ctx.params;
 				const requestID = ctx.requestID ?? undefined;
-				const { isNew } = await buy({ id, userID, amountCents: toCents(amount), createdAt: isoTime(created_at), requestID });
+				const item = { id, userID, amountCents: toCents(amount), createdAt: isoTime(created_at), requestID };
+				const { isNew } = await buy(item, deadlineOf(ctx, TIMEOUT_MS));
 				this.logger.debug("recorded", { purchase: id, user: userID, isNew, requestID });
 				return { recorded: isNew };
 			},

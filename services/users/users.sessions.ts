@@ -42,13 +42,17 @@ export function sessions({ store, signer, limits, revocations, logger }: Session
 
 	return {
 		/** Opens a session, and returns its first tokens. If the account has too many, the one that was not used for the longest time ends. */
-		async start(user: User, address: string) {
+		async start(user: User, address: string, requestID: RequestID) {
 			const session = randomBytes(16).toString("base64url");
 			const opened = { id: session, userID: user.id, address, expiresInMs: REFRESH_TTL_MS };
 			const ended = await store.openSession(opened, MAX_SESSIONS).catch(orUnavailable);
 			for (const session of ended) revocations.add(session);
 			if (ended.length > 0)
-				logger.info(`ended sessions: an account has at most ${MAX_SESSIONS}`, { user: user.id, sessions: ended.length });
+				logger.info(`ended sessions: an account has at most ${MAX_SESSIONS}`, {
+					user: user.id,
+					sessions: ended.length,
+					requestID
+				});
 			return issueTokens(user, { session, generation: 0 }, Date.now());
 		},
 

@@ -58,12 +58,12 @@ export function users(store: UserStore, { secret, limits, mixins = [], sweeps = 
 				const { address = NO_ADDRESS } = ctx.meta;
 				const user = await createAccount(store, passwords, { ...ctx.params, role: "user", address });
 				this.logger.info("registered", { user: user.id, requestID: ctx.requestID });
-				return session.start(user, address);
+				return session.start(user, address, ctx.requestID);
 			},
 
 			async login(ctx) {
 				const { address = NO_ADDRESS } = ctx.meta;
-				const signedIn = await passwords.signIn(ctx.params, address, user => session.start(user, address));
+				const signedIn = await passwords.signIn(ctx.params, address, user => session.start(user, address, ctx.requestID));
 				this.logger.info("signed in", { user: signedIn.user.id, requestID: ctx.requestID });
 				return signedIn;
 			},
