@@ -56,4 +56,7 @@ it("counts what a call costs beyond its size for the client's address, whichever
 	for (let n = 0; n < 6; n++) await send("203.0.113.1", 2, 10);
 	await assert.rejects(send("203.0.113.1", 2, 10), { code: 429, type: "TOO_MANY_REQUESTS" });
 	await send("203.0.113.2", 2, 10);
+	// What costs more than a full burst costs a full burst: otherwise it could never be accepted.
+	await send("203.0.113.3", 1, 1_000);
+	await assert.rejects(send("203.0.113.3", 1, 3), { code: 429 });
 });

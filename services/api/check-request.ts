@@ -3,10 +3,10 @@ import type { IncomingMessage } from "node:http";
 import { Errors, type ServiceBroker } from "moleculer";
 import { assertMayCall } from "../../contract/access.ts";
 import type { ActionContract } from "../../contract/action.ts";
-import { type Limits, startedKiB } from "../../mixins/limits/limits.ts";
+import { type Limits, rateOf, startedKiB } from "../../mixins/limits/limits.ts";
 import { clientOf, type Trusted } from "../../runtime/http/client-address.ts";
 import { httpListenerOf } from "../../runtime/http/http-listener.ts";
-import { unannouncedCost } from "../../runtime/http/request-cost.ts";
+import { announcedCost, unannouncedCost } from "../../runtime/http/request-cost.ts";
 import type { Caller, Meta } from "../define-service.ts";
 import { accountLimit, callerOf } from "./authenticate.ts";
 import { jsonBody } from "./json-body.ts";
@@ -41,6 +41,7 @@ export interface CheckedRequest {
  */
 export function requestCheck({ limits, maxRequestsPerSecond, guests }: RequestRules, isTrusted: Trusted) {
 	const limitAccount = accountLimit(limits, maxRequestsPerSecond);
+	const burst = rateOf(maxRequestsPerSecond).burst || Number.POSITIVE_INFINITY;
 
 	/** Counts further requests for the client's address: it was counted by what was known of it before its body was read. */
 	const limitAddress = async (broker: ServiceBroker, address: string, cost: number) => {
@@ -51,13 +52,14 @@ export function requestCheck({ limits, maxRequestsPerSecond, guests }: RequestRu
 	return async (broker: ServiceBroker, contract: ActionContract, req: ReadRequest): Promise<CheckedRequest> => {
 		const { address } = clientOf(req, isTrusted);
 		const bodyBytes = req.body?.length ?? 0;
-		await limitAddress(broker, address, unannouncedCost(req, bodyBytes));
+		// No request costs more than a full burst: it could never be accepted.
+		await limitAddress(broker, address, Math.min(unannouncedCost(req, bodyBytes), burst - announcedCost(req)));
 		await assertBodyIsJson(contract, req);
 		req.$params.body = jsonBody(req);
 		const params = paramsOf(contract, req);
 		const [cost, counted] = [contract.cost?.(params) ?? 1, startedKiB(bodyBytes)];
 		// One person may have many accounts.
-		await limitAddress(broker, address, cost - counted);
+		await limitAddress(broker, address, Math.min(cost, burst) - counted);
 		const caller = await callerOf(broker as unknown as Caller, contract, req);
 		await limitAccount(caller, Math.max(cost, counted));
 		assertMayCall(contract, params, caller, { guests });
