@@ -1,7 +1,6 @@
 // Outboxes of one process poll at the same time: the statements that they run in one turn of the event loop share one round trip to their database.
 import type { Knex } from "knex";
 import { microBatch } from "../micro-batch.ts";
-import { splitFailingBatch } from "../split-failing-batch.ts";
 
 /** A statement that takes longer has lost its server. */
 const STATEMENT_TIMEOUT_MS = 4_000;
@@ -22,9 +21,6 @@ export interface Statement {
 
 /** More than one, so that a statement that waits for a lock does not delay the other outboxes. */
 const CONCURRENCY = 4;
-
-/** SQLSTATE class 42, such as a missing table: only one of the statements is wrong. */
-const isStatementError = (error: unknown) => /^42/.test((error as { code?: string }).code ?? "");
 
 /** A statement that is alone runs as it is: for Postgres, its rows as JSON would cost 4 µs more each. Several ones have a column of JSON each. */
 function combine(statements: Statement[]): { sql: string; bindings: unknown[] } {
@@ -54,12 +50,17 @@ const runners = new WeakMap<Knex, Run>();
 export function sharedRun(knex: Knex): Run {
 	const known = runners.get(knex);
 	if (known) return known;
+	const runAlone = (statement: Statement): Promise<Row[] | Error> =>
+		runTogether(knex, [statement]).then(
+			([rows]) => rows!,
+			error => error
+		);
 	const run = microBatch(
 		(statements: Statement[]) =>
-			splitFailingBatch<Statement, Row[] | Error>(statements, part => runTogether(knex, part), {
-				isItemError: isStatementError,
-				onFailure: (failed, error) => failed.map(() => error as Error)
-			}),
+			// One table may be missing, locked or damaged: the others' statements can be repeated, also if they had an effect.
+			runTogether(knex, statements).catch(error =>
+				statements.length === 1 ? [error as Error] : Promise.all(statements.map(runAlone))
+			),
 		{ maxItems: 100, maxWaiting: 10_000, concurrency: CONCURRENCY, name: "Postgres" }
 	);
 	runners.set(knex, run);

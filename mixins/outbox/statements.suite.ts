@@ -85,6 +85,14 @@ export const statementsSuite = ({ fresh, put, node, isEmpty }: Testbed) => {
 		assert.match(String(error.status === "rejected" && error.reason), /does not exist/);
 	});
 
+	it("reads the other outboxes when the statement of one fails for any reason", async () => {
+		const [box, other] = [await fresh(), await fresh()];
+		await put(box, entry("a", 1));
+		const [found, error] = await Promise.allSettled([box.next(1), other.run({ sql: "select 1 / 0 as n", bindings: [] })]);
+		assert.equal(found.status === "fulfilled" && found.value.length, 1);
+		assert.match(String(error.status === "rejected" && error.reason), /division by zero/);
+	});
+
 	it("publishes without a lease when no other process can open the database, and pays no statement for one", async () => {
 		const [box, log] = [await fresh(), recordingLog()];
 		// A process that was killed under another name has left its lease.
