@@ -135,8 +135,12 @@ class SocketSession implements Session, FrameHandler {
 		const options = { requestID: randomUUID(), meta, tracking: false };
 		const answer = await caller.call(codeless.name as keyof Actions, params as never, options);
 		const owner = codeless.contract.actor?.(params as never);
-		if (this.#client.user === undefined && owner !== undefined) await this.#switchUser(owner);
+		const joining = this.#client.user === undefined && owner !== undefined ? this.#switchUser(owner) : undefined;
+		// What is done is answered, also while this node cannot read topics yet: then the next such frame joins the room.
 		this.#client.send({ code: codeless.replyCode, data: answer });
+		await joining?.catch(() => {
+			this.#client.user = undefined;
+		});
 	}
 
 	async #switchUser(user: string) {

@@ -4,7 +4,7 @@ import { createServer } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { after, describe, it } from "node:test";
 import { WebSocket } from "ws";
-import { unauthorized } from "../../../mixins/errors.ts";
+import { unauthorized, unavailable } from "../../../mixins/errors.ts";
 import { createConnections } from "../../../runtime/http/connections.ts";
 import { limitConnections } from "../../../runtime/http/limit-connections.ts";
 import { rejectUpgrade } from "../../../runtime/http/reject-upgrade.ts";
@@ -44,9 +44,10 @@ async function open({
 	maxSocketsPerAccount = 0,
 	framesPerSecond = 0,
 	snapshot = async (): Promise<unknown> => [{ name: "a", count: 1 }],
-	buy = async (bought: object, _meta: Meta): Promise<unknown> => bought
+	buy = async (bought: object, _meta: Meta): Promise<unknown> => bought,
+	reading = (): Promise<void> | undefined => undefined
 } = {}) {
-	const rooms = createRooms();
+	const rooms = createRooms(reading);
 	const lists = watchedLists(contracts, rooms);
 	const counters = socketCounters();
 	const { counts } = counters;
@@ -215,6 +216,22 @@ describe("sockets", () => {
 		assert.equal(counts.slow, 1);
 		deliver("reader", 1);
 		await eventually(() => assert.equal(other.frames[1]?.code, "SelectionSummary"), "the other client's frame");
+	});
+
+	it("answers a purchase that was made although its node cannot read the topics, and joins the room with the next one", async () => {
+		let reads = 0;
+		const { url, rooms } = await open({ reading: () => (reads++ === 0 ? Promise.reject(unavailable("the topics")) : undefined) });
+		const socket = new WebSocket(url);
+		await once(socket, "open");
+		const buy = async () => {
+			socket.send(JSON.stringify({ user_id: "ann", amount: 5 }));
+			const [data] = await once(socket, "message");
+			return JSON.parse(String(data)).code;
+		};
+		assert.equal(await buy(), "purchase");
+		await eventually(() => assert.equal(rooms.members(userRoom("ann")).size, 0), "the failed join to end");
+		assert.equal(await buy(), "purchase");
+		await eventually(() => assert.equal(rooms.members(userRoom("ann")).size, 1), "the next purchase to join the room");
 	});
 
 	it("authenticates a token in the upgrade request, and answers 401 if it is not valid", async () => {
