@@ -12,6 +12,7 @@ export const UNKNOWN_TOPIC = "UNKNOWN_TOPIC_OR_PARTITION";
 
 /** Admin requests to Kafka: all share one connection, which is replaced after a failure. */
 export function kafkaAdmin(open: () => Connection) {
+	let closes = 0;
 	let current: { connection: Connection; admin: Admin; ready: Promise<void> } | undefined;
 
 	const connect = () => {
@@ -23,7 +24,7 @@ export function kafkaAdmin(open: () => Connection) {
 		return current;
 	};
 
-	const close = () => {
+	const cut = () => {
 		current?.connection.cut();
 		current = undefined;
 	};
@@ -34,6 +35,7 @@ export function kafkaAdmin(open: () => Connection) {
 	 */
 	const request = async <T>(send: (admin: Admin) => Promise<T>, timeoutMs = REQUEST_TIMEOUT_MS): Promise<T> => {
 		const deadline = deadlineIn(timeoutMs);
+		const closesBefore = closes;
 		for (;;) {
 			const { connection, admin, ready } = connect();
 			const answer = ready.then(() => send(admin));
@@ -45,7 +47,9 @@ export function kafkaAdmin(open: () => Connection) {
 				const isCut = current?.connection !== connection;
 				if (!(isCut || isUnavailable(error) || isUnavailable(cause) || cause instanceof TypeError)) throw error;
 				const reason = failureOf(connection, error);
-				if (!isCut) close();
+				// Another attempt would open a connection that nobody closes.
+				if (closes > closesBefore) throw unavailable("Kafka", reason);
+				if (!isCut) cut();
 				if (cause.type === UNKNOWN_TOPIC) throw unavailable("Kafka", cause);
 				if (connectErrorKind(reason) || deadline.leftMs() < RETRY_DELAY_MS) throw unavailable("Kafka", reason);
 				await delay(RETRY_DELAY_MS);
@@ -53,5 +57,12 @@ export function kafkaAdmin(open: () => Connection) {
 		}
 	};
 
-	return { request, close };
+	return {
+		request,
+		/** Ends the requests in flight; a later one connects again. */
+		close() {
+			closes++;
+			cut();
+		}
+	};
 }

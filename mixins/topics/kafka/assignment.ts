@@ -87,6 +87,8 @@ export class Assignment {
 	/** The partitions are assigned to another member: the results of running handlers are ignored. */
 	revoke() {
 		this.#isRevoked = true;
+		// With the member's next generation Kafka would accept these positions, and another member may have committed newer ones.
+		clearTimeout(this.#commitTimer);
 		this.#ended.abort();
 		for (const [key, { idle }] of this.#queues) this.#options.runningBatches.set(key, idle);
 	}
@@ -104,6 +106,7 @@ export class Assignment {
 			// The group has rebalanced without this member, and kafkajs may not know it yet.
 			if (!this.#isRevoked && (cause.type === "UNKNOWN_MEMBER_ID" || cause.type === "ILLEGAL_GENERATION"))
 				this.#options.onFailed(cause);
+			if (this.#isRevoked) return;
 			for (const [key, position] of positions) if (!this.#handled.has(key)) this.#handled.set(key, position);
 		}
 	}

@@ -67,6 +67,7 @@ export function startConsumer(options: ConsumerOptions): RunningConsumer {
 	});
 	let assignment: Assignment | undefined;
 	let aliveAtMs = Date.now();
+	let isStopping = false;
 	const closing = new AbortController();
 
 	const onHeartbeat = () => {
@@ -99,6 +100,8 @@ export function startConsumer(options: ConsumerOptions): RunningConsumer {
 		onHeartbeat();
 		staleMembers.clear();
 		staleMembers.add(payload.memberId);
+		// Handlers that started now would outlive the stop.
+		if (isStopping) return;
 		// kafkajs would fetch every partition of every topic each time, and send heartbeats only between two fetches.
 		consumer.pause(topics.map(topic => ({ topic })));
 		assignment = new Assignment(payload.memberAssignment, { ...options, consumer, admin, isMember, onFailed: end });
@@ -129,6 +132,7 @@ export function startConsumer(options: ConsumerOptions): RunningConsumer {
 		ended,
 		lag: () => assignment?.lag() ?? {},
 		async stop() {
+			isStopping = true;
 			const current = assignment;
 			if (current)
 				await waitAtMost(

@@ -57,7 +57,13 @@ export function startFetching({ open, places, onRecords, onError, signal }: Fetc
 		its.some(({ isPaused }) => isPaused) ? FETCH_WAIT_BESIDE_PAUSED_MS : FETCH_WAIT_MS;
 
 	/** Fetches what one server leads until the attempt ends. */
-	const fetchFrom = async (connection: Connection, cluster: Cluster, nodeId: string, its: typeof positions) => {
+	const fetchFrom = async (
+		connection: Connection,
+		cluster: Cluster,
+		nodeId: string,
+		its: typeof positions,
+		onAnswer: () => void
+	) => {
 		const session = new FetchSession();
 		// The first response comes at once: it shows that the server serves these partitions.
 		let waitMs = 0;
@@ -65,15 +71,14 @@ export function startFetching({ open, places, onRecords, onError, signal }: Fetc
 			const wanted = its.filter(({ isPaused }) => !isPaused);
 			if (wanted.length === 0) {
 				// There is nothing to fetch that could fail.
-				isFailing = false;
+				onAnswer();
 				await resumed.promise;
 				continue;
 			}
 			const fetched = await fetchIn(session, await cluster.findBroker({ nodeId }), wanted, waitMs);
 			// Another attempt may have fetched the same records.
 			if (current !== connection) return;
-			isFailing = false;
-			backoff.reset();
+			onAnswer();
 			for (const { topicName, partitions } of fetched)
 				for (const data of partitions) if (data.messages.length > 0) deliver(topicName, data);
 			waitMs = waitMsFor(its);
@@ -96,7 +101,15 @@ export function startFetching({ open, places, onRecords, onError, signal }: Fetc
 				const cluster = clusterOf(connection);
 				await cluster.connect();
 				const byLeader = await groupByLeader(cluster, positions);
-				await Promise.all([...byLeader].map(([nodeId, its]) => fetchFrom(connection, cluster, nodeId, its)));
+				const answered = new Set<string>();
+				// One server that answers says nothing about another one that fails again and again.
+				const onAnswerOf = (nodeId: string) => () => {
+					answered.add(nodeId);
+					if (answered.size < byLeader.size) return;
+					isFailing = false;
+					backoff.reset();
+				};
+				await Promise.all([...byLeader].map(([nodeId, its]) => fetchFrom(connection, cluster, nodeId, its, onAnswerOf(nodeId))));
 			} catch (error) {
 				if (signal.aborted) break;
 				isFailing = true;

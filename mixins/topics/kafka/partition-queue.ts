@@ -55,6 +55,11 @@ export class PartitionQueue {
 		return this.#options.topic;
 	}
 
+	/** Whether it takes no more records until it has handled some. */
+	get isFull() {
+		return this.#isFull;
+	}
+
 	/** Records not handled yet, as of the newest fetch. */
 	get lag() {
 		return Math.max(0, this.#endOffset - this.#next);

@@ -58,8 +58,12 @@ export function kafkaTail(options: TailOptions, { open, request, logger }: TailP
 	/** New partitions are read from their end; so are those that do not have the next record any more, or have fewer records than were read. */
 	const position = async () => {
 		for (const topic of topics) {
+			signal.throwIfAborted();
 			let isMissed = false;
-			for (const { partition, low, high } of await request(admin => admin.fetchTopicOffsets(topic))) {
+			const offsets = await request(admin => admin.fetchTopicOffsets(topic));
+			for (const [key, place] of followed)
+				if (place.topic === topic && !offsets.some(({ partition }) => partition === place.partition)) followed.delete(key);
+			for (const { partition, low, high } of offsets) {
 				const [start, end] = [Number(low), Number(high)];
 				const place = followed.get(keyOf(topic, partition)) ?? follow(topic, partition, end);
 				if (place.offset >= start && place.offset <= end) continue;
@@ -103,6 +107,7 @@ export function kafkaTail(options: TailOptions, { open, request, logger }: TailP
 				},
 				signal: gone.signal
 			});
+			for (const { topic, partition, queue } of followed.values()) if (queue.isFull) fetcher.setPaused(topic, partition, true);
 		});
 
 	const read = async () => {
