@@ -106,9 +106,9 @@ function isUnavailableAt(error: unknown, depth: number): boolean {
 	if (name === "NoHostAvailableError" || name === "OperationTimedOutError" || name === "BusyConnectionError") return true;
 	// AbortSignal.timeout
 	if (name === "TimeoutError") return true;
-	// cassandra-driver ResponseError: unavailable, overloaded, bootstrapping, the write and read timeouts, and a write that failed on a replica.
+	// cassandra-driver ResponseError: unavailable, overloaded, bootstrapping, the write and read timeouts, and a read or write that failed on a replica.
 	if (name === "ResponseError" && typeof code === "number")
-		return [0x1000, 0x1001, 0x1002, 0x1100, 0x1200, 0x1500].includes(code);
+		return [0x1000, 0x1001, 0x1002, 0x1100, 0x1200, 0x1300, 0x1500].includes(code);
 	if (/^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|OOM|MISCONF|NOREPLICAS|BUSY|NOAUTH) /.test(message)) return true;
 	if (/^(14 UNAVAILABLE|4 DEADLINE_EXCEEDED): /.test(message)) return true;
 	if (

@@ -119,8 +119,8 @@ export function writes(run: (knex: Knex, sql: string, values: object) => Promise
 		},
 
 		/**
-		 * Reserves for new holders if there is enough of every item. Returns whether it did; if not, it has changed nothing. Rejects if one of the holders
-		 * exists (`isHolderInserted`). A statement of its own needs no transaction around it.
+		 * Reserves for new holders if there is enough of every item. Returns whether it did; if not, or if one of the holders exists, it has changed nothing. Rejects
+		 * if one of the holders is inserted concurrently (`isHolderInserted`). A statement of its own needs no transaction around it.
 		 */
 		async reserveNew(knex: Knex, movements: Movement[], holdings: Map<string, Holding>) {
 			const sql = `
@@ -129,7 +129,8 @@ export function writes(run: (knex: Knex, sql: string, values: object) => Promise
 				), locked as (
 					select item, stock - reserved as available from :levels: where item = any(:items::text[]) order by item for update
 				), enough as (
-					select from wanted left join locked using (item) having bool_and(coalesce(available >= reserved, false))
+					select from wanted left join locked using (item)
+					having bool_and(coalesce(available >= reserved, false)) and not exists (select from :holders: where holder = any(:names::text[]))
 				), inserted as (
 					insert into :holders: (holder, state, expires_at)
 					select holder, 'reserved', expires_at from enough, unnest(:names::text[], :ends::timestamptz[]) as next (holder, expires_at)

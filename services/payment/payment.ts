@@ -53,7 +53,8 @@ export function payment(
 
 	const apply = async (events: PaymentEvent[], assumed?: StoredPayment[]) => {
 		const { duplicates, opensRequests } = await store.applyEvents(events, assumed);
-		if (opensRequests) collecting?.wake();
+		// A duplicate may be the retry of a statement whose answer was lost, or of a node that was killed before it asked the provider.
+		if (opensRequests || duplicates > 0) collecting?.wake();
 		return { duplicates };
 	};
 
