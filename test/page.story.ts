@@ -15,6 +15,7 @@ import {
 	row,
 	waitForBalance,
 	waitForCount,
+	waitForRows,
 	waitUntilLive
 } from "./page.ts";
 import { countOf } from "./selections.story.ts";
@@ -63,6 +64,7 @@ export const pageStory = (plaza: () => System) =>
 
 			await tab.reload();
 			await waitUntilLive(tab);
+			await waitForRows(tab);
 			const focused = () => tab.evaluate("document.activeElement.closest('tr')?.dataset.selection");
 			for (let n = 0; n < plaza().selectionNames.length && (await focused()) !== name; n++) await tab.keyboard.press("Tab");
 			assert.equal(await focused(), name);

@@ -15,6 +15,8 @@ export function consoleErrors(page: Page): string[] {
 }
 
 export const waitUntilLive = (page: Page) => page.waitForSelector("#connection[data-state=live]");
+/** The list arrives after the connection is live. */
+export const waitForRows = (page: Page) => page.waitForSelector("[data-selection]");
 export const row = (page: Page, name: string) => page.locator(`[data-selection="${name}"]`);
 export const count = async (page: Page, name: string) => Number(await row(page, name).locator(".count").textContent());
 export const waitForCount = (page: Page, name: string, expected: number) =>
@@ -87,6 +89,7 @@ export function openBrowserFor(plaza: () => System) {
 			const page = await newPage();
 			await page.goto(address(user, url));
 			await waitUntilLive(page);
+			await waitForRows(page);
 			return page;
 		},
 		closeAll: () => Promise.all(contexts.splice(0).map(context => context.close()))
