@@ -1,6 +1,7 @@
 // A consumer group of the embedded log: one worker for each partition, distributed over the members of the group.
 import { createBackoff } from "../../backoff.ts";
 import { withTimeout } from "../../deadline.ts";
+import { lagByTopic } from "../lag.ts";
 import type { ConsumeOptions } from "../topic-log.ts";
 import { type Partition, recentRecords } from "./partition.ts";
 import type { PositionStore } from "./positions.ts";
@@ -115,12 +116,8 @@ export function openGroup(
 			await positions.flush();
 		},
 		lag(member) {
-			const lag: Record<string, number> = {};
-			for (const { partition, member: owner } of workers.values()) {
-				if (owner !== member) continue;
-				lag[partition.topic] = (lag[partition.topic] ?? 0) + partition.next - nextOf(partition);
-			}
-			return lag;
+			const own = [...workers.values()].filter(worker => worker.member === member);
+			return lagByTopic(own.map(({ partition }) => ({ topic: partition.topic, lag: partition.next - nextOf(partition) })));
 		},
 		async close() {
 			members.length = 0;

@@ -1,6 +1,7 @@
 // Reads topics of the embedded log from their end without a group.
 import { createBackoff } from "../../backoff.ts";
 import { waitAtMost } from "../../deadline.ts";
+import { lagByTopic } from "../lag.ts";
 import type { Tail, TailOptions } from "../topic-log.ts";
 import { type Partition, recentRecords } from "./partition.ts";
 import type { EmbeddedRecords } from "./records.ts";
@@ -50,7 +51,9 @@ export function embeddedTail(options: TailOptions, records: EmbeddedRecords, par
 		const reading = read();
 		return {
 			topic: partition.topic,
-			lag: () => partition.next - from,
+			get lag() {
+				return partition.next - from;
+			},
 			async stop() {
 				partition.wake.delete(onRecords);
 				wake();
@@ -63,11 +66,7 @@ export function embeddedTail(options: TailOptions, records: EmbeddedRecords, par
 	return {
 		positioned: Promise.resolve(),
 		problem: () => undefined,
-		lag() {
-			const lag: Record<string, number> = {};
-			for (const one of followed) lag[one.topic] = (lag[one.topic] ?? 0) + one.lag();
-			return lag;
-		},
+		lag: () => lagByTopic(followed),
 		async stop() {
 			stopping.abort();
 			await Promise.all(followed.map(one => one.stop()));

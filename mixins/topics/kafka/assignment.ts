@@ -1,11 +1,12 @@
 import type { Admin, Consumer } from "kafkajs";
 import { deadlineIn } from "../../deadline.ts";
+import { lagByTopic } from "../lag.ts";
 import type { ConsumeOptions } from "../topic-log.ts";
 import { type Connection, failureOf, type Log, rootCause } from "./connection.ts";
 import { type Fetcher, startFetching } from "./fetcher.ts";
 import { PartitionQueue } from "./partition-queue.ts";
 import { POSITION_TIMEOUT_MS, positionsOf } from "./positions.ts";
-import type { Place } from "./reader.ts";
+import { keyOf, type Place } from "./reader.ts";
 
 const MAX_RECORDS = 500;
 /** Commits are collected for so long: a lost one costs a redelivery, and one per batch would cost Kafka more than the records do. */
@@ -35,8 +36,6 @@ export interface AssignmentOptions extends ConsumeOptions {
 	logger?: Log;
 }
 
-const keyOf = (topic: string, partition: number) => `${topic}/${partition}`;
-
 /** The partitions assigned to this member until the next rebalance: their positions, what fetches them, their queues, their commits. */
 export class Assignment {
 	readonly #options: AssignmentOptions;
@@ -63,9 +62,7 @@ export class Assignment {
 
 	/** Records not handled yet, per topic. */
 	lag() {
-		const lag: Record<string, number> = {};
-		for (const { topic, lag: records } of this.#queues.values()) lag[topic] = (lag[topic] ?? 0) + records;
-		return lag;
+		return lagByTopic(this.#queues.values());
 	}
 
 	/** Whether Kafka refuses or does not answer what is fetched. */

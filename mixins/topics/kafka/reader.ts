@@ -9,6 +9,9 @@ export interface Place {
 	offset: number;
 }
 
+/** Identifies a partition in maps, log lines and errors. */
+export const keyOf = (topic: string, partition: number) => `${topic}/${partition}`;
+
 export interface Fetched {
 	place: Place;
 	/** From the offset of the place on; empty at the end of the partition. */

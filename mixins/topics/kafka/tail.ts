@@ -1,12 +1,13 @@
 // Reads topics from their end without a group.
 import { createBackoff } from "../../backoff.ts";
 import { waitAtMost } from "../../deadline.ts";
+import { lagByTopic } from "../lag.ts";
 import type { Tail, TailOptions } from "../topic-log.ts";
 import type { kafkaAdmin } from "./admin.ts";
 import { type Connection, failureOf, type Log } from "./connection.ts";
 import { type Fetcher, startFetching } from "./fetcher.ts";
 import { PartitionQueue } from "./partition-queue.ts";
-import type { Place } from "./reader.ts";
+import { keyOf, type Place } from "./reader.ts";
 
 const MAX_RECORDS = 500;
 const PROBLEM_AFTER_MS = 5_000;
@@ -17,8 +18,6 @@ const BACKOFF = { firstMs: 100, longestMs: 1_000 };
 interface Followed extends Place {
 	queue: PartitionQueue;
 }
-
-const keyOf = (topic: string, partition: number) => `${topic}/${partition}`;
 
 /** What a reader uses of the log. */
 export interface TailPorts extends Pick<ReturnType<typeof kafkaAdmin>, "request"> {
@@ -136,11 +135,7 @@ export function kafkaTail(options: TailOptions, { open, request, logger }: TailP
 			if (failingMs < PROBLEM_AFTER_MS) return undefined;
 			return `reader ${name} has not read for ${Math.round(failingMs / 1000)} s: ${known!.reason}`;
 		},
-		lag() {
-			const lag: Record<string, number> = {};
-			for (const { topic, queue } of followed.values()) lag[topic] = (lag[topic] ?? 0) + queue.lag;
-			return lag;
-		},
+		lag: () => lagByTopic([...followed.values()].map(({ queue }) => queue)),
 		async stop() {
 			stopping.abort();
 			await waitAtMost(Promise.all([...followed.values()].map(({ queue }) => queue.idle)), HANDLERS_TIMEOUT_MS);
