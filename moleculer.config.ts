@@ -4,7 +4,7 @@ import { ContractValidator } from "./contract/validator.ts";
 import { KafkaTransporter } from "./mixins/transporter.ts";
 import { adminSocket } from "./runtime/admin-socket.ts";
 import { config } from "./runtime/config.ts";
-import { connections, embedded, gateways, kafka, requestLimits } from "./runtime/drivers.ts";
+import { connections, embedded, kafka, onlyGateway, requestLimits } from "./runtime/drivers.ts";
 import { httpListener } from "./runtime/http/http-listener.ts";
 import { nodeMetadata } from "./runtime/node-metadata.ts";
 import { RedactingConsole } from "./runtime/redacting-console.ts";
@@ -50,7 +50,7 @@ export default {
 	// `httpListener` and `metricsServer` listen before the transporter connects, so that /health can report what is missing.
 	middlewares: [
 		httpListener({ ...config, limits: requestLimits, connections }, clusterHealth),
-		gateways.middleware,
+		onlyGateway.middleware,
 		metricsServer({ ...config, connections }),
 		replSecrets,
 		...(embedded ? [adminSocket(config.dataDir)] : [])

@@ -66,11 +66,11 @@ export const redis = lazy((): Redis => openRedis(config.redisUrl, advice.redis))
 /** Rate limits of sign-ins; in the cluster profile all nodes count together, and a restart resets nothing. */
 export const limits = lazy((): Limits => (embedded ? memoryLimits() : redisLimits(redis())));
 
-/** Whether other nodes count requests too. */
-export const gateways = loneGateway();
+/** Whether this node is the only gateway; then only this node counts requests. */
+export const onlyGateway = loneGateway();
 
-/** Rate limits of requests; in the cluster profile all gateways count together, and a lone one does not ask Redis about each client. */
-export const requestLimits = lazy((): Limits => (embedded ? memoryLimits() : redisLimits(redis(), gateways)));
+/** Rate limits of requests; in the cluster profile all gateways count together, and an only gateway counts in its own memory. */
+export const requestLimits = lazy((): Limits => (embedded ? memoryLimits() : redisLimits(redis(), onlyGateway)));
 
 /** The connections of clients to this process, counted together for all its listeners. */
 export const connections = lazy((): Connections => {

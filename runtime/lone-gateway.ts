@@ -2,14 +2,14 @@
 import type { Middleware, ServiceBroker } from "moleculer";
 import { nodesRunning } from "./node-metadata.ts";
 
-/** A node that has just started has not heard of the others yet. */
-const QUIET_MS = 5_000;
+/** A node that has just started has not discovered the others yet. */
+const ALONE_AFTER_MS = 5_000;
 const NODE_EVENTS = ["$node.connected", "$node.updated", "$node.disconnected"];
 
 export interface LoneGateway {
 	/** Watches the nodes that run `api`. */
 	middleware: Middleware;
-	/** Whether no other node has run `api` for `QUIET_MS`; false until the broker has started. */
+	/** Whether no other node has run `api` for `ALONE_AFTER_MS`; false until the broker has started. */
 	isAlone(): boolean;
 }
 
@@ -17,7 +17,7 @@ export interface LoneGateway {
 export function loneGateway(now = () => performance.now()): LoneGateway {
 	let aloneSinceMs = Number.POSITIVE_INFINITY;
 	return {
-		isAlone: () => now() - aloneSinceMs >= QUIET_MS,
+		isAlone: () => now() - aloneSinceMs >= ALONE_AFTER_MS,
 		middleware: {
 			name: "LoneGateway",
 			async started(broker: ServiceBroker) {

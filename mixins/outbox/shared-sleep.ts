@@ -20,9 +20,9 @@ export function sharedSleep(clock = () => performance.now()): (ms: number) => Sl
 		if (sleepers.size > 0 && timerEndMs <= firstEndMs) return;
 		clearTimeout(timer);
 		timerEndMs = firstEndMs;
-		if (sleepers.size > 0) timer = setTimeout(endRipe, Math.max(0, Math.ceil(firstEndMs - clock())));
+		if (sleepers.size > 0) timer = setTimeout(endDue, Math.max(0, Math.ceil(firstEndMs - clock())));
 	};
-	const endRipe = () => {
+	const endDue = () => {
 		timerEndMs = Number.POSITIVE_INFINITY;
 		const nowMs = clock();
 		const all = [...sleepers];

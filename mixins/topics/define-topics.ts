@@ -48,7 +48,7 @@ export interface TopicPublisher<M extends Messages> {
 	/** Resolves once the message is durable. Rejects with 503 `UNAVAILABLE` within 5 s, and with 422 `VALIDATION_ERROR`. */
 	publish<T extends keyof M & string>(topic: T, message: z.input<M[T]>, options?: PublishOptions): Promise<void>;
 	/** Resolves once this node reads its `everyNode` topics: what is published from then on reaches it. Never rejects. */
-	readsEveryNodeTopics(): Promise<void>;
+	untilEveryNodeTopicsAreRead(): Promise<void>;
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: Moleculer types neither an action's params nor its meta

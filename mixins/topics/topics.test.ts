@@ -75,9 +75,9 @@ describe("the topics mixin", () => {
 					missed: () => void seen.push("missed")
 				}
 			}
-		}) as unknown as { readsEveryNodeTopics(): Promise<void> };
+		}) as unknown as { untilEveryNodeTopicsAreRead(): Promise<void> };
 		await broker.start();
-		const reads = service.readsEveryNodeTopics().then(() => seen.push("reads"));
+		const reads = service.untilEveryNodeTopicsAreRead().then(() => seen.push("reads"));
 		await eventually(() => assert.equal(opened.length, 1), "the reader to be opened");
 		assert.deepEqual(
 			[subscriptions.map(one => one.topics), opened[0]!.topics, opened[0]!.name],

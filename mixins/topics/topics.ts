@@ -160,7 +160,7 @@ export function topics(log: TopicLog, options: TopicsOptions): Partial<ServiceSc
 
 		methods: {
 			/** Resolves once this node reads its `everyNode` topics: what is published from then on reaches it. Never rejects. */
-			readsEveryNodeTopics(this: TopicsService): Promise<void> {
+			untilEveryNodeTopicsAreRead(this: TopicsService): Promise<void> {
 				return this.topicsRead!.promise;
 			},
 

@@ -26,7 +26,7 @@ const READING_TIMEOUT_MS = 5_000;
 const contracts = topics as unknown as Record<string, TopicContract>;
 const deliveredTopics = Object.entries(contracts).filter(([, { deliveries = [] }]) => deliveries.length > 0);
 
-type WithTopics = Service & SocketIoMethods & { readsEveryNodeTopics(): Promise<void> };
+type WithTopics = Service & SocketIoMethods & { untilEveryNodeTopicsAreRead(): Promise<void> };
 type SocketService = WithTopics & { sockets: ReturnType<typeof createSockets> };
 
 /** Creates what lives as long as the service runs, in the order of dependency. */
@@ -34,7 +34,7 @@ function createSockets(service: WithTopics, options: SocketOptions) {
 	const { broker, logger } = service;
 	const caller = broker as unknown as Caller;
 	let isReading = false;
-	const onceReading = service.readsEveryNodeTopics().then(() => {
+	const onceReading = service.untilEveryNodeTopicsAreRead().then(() => {
 		isReading = true;
 	});
 	const rooms = createRooms(() => (isReading ? undefined : deadlineIn(READING_TIMEOUT_MS).bound(onceReading, "the topics")));

@@ -25,7 +25,7 @@ const peer = { identity: undefined, take: () => true, identify: () => true, disc
 export function addSocketService({ broker, actor, onExit }: Running, pushedTopics: string[], mixin: object): SocketEndpoint {
 	const open = new Set<ModelSocket>();
 	const caller = broker as unknown as Caller;
-	const rooms = createRooms(() => service.readsEveryNodeTopics());
+	const rooms = createRooms(() => service.untilEveryNodeTopicsAreRead());
 	const lists = watchedLists(contracts, rooms);
 	const deliver = localDelivery({ topics: contracts, rooms, lists, emit: noop });
 
@@ -44,7 +44,7 @@ export function addSocketService({ broker, actor, onExit }: Running, pushedTopic
 				}
 			])
 		)
-	} as unknown as ServiceSchema) as Service & { readsEveryNodeTopics(): Promise<void> };
+	} as unknown as ServiceSchema) as Service & { untilEveryNodeTopicsAreRead(): Promise<void> };
 
 	onExit.add(() => {
 		for (const socket of open) socket.close();

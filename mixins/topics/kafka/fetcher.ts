@@ -57,7 +57,7 @@ export function startFetching({ open, places, onRecords, onError, signal }: Fetc
 		its.some(({ isPaused }) => isPaused) ? FETCH_WAIT_BESIDE_PAUSED_MS : FETCH_WAIT_MS;
 
 	/** Fetches what one server leads until the attempt ends. */
-	const fetchFrom = async (
+	const fetchFromLeader = async (
 		connection: Connection,
 		cluster: Cluster,
 		nodeId: string,
@@ -109,7 +109,7 @@ export function startFetching({ open, places, onRecords, onError, signal }: Fetc
 					isFailing = false;
 					backoff.reset();
 				};
-				await Promise.all([...byLeader].map(([nodeId, its]) => fetchFrom(connection, cluster, nodeId, its, onAnswerOf(nodeId))));
+				await Promise.all([...byLeader].map(([nodeId, its]) => fetchFromLeader(connection, cluster, nodeId, its, onAnswerOf(nodeId))));
 			} catch (error) {
 				if (signal.aborted) break;
 				isFailing = true;

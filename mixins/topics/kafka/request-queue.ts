@@ -32,7 +32,7 @@ function checkOnlyWhilePending(queue: RequestQueue) {
 	};
 }
 
-function checkTimeoutsSeldom(queue: RequestQueue) {
+function checkTimeoutsEverySecond(queue: RequestQueue) {
 	const check = () => {
 		for (const request of queue.inflight.values())
 			if (Date.now() - request.sentAt > request.requestTimeout) request.timeoutRequest();
@@ -57,7 +57,7 @@ export function correctRequestQueues(kafka: Kafka): void {
 			const connections = await build(destination);
 			for (const { requestQueue } of connections.pool) {
 				checkOnlyWhilePending(requestQueue);
-				checkTimeoutsSeldom(requestQueue);
+				checkTimeoutsEverySecond(requestQueue);
 			}
 			return connections;
 		};
