@@ -1,5 +1,5 @@
 import type { Service } from "moleculer";
-import { everyNodeHandler, topicsOf } from "./subscription.ts";
+import { everyNodeHandler, everyNodeTopicsOf, topicsOf } from "./every-node.ts";
 import type { BatchHandler, Consumer, TopicLog } from "./topic-log.ts";
 
 export interface Consumers {
@@ -11,7 +11,7 @@ export interface Consumers {
 /** Starts a service's member of its group, and its reader of the topics that every node reads, where it has such topics. */
 export async function openConsumers(service: Service, log: TopicLog, group: string, handle: BatchHandler): Promise<Consumers> {
 	const handlers = topicsOf(service);
-	const everyNode = Object.keys(handlers).filter(topic => everyNodeHandler(handlers[topic]));
+	const everyNode = everyNodeTopicsOf(service);
 	const grouped = Object.keys(handlers).filter(topic => !everyNode.includes(topic));
 	const consumers: Consumer[] = [];
 	let positioned = Promise.resolve();

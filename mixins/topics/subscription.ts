@@ -1,10 +1,11 @@
 // Handles the records of one service's topics: decodes them, runs the handlers, publishes dead letters and misrouted records, and only then
 // lets their offsets be committed.
-import type { Service, ServiceBroker } from "moleculer";
+import type { Service } from "moleculer";
 import { isUnavailable } from "../errors.ts";
 import { isForAnother } from "./dead-letter.ts";
 import { type Decoded, type DecodeOptions, decode, isMovedCopy } from "./decode.ts";
-import type { EveryNode, HandleBatch, HandleOne, Received } from "./handler-types.ts";
+import { everyNodeTopicsOf, isFirstNode, leftToAnotherNode, topicsOf } from "./every-node.ts";
+import type { HandleBatch, HandleOne, Received } from "./handler-types.ts";
 import { type Account, registerTopicMetrics, topicMetrics } from "./metrics.ts";
 import type { TopicsOptions } from "./options.ts";
 import { publishRejected } from "./reject-publisher.ts";
@@ -15,13 +16,6 @@ import { type Handler, wrapHandlers } from "./wrap-handlers.ts";
 export type One = HandleOne<unknown>;
 export type Whole = { batch: HandleBatch<unknown> };
 
-/** The handler of a topic that every node reads; undefined for any other. */
-export const everyNodeHandler = (handler: unknown) =>
-	(handler as EveryNode<unknown>).everyNode ? (handler as EveryNode<unknown>) : undefined;
-
-/** What a service's schema lists under `topics`. */
-export const topicsOf = (service: Service) => (service.schema as { topics?: Record<string, unknown> }).topics ?? {};
-
 export interface Subscription {
 	handle: BatchHandler;
 	/** What a partition is waiting for; undefined if none waits. */
@@ -30,11 +24,6 @@ export interface Subscription {
 
 const ATTEMPTS = 5;
 const CONCURRENCY = 64;
-
-const isFirstNode = ({ registry, nodeID }: ServiceBroker, name: string): boolean => {
-	const services: { name: string; nodeID?: string }[] = registry.getServiceList({ onlyAvailable: true });
-	return services.every(other => other.name !== name || (other.nodeID ?? nodeID) >= nodeID);
-};
 
 const offsetsOf = (some: Decoded[]) => some.map(({ record }) => record.offset);
 
@@ -59,9 +48,6 @@ const runOptionsOf = ({ attempts = ATTEMPTS, concurrency = CONCURRENCY, ...optio
 	isUnavailable: error => isUnavailable(error) || (options.isUnavailable?.(error) ?? false)
 });
 
-/** Publishes nothing: another node publishes the same records, and logs them. */
-const leftToAnotherNode = { log: { append: async () => {} }, logger: { warn() {} } };
-
 /** One service's subscription to the topics of its schema. */
 export function subscription(service: Service, log: TopicLog, options: TopicsOptions): Subscription {
 	const { broker, logger } = service;
@@ -69,9 +55,7 @@ export function subscription(service: Service, log: TopicLog, options: TopicsOpt
 	const handlers = wrapHandlers(service, group, topicsOf(service) as Record<string, One | Whole>);
 	const decodeOptions = decodeOptionsOf(service, options);
 	const { publishesDeadLetters = isFirstNode } = options;
-	const isEveryNode = new Set(
-		Object.entries(topicsOf(service)).flatMap(([topic, handler]) => (everyNodeHandler(handler) ? topic : []))
-	);
+	const everyNodeTopics = new Set(everyNodeTopicsOf(service));
 	const runOptions = runOptionsOf(options);
 	const waiting = new Map<string, { waitingFor: string; isCurrent: Batch["isCurrent"] }>();
 	/** Partitions whose handler has not had a batch since they were assigned: their first batch may hold nothing for it. */
@@ -100,7 +84,7 @@ export function subscription(service: Service, log: TopicLog, options: TopicsOpt
 		account.handled(outcome.handled, outcome.duplicates);
 		const isDone = ({ record }: { record: { offset: number } }) => record.offset < outcome.next;
 		if (readable.some(isDone)) newlyAssigned.delete(place);
-		const isPublisher = !isEveryNode.has(topic) || publishesDeadLetters(broker, service.name);
+		const isPublisher = !everyNodeTopics.has(topic) || publishesDeadLetters(broker, service.name);
 		const publisher = isPublisher ? { log, logger } : leftToAnotherNode;
 		const sent = await publishRejected(publisher.log, group, ours.filter(isDone), outcome.refused, publisher.logger);
 		account.dead(sent.dead);
@@ -121,7 +105,7 @@ export function subscription(service: Service, log: TopicLog, options: TopicsOpt
 			const { topic, partition, records, isCurrent } = batch;
 			const place = `${topic}/${partition}`;
 			if (batch.first) newlyAssigned.add(place);
-			const anyPartition = isEveryNode.has(topic);
+			const anyPartition = everyNodeTopics.has(topic);
 			const topicOptions = { ...decodeOptions, anyPartition };
 			const decoded = records.map(record => decode(record, contracts[topic]!, topicOptions));
 			// Of a misrouted record, a reader of all partitions has had the original.

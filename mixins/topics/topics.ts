@@ -30,12 +30,13 @@ import { type Dependency, release, retain, waitUntilReachable } from "../depende
 import { addCheck } from "../health.ts";
 import { createTopics } from "./create-topics.ts";
 import { encode } from "./encode.ts";
+import { everyNodeHandler, topicsOf } from "./every-node.ts";
 import type { PublishOptions } from "./handler-types.ts";
 import { registerLagMetric } from "./metrics.ts";
 import { openConsumers } from "./open-consumers.ts";
 import type { TopicsOptions } from "./options.ts";
 import { markTopicsMixin } from "./require-mixin.ts";
-import { everyNodeHandler, subscription, topicsOf } from "./subscription.ts";
+import { subscription } from "./subscription.ts";
 import type { Consumer, Outgoing, TopicLog } from "./topic-log.ts";
 
 const PUBLISH_TIMEOUT_MS = 5_000;
