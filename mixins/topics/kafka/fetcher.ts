@@ -19,6 +19,8 @@ export interface FetcherOptions {
 	onRecords(topic: string, partition: number, messages: KafkaMessage[], end: number): void;
 	/** Called after each failed attempt; another one follows. An error of type `OFFSET_OUT_OF_RANGE` does not pass by itself. */
 	onError(error: Error & { type?: string }, connection: Connection): void;
+	/** Called after each response, once all servers have responded since the last start or failure. */
+	onServed?(): void;
 	/** Its abort ends fetching at once. */
 	signal: AbortSignal;
 }
@@ -26,7 +28,7 @@ export interface FetcherOptions {
 export interface Fetcher {
 	/** Whether the last attempt failed. */
 	isFailing(): boolean;
-	/** Fetches a partition no more, or again. */
+	/** Pauses or resumes fetching a partition. */
 	setPaused(topic: string, partition: number, isPaused: boolean): void;
 }
 
@@ -34,7 +36,7 @@ export interface Fetcher {
  * Fetches partitions from the servers that lead them. It has a connection of its own, because Kafka answers the requests of a connection in turn, and
  * whatever follows a fetch would wait for it. After a failure it connects again and continues where it was.
  */
-export function startFetching({ open, places, onRecords, onError, signal }: FetcherOptions): Fetcher {
+export function startFetching({ open, places, onRecords, onError, onServed, signal }: FetcherOptions): Fetcher {
 	const positions = places.map(place => ({ ...place, isPaused: false }));
 	const positionOf = (topic: string, partition: number) =>
 		positions.find(one => one.partition === partition && one.topic === topic);
@@ -108,8 +110,11 @@ export function startFetching({ open, places, onRecords, onError, signal }: Fetc
 					if (answered.size < byLeader.size) return;
 					isFailing = false;
 					backoff.reset();
+					onServed?.();
 				};
-				await Promise.all([...byLeader].map(([nodeId, its]) => fetchFromLeader(connection, cluster, nodeId, its, onAnswerOf(nodeId))));
+				await Promise.all(
+					[...byLeader].map(([nodeId, its]) => fetchFromLeader(connection, cluster, nodeId, its, onAnswerOf(nodeId)))
+				);
 			} catch (error) {
 				if (signal.aborted) break;
 				isFailing = true;

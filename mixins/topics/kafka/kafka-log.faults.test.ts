@@ -19,10 +19,12 @@ const RECOVERY_MS = 90_000;
 describe("the log on Kafka, during failures", () => {
 	let server: KafkaServer;
 	let log: TopicLog;
+	const lines: string[] = [];
 	const members: Consumer[] = [];
 	before(async () => {
 		server = await kafkaServer();
-		log = kafkaLog({ brokers: server.brokers, clientId: "test", replication: 1 });
+		const logger = { debug() {}, info: (line: string) => lines.push(line), warn: (line: string) => lines.push(line) };
+		log = kafkaLog({ brokers: server.brokers, clientId: "test", replication: 1, logger });
 	});
 	afterEach(() => Promise.all(members.splice(0).map(member => member.stop())));
 	after(async () => {
@@ -107,15 +109,15 @@ describe("the log on Kafka, during failures", () => {
 		}));
 
 	it("loses no acknowledged record for a reader without a group, which missed nothing, when Kafka is killed and restarted", async () => {
-		const [topic, seen, missed] = [await topicOn(log, 6), new Set<string>(), [] as string[]];
+		const [topic, seen, missed, name] = [await topicOn(log, 6), new Set<string>(), [] as string[], fresh("reader")];
 		const tail = await log.tail({
-			name: fresh("reader"),
+			name,
 			topics: [topic],
 			async handler({ records }) {
 				for (const { value } of records) seen.add(String(value));
 				return records.at(-1)!.offset + 1;
 			},
-			onMissed: name => void missed.push(name)
+			onMissed: missedTopic => void missed.push(missedTopic)
 		});
 		members.push(tail);
 		await tail.positioned;
@@ -123,7 +125,7 @@ describe("the log on Kafka, during failures", () => {
 		await eventually(() => assert.ok(seen.size > 50), "the load to be read");
 		await server.kill();
 		await eventually(
-			() => assert.match(tail.problem() ?? "", /has not read for/),
+			() => assert.match(tail.problem() ?? "", new RegExp(`^reader "${name}" has not read for \\d+ s: `)),
 			"the reader to say what is wrong",
 			RECOVERY_MS
 		);
@@ -135,6 +137,9 @@ describe("the log on Kafka, during failures", () => {
 		await eventually(() => assert.deepEqual(unread(), []), "everything acknowledged", RECOVERY_MS);
 		await eventually(() => assert.equal(tail.problem(), undefined), "no problem");
 		assert.deepEqual(missed, []);
+		const logged = () => lines.filter(line => line.startsWith(`reader "${name}"`));
+		assert.match(logged()[0] ?? "", new RegExp(`^reader "${name}" cannot read ${topic} \\(.*\\); retrying$`));
+		await eventually(() => assert.equal(logged().at(-1), `reader "${name}" continues`), "the recovery to be logged");
 	});
 
 	it("rejects what it cannot store, says what is wrong, and recovers after an outage longer than any timeout", () =>

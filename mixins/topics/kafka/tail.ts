@@ -35,6 +35,7 @@ export function kafkaTail(options: TailOptions, { open, request, logger }: TailP
 	let isPositioned = false;
 	let fetcher: Fetcher | undefined;
 	let failure: { sinceMs: number; reason: string } | undefined;
+	let isFailureLogged = false;
 
 	const follow = (topic: string, partition: number, offset: number): Followed => {
 		const queue = new PartitionQueue(offset, offset, {
@@ -47,7 +48,7 @@ export function kafkaTail(options: TailOptions, { open, request, logger }: TailP
 			previous: Promise.resolve(),
 			onHandled() {},
 			onFull: isFull => fetcher?.setPaused(topic, partition, isFull),
-			onError: error => logger?.warn(`reader ${name}: the handler of ${topic}/${partition} failed`, error)
+			onError: error => logger?.warn(`reader "${name}": the handler of ${keyOf(topic, partition)} failed`, error)
 		});
 		const place = { topic, partition, offset, queue };
 		followed.set(keyOf(topic, partition), place);
@@ -70,7 +71,9 @@ export function kafkaTail(options: TailOptions, { open, request, logger }: TailP
 				isMissed = true;
 			}
 			if (!isMissed) continue;
-			logger?.warn(`reader ${name}: records of topic ${topic} are gone, or it was created again; continuing at its end`);
+			logger?.warn(
+				`reader "${name}": topic ${topic} was created again, or its records were deleted before they were read; continuing at its end`
+			);
 			onMissed(topic);
 		}
 	};
@@ -82,8 +85,15 @@ export function kafkaTail(options: TailOptions, { open, request, logger }: TailP
 	const onFailure = ({ message }: Error) => {
 		if (signal.aborted) return;
 		const known = currentFailure();
-		if (!known) logger?.warn(`reader ${name} cannot read (${message}); retrying`);
+		if (!known) {
+			isFailureLogged = true;
+			logger?.warn(`reader "${name}" cannot read ${topics.join(", ")} (${message}); retrying`);
+		}
 		failure = { sinceMs: known?.sinceMs ?? performance.now(), reason: message };
+	};
+	const onServed = () => {
+		if (isFailureLogged) logger?.info(`reader "${name}" continues`);
+		isFailureLogged = false;
 	};
 
 	/** Fetches until an offset does not exist any more, or the reader stops. */
@@ -104,6 +114,7 @@ export function kafkaTail(options: TailOptions, { open, request, logger }: TailP
 					if (error.type === "OFFSET_OUT_OF_RANGE") gone.abort();
 					else onFailure(failureOf(connection, error));
 				},
+				onServed,
 				signal: gone.signal
 			});
 			for (const { topic, partition, queue } of followed.values()) if (queue.isFull) fetcher.setPaused(topic, partition, true);
@@ -130,10 +141,10 @@ export function kafkaTail(options: TailOptions, { open, request, logger }: TailP
 		positioned: positioned.promise,
 		problem() {
 			const known = currentFailure();
-			if (!isPositioned) return `reader ${name} does not know the ends of its topics yet${known ? `: ${known.reason}` : ""}`;
+			if (!isPositioned) return `reader "${name}" does not know the ends of its topics yet${known ? `: ${known.reason}` : ""}`;
 			const failingMs = known ? performance.now() - known.sinceMs : 0;
 			if (failingMs < PROBLEM_AFTER_MS) return undefined;
-			return `reader ${name} has not read for ${Math.round(failingMs / 1000)} s: ${known!.reason}`;
+			return `reader "${name}" has not read for ${Math.round(failingMs / 1000)} s: ${known!.reason}`;
 		},
 		lag: () => lagByTopic([...followed.values()].map(({ queue }) => queue)),
 		async stop() {
