@@ -11,8 +11,8 @@ import type { WatchedLists } from "./ws/watched-lists.ts";
 export interface RoomMessage {
 	topic: string;
 	room: string;
-	/** Which of the topic's deliveries, by their index in the contract. */
-	indexes: number[];
+	/** Those of the topic's deliveries that go to the room. */
+	deliveries: Delivery<unknown>[];
 	message: unknown;
 	headers: Headers;
 	requestID: string;
@@ -53,14 +53,15 @@ export async function roomMessagesOf(
 ): Promise<RoomMessage[]> {
 	const perMessage = received.map(async ({ message, ctx, requestID, record: { headers } }) => {
 		const rooms = new Map<string, RoomMessage>();
-		for (const [index, { to }] of (deliveries as readonly Delivery<unknown>[]).entries()) {
+		for (const delivery of deliveries as readonly Delivery<unknown>[]) {
+			const { to } = delivery;
 			let room = roomIn(to, message);
 			if (room === undefined && typeof to === "object" && "lookup" in to && to.lookup && hasUsers())
 				room = await lookUp(to.lookup, message, ctx);
 			if (room === undefined || openedAtMs(room) === undefined) continue;
 			const known = rooms.get(room);
-			if (known) known.indexes.push(index);
-			else rooms.set(room, { topic, room, indexes: [index], message, headers, requestID });
+			if (known) known.deliveries.push(delivery);
+			else rooms.set(room, { topic, room, deliveries: [delivery], message, headers, requestID });
 		}
 		return [...rooms.values()];
 	});
@@ -97,14 +98,12 @@ export function localDelivery({ topics, rooms, lists, emit }: LocalDeliveryOptio
 	};
 	const sendInOrder = reorderBuffer<PlainMessage>(sendPlain);
 
-	return ({ topic, room, indexes, message, headers }: Omit<RoomMessage, "requestID">) => {
+	return ({ topic, room, deliveries, message, headers }: Omit<RoomMessage, "requestID">) => {
 		const contract = topics[topic];
 		const openedAtMs = rooms.openedAtMs(room);
 		if (!contract || openedAtMs === undefined) return;
 		const plain: Delivery<unknown>[] = [];
-		for (const index of indexes) {
-			const delivery = contract.deliveries?.[index] as Delivery<unknown> | undefined;
-			if (!delivery) continue;
+		for (const delivery of deliveries) {
 			const { to, frame, latest } = delivery;
 			if (typeof to === "object" && "watchersOf" in to) lists.update(to.watchersOf, message);
 			else if (latest) {

@@ -35,8 +35,6 @@ export interface Rooms {
 	members(room: string): ReadonlySet<Member>;
 	/** Since when the room has had members here, in ms of `performance.now()`; undefined: it has none. */
 	openedAtMs(room: string): number | undefined;
-	/** The rooms that have members here. */
-	names(): IterableIterator<string>;
 	/** Whether any user has members here. */
 	hasUsers(): boolean;
 	/** Calls the listener when the last member has left a room. */
@@ -103,7 +101,6 @@ export function createRooms(reading: () => Promise<void> | undefined = () => und
 		has: (room, member) => members(room).has(member),
 		members,
 		openedAtMs: room => rooms.get(room)?.openedAtMs,
-		names: () => rooms.keys(),
 		hasUsers() {
 			for (const room of rooms.keys()) if (room.startsWith(USER_PREFIX)) return true;
 			return false;

@@ -7,7 +7,7 @@ const MAX_BYTES = 64 * 1024 * 1024;
 export class WaitingBytes {
 	#bytes = 0;
 
-	/** So many bytes more wait, or fewer. */
+	/** Adds to the waiting bytes; negative when bytes were sent or dropped. */
 	add(bytes: number) {
 		this.#bytes += bytes;
 	}
