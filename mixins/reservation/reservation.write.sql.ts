@@ -15,6 +15,68 @@ export const levelOf = ({ item, label, stock, reserved, version }: Row): Level =
 /** The holder of every item's first stock. */
 const FIRST_STOCK = "first stock";
 
+const OPEN = `
+	with opened as (
+		insert into :levels: (item, label, stock)
+		select distinct on (item) item, label, stock
+		from unnest(:items::text[], :labels::text[], :stocks::bigint[]) with ordinality as first (item, label, stock, n)
+		order by item, n
+		on conflict do nothing
+		returning *
+	), recorded as (
+		insert into :movements: (holder, item, kind, quantity) select :holder, item, 'open', stock from opened
+	)
+	select * from opened`;
+
+const WRITE = `
+	with inserted as (
+		insert into :holders: (holder, state, expires_at)
+		select * from unnest(:new::text[], :states::text[], :ends::timestamptz[]) as next (holder, state, expires_at)
+		order by holder
+		returning 1
+	), updated as (
+		update :holders: as known set state = next.state
+		from unnest(:old::text[], :oldStates::text[], :newStates::text[]) as next (holder, before, state)
+		where known.holder = next.holder and known.state = next.before
+		returning 1
+	), unchanged as (
+		select 1 where (select count(*) from inserted) >= 0 and (select count(*) from updated) = :updates::int
+	), shifted as (
+		update :levels: as level
+		set stock = level.stock + more.stock, reserved = level.reserved + more.reserved, version = level.version + more.version
+		from unchanged, unnest(:items::text[], :stock::bigint[], :reserved::bigint[], :version::bigint[])
+			as more (item, stock, reserved, version)
+		where level.item = more.item
+	), recorded as (
+		insert into :movements: (holder, item, kind, quantity)
+		select moved.* from unchanged, unnest(:movers::text[], :moved::text[], :kinds::text[], :quantities::bigint[]) as moved
+	)
+	select count(*) as updated from updated`;
+
+const RESERVE_NEW = `
+	with wanted as (
+		select * from unnest(:items::text[], :reserved::bigint[]) as wanted (item, reserved)
+	), locked as (
+		select item, stock - reserved as available from :levels: where item = any(:items::text[]) order by item for update
+	), enough as (
+		select from wanted left join locked using (item)
+		having bool_and(coalesce(available >= reserved, false)) and not exists (select from :holders: where holder = any(:names::text[]))
+	), inserted as (
+		insert into :holders: (holder, state, expires_at)
+		select holder, 'reserved', expires_at from enough, unnest(:names::text[], :ends::timestamptz[]) as next (holder, expires_at)
+		order by holder
+		returning 1
+	), shifted as (
+		update :levels: as level set reserved = level.reserved + wanted.reserved from enough, wanted where level.item = wanted.item
+	), recorded as (
+		insert into :movements: (holder, item, kind, quantity)
+		select mover, moved, 'reserve', quantity
+		from enough, unnest(:movers::text[], :moved::text[], :quantities::bigint[]) as moved (mover, moved, quantity)
+		-- Holders first, as in WRITE.
+		where (select count(*) from inserted) >= 0
+	)
+	select from enough`;
+
 /** The sum of these movements for each level. */
 function sumsOf(movements: Movement[]) {
 	const sums = new Map<string, { stock: number; reserved: number; version: number }>();
@@ -33,19 +95,7 @@ export function writes(run: (knex: Knex, sql: string, values: object) => Promise
 	return {
 		/** Returns the first movements of the new items. */
 		async open(trx: Knex, items: Pick<Level, "item" | "label" | "stock">[]) {
-			const sql = `
-				with opened as (
-					insert into :levels: (item, label, stock)
-					select distinct on (item) item, label, stock
-					from unnest(:items::text[], :labels::text[], :stocks::bigint[]) with ordinality as first (item, label, stock, n)
-					order by item, n
-					on conflict do nothing
-					returning *
-				), recorded as (
-					insert into :movements: (holder, item, kind, quantity) select :holder, item, 'open', stock from opened
-				)
-				select * from opened`;
-			const opened = await run(trx, sql, {
+			const opened = await run(trx, OPEN, {
 				holder: FIRST_STOCK,
 				items: items.map(({ item }) => item),
 				labels: items.map(({ label }) => label),
@@ -66,30 +116,6 @@ export function writes(run: (knex: Knex, sql: string, values: object) => Promise
 		 * so; if not, the transaction must not commit. Adds differences, so that the table's check would still catch an error if a lock failed.
 		 */
 		async write(trx: Knex, movements: Movement[], holdings: Map<string, Holding>, known: ReadonlyMap<string, Holding>) {
-			const sql = `
-				with inserted as (
-					insert into :holders: (holder, state, expires_at)
-					select * from unnest(:new::text[], :states::text[], :ends::timestamptz[]) as next (holder, state, expires_at)
-					order by holder
-					returning 1
-				), updated as (
-					update :holders: as known set state = next.state
-					from unnest(:old::text[], :oldStates::text[], :newStates::text[]) as next (holder, before, state)
-					where known.holder = next.holder and known.state = next.before
-					returning 1
-				), unchanged as (
-					select 1 where (select count(*) from inserted) >= 0 and (select count(*) from updated) = :updates::int
-				), shifted as (
-					update :levels: as level
-					set stock = level.stock + more.stock, reserved = level.reserved + more.reserved, version = level.version + more.version
-					from unchanged, unnest(:items::text[], :stock::bigint[], :reserved::bigint[], :version::bigint[])
-						as more (item, stock, reserved, version)
-					where level.item = more.item
-				), recorded as (
-					insert into :movements: (holder, item, kind, quantity)
-					select moved.* from unchanged, unnest(:movers::text[], :moved::text[], :kinds::text[], :quantities::bigint[]) as moved
-				)
-				select count(*) as updated from updated`;
 			const all = [...holdings].map(([holder, { state, expiresAt }]) => ({
 				holder,
 				state,
@@ -98,7 +124,7 @@ export function writes(run: (knex: Knex, sql: string, values: object) => Promise
 			const inserted = all.filter(({ holder }) => !known.has(holder));
 			const updated = all.filter(({ holder }) => known.has(holder));
 			const sums = sumsOf(movements);
-			const [row] = await run(trx, sql, {
+			const [row] = await run(trx, WRITE, {
 				new: inserted.map(({ holder }) => holder),
 				states: inserted.map(({ state }) => state),
 				ends: inserted.map(({ ends }) => ends),
@@ -123,31 +149,8 @@ export function writes(run: (knex: Knex, sql: string, values: object) => Promise
 		 * if one of the holders is inserted concurrently (`isHolderInserted`). A statement of its own needs no transaction around it.
 		 */
 		async reserveNew(knex: Knex, movements: Movement[], holdings: Map<string, Holding>) {
-			const sql = `
-				with wanted as (
-					select * from unnest(:items::text[], :reserved::bigint[]) as wanted (item, reserved)
-				), locked as (
-					select item, stock - reserved as available from :levels: where item = any(:items::text[]) order by item for update
-				), enough as (
-					select from wanted left join locked using (item)
-					having bool_and(coalesce(available >= reserved, false)) and not exists (select from :holders: where holder = any(:names::text[]))
-				), inserted as (
-					insert into :holders: (holder, state, expires_at)
-					select holder, 'reserved', expires_at from enough, unnest(:names::text[], :ends::timestamptz[]) as next (holder, expires_at)
-					order by holder
-					returning 1
-				), shifted as (
-					update :levels: as level set reserved = level.reserved + wanted.reserved from enough, wanted where level.item = wanted.item
-				), recorded as (
-					insert into :movements: (holder, item, kind, quantity)
-					select mover, moved, 'reserve', quantity
-					from enough, unnest(:movers::text[], :moved::text[], :quantities::bigint[]) as moved (mover, moved, quantity)
-					-- Holders first, as in write.
-					where (select count(*) from inserted) >= 0
-				)
-				select from enough`;
 			const sums = sumsOf(movements);
-			const rows = await run(knex, sql, {
+			const rows = await run(knex, RESERVE_NEW, {
 				items: sums.map(({ item }) => item),
 				reserved: sums.map(({ reserved }) => reserved),
 				names: [...holdings.keys()],
