@@ -48,7 +48,7 @@ export function sessions({ store, signer, limits, revocations, logger }: Session
 			const ended = await store.openSession(opened, MAX_SESSIONS).catch(orUnavailable);
 			for (const session of ended) revocations.add(session);
 			if (ended.length > 0)
-				logger.info(`ended sessions: an account has at most ${MAX_SESSIONS}`, {
+				logger.info(`a sign-in ended the least recently used sessions: an account has at most ${MAX_SESSIONS}`, {
 					user: user.id,
 					sessions: ended.length,
 					requestID
