@@ -28,7 +28,8 @@ const LATE_MS = 5_000;
 const ageMetric = (prefix: string | undefined): Metric => ({
 	name: metricName(prefix, "outbox.age.seconds"),
 	type: "gauge",
-	description: "age of the oldest message that is not published yet; NaN: unknown, the database is unavailable",
+	description:
+		"age of the oldest message in the table, published or not (published ones are deleted within 250 ms); NaN: the database is unavailable",
 	labelNames: ["outbox"]
 });
 

@@ -12,7 +12,7 @@ const COUNTERS = {
 	consumed: "messages read",
 	applied: "messages that were handled and had an effect",
 	duplicate: "messages without an effect: handled before, or read again by the new owner of their partition",
-	dead: "messages published to the topic's dead letters",
+	dead: "messages that became dead letters; if every node reads the topic, each node counts them and one publishes them",
 	strays: "messages published to the partition of their key, not counted as consumed until they are read there"
 } as const;
 

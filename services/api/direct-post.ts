@@ -1,5 +1,5 @@
-// The short way of a POST to its action. moleculer-web, which would add a second call and its own routing, gets only what is unusual about one: a body
-// that is compressed, chunked, missing or no JSON, and a page of another origin.
+// Calls the action of a POST without moleculer-web, which would add a second call and its own routing. moleculer-web handles POSTs whose path has
+// parameters, whose body is compressed, chunked, missing, too large or not JSON, or that come from a page of another origin.
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import type { ServiceBroker } from "moleculer";
 import type { ActionContract } from "../../contract/action.ts";

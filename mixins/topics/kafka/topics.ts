@@ -93,7 +93,7 @@ export function kafkaTopics(
 	return {
 		/**
 		 * Creates the missing topics and waits until they can be used. Waits for the existing topics 20 s at most, then warns and resolves. Rejects with
-		 * `TOPIC_PARTITIONS` when one exists with another number of partitions.
+		 * `TOPIC_PARTITIONS` when one exists with another number of partitions (unless its spec has `anyPartitions`).
 		 */
 		async create(specs: TopicSpec[]) {
 			const existing = new Set(await request(admin => admin.listTopics()));
