@@ -9,7 +9,7 @@ import { serverPids } from "../servers.ts";
 import { openKeyspace } from "../tallies.ts";
 import { makeTopic } from "../topic.ts";
 
-/** So many that a whole run adds about as many rows to each name as it had. */
+/** With eight names, a whole run adds about 1,000 rows to each name. */
 export const NAMES = ["a", "b", "c", "d", "e", "f", "g", "h"];
 /** The naive flow counts all rows of a name: from 500 to 1,500 of them in a whole run. */
 const ROWS_OF_A_NAME = 500;

@@ -1,4 +1,4 @@
-// What a process has asked of its servers so far, by resource and detail.
+// The requests that a process has sent to its servers, by resource and detail.
 
 /** In the order of the table. */
 export const RESOURCES = [

@@ -6,7 +6,7 @@ const PAUSE_MS = 15_000;
 /** Measured: after 1.8 million log rows without a checkpoint, 1.4 GB of WAL and 6.5 s to start; a checkpoint of 64 MB takes 14 ms. */
 const CHECKPOINT_AFTER_BYTES = 64 * 1024 * 1024;
 const VACUUM_AFTER_DEAD_ROWS = 2_000;
-/** So many dead rows cannot come from less; to look for them takes several milliseconds. */
+/** Fewer written bytes cannot leave that many dead rows, and the query for them takes several milliseconds. */
 const LOOK_AFTER_BYTES = 64 * 1024;
 
 /** Returns one step of the maintenance. A step after which nothing was written is one short statement. */

@@ -20,7 +20,7 @@ const MAX_MESSAGES = 1_000;
 /** Kafka accepts a batch of one partition only if it is smaller than the largest record it accepts, by default 1 MiB. */
 const MAX_BYTES = 512 * 1024;
 const STANDBY_PAUSE_MS = 1_000;
-/** For at most so long published messages stay in the table: the poll for the next commit usually deletes them in the same statement. */
+/** The longest time that published messages stay in the table. The poll for the next commit usually deletes them earlier, in the same statement. */
 const LINGER_MS = 250;
 const BACKOFF = { firstMs: 100, longestMs: 5_000 };
 

@@ -93,7 +93,7 @@ export const statementsSuite = ({ fresh, put, node, isEmpty }: Testbed) => {
 		assert.match(String(error.status === "rejected" && error.reason), /division by zero/);
 	});
 
-	it("publishes without a lease when no other process can open the database, and pays no statement for one", async () => {
+	it("publishes without a lease when no other process can open the database, and runs no statement for one", async () => {
 		const [box, log] = [await fresh(), recordingLog()];
 		// A process that was killed under another name has left its lease.
 		assert.ok(await leaseOf(box, "killed").acquire());

@@ -28,7 +28,7 @@ describe("a dead letter", () => {
 		}
 	});
 
-	it("is none without its place", () => {
+	it("is not recognised without the headers of its place", () => {
 		const { headers = {} } = deadLetter(record(1, "a"), "billing", { message: "no" });
 		for (const name of ["dead-topic", "dead-partition", "dead-offset", "dead-group"]) {
 			const { [name]: _, ...rest } = headers;

@@ -46,7 +46,7 @@ describe("the topics mixin", () => {
 		assert.throws(() => create(createBroker(), schema), /service "screen": topic "created" has everyNode.*"missed"/);
 	});
 
-	it("reads a topic of every node without the group, tells when it does, and passes on that messages were missed", async () => {
+	it("reads a topic of every node without the group, resolves once it does, and calls `missed` when messages were missed", async () => {
 		const { log, subscriptions } = memoryLog();
 		const [seen, opened]: [string[], TailOptions[]] = [[], []];
 		const positioned = Promise.withResolvers<void>();

@@ -183,7 +183,7 @@ describe("the embedded log, beyond the common promises", () => {
 		await log.close();
 	});
 
-	it("stores positions soon without being asked", async () => {
+	it("stores positions within a quarter of a second", async () => {
 		const stored: Position[] = [];
 		const positions = positionStore({ positions: async () => [], commit: async some => void stored.push(...some) });
 		positions.storeSoon({ group: "g", topic: "t", partition: 0, next: 1 });

@@ -1,6 +1,6 @@
 import type { EmbeddedRecords, Position } from "./records.ts";
 
-/** Positions are stored so late: after a crash the records handled since then are redelivered, and every statement takes time of the only database connection. */
+/** How long positions are collected. After a crash the records of that time are redelivered; each statement takes time of the only database connection. */
 const STORE_AFTER_MS = 250;
 
 export type PositionStore = ReturnType<typeof positionStore>;

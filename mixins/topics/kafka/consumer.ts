@@ -51,7 +51,8 @@ export function startConsumer(options: ConsumerOptions): RunningConsumer {
 	const consumer = connection.kafka.consumer({
 		groupId: group,
 		sessionTimeout: SESSION_TIMEOUT_MS,
-		// No heartbeat follows the last within this time: timers are not exact to the millisecond.
+		// kafkajs skips a heartbeat that is due earlier than this after the last one. With the whole interval, a timer that fires a millisecond early would
+		// skip one.
 		heartbeatInterval: HEARTBEAT_MS / 2,
 		rebalanceTimeout: REBALANCE_TIMEOUT_MS,
 		// With every partition paused, kafkajs waits for this long between two heartbeats.

@@ -227,7 +227,7 @@ describe("the log on Kafka", () => {
 			return { tail, seen, state };
 		};
 
-		it("tells that records of a recreated topic may be missing, and gets what is appended after that, also to its other topics", async () => {
+		it("reports that records of a recreated topic may be missing, and gets what is appended after that, also to its other topics", async () => {
 			const [topic, other] = [await topicOn(log, 1), await topicOn(log, 1)];
 			const { tail, seen } = await follow([topic, other]);
 			await log.append(numbered(topic, "", 10));
