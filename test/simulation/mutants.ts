@@ -18,9 +18,8 @@ export const mutants: Mutant[] = [
 		name: "acknowledge before commit",
 		world: "purchases",
 		file: "services/purchase/purchase.ts",
-		find: "const { purchase } = await buy({ id, userID, amountCents: toCents(amount), requestID });",
-		replace:
-			"const purchase = { id, user_id: userID, amount }; buy({ id, userID, amountCents: toCents(amount), requestID }).catch(() => {});"
+		find: "const { purchase } = await buy(item, deadlineOf(ctx, TIMEOUT_MS));",
+		replace: "const purchase = { id, user_id: userID, amount }; buy(item, deadlineOf(ctx, TIMEOUT_MS)).catch(() => {});"
 	},
 	{
 		name: "commit the offset before the effect",
@@ -99,8 +98,8 @@ export const mutants: Mutant[] = [
 		name: "socket joins the user of every purchase frame",
 		world: "purchases",
 		file: "services/socket/ws/session.ts",
-		find: "if (this.#client.user === undefined && owner !== undefined) await this.#switchUser(owner);",
-		replace: "if (owner !== undefined) await this.#switchUser(owner);"
+		find: "const joining = this.#client.user === undefined && owner !== undefined ?",
+		replace: "const joining = owner !== undefined ?"
 	},
 	{
 		name: "outdated values pushed to a socket",
