@@ -1,11 +1,10 @@
 import { randomUUID } from "node:crypto";
-import { type Admin, Kafka, logLevel } from "kafkajs";
 import { eventually, httpClient } from "../../test/client.ts";
 import { startBaseline } from "../baselines/process.ts";
 import { httpLoad, requestOf } from "../http-load.ts";
 import type { Measure, Side } from "../measure.ts";
 import { pidsOf, startPlaza } from "../plaza.ts";
-import { makeTopic } from "../topic.ts";
+import { deleteRecords, makeTopic } from "../topic.ts";
 
 const CONNECTIONS = 64;
 
@@ -17,25 +16,6 @@ function picking(name: string, url: string, pids: () => number[]): Side {
 	const request = () => requestOf(path, "POST", JSON.stringify(newPick()));
 	return { name, pids, round: ms => httpLoad(url, ms, { connections: CONNECTIONS, status: 202, request }) };
 }
-
-async function administer<T>(work: (admin: Admin) => Promise<T>): Promise<T> {
-	const kafka = new Kafka({ brokers: process.env.KAFKA_BROKERS!.split(","), clientId: "bench", logLevel: logLevel.ERROR });
-	const admin = kafka.admin();
-	await admin.connect();
-	try {
-		return await work(admin);
-	} finally {
-		await admin.disconnect();
-	}
-}
-
-/** Otherwise the next Plaza would count these picks during another measure. */
-const forget = (topic: string) =>
-	administer(async admin => {
-		const offsets = await admin.fetchTopicOffsets(topic);
-		const partitions = offsets.filter(({ low, high }) => low !== high);
-		await admin.deleteTopicRecords({ topic, partitions: partitions.map(({ partition, high }) => ({ partition, offset: high })) });
-	});
 
 export const accept: Measure = {
 	id: "G4b",
@@ -61,7 +41,7 @@ export const accept: Measure = {
 			baseline,
 			async close() {
 				await Promise.all([plaza.stop(), bare.stop()]);
-				await forget("Selections");
+				await deleteRecords(["Selections"]);
 			}
 		};
 	}

@@ -24,6 +24,7 @@ import { forUpdate } from "../baselines/for-update.ts";
 import { forUpdateWhole } from "../baselines/for-update-whole.ts";
 import { closedLoop } from "../load.ts";
 import type { Measure, Round } from "../measure.ts";
+import { deleteRecords } from "../topic.ts";
 
 const CALLERS = 256;
 const CONNECTIONS = 10;
@@ -104,6 +105,7 @@ async function services(url: string): Promise<Shop> {
 			relays.kill("SIGKILL");
 			await broker.stop();
 			await log.close();
+			await deleteRecords(Object.keys(topics));
 		}
 	};
 }
