@@ -15,21 +15,43 @@ export interface Identity {
 	expiresAtMs: number;
 }
 
+/** Types of the errors that only some actions have. */
+export type OwnError =
+	| "CONFLICT"
+	| "NOT_FOUND"
+	| "UNAUTHORIZED"
+	| "SEATS_TAKEN"
+	| "NOT_ENOUGH_SEATS"
+	| "TOO_MANY_HOLDS"
+	| "HOLD_EXPIRED"
+	| "NOT_ADMITTED";
+
 export interface ActionContract<P extends z.ZodType = z.ZodType, R extends z.ZodType = z.ZodType> {
 	params: P;
 	result: R;
 	/** One sentence for the published documents. */
 	summary?: string;
 	/** Types of the action's own errors, in addition to those of every route (see docs/security.md). */
-	errors?: readonly ("CONFLICT" | "NOT_FOUND" | "UNAUTHORIZED")[];
+	errors?: readonly OwnError[];
 	/** An example for the published documents. */
 	example?: { params: z.input<P>; result: z.input<R> };
 	/** Who may call the action from outside; without it, only other services and the operator can. */
 	who?: Who;
-	/** The HTTP route, such as `POST /api/purchases`. */
-	rest?: `${"GET" | "POST" | "PATCH"} /${string}`;
-	/** HTTP status of a success. Default 200. */
+	/** The HTTP route, such as `POST /api/purchases`. The params of a GET are in its path and query, those of all others in the path and the JSON body. */
+	rest?: `${"GET" | "POST" | "PUT" | "PATCH" | "DELETE"} /${string}`;
+	/** HTTP status of a success. Default 200. With 204 the response has no body, whatever the result is: declare `z.null()`. */
 	status?: number;
+	/**
+	 * Of a GET that anyone may call and whose result depends on its params alone: the entity tag of a result, as visible ASCII without quotes, for example its
+	 * version. A client that sends the tag in `If-None-Match` gets 304 without a body. Concurrent requests with equal params share one call, which has no
+	 * caller, and responses with the same tag one serialised text. A large response counts as several requests of its client's address.
+	 */
+	etag?: (result: z.output<R>) => string;
+	/**
+	 * The largest JSON body, where the limits of all other actions (64 KiB and 2,000 values) are too low. Only with `who: "admin"`: nobody else can make the
+	 * server read such a body. Each started KiB counts as one request, all together at most as a full burst; a compressed body has at most 64 KiB.
+	 */
+	maxBody?: { bytes: number; values: number };
 	/** HTTP headers that may replace a field of the body, such as `{ "idempotency-key": "id" }`. */
 	restHeaders?: Record<string, string>;
 	/** The field of the request and of the response that an HTTP-only cookie may carry; a response without the field clears the cookie. */

@@ -20,6 +20,14 @@ export const Amount = z
 	.refine(decimals, "must have at most 2 decimals")
 	.meta({ id: "Amount", description: "Money: more than 0, at most 2 decimals", multipleOf: 0.01 });
 
+/** At least 0, at most 2 decimals, at most 1,000,000.00: what may be free. */
+export const Price = z
+	.number()
+	.nonnegative()
+	.max(fromCents(MAX_AMOUNT_CENTS), "must be at most 1000000.00")
+	.refine(decimals, "must have at most 2 decimals")
+	.meta({ id: "Price", description: "Money: at least 0, at most 2 decimals", multipleOf: 0.01 });
+
 /** A sum of amounts; it may exceed the maximum of one amount. */
 export const Total = z
 	.number()

@@ -54,12 +54,12 @@ export function exceededLimit(text: string, { maxDepth, maxValues } = JSON_LIMIT
 /** Parsed JSON, or why it cannot be read, for a message such as `the body nests too deep`. */
 export type ReadJson = { value: unknown; unreadable?: undefined } | { value?: undefined; unreadable: string };
 
-/** Parses JSON text from outside, within `JSON_LIMITS`. */
-export function readJson(text: string): ReadJson {
+/** Parses JSON text from outside, within these limits. */
+export function readJson(text: string, limits = JSON_LIMITS): ReadJson {
 	if (text.charCodeAt(0) === BYTE_ORDER_MARK) return { unreadable: "starts with a byte order mark: leave it out" };
-	const limit = exceededLimit(text);
-	if (limit === "maxDepth") return { unreadable: `nests deeper than ${JSON_LIMITS.maxDepth} levels` };
-	if (limit === "maxValues") return { unreadable: `has more than ${JSON_LIMITS.maxValues} values` };
+	const limit = exceededLimit(text, limits);
+	if (limit === "maxDepth") return { unreadable: `nests deeper than ${limits.maxDepth} levels` };
+	if (limit === "maxValues") return { unreadable: `has more than ${limits.maxValues} values` };
 	try {
 		return { value: JSON.parse(text) };
 	} catch {

@@ -67,5 +67,6 @@ export function requestOf(rest: string, params: Fields): { method: string; path:
 		delete body[field];
 		return encodeURIComponent(String(params[field]));
 	});
-	return { method, path, body: method === "GET" ? undefined : body };
+	const hasNoBody = method === "GET" || (method === "DELETE" && Object.keys(body).length === 0);
+	return { method, path, body: hasNoBody ? undefined : body };
 }

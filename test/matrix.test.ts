@@ -155,7 +155,9 @@ for (const guests of ["on", "off"] as const)
 		it("exposes no action without `who`, neither by a route nor by a frame", async t => {
 			const authorization = `Bearer ${await users.tokenOf("admin")}`;
 			const paths = inner.flatMap(name => [name, name.replace(".", "/")].flatMap(path => [`/${path}`, `/api/${path}`]));
-			const routes = paths.flatMap(path => ["GET", "POST", "PATCH"].map(method => ({ method, path, expected: 404 })));
+			const routes = paths.flatMap(path =>
+				["GET", "POST", "PUT", "PATCH", "DELETE"].map(method => ({ method, path, expected: 404 }))
+			);
 			// `/api/wallet/getTotalSpent` is a valid route: the wallet of a user with this id.
 			const cases = routes.filter(({ method, path }) => !isRoute(method, path));
 			await tryAll(t, cases, async ({ method, path }) => {

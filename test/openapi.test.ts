@@ -4,6 +4,8 @@ import { describe, it } from "node:test";
 import { Validator } from "@seriousme/openapi-schema-validator";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import formats from "ajv-formats";
+import { z } from "zod";
+import { action } from "../contract/action.ts";
 import { openapi } from "../services/api/openapi.ts";
 import { routes } from "../services/api/routes.ts";
 import { actions } from "../services/contract.ts";
@@ -61,6 +63,63 @@ describe("the OpenAPI document", () => {
 		// HEAD is GET without the body; the document's description mentions it.
 		const expected = Object.keys(routes(actions)).filter(route => !route.startsWith("HEAD "));
 		assert.deepEqual(described.sort(), [...expected, ...Object.keys(pages).map(path => `GET ${path}`)].sort());
+	});
+
+	it("describes a response without a body, an entity tag, a larger body, and the types of an action's own errors", async () => {
+		const result = z.strictObject({ version: z.int() });
+		const params = z.strictObject({ id: z.string() });
+		const { paths, ...rest } = openapi(
+			{
+				"notes.get": action({ params, result, who: "anyone", rest: "GET /notes/:id", etag: ({ version }) => `${version}` }),
+				"notes.remove": action({
+					params,
+					result: z.null(),
+					who: "account",
+					rest: "DELETE /notes/:id",
+					status: 204,
+					errors: ["NOT_FOUND"]
+				}),
+				"notes.replace": action({
+					params,
+					result,
+					who: "account",
+					rest: "PUT /notes/:id",
+					errors: ["HOLD_EXPIRED", "NOT_ADMITTED"]
+				}),
+				"notes.fill": action({
+					params,
+					result,
+					who: "admin",
+					rest: "POST /notes",
+					maxBody: { bytes: 2_000_000, values: 130_000 }
+				})
+			},
+			{ guests: true }
+		);
+		const { valid, errors } = await new Validator().validate(structuredClone({ paths, ...rest }));
+		assert.ok(valid, JSON.stringify(errors, null, 1));
+		const of = (method: string, path = "/notes/{id}") =>
+			(
+				paths[path] as Record<
+					string,
+					Operation & { description?: string; parameters: { name: string }[]; responses: Record<string, Node> }
+				>
+			)[method]!;
+		const get = of("get");
+		assert.deepEqual(
+			get.parameters.map(({ name }) => name),
+			["id", "If-None-Match"]
+		);
+		for (const status of ["200", "304"]) assert.ok("ETag" in (get.responses[status]!.headers as object), status);
+		assert.equal(get.responses["304"]!.content, undefined);
+		const { responses, ...removal } = of("delete");
+		assert.deepEqual([responses["204"]!.content, removal.requestBody], [undefined, undefined]);
+		assert.ok("404" in responses);
+		const replaced = of("put").responses;
+		assert.match(String(replaced["409"]!.description), /`HOLD_EXPIRED`: the hold has ended/);
+		assert.match(String(replaced["403"]!.description), /`FORBIDDEN`.*`NOT_ADMITTED`/);
+		assert.equal(of("delete").responses["403"]!.description, undefined);
+		assert.match(of("post", "/notes").description!, /2000000 bytes and 130000 JSON values/);
 	});
 
 	it("describes for every action with a route what it does and who may call it", () => {

@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 
 /** Response headers that such a page may read in addition to the safelisted ones. */
-export const EXPOSED_HEADERS = ["X-Request-ID", "Retry-After"];
+export const EXPOSED_HEADERS = ["X-Request-ID", "Retry-After", "ETag"];
 
 /** Lets a page read this response if its origin is listed; sets no header for other origins. */
 export function allowCorsRead(

@@ -148,7 +148,7 @@ export function sendError(res: ServerResponse, error: HttpError) {
 export const sendJson = (res: ServerResponse, status: number, body: unknown) => sendText(res, status, JSON.stringify(body));
 
 /** Sends a text that is JSON already. */
-export function sendText(res: ServerResponse, status: number, text: string) {
+export function sendText(res: ServerResponse, status: number, text: string | Buffer) {
 	res.writeHead(status, { "Content-Type": "application/json; charset=utf-8", "Content-Length": Buffer.byteLength(text) });
 	res.end(text);
 }

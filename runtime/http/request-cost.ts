@@ -2,7 +2,7 @@
 import type { IncomingMessage } from "node:http";
 import { startedKiB } from "../../mixins/limits/limits.ts";
 
-/** Larger bodies are refused without being read. */
+/** Larger bodies are refused without being read, except where an action's contract has a `maxBody`. */
 export const MAX_BODY_BYTES = 64 * 1024;
 
 /** By the Content-Length header, before the body is read; 1 for a body without it. */

@@ -1,30 +1,32 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import type { Service } from "moleculer";
 import ApiGateway from "moleculer-web";
-import type { ActionContract } from "../../contract/action.ts";
 import { clientOf, trustedProxies } from "../../runtime/http/client-address.ts";
-import { allowCorsRead } from "../../runtime/http/cors.ts";
-import { sendError, sendJson, toHttp } from "../../runtime/http/http-error.ts";
+import { sendError, sendJson, sendText, toHttp } from "../../runtime/http/http-error.ts";
 import { httpListenerOf } from "../../runtime/http/http-listener.ts";
 import { isAllowedOrigin } from "../../runtime/http/origin.ts";
 import { setSecurityHeaders } from "../../runtime/http/security-headers.ts";
 import { actions } from "../contract.ts";
 import { defineService } from "../define-service.ts";
-import { type RequestRules, requestCheck } from "./check-request.ts";
+import { limitAddress, type RequestRules, requestCheck } from "./check-request.ts";
 import { coalescedGet, isCoalescable } from "./coalesced-get.ts";
 import { dropCookie, toCookie } from "./cookies.ts";
 import { directPost, isDirect } from "./direct-post.ts";
+import { isFresh, sendTag } from "./etag.ts";
 import { type GatewayRequest, gateway } from "./gateway.ts";
 import { openapi } from "./openapi.ts";
 import { packageFiles } from "./package-files.ts";
 import { fileUrlOf, pageFiles, setPageHeaders } from "./pages.ts";
 import { splitUrl } from "./params.ts";
-import { contractOf } from "./routes.ts";
+import type { Contracts } from "./routes.ts";
+import { responseCost, sharedGet } from "./shared-get.ts";
 
 export interface ApiOptions extends RequestRules {
 	allowedOrigins: readonly string[];
 	/** Addresses and networks of the proxies whose X-Forwarded-* headers are trusted. */
 	trustedProxies: readonly string[];
+	/** The actions whose routes it serves. Default: those of all services. */
+	contracts?: Contracts;
 }
 
 /** What moleculer-web adds to the service. */
@@ -32,16 +34,18 @@ type Gateway = { express(): RequestListener; serve: ReturnType<typeof pageFiles>
 
 /** HTTP: the routes that the contracts declare, and the pages. Every other path is a 404. */
 export function api(options: ApiOptions) {
-	const { allowedOrigins } = options;
-	const document = openapi(actions, options);
+	const { contracts = actions as unknown as Contracts } = options;
+	const contractOf = (action: string) => contracts[action]!;
+	const document = openapi(contracts, options);
 	const isTrusted = trustedProxies(options.trustedProxies);
 	const isSecure = (req: IncomingMessage) => clientOf(req, isTrusted).isSecure;
 	const isOwnOrigin = (req: IncomingMessage) => isAllowedOrigin(req, [], isSecure(req));
 	const check = requestCheck(options, isTrusted);
+	const share = sharedGet();
 
 	return defineService({
 		name: "api",
-		mixins: [gateway(options, check)],
+		mixins: [gateway(options, contracts, check)],
 
 		actions: {
 			openapi: async () => document
@@ -53,7 +57,31 @@ export function api(options: ApiOptions) {
 			/** Replaces moleculer-web's, which logs a warning for every 201 without a Location header. */
 			sendResponse(req: GatewayRequest, res: ServerResponse, data: unknown) {
 				const contract = contractOf(req.$action.name);
-				sendJson(res, contract.status ?? 200, toCookie(contract, req, res, data, isSecure(req)));
+				const { status = 200 } = contract;
+				const body = toCookie(contract, req, res, data, isSecure(req));
+				if (status === 204) res.writeHead(status).end();
+				else sendJson(res, status, body);
+			},
+
+			/** Adds to moleculer-web's the responses that requests share. */
+			async callAction(
+				this: Service,
+				route: unknown,
+				action: string,
+				req: GatewayRequest,
+				res: ServerResponse,
+				params: Record<string, unknown>
+			) {
+				const contract = contractOf(action);
+				if (!contract.etag) return ApiGateway.methods!.callAction!.call(this, route, action, req, res, params);
+				const { meta } = req.$ctx;
+				const requestID = req.headers["x-request-id"] as string;
+				// Without the caller: others get the same response.
+				const call = () => this.broker.call(action, params, { requestID, meta: { address: meta.address } });
+				const { tag, text } = await share(action, contract, params, call);
+				if (!isFresh(req, tag)) await limitAddress(this.broker, meta.address!, responseCost(text().length, options));
+				if (!sendTag(req, res, tag)) sendText(res, 200, text());
+				return true;
 			},
 
 			/**
@@ -71,12 +99,8 @@ export function api(options: ApiOptions) {
 				if (httpError.code === 500)
 					this.logger.error(`${req.method} ${req.url} failed`, { requestID: req.headers["x-request-id"] }, error);
 				if (httpError.code === 401 && req.$action) dropCookie(contractOf(req.$action.name), req, res, isSecure(req));
-				if (!res.headersSent) {
-					// A file that failed may have replaced them with the headers of a page.
-					setSecurityHeaders(res, isSecure(req));
-					// moleculer-web rejects an unreadable body before it writes the CORS headers.
-					allowCorsRead(req, res, allowedOrigins);
-				}
+				// A file that failed may have replaced them with the headers of a page.
+				if (!res.headersSent) setSecurityHeaders(res, isSecure(req));
 				sendError(res, httpError);
 			},
 
@@ -107,7 +131,7 @@ export function api(options: ApiOptions) {
 			for (const [path, file] of packageFiles(setPageHeaders, gateway)) listener.routes.set(path, file);
 			const respond = (req: IncomingMessage, res: ServerResponse, result: unknown) =>
 				this.sendResponse(req as GatewayRequest, res, result);
-			for (const [action, contract] of Object.entries<ActionContract>(actions)) {
+			for (const [action, contract] of Object.entries(contracts)) {
 				const [, path = ""] = contract.rest?.split(" ") ?? [];
 				if (isCoalescable(contract)) listener.routes.set(path, coalescedGet(this.broker, action, { gateway, fail }));
 				if (isDirect(contract))

@@ -21,7 +21,7 @@ export interface RequestRules {
 	limits: Limits;
 }
 
-/** A request whose body has been read. */
+/** A request; its body has been read or is read by the check. */
 export type ReadRequest = IncomingMessage & {
 	/** As it was sent, decompressed; undefined without a JSON body. */
 	body?: Buffer;
@@ -35,32 +35,42 @@ export interface CheckedRequest {
 	meta: Meta;
 }
 
+/** Counts further requests for a client's address: a request was counted by what was known of it when it arrived. Rejects with 429 `TOO_MANY_REQUESTS`. */
+export async function limitAddress(broker: ServiceBroker, address: string, cost: number) {
+	const refusal = cost > 0 ? await httpListenerOf(broker).limit(address, cost) : undefined;
+	if (refusal) throw new Errors.MoleculerClientError(refusal.message, refusal.code, refusal.type, refusal.data);
+}
+
 /**
- * The check for the requests of one node. It rejects with the errors that `jsonBody`, `paramsOf`, `callerOf` and `assertMayCall` describe, and with
- * 429 `TOO_MANY_REQUESTS` for a client or an account that sends too much.
+ * The check for the requests of one node. `readBody` reads a body that is not read yet. The check rejects as `readBody` does, with the errors that `jsonBody`,
+ * `paramsOf`, `callerOf` and `assertMayCall` describe, and with 429 `TOO_MANY_REQUESTS` for a client or an account that sends too much.
  */
 export function requestCheck({ limits, maxRequestsPerSecond, guests }: RequestRules, isTrusted: Trusted) {
 	const limitAccount = accountLimit(limits, maxRequestsPerSecond);
 	const burst = rateOf(maxRequestsPerSecond).burst || Number.POSITIVE_INFINITY;
 
-	/** Counts further requests for the client's address: it was counted by what was known of it before its body was read. */
-	const limitAddress = async (broker: ServiceBroker, address: string, cost: number) => {
-		const refusal = cost > 0 ? await httpListenerOf(broker).limit(address, cost) : undefined;
-		if (refusal) throw new Errors.MoleculerClientError(refusal.message, refusal.code, refusal.type, refusal.data);
-	};
-
-	return async (broker: ServiceBroker, contract: ActionContract, req: ReadRequest): Promise<CheckedRequest> => {
+	return async (
+		broker: ServiceBroker,
+		contract: ActionContract,
+		req: ReadRequest,
+		readBody?: () => Promise<void>
+	): Promise<CheckedRequest> => {
 		const { address } = clientOf(req, isTrusted);
+		const identify = () => callerOf(broker as unknown as Caller, contract, req);
+		// Nobody but those who may call the action can make the server read a body that is larger than those of other actions.
+		const early = contract.maxBody && { caller: await identify() };
+		if (early) assertMayCall(contract, {}, early.caller, { guests });
+		await readBody?.();
 		const bodyBytes = req.body?.length ?? 0;
 		// No request costs more than a full burst: it could never be accepted.
 		await limitAddress(broker, address, Math.min(unannouncedCost(req, bodyBytes), burst - announcedCost(req)));
 		await assertBodyIsJson(contract, req);
-		req.$params.body = jsonBody(req);
+		req.$params.body = jsonBody(req, contract.maxBody?.values);
 		const params = paramsOf(contract, req);
 		const [cost, counted] = [contract.cost?.(params) ?? 1, startedKiB(bodyBytes)];
 		// One person may have many accounts.
 		await limitAddress(broker, address, Math.min(cost, burst) - counted);
-		const caller = await callerOf(broker as unknown as Caller, contract, req);
+		const { caller } = early ?? { caller: await identify() };
 		await limitAccount(caller, Math.max(cost, counted));
 		assertMayCall(contract, params, caller, { guests });
 		return { params, meta: { address, caller } };

@@ -99,6 +99,7 @@ describe("a coalesced GET", () => {
 		assert.equal(isCoalescable(contract), true);
 		assert.equal(isCoalescable({ ...contract, who: "account" }), false);
 		assert.equal(isCoalescable({ ...contract, rest: "POST /list" }), false);
+		assert.equal(isCoalescable({ ...contract, etag: () => "1" }), false);
 		assert.equal(isCoalescable({ ...contract, params: z.strictObject({ limit: z.number().optional() }) }), false);
 	});
 });

@@ -118,8 +118,9 @@ describe("a direct POST", () => {
 	});
 });
 
-it("only routes without parts of the path as params are direct", () => {
+it("only routes without parts of the path as params are direct, whose bodies may be read before the caller is checked", () => {
 	assert.equal(isDirect(contract), true);
-	for (const rest of ["POST /notes/:id/cancel", "GET /notes", "PATCH /notes", undefined] as const)
+	for (const rest of ["POST /notes/:id/cancel", "GET /notes", "PATCH /notes", "PUT /notes", "DELETE /notes", undefined] as const)
 		assert.equal(isDirect({ ...contract, rest }), false, rest);
+	assert.equal(isDirect({ ...contract, maxBody: { bytes: 100_000, values: 10_000 } }), false);
 });

@@ -1,5 +1,6 @@
 // Calls the action of a POST without moleculer-web, which would add a second call and its own routing. moleculer-web handles POSTs whose path has
-// parameters, whose body is compressed, chunked, missing, too large or not JSON, or that come from a page of another origin.
+// parameters, whose action accepts larger bodies than others, whose body is compressed, chunked, missing, too large or not JSON, or that come from a page of
+// another origin.
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import type { ServiceBroker } from "moleculer";
 import type { ActionContract } from "../../contract/action.ts";
@@ -12,8 +13,9 @@ import { isJson } from "./json-body.ts";
 /** For the token's check and the action together. */
 const TIMEOUT_MS = 5_000;
 
-/** Whether requests can reach the action by their path alone. */
-export const isDirect = ({ rest }: ActionContract): boolean => rest?.startsWith("POST ") === true && !rest.includes(":");
+/** Whether requests can reach the action by their path alone, and their bodies may be read before the caller is checked. */
+export const isDirect = ({ rest, maxBody }: ActionContract): boolean =>
+	rest?.startsWith("POST ") === true && !rest.includes(":") && !maxBody;
 
 /** Whether a request has a JSON body of a size that is known and allowed. Bodies without a Content-Length are chunked or empty. */
 function hasPlainBody(req: IncomingMessage): boolean {

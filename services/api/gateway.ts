@@ -4,20 +4,19 @@ import type { Context } from "moleculer";
 import ApiGateway from "moleculer-web";
 import { EXPOSED_HEADERS } from "../../runtime/http/cors.ts";
 import { MAX_BODY_BYTES } from "../../runtime/http/request-cost.ts";
-import { actions } from "../contract.ts";
 import type { Meta } from "../define-service.ts";
 import type { CheckRequest, ReadRequest } from "./check-request.ts";
-import { isJson } from "./json-body.ts";
-import { contractOf, routes } from "./routes.ts";
+import { readBody } from "./read-body.ts";
+import { type Contracts, routes } from "./routes.ts";
 
 /** A request as moleculer-web extends it. */
 export type GatewayRequest = ReadRequest & {
-	$ctx: Context;
+	$ctx: Context<unknown, Meta>;
 	$action: { name: string };
 };
 
 /** Mixin: moleculer-web with the routes that the contracts declare. */
-export function gateway({ allowedOrigins }: { allowedOrigins: readonly string[] }, check: CheckRequest) {
+export function gateway({ allowedOrigins }: { allowedOrigins: readonly string[] }, contracts: Contracts, check: CheckRequest) {
 	return {
 		...ApiGateway,
 		// moleculer-web's other actions list and change routes; nothing here needs them.
@@ -35,19 +34,19 @@ export function gateway({ allowedOrigins }: { allowedOrigins: readonly string[] 
 			routes: [
 				{
 					path: "/",
-					aliases: routes(actions),
+					aliases: routes(contracts),
 					// As for files: `/API/orders` and `/api/orders/` are different paths, and are 404.
 					pathToRegexpOptions: { sensitive: true, trailing: false },
 					mappingPolicy: "restrict",
 					autoAliases: false,
 					logging: false,
 					mergeParams: false,
-					// Only reads: body-parser's own JSON decodes other charsets, and replaces what is not UTF-8.
-					bodyParsers: { raw: { limit: MAX_BODY_BYTES, type: isJson } },
+					// `onBeforeCall` reads the body: only there is the action known, and with it how large the body may be.
+					bodyParsers: false,
 					cors: {
 						origin: (origin: string) => allowedOrigins.includes(origin),
-						methods: ["GET", "POST", "PATCH"],
-						allowedHeaders: ["Content-Type", "Authorization", "Idempotency-Key", "X-Request-ID"],
+						methods: ["GET", "POST", "PUT", "PATCH", "DELETE"],
+						allowedHeaders: ["Content-Type", "Authorization", "Idempotency-Key", "If-None-Match", "X-Request-ID"],
 						exposedHeaders: EXPOSED_HEADERS,
 						credentials: true,
 						maxAge: 600
@@ -56,10 +55,12 @@ export function gateway({ allowedOrigins }: { allowedOrigins: readonly string[] 
 						ctx: Context<unknown, Meta>,
 						_route: unknown,
 						req: ReadRequest & { $params: object },
-						_res: ServerResponse,
+						res: ServerResponse,
 						{ action }: { action: string }
 					) {
-						const { params, meta } = await check(ctx.broker, contractOf(action), req);
+						const contract = contracts[action]!;
+						const read = () => readBody(req, res, contract.maxBody?.bytes ?? MAX_BODY_BYTES);
+						const { params, meta } = await check(ctx.broker, contract, req, read);
 						Object.assign(ctx.meta, meta);
 						req.$params = params;
 					}

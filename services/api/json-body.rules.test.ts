@@ -69,6 +69,16 @@ describe("a JSON body", () => {
 			assert.throws(() => parse(body as string), { code: 400, type: "UNREADABLE_JSON", message });
 	});
 
+	it("may have more values where an action says so", () => {
+		const body = (values: number) => ({
+			headers: { "content-type": "application/json" },
+			body: Buffer.from(`[${"0,".repeat(values - 2)}0]`)
+		});
+		const parseAll = (values: number, maxValues: number) => jsonBody(body(values) as never, maxValues) as number[];
+		assert.equal(parseAll(3_000, 3_000).length, 2_999);
+		assert.throws(() => parseAll(3_001, 3_000), { type: "UNREADABLE_JSON", message: "The body has more than 3000 values" });
+	});
+
 	it("is refused with the fields whose text or name would be changed", () => {
 		assert.throws(() => parse(String.raw`{"a":{"b":"\ud800"}}`), {
 			code: 422,

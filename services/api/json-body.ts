@@ -4,7 +4,7 @@ import type { IncomingMessage } from "node:http";
 import { MIMEType } from "node:util";
 import { Errors } from "moleculer";
 import { invalid } from "../../mixins/errors.ts";
-import { readJson, textErrors } from "../../mixins/json-text.ts";
+import { JSON_LIMITS, readJson, textErrors } from "../../mixins/json-text.ts";
 
 /** Whether the Content-Type of a request is JSON, in any charset. */
 export const isJson = ({ headers }: IncomingMessage) => /^application\/json\s*(;|$)/i.test(headers["content-type"] ?? "");
@@ -26,15 +26,15 @@ const unreadable = (why: string) => new Errors.MoleculerClientError(`The body ${
 
 /**
  * Parses the bytes of a JSON body; an empty body is `{}`. Throws 415 `UNSUPPORTED_MEDIA_TYPE` for another charset than UTF-8, 400 `UNREADABLE_JSON` for a
- * body that is not UTF-8, not JSON or beyond `JSON_LIMITS`, and 422 `VALIDATION_ERROR` for text that cannot be stored as it was sent.
+ * body that is not UTF-8, not JSON, too deep or of more than `maxValues` values, and 422 `VALIDATION_ERROR` for text that cannot be stored as it was sent.
  */
-export function jsonBody({ headers, body }: IncomingMessage & { body?: Buffer }): unknown {
+export function jsonBody({ headers, body }: IncomingMessage & { body?: Buffer }, maxValues = JSON_LIMITS.maxValues): unknown {
 	if (body === undefined || body.length === 0) return {};
 	if (!isUtf8Charset(headers["content-type"]))
 		throw new Errors.MoleculerClientError("Send JSON as UTF-8", 415, "UNSUPPORTED_MEDIA_TYPE");
 	if (!isUtf8(body)) throw unreadable("is not UTF-8");
 	const text = body.toString();
-	const read = readJson(text);
+	const read = readJson(text, { ...JSON_LIMITS, maxValues });
 	if (read.unreadable !== undefined) throw unreadable(read.unreadable);
 	const errors = textErrors(text, read.value);
 	if (errors.length > 0) throw invalid(errors);

@@ -1,7 +1,7 @@
 // The error responses in the OpenAPI document: every error status that a route can have, and when.
 import { STATUS_CODES } from "node:http";
 import { z } from "zod";
-import type { ActionContract } from "../../contract/action.ts";
+import type { ActionContract, OwnError } from "../../contract/action.ts";
 
 const FieldErrorSchema = z
 	.strictObject({ field: z.string(), message: z.string() })
@@ -41,7 +41,7 @@ const ERRORS: Record<number, ErrorDescription> = {
 		example: { name: client, message: "This id was used with another amount", type: "CONFLICT", data: { id: "order-1" } }
 	},
 	413: {
-		when: "The body is larger than 64 KiB",
+		when: "The body is larger than the route accepts: 64 KiB, or what its description says",
 		example: { name: "PayloadTooLargeError", message: "The body is too large", type: "PAYLOAD_TOO_LARGE" }
 	},
 	415: {
@@ -88,13 +88,20 @@ export const responses = (schemaOf: (schema: z.ZodType) => object) =>
 		})
 	);
 
-export const errorResponses = (statuses: Iterable<number>) =>
-	Object.fromEntries([...statuses].map(status => [status, { $ref: `#/components/responses/${nameOf(status)}` }]));
-
-const STATUS_OF: Record<string, number> = { UNAUTHORIZED: 401, NOT_FOUND: 404 };
+/** The status of an action's own error; `when` it occurs, where the description of its status does not say it. */
+const OWN_ERRORS: Record<OwnError, { status: number; when?: string }> = {
+	UNAUTHORIZED: { status: 401 },
+	NOT_ADMITTED: { status: 403, when: "the show has a queue, and the caller has no admitted place in it" },
+	NOT_FOUND: { status: 404 },
+	CONFLICT: { status: 409 },
+	SEATS_TAKEN: { status: 409, when: "at least one seat is held or sold; `data.taken` lists all of these" },
+	NOT_ENOUGH_SEATS: { status: 409, when: "fewer seats are free than requested" },
+	TOO_MANY_HOLDS: { status: 409, when: "the caller has as many open holds of this show as are allowed" },
+	HOLD_EXPIRED: { status: 409, when: "the hold has ended" }
+};
 
 /** The error statuses of an action's route, derived from its contract. */
-export function errorStatusesOf({ rest = "GET /", who, errors = [] }: ActionContract, takesInput: boolean): Set<number> {
+function errorStatusesOf({ rest = "GET /", who, errors = [] }: ActionContract, takesInput: boolean): Set<number> {
 	const statuses = new Set([400, 403, 429, 503]);
 	const add = (when: boolean, ...more: number[]) => {
 		if (when) for (const status of more) statuses.add(status);
@@ -102,6 +109,19 @@ export function errorStatusesOf({ rest = "GET /", who, errors = [] }: ActionCont
 	add(!rest.startsWith("GET "), 413, 415, 422);
 	add(takesInput, 422);
 	add(who !== "anyone", 401);
-	for (const type of errors) statuses.add(STATUS_OF[type] ?? 409);
+	for (const type of errors) statuses.add(OWN_ERRORS[type].status);
 	return statuses;
 }
+
+/** The error responses of an action's route; the descriptions list the action's own types. `takesInput`: whether the route has params. */
+export const errorResponses = (contract: ActionContract, takesInput: boolean) =>
+	Object.fromEntries(
+		[...errorStatusesOf(contract, takesInput)].map(status => {
+			const own = (contract.errors ?? []).flatMap(type => {
+				const { when, ...its } = OWN_ERRORS[type];
+				return when && its.status === status ? [`\`${type}\`: ${when}`] : [];
+			});
+			const description = [ERRORS[status]!.when, ...own].join(". ");
+			return [status, { $ref: `#/components/responses/${nameOf(status)}`, ...(own.length > 0 ? { description } : {}) }];
+		})
+	);

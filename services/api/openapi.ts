@@ -6,7 +6,7 @@ import packageJson from "../../package.json" with { type: "json" };
 import { pages } from "../health/health.contract.ts";
 import type { OpenApiDocument } from "./api.contract.ts";
 import { REFRESH_COOKIE } from "./cookies.ts";
-import { errorResponses, errorStatusesOf, responses } from "./openapi.errors.ts";
+import { errorResponses, responses } from "./openapi.errors.ts";
 import { HEADER_VALUE } from "./params.ts";
 
 type Fields = Record<string, unknown>;
@@ -29,6 +29,7 @@ const headers = {
 		schema: { type: "string", minLength: 1 }
 	},
 	"Retry-After": { description: "Seconds", required: true, schema: { type: "integer", minimum: 1 } },
+	ETag: { description: "Changes with the response", required: true, schema: { type: "string" } },
 	"Set-Cookie": { description: "The next refresh token, or an expired cookie", schema: { type: "string" } }
 };
 const headersOf = (...names: (keyof typeof headers)[]) =>
@@ -37,6 +38,14 @@ const headersOf = (...names: (keyof typeof headers)[]) =>
 const json = (schema: object, example: unknown) => ({
 	"application/json": { schema, ...(example === undefined ? {} : { example }) }
 });
+
+const IF_NONE_MATCH = {
+	name: "If-None-Match",
+	in: "header",
+	required: false,
+	description: "Entity tags that the client has, or `*`: the response is 304 if one of them is its `ETag`",
+	schema: { type: "string" }
+};
 
 const pick = (fields: Fields, isWanted: (field: string) => boolean) =>
 	Object.fromEntries(Object.entries(fields).filter(([field]) => isWanted(field)));
@@ -66,7 +75,18 @@ export function openapi(contracts: Record<string, ActionContract>, { guests }: {
 	};
 
 	const operationOf = (name: string, contract: ActionContract) => {
-		const { rest = "GET /", params, result, summary, example, status = 200, restHeaders = {}, restCookie } = contract;
+		const {
+			rest = "GET /",
+			params,
+			result,
+			summary,
+			example,
+			status = 200,
+			restHeaders = {},
+			restCookie,
+			etag,
+			maxBody
+		} = contract;
 		const { properties = {}, required = [], ...closed } = inlined(schemaOf(params, "input")) as ObjectSchema;
 		const given = (example?.params ?? {}) as Fields;
 		const inPath = (field: string) => rest.split("/").includes(`:${field}`);
@@ -88,13 +108,15 @@ export function openapi(contracts: Record<string, ActionContract>, { guests }: {
 			operationId: name,
 			tags: [name.split(".", 1)[0]],
 			summary,
+			...(maxBody ? { description: `The body may have ${maxBody.bytes} bytes and ${maxBody.values} JSON values.` } : {}),
 			security: securityOf(contract, fields, restCookie),
 			parameters: [
 				...fields.filter(field => !inBody(field)).map(field => parameter(field, inPath(field) ? "path" : "query")),
 				...Object.entries(restHeaders).map(([header, field]) => ({
 					...parameter(field, "header", header),
 					schema: { type: "string", pattern: HEADER_VALUE }
-				}))
+				})),
+				...(etag ? [IF_NONE_MATCH] : [])
 			],
 			...(fields.some(inBody)
 				? { requestBody: { required: bodyNeeds.length > 0, content: json(body, example && pick(given, inBody)) } }
@@ -102,10 +124,15 @@ export function openapi(contracts: Record<string, ActionContract>, { guests }: {
 			responses: {
 				[status]: {
 					description: STATUS_CODES[status],
-					headers: headersOf("X-Request-ID", ...(restCookie ? (["Set-Cookie"] as const) : [])),
-					content: json(schemaOf(result), example?.result)
+					headers: headersOf(
+						"X-Request-ID",
+						...(restCookie ? (["Set-Cookie"] as const) : []),
+						...(etag ? (["ETag"] as const) : [])
+					),
+					...(status === 204 ? {} : { content: json(schemaOf(result), example?.result) })
 				},
-				...errorResponses(errorStatusesOf(contract, fields.length > 0))
+				...(etag ? { 304: { description: STATUS_CODES[304], headers: headersOf("X-Request-ID", "ETag") } } : {}),
+				...errorResponses(contract, fields.length > 0)
 			}
 		};
 	};

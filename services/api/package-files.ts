@@ -5,6 +5,7 @@ import type { RequestListener, ServerResponse } from "node:http";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { preconditionFailed, sendError } from "../../runtime/http/http-error.ts";
+import { sendTag } from "./etag.ts";
 
 const SCRIPT = "text/javascript; charset=utf-8";
 const STYLE = "text/css; charset=utf-8";
@@ -35,8 +36,7 @@ export function packageFiles(
 				const { "if-match": required } = req.headers;
 				if (required !== undefined && required !== "*" && !required.includes(etag)) return sendError(res, preconditionFailed);
 				setHeaders(res);
-				res.setHeader("ETag", etag);
-				if (req.headers["if-none-match"]?.includes(etag)) return res.writeHead(304).end();
+				if (sendTag(req, res, etag)) return;
 				res.writeHead(200, { "Content-Type": type, "Content-Length": text.length }).end(text);
 			}
 		];

@@ -1,0 +1,112 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { z } from "zod";
+import { action } from "../../contract/action.ts";
+import { unavailable } from "../../mixins/errors.ts";
+import { keptTexts, responseCost, sharedGet } from "./shared-get.ts";
+
+interface Note {
+	version: number;
+	text: string;
+}
+const contract = action({
+	params: z.any(),
+	result: z.object({ version: z.number(), text: z.string() }),
+	who: "anyone",
+	rest: "GET /notes/:id",
+	etag: ({ version }: Note) => String(version)
+});
+
+/** A result that counts how often it is serialised. */
+const counted = (note: Note) => {
+	const counts = { serialised: 0 };
+	const toJSON = () => {
+		counts.serialised++;
+		return note;
+	};
+	return { ...note, toJSON, counts };
+};
+
+describe("responses that requests share", () => {
+	it("are from one call for all requests with the same params that arrive during another call, and serialised once", async () => {
+		const share = sharedGet();
+		const first = Promise.withResolvers<Note>();
+		const called = Promise.withResolvers<void>();
+		const [one, two] = [counted({ version: 1, text: "old" }), counted({ version: 2, text: "new" })];
+		const earlier = share("notes.get", contract, { id: "a" }, () => {
+			called.resolve();
+			return first.promise;
+		});
+		await called.promise;
+		let calls = 0;
+		const call = async () => {
+			calls++;
+			return two;
+		};
+		const later = Array.from({ length: 50 }, () => share("notes.get", contract, { id: "a" }, call));
+		const other = await share("notes.get", contract, { id: "b" }, async () => counted({ version: 1, text: "other" }));
+		assert.equal(calls, 0, "a shared call began before the call under way had ended");
+		first.resolve(one);
+		const { tag, text } = await earlier;
+		assert.deepEqual([tag, text().toString()], ['"1"', '{"version":1,"text":"old"}']);
+		for (const response of await Promise.all(later))
+			assert.deepEqual([response.tag, response.text().toString()], ['"2"', '{"version":2,"text":"new"}']);
+		assert.deepEqual([calls, two.counts.serialised], [1, 1]);
+		assert.deepEqual([other.tag, other.text().toString()], ['"1"', '{"version":1,"text":"other"}']);
+	});
+
+	it("are serialised again only when the tag has changed, and not for a client that needs only the tag", async () => {
+		const share = sharedGet();
+		let notes = [counted({ version: 1, text: "x" }), counted({ version: 1, text: "x" }), counted({ version: 2, text: "y" })];
+		const get = () => share("notes.get", contract, { id: "a" }, async () => notes[0]);
+		assert.equal((await get()).tag, '"1"');
+		assert.equal(notes[0]!.counts.serialised, 0);
+		const [old, same, changed] = notes;
+		for (notes of [[old!], [same!], [changed!]]) (await get()).text();
+		assert.deepEqual(
+			[old, same, changed].map(note => note!.counts.serialised),
+			[1, 0, 1]
+		);
+		assert.equal((await get()).text().toString(), '{"version":2,"text":"y"}');
+	});
+
+	it("fail for all of their requests with the call, and the next request calls again", async () => {
+		const share = sharedGet();
+		const get = (call: () => Promise<Note>) => share("notes.get", contract, { id: "a" }, call);
+		const fail = () => Promise.reject(unavailable("Postgres"));
+		for (const { reason } of (await Promise.allSettled([get(fail), get(fail)])) as PromiseRejectedResult[])
+			assert.equal(reason.type, "UNAVAILABLE");
+		assert.equal((await get(async () => ({ version: 3, text: "" }))).tag, '"3"');
+	});
+});
+
+it("kept texts take limited memory: the one that was not used for longest is dropped", () => {
+	let made: string[] = [];
+	const textOf = keptTexts(40);
+	const get = (key: string) =>
+		textOf(key, "1", () => {
+			made.push(key);
+			return "x".repeat(9);
+		}).length;
+	for (const key of ["a", "b", "c", "d", "a", "e"]) assert.equal(get(key), 9);
+	assert.deepEqual(made, ["a", "b", "c", "d", "e"]);
+	made = [];
+	for (const key of ["a", "c", "b"]) get(key);
+	assert.deepEqual(made, ["b"]);
+	// A text that alone is too large is not kept, and nothing else is then.
+	const large = () => textOf("large", "1", () => "x".repeat(50)).length;
+	assert.deepEqual([large(), large()], [50, 50]);
+	made = [];
+	get("a");
+	assert.deepEqual(made, ["a"]);
+});
+
+it("a response counts as one request for each started 64 KiB, together at most a full burst", () => {
+	const further = (bytes: number, maxRequestsPerSecond: number) => responseCost(bytes, { maxRequestsPerSecond });
+	assert.deepEqual(
+		[1, 65_536, 65_537, 2_000_000].map(bytes => further(bytes, 1_000)),
+		[0, 0, 1, 30]
+	);
+	assert.equal(further(2_000_000, 2), 9);
+	assert.ok(further(2_000_000, 0) <= 0, "no limit");
+});

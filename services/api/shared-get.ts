@@ -1,0 +1,95 @@
+// GET routes with an `etag` in their contract: the response depends on the params alone, and may be large. Concurrent requests with equal params share one
+// call, and responses with the same tag share one text: to serialise a map of 20,000 seats takes as long as hundreds of small requests.
+import type { ActionContract } from "../../contract/action.ts";
+import { deadlineIn } from "../../mixins/deadline.ts";
+import { rateOf } from "../../mixins/limits/limits.ts";
+import { microBatch } from "../../mixins/micro-batch.ts";
+
+const MAX_WAITING = 20_000;
+const TIMEOUT_MS = 5_000;
+/** Of the texts that are kept. */
+const MAX_BYTES = 32 * 1024 * 1024;
+
+export interface SharedResponse {
+	/** In its quotes. */
+	tag: string;
+	/** Serialises the result, unless the last response with these params had the same tag. */
+	text(): Buffer;
+}
+
+/** To send this much takes about as long as a small request. */
+const BYTES_PER_REQUEST = 64 * 1024;
+
+/** How many requests a response counts in addition to its own request: with it at most a full burst, or no client could get it. */
+export const responseCost = (bytes: number, { maxRequestsPerSecond }: { maxRequestsPerSecond: number }) =>
+	Math.min(Math.ceil(bytes / BYTES_PER_REQUEST), rateOf(maxRequestsPerSecond).burst) - 1;
+
+/** Keeps the texts that were used last, within `maxBytes` together. */
+export function keptTexts(maxBytes = MAX_BYTES) {
+	const texts = new Map<string, { tag: string; text: Buffer }>();
+	let bytes = 0;
+	const drop = (key: string) => {
+		const kept = texts.get(key);
+		if (kept) bytes -= key.length + kept.text.length;
+		texts.delete(key);
+	};
+	/** The text of this key and tag; it is made if it is not kept. */
+	return (key: string, tag: string, make: () => string): Buffer => {
+		const kept = texts.get(key);
+		const text = kept?.tag === tag ? kept.text : Buffer.from(make());
+		// A key that is set again becomes the newest.
+		drop(key);
+		texts.set(key, { tag, text });
+		bytes += key.length + text.length;
+		for (const oldest of texts.keys()) {
+			if (bytes <= maxBytes) break;
+			drop(oldest);
+		}
+		return text;
+	};
+}
+
+/**
+ * Returns the function that answers for an action and its params: `call` calls the action. A shared call starts after all of its requests have arrived,
+ * so that no response is older than from a call of its own. Rejects as the call does, and with 503 `UNAVAILABLE` if there is no answer within 5 s.
+ */
+export function sharedGet(textOf = keptTexts()) {
+	type Ask = (call: () => Promise<unknown>) => Promise<SharedResponse>;
+	/** By action and params, while there are requests. */
+	const open = new Map<string, { ask: Ask; requests: number }>();
+
+	const asker = (key: string, name: string, { etag }: ActionContract): Ask =>
+		microBatch<() => Promise<unknown>, SharedResponse>(
+			async calls => {
+				const result = await calls[0]!();
+				const tag = `"${etag!(result)}"`;
+				let text: Buffer | undefined;
+				const response = {
+					tag,
+					text() {
+						text ??= textOf(key, tag, () => JSON.stringify(result));
+						return text;
+					}
+				};
+				return calls.map(() => response);
+			},
+			{ maxItems: MAX_WAITING, maxWaiting: MAX_WAITING, name }
+		);
+
+	return async (
+		name: string,
+		contract: ActionContract,
+		params: object,
+		call: () => Promise<unknown>
+	): Promise<SharedResponse> => {
+		const key = JSON.stringify([name, params]);
+		const shared = open.get(key) ?? { ask: asker(key, name, contract), requests: 0 };
+		open.set(key, shared);
+		shared.requests++;
+		try {
+			return await deadlineIn(TIMEOUT_MS).bound(shared.ask(call), name);
+		} finally {
+			if (--shared.requests === 0) open.delete(key);
+		}
+	};
+}
