@@ -2,11 +2,12 @@
 import { test } from "node:test";
 import { z } from "zod";
 import { action } from "./action.ts";
-import { lookup, topic, watchedList } from "./topic.ts";
+import { lookup, roomSubscription, topic, watchedList } from "./topic.ts";
 
 const actions = {
 	"things.owner": action({ params: z.strictObject({ id: z.string() }), result: z.strictObject({ owner: z.string() }) }),
-	"things.list": action({ params: z.strictObject({}), result: z.array(z.number()) })
+	"things.list": action({ params: z.strictObject({}), result: z.array(z.number()) }),
+	"things.box": action({ params: z.strictObject({ id: z.string() }), result: z.strictObject({ version: z.number() }) })
 };
 const message = z.object({ id: z.string(), owner: z.string().optional() });
 type Thing = z.output<typeof message>;
@@ -45,4 +46,28 @@ test("a delivery that names an unknown action, or lacks its recipient or name, d
 	topic({ message, key, deliveries: [{ to: "everyone", frame: "Thing" }] });
 	// @ts-expect-error Socket.IO does not conflate
 	topic({ message, key, deliveries: [{ to: { user: key }, event: "thing", latest }] });
+});
+
+test("a subscription whose action, data or messages do not fit does not compile", () => {
+	const data = z.strictObject({ box: z.string() });
+	const inBox = z.object({ box: z.string(), version: z.number() });
+	const boxKey = ({ box }: { box: string }) => box;
+	const boxParams = ({ box }: { box: string }) => ({ id: box });
+	const versionOf = ({ version }: { version: number }) => version;
+	const options = { data, params: boxParams, room: boxKey, versionOf };
+	const boxes = roomSubscription("boxes", actions, "things.box", options);
+	// @ts-expect-error no such action
+	roomSubscription("boxes", actions, "things.bx", options);
+	// @ts-expect-error the action has no parameter `box`
+	roomSubscription("boxes", actions, "things.box", { ...options, params: ({ box }: { box: string }) => ({ box }) });
+	// @ts-expect-error the client's data has no `room`
+	roomSubscription("boxes", actions, "things.box", { ...options, room: ({ room }: { room: string }) => room });
+	// @ts-expect-error the result has no `seq`
+	roomSubscription("boxes", actions, "things.box", { ...options, versionOf: ({ seq }: { seq: number }) => seq });
+
+	topic({ message: inBox, key: boxKey, deliveries: [{ to: { subscribersOf: boxes }, event: "box:changed" }] });
+	// @ts-expect-error the message has neither a box nor a version
+	topic({ message, key, deliveries: [{ to: { subscribersOf: boxes }, event: "box:changed" }] });
+	// @ts-expect-error only Socket.IO clients subscribe
+	topic({ message: inBox, key: boxKey, deliveries: [{ to: { subscribersOf: boxes }, frame: "Box" }] });
 });

@@ -19,7 +19,7 @@ export interface Latest<Data> {
 	always?: true;
 }
 
-/** Only `lookup` and `watchedList` create these types: they check that the action exists and that the types fit. */
+/** Only `lookup`, `watchedList` and `roomSubscription` create these types: they check that the action exists and that the types fit. */
 declare const checked: unique symbol;
 
 /** The action that finds the user that a message does not name. Made by `lookup`. */
@@ -40,6 +40,25 @@ export interface WatchedList<Message> {
 	snapshot: string;
 	apply: (list: unknown, message: Message) => unknown;
 	latest: Latest<unknown>;
+}
+
+/**
+ * Rooms that Socket.IO clients enter by `subscribe:<name>` and leave by `unsubscribe:<name>`. The acknowledgement carries the room's state as it is now
+ * (`{"ok":true,"<name>":<snapshot>}`); then the client gets every event with a higher version, in order and once. Made by `roomSubscription`.
+ */
+export interface RoomSubscription<Message> {
+	readonly [checked]: true;
+	name: string;
+	/** The action that answers the room's state. Clients must be allowed to call it (`who`). */
+	snapshot: string;
+	/** What clients send with both events. */
+	data: z.ZodType;
+	/** The params of the snapshot's action. */
+	params: (data: unknown) => object;
+	/** The room that the client's data names; a message goes to the same room. */
+	room: (of: Message) => string;
+	/** The version of a snapshot and of a message; those of one room rise with each change. */
+	versionOf: (of: Message) => number;
 }
 
 /** Every connection of one user. Where the message does not name one, the lookup finds it; without a lookup the message goes to no user. */
@@ -68,7 +87,8 @@ type Payload<Message> = (message: Message) => object | undefined;
  * - a plain message on Socket.IO only;
  * - the number of a change alone (`orderOnly`): nothing is sent, but later changes do not wait for this one;
  * - latest values on /ws: a newer frame replaces an older one that is not sent yet;
- * - a watched list on /ws, sent when the message changes it.
+ * - a watched list on /ws, sent when the message changes it;
+ * - a plain message on Socket.IO for the subscribers of a room, after their snapshot of it.
  */
 export type Delivery<Message> = Exactly<
 	| { to: Recipient<Message>; frame: string; event?: string; payload?: Payload<Message> }
@@ -76,6 +96,7 @@ export type Delivery<Message> = Exactly<
 	| { to: Recipient<Message> | EventRecipient; orderOnly: true }
 	| { to: Recipient<Message>; frame: string; latest: Latest<Message> }
 	| { to: { watchersOf: WatchedList<Message> }; frame: string }
+	| { to: { subscribersOf: RoomSubscription<Message> }; event: string; payload?: Payload<Message> }
 >;
 
 /** One change of a thing that topics report. */
@@ -137,3 +158,25 @@ export const watchedList = <Actions, Name extends keyof Actions & string, Messag
 		latest: Latest<Result<Actions[Name]>>;
 	}
 ): WatchedList<Message> => ({ name, snapshot, apply, latest }) as unknown as WatchedList<Message>;
+
+/**
+ * A subscription to rooms, whose snapshot is an action of these contracts; an unknown name, or types that do not fit, do not compile. `room` takes the
+ * client's data and the topic's messages, `versionOf` the action's results and the messages: annotate their parameters.
+ */
+export const roomSubscription = <Actions, Name extends keyof Actions & string, Data extends z.ZodType, InRoom, Versioned>(
+	name: string,
+	_actions: Actions,
+	snapshot: Name,
+	{
+		data,
+		params,
+		room,
+		versionOf
+	}: {
+		data: Data;
+		params: (data: z.output<Data>) => Params<Actions[Name]> & object;
+		room: ((of: InRoom) => string) & ((data: z.output<Data>) => string);
+		versionOf: ((of: Versioned) => number) & ((snapshot: Result<Actions[Name]>) => number);
+	}
+): RoomSubscription<InRoom & Versioned> =>
+	({ name, snapshot, data, params, room, versionOf }) as unknown as RoomSubscription<InRoom & Versioned>;

@@ -6,6 +6,7 @@ import { within } from "./process.ts";
 export interface SocketIoOptions {
 	transports?: ("polling" | "websocket")[];
 	origin?: string;
+	headers?: Record<string, string>;
 	auth?: object | ((say: (auth: object) => void) => void);
 	reconnection?: boolean;
 	/** Called with every event. */
@@ -24,8 +25,8 @@ export interface SocketIoClient {
 
 /** Opens a new connection and waits for the outcome. The caller must disconnect it. */
 export async function openSocketIo(url: string, options: SocketIoOptions = {}) {
-	const { transports, origin, auth, reconnection = false, onEvent } = options;
-	const extraHeaders = origin === undefined ? undefined : { origin };
+	const { transports, origin, headers, auth, reconnection = false, onEvent } = options;
+	const extraHeaders = origin === undefined ? headers : { ...headers, origin };
 	const upgrade = transports === undefined;
 	const socket = io(url, { transports, upgrade, extraHeaders, auth, reconnection, forceNew: true });
 	if (onEvent) socket.onAny(onEvent);

@@ -7,6 +7,7 @@ import type { ActionContract } from "../contract/action.ts";
 import type { TopicContract } from "../contract/topic.ts";
 import { actions, topics } from "../services/contract.ts";
 import { pages } from "../services/health/health.contract.ts";
+import { declaredRooms } from "../services/socket/socket-io/declared-rooms.ts";
 import { subscriptionsOf } from "../services/socket/socket-io/subscriptions.ts";
 
 export const contracts = Object.entries(actions as unknown as Record<string, ActionContract>);
@@ -52,13 +53,18 @@ function actionOf(method: string): string {
 }
 const byGrpc = new Set([...grpcMethods.keys()].map(actionOf));
 
+const contractsOfTopics = topics as unknown as Record<string, TopicContract>;
 /** The events that the server handles; it acknowledges all others with an error. */
 const socketIoEvents = [
-	...[...subscriptionsOf(topics as unknown as Record<string, TopicContract>).keys()].map(name => ({
+	...[...subscriptionsOf(contractsOfTopics).keys()].map(name => ({
 		endpoint: `Socket.IO subscribe:${name}`,
 		action: "-",
 		who: "visitor"
 	})),
+	...[...declaredRooms(contractsOfTopics, actions)].flatMap(([name, { subscription }]) => [
+		{ endpoint: `Socket.IO subscribe:${name}`, action: subscription.snapshot, who: "visitor" },
+		{ endpoint: `Socket.IO unsubscribe:${name}`, action: "-", who: "visitor" }
+	]),
 	{ endpoint: "Socket.IO subscribe:admin", action: "-", who: "admin" }
 ];
 

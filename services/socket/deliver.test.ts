@@ -3,7 +3,15 @@ import { describe, it } from "node:test";
 import { Errors } from "moleculer";
 import { z } from "zod";
 import { action } from "../../contract/action.ts";
-import { type Delivery, lookup, numberIn, type TopicContract, topic, watchedList } from "../../contract/topic.ts";
+import {
+	type Delivery,
+	lookup,
+	numberIn,
+	roomSubscription,
+	type TopicContract,
+	topic,
+	watchedList
+} from "../../contract/topic.ts";
 import { notFound, unavailable } from "../../mixins/errors.ts";
 import type { Received } from "../define-service.ts";
 import { localDelivery, roomMessagesOf } from "./deliver.ts";
@@ -202,5 +210,50 @@ describe("delivery on one node", () => {
 		]);
 		rooms.leave(watchersRoom("seats"), watcher);
 		assert.equal(rooms.members(watchersRoom("seats")).size, 0);
+	});
+});
+
+describe("the events of a room with a snapshot", () => {
+	const actions = {
+		"shows.map": action({ params: z.strictObject({ id: z.string() }), result: z.strictObject({ version: z.number() }) })
+	};
+	const map = roomSubscription("map", actions, "shows.map", {
+		data: z.strictObject({ show: z.string() }),
+		params: ({ show }) => ({ id: show }),
+		room: ({ show }: { show: string }) => `show:${show}`,
+		versionOf: ({ version }: { version: number }) => version
+	});
+	const moved = topic({
+		message: z.object({ show: z.string(), version: z.number() }),
+		key: ({ show }) => show,
+		change: ({ show, version }) => ({ key: show, seq: version }),
+		deliveries: [{ to: { subscribersOf: map }, event: "map:changed" }]
+	});
+	const topics = { moved: moved as unknown as TopicContract };
+
+	it("have the message's version, and come once and in order from the first one after the room has opened", async () => {
+		const rooms = createRooms();
+		const sent: unknown[] = [];
+		const emit = (...event: unknown[]) => void sent.push(event);
+		const deliver = localDelivery({ topics, rooms, lists: watchedLists(topics, rooms), emit });
+		const publish = async (show: string, version: number) => {
+			const received = { message: { show, version }, ctx: {}, record: { headers: {} } } as unknown as Received<unknown>;
+			for (const one of await roomMessagesOf("moved", topics.moved, [received], rooms)) deliver(one);
+		};
+		const member = {};
+		await publish("s", 40);
+		await rooms.enter("show:s", member);
+		for (const version of [41, 42, 41, 42, 43]) await publish("s", version);
+		await publish("other", 1);
+		rooms.leave("show:s", member);
+		await publish("s", 44);
+		await rooms.enter("show:s", member);
+		// The room is new, so what may have been sent in the former one is sent again; its subscribers know by their snapshots what they have.
+		await publish("s", 43);
+		await publish("s", 45);
+		assert.deepEqual(
+			sent,
+			[41, 42, 43, 43, 45].map(version => ["show:s", "map:changed", { show: "s", version }, version])
+		);
 	});
 });

@@ -25,6 +25,7 @@ function roomIn(to: Recipients, message: unknown): string | undefined {
 	if (to === "everyone") return EVERYONE;
 	if (to === "admins") return ADMINS;
 	if ("watchersOf" in to) return watchersRoom(to.watchersOf.name);
+	if ("subscribersOf" in to) return to.subscribersOf.room(message);
 	if ("room" in to) return to.room(message);
 	const user = to.user(message);
 	return user === undefined ? undefined : userRoom(user);
@@ -68,6 +69,9 @@ export async function roomMessagesOf(
 	return (await Promise.all(perMessage)).flat();
 }
 
+const versionIn = (to: Recipients, message: unknown) =>
+	typeof to === "object" && "subscribersOf" in to ? to.subscribersOf.versionOf(message) : undefined;
+
 /** A message for one room, with all deliveries that send it as a plain message: they are sent together. */
 interface PlainMessage {
 	room: string;
@@ -79,21 +83,21 @@ export interface LocalDeliveryOptions {
 	topics: Record<string, TopicContract>;
 	rooms: Rooms;
 	lists: WatchedLists;
-	/** Sends an event to the Socket.IO clients of a room of this node. */
-	emit: (room: string, event: string, payload: unknown) => void;
+	/** Sends an event to the Socket.IO clients of a room of this node. `version`: the message's, in a room with a snapshot. */
+	emit: (room: string, event: string, payload: unknown, version?: number) => void;
 }
 
 /** Sends a message to this node's connections in its room, as the topic's contract says; plain messages once, and in the order of the changes. */
 export function localDelivery({ topics, rooms, lists, emit }: LocalDeliveryOptions) {
 	const sendPlain = ({ room, message, deliveries }: PlainMessage) => {
-		for (const { frame, event, orderOnly, payload } of deliveries) {
+		for (const { to, frame, event, orderOnly, payload } of deliveries) {
 			const data = payload ? payload(message) : message;
 			if (orderOnly || data === undefined) continue;
 			if (frame !== undefined) {
 				const shared: RoomFrame = { room, code: frame, data };
 				for (const member of rooms.members(room)) member.push?.(shared);
 			}
-			if (event !== undefined) emit(room, event, data);
+			if (event !== undefined) emit(room, event, data, versionIn(to, message));
 		}
 	};
 	const sendInOrder = reorderBuffer<PlainMessage>(sendPlain);

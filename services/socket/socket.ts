@@ -10,6 +10,7 @@ import { localDelivery, roomMessagesOf } from "./deliver.ts";
 import { createPeers, type PeersOptions } from "./limits/peers.ts";
 import { exportMetrics, socketCounters } from "./metrics.ts";
 import { createRooms } from "./rooms.ts";
+import { declaredRooms } from "./socket-io/declared-rooms.ts";
 import { type SocketIoMethods, type SocketIoOptions, socketIo } from "./socket-io/socket-io.ts";
 import { subscriptionsOf } from "./socket-io/subscriptions.ts";
 import { createClient } from "./ws/client.ts";
@@ -18,7 +19,7 @@ import { openSession } from "./ws/session.ts";
 import { watchedLists } from "./ws/watched-lists.ts";
 import { webSockets } from "./ws/web-sockets.ts";
 
-export interface SocketOptions extends Omit<PeersOptions, "caller" | "logger">, Omit<SocketIoOptions, "names"> {}
+export interface SocketOptions extends Omit<PeersOptions, "caller" | "logger">, Omit<SocketIoOptions, "names" | "declared"> {}
 
 /** How long a client waits for `connected` while this node does not read the topics yet. */
 const READING_TIMEOUT_MS = 5_000;
@@ -57,7 +58,7 @@ function createSockets(service: WithTopics, options: SocketOptions) {
 	});
 	exportMetrics(broker, counters, () => ({ ws: server.size(), "socket.io": service.connections() }));
 
-	const emit = (room: string, event: string, payload: unknown) => counters.pushed(service.emitTo(room, event, payload));
+	const emit = (...event: Parameters<SocketIoMethods["emitTo"]>) => counters.pushed(service.emitTo(...event));
 	const deliver = localDelivery({ topics: contracts, rooms, lists, emit });
 
 	/** Clients that have missed messages reconnect and synchronise. */
@@ -73,7 +74,7 @@ function createSockets(service: WithTopics, options: SocketOptions) {
 export const socket = (options: SocketOptions, mixins: Partial<ServiceSchema>[]) =>
 	defineService({
 		name: "socket",
-		mixins: [...mixins, socketIo({ ...options, names: subscriptionsOf(contracts) })],
+		mixins: [...mixins, socketIo({ ...options, names: subscriptionsOf(contracts), declared: declaredRooms(contracts, actions) })],
 
 		// Message → rooms of this node (`roomMessagesOf`) → connections (`deliver`).
 		topics: Object.fromEntries(

@@ -19,7 +19,14 @@ import type { ModelSocket, SocketEndpoint } from "./screens.ts";
 
 const contracts = topics as unknown as Record<string, TopicContract>;
 const noop = () => {};
-const peer = { identity: undefined, take: () => true, identify: () => true, disconnect: noop, holder: undefined };
+const peer = {
+	identity: undefined,
+	take: () => true,
+	takeForAnswer: () => true,
+	identify: () => true,
+	disconnect: noop,
+	holder: undefined
+};
 
 /** Creates the socket service in a node's broker; it pushes messages of these topics. Returns the endpoint that accepts sockets. */
 export function addSocketService({ broker, actor, onExit }: Running, pushedTopics: string[], mixin: object): SocketEndpoint {

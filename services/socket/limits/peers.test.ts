@@ -171,6 +171,23 @@ describe("peers", () => {
 		);
 	});
 
+	it("pay for a large answer at most the frames of one second, and nothing while they have fewer", () => {
+		const { connect } = open({ maxFramesPerSecond: 10 });
+		const { peer } = connect(identity("a"), "1");
+		const paid = () => Array.from({ length: 6 }, () => peer.takeForAnswer(2_000)).filter(Boolean).length;
+		assert.equal(paid(), 5, "of the socket's 50 frames");
+		mock.timers.tick(900);
+		assert.deepEqual([peer.takeForAnswer(2_000), peer.take(9)], [false, true]);
+		mock.timers.tick(1_000);
+		assert.deepEqual([peer.takeForAnswer(2_000), peer.takeForAnswer(0)], [true, true]);
+		const unlimited = open().connect(undefined, "1").peer;
+		assert.ok(unlimited.takeForAnswer(2_000));
+		const neighbour = connect(identity("b"), "1").peer;
+		const flood = Array.from({ length: 20 }, (_, n) => connect(identity(`c${n}`), "1").peer);
+		for (const one of flood) while (one.take());
+		assert.deepEqual([neighbour.takeForAnswer(2_000), neighbour.takeForAnswer(1)], [false, false], "the address has none left");
+	});
+
 	it("do not get a new limit by reconnecting after a flood", async () => {
 		const { connect } = open({ maxFramesPerSecond: 1 });
 		const sockets = Array.from({ length: 6 }, () => connect(identity("a")).peer);

@@ -13,6 +13,11 @@ export interface Peer {
 	readonly identity: Identity | undefined;
 	/** Takes this number of frames (default 1) from the rate limits; false: the socket, its address or its account sends too many. */
 	take(frames?: number): boolean;
+	/**
+	 * Takes the frames that an answer counts as because of its size, at most those of one second: else it could never be paid. False, and nothing is
+	 * taken, while there are fewer.
+	 */
+	takeForAnswer(frames: number): boolean;
 	/** How many frames of all sockets of its address are handled in one turn of the event loop, and are in flight. */
 	readonly budget: FrameBudget;
 	/** The bytes that wait for slow readers of its address. */
@@ -121,6 +126,12 @@ export function createPeers({ caller, logger, maxSocketsPerAccount, maxFramesPer
 
 		take(frames = 1) {
 			return this.#own.take(performance.now(), frames) && (this.#ofAccount?.take(frames) ?? true) && this.#ofAddress.take(frames);
+		}
+
+		takeForAnswer(frames: number) {
+			const cost = Math.min(frames, maxFramesPerSecond);
+			const left = [this.#own.left(performance.now()), this.#ofAddress.left(), this.#ofAccount?.left() ?? cost];
+			return Math.min(...left) >= cost && this.take(cost);
 		}
 
 		identify(next: Identity) {

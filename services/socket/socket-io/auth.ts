@@ -14,6 +14,8 @@ export interface Socket {
 	/** `identity`: undefined for a guest. */
 	data: { identity?: Identity };
 	join(room: string): void;
+	leave(room: string): void;
+	emit(event: string, payload: unknown): void;
 	on(event: string, listener: (...values: unknown[]) => void): void;
 	onAny(listener: (event: string, ...values: unknown[]) => void): void;
 	once(event: "disconnect", listener: () => void): void;
@@ -73,5 +75,5 @@ export function socketIoAuth({ guests, isTrusted }: SocketIoAuthOptions) {
 		}
 	};
 
-	return { count, authenticate };
+	return { count, authenticate, peerOf: (connection: Connection) => peerOf.get(connection)! };
 }

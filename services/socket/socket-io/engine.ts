@@ -17,6 +17,8 @@ export type EngineRequest = IncomingMessage & { res?: ServerResponse; websocket?
 
 interface Transport {
 	name: string;
+	/** By WebSocket: the kernel has taken all packets. */
+	writable: boolean;
 	socket?: EngineSocket;
 }
 
@@ -29,7 +31,9 @@ export interface Connection {
 	writeBuffer: unknown[];
 	/** `discard`: at once. The client reconnects by itself, with a fresh token; after a disconnect packet it would not. */
 	close(discard: boolean): void;
-	on(event: "packet", listener: (packet: Packet) => void): void;
+	/** `packet`: from the client; `packetCreate`: to the client. */
+	on(event: "packet" | "packetCreate", listener: (packet: Packet) => void): void;
+	off(event: "packetCreate", listener: (packet: Packet) => void): void;
 	once(event: "close", listener: () => void): void;
 	once(event: "upgrade", listener: (transport: Transport) => void): void;
 }

@@ -1,94 +1,21 @@
-// Real Socket.IO clients against the transport, on an HTTP listener of its own; the rest of the service is as small as possible.
+// Real Socket.IO clients against the transport.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { Agent, request } from "node:http";
-import type { AddressInfo } from "node:net";
 import { describe, it, type TestContext } from "node:test";
-import { type Middleware, ServiceBroker } from "moleculer";
+import { ServiceBroker } from "moleculer";
 import { WebSocket } from "ws";
 import type { TopicContract } from "../../../contract/topic.ts";
-import { unauthorized } from "../../../mixins/errors.ts";
-import { memoryLimits } from "../../../mixins/limits/limits.ts";
-import { trustedProxies } from "../../../runtime/http/client-address.ts";
-import { createConnections } from "../../../runtime/http/connections.ts";
-import { httpListener, httpListenerOf } from "../../../runtime/http/http-listener.ts";
-import { openSocketIo } from "../../../test/client.socket-io.ts";
 import { eventually, exchange, httpClient, WAIT_MS } from "../../../test/client.ts";
 import { within } from "../../../test/process.ts";
 import { topics } from "../../contract.ts";
-import type { Caller } from "../../define-service.ts";
-import { createPeers } from "../limits/peers.ts";
-import { createRooms } from "../rooms.ts";
-import { type SocketIoMethods, socketIo } from "./socket-io.ts";
+import { openTransport, TOKEN, type TransportOptions } from "./socket-io.testing.ts";
+import { socketIo } from "./socket-io.ts";
 import { subscriptionsOf } from "./subscriptions.ts";
 
 const names = subscriptionsOf(topics as unknown as Record<string, TopicContract>);
-const TOKEN = "a token";
-const logger = { warn: (line: unknown) => assert.fail(String(line)) };
 
-/** `proxies`: trusted ones. */
-async function open(t: TestContext, { maxPerAddress = 0, proxies = [] as string[], limits = memoryLimits() } = {}) {
-	const isTrusted = trustedProxies(proxies);
-	const broker = new ServiceBroker({ logger: false });
-	const connections = createConnections({ maxPerAddress, maxTotal: 1_000, isTrusted });
-	const listener = httpListener(
-		{
-			services: ["api"],
-			host: "127.0.0.1",
-			httpPort: 0,
-			extraHttpPorts: [],
-			grpcPort: 0,
-			metricsHost: "127.0.0.1",
-			metricsPort: 0,
-			maxRequestsPerSecond: 0,
-			trustedProxies: proxies,
-			allowedOrigins: [],
-			limits: () => limits,
-			connections: () => connections
-		},
-		async () => ({ status: "ok", checks: {} })
-	) as Required<Pick<Middleware, "starting">>;
-	await listener.starting(broker);
-	const { server, beforeClose } = httpListenerOf(broker);
-
-	const authenticate = ({ params: { token } }: { params: { token: string } }) => {
-		if (token !== TOKEN) throw unauthorized("This token is not valid");
-		return { id: "acct_1", role: "user", session: "1", expiresAtMs: Date.now() + 60_000 };
-	};
-	broker.createService({ name: "users", actions: { authenticate } as never });
-	broker.createService({
-		name: "socket",
-		mixins: [socketIo({ guests: true, allowedOrigins: [], isTrusted, names })],
-		created() {
-			const caller = broker as unknown as Caller;
-			const peers = createPeers({ caller, logger, maxSocketsPerAccount: 0, maxFramesPerSecond: 0 });
-			Object.assign(this, { sockets: { peers, rooms: createRooms() } });
-		}
-	});
-	await broker.start();
-	t.after(async () => {
-		for (const close of beforeClose) await close();
-		server.close();
-		server.closeAllConnections();
-		await broker.stop();
-	});
-
-	const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-	/** A WebSocket to Engine.IO, without Socket.IO on it. */
-	const openTransport = async (headers = {}) => {
-		const socket = new WebSocket(`${url.replace("http", "ws")}/socket.io/?EIO=4&transport=websocket`, { headers });
-		t.after(() => socket.terminate());
-		await within(once(socket, "open"), WAIT_MS, () => "a WebSocket to open");
-		return socket;
-	};
-	const service = broker.getLocalService("socket") as unknown as SocketIoMethods;
-	const connect = async (options: Parameters<typeof openSocketIo>[1]) => {
-		const client = await openSocketIo(url, options);
-		t.after(() => client.socket.disconnect());
-		return client;
-	};
-	return { url, connections, service, openTransport, connect };
-}
+const open = (t: TestContext, options: TransportOptions = {}) => openTransport(t, { names, ...options });
 
 const HANDSHAKE = "/socket.io/?EIO=4&transport=polling";
 
@@ -107,22 +34,22 @@ describe("Socket.IO", () => {
 	});
 
 	it("disconnects no client where the node misses messages before Socket.IO has started", async () => {
-		const mixin = socketIo({ guests: true, allowedOrigins: [], isTrusted: () => false, names: new Map() });
+		const mixin = socketIo({ guests: true, allowedOrigins: [], isTrusted: () => false, names: new Map(), declared: new Map() });
 		const broker = new ServiceBroker({ logger: false });
 		const service = broker.createService({ name: "socket", mixins: [mixin] }) as unknown as { disconnectClients(): void };
 		assert.doesNotThrow(() => service.disconnectClients());
 	});
 
 	it("answers 429 to WebSockets above the limit of an address, before the upgrade", async t => {
-		const { connections, openTransport } = await open(t, { maxPerAddress: 3 });
-		const sockets = await Promise.all([1, 2, 3].map(() => openTransport()));
+		const { connections, openWebSocket } = await open(t, { maxPerAddress: 3 });
+		const sockets = await Promise.all([1, 2, 3].map(() => openWebSocket()));
 		for (let n = 0; n < 5; n++) {
-			const refused = openTransport();
+			const refused = openWebSocket();
 			await assert.rejects(refused, /Unexpected server response: 429/);
 		}
 		sockets[0]!.terminate();
 		await eventually(() => assert.equal(connections.size(), 2), "the closed connection to be counted no more");
-		await openTransport();
+		await openWebSocket();
 	});
 
 	it("answers 429 to polling handshakes above the limit, though they share one TCP connection, until a session has ended", async t => {
@@ -168,22 +95,22 @@ describe("Socket.IO", () => {
 	});
 
 	it("counts the clients of a trusted proxy by their own addresses", async t => {
-		const { url, openTransport } = await open(t, { maxPerAddress: 2, proxies: ["127.0.0.1"] });
+		const { url, openWebSocket } = await open(t, { maxPerAddress: 2, proxies: ["127.0.0.1"] });
 		const from = (address: string) => ({ "x-forwarded-for": address });
-		for (let n = 0; n < 2; n++) await openTransport(from("203.0.113.1"));
-		await assert.rejects(openTransport(from("203.0.113.1")), /429/);
-		await openTransport(from("203.0.113.2"));
+		for (let n = 0; n < 2; n++) await openWebSocket(from("203.0.113.1"));
+		await assert.rejects(openWebSocket(from("203.0.113.1")), /429/);
+		await openWebSocket(from("203.0.113.2"));
 		const http = httpClient(url);
 		assert.equal((await http.get(HANDSHAKE, from("203.0.113.1"))).status, 429);
 		assert.equal((await http.get(HANDSHAKE, from("203.0.113.3"))).status, 200);
 	});
 
 	it("closes WebSockets that send many pings, fragments, or messages before they carry a connection", async t => {
-		const { url, openTransport } = await open(t);
-		const fragmented = await openTransport();
+		const { url, openWebSocket } = await open(t);
+		const fragmented = await openWebSocket();
 		const [code] = await closedAfter(fragmented, 33, () => fragmented.send("x", { fin: false }));
 		assert.equal(code, 1008);
-		const pinging = await openTransport();
+		const pinging = await openWebSocket();
 		await closedAfter(pinging, 200, () => pinging.ping());
 		const { text } = await httpClient(url).get(HANDSHAKE);
 		const { sid } = JSON.parse(text.slice(1));

@@ -1,5 +1,5 @@
 // Socket.IO on the gateway's port, by moleculer-io. A client's identity comes from its token alone, and no event calls an action by its name.
-import { createServer, type Server } from "node:http";
+import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { Service, ServiceSchema } from "moleculer";
 import SocketIO from "moleculer-io";
 import { periodicTask } from "../../../mixins/periodic-task.ts";
@@ -10,8 +10,12 @@ import type { Peers } from "../limits/peers.ts";
 import type { Rooms } from "../rooms.ts";
 import { errorFrame } from "../ws/frames.ts";
 import { type Socket, socketIoAuth } from "./auth.ts";
+import { ClientSubscriptions } from "./client-subscriptions.ts";
+import type { DeclaredRooms } from "./declared-rooms.ts";
 import { type Engine, type EngineRequest, EngineSocketServer, handshakes } from "./engine.ts";
+import { roomSubscribers } from "./room-subscribers.ts";
 import { closeSlowReaders } from "./slow-readers.ts";
+import { snapshotReads } from "./snapshot-reads.ts";
 import { type Subscriptions, subscriptions } from "./subscriptions.ts";
 
 export interface SocketIoOptions {
@@ -20,12 +24,14 @@ export interface SocketIoOptions {
 	isTrusted: Trusted;
 	/** The names that clients may send as `subscribe:<name>`. */
 	names: Subscriptions;
+	/** The rooms with a snapshot that clients may subscribe to. */
+	declared: ReadonlyMap<string, DeclaredRooms>;
 }
 
 /** The methods that the mixin adds to the service. */
 export interface SocketIoMethods {
-	/** Sends an event to all clients in a room of this node; answers their number. */
-	emitTo(room: string, event: string, payload: unknown): number;
+	/** Sends an event to all clients in a room of this node; answers their number. `version`: the event's, in a room with a snapshot. */
+	emitTo(room: string, event: string, payload: unknown, version?: number): number;
 	/** The number of open connections. */
 	connections(): number;
 	/** Closes every connection; the clients reconnect by themselves. */
@@ -55,10 +61,12 @@ const connectError = (error: unknown) => {
 	return Object.assign(new Error(type), { data: { type } });
 };
 
-export function socketIo({ guests, allowedOrigins, isTrusted, names }: SocketIoOptions): Partial<ServiceSchema> {
-	const { count, authenticate } = socketIoAuth({ guests, isTrusted });
+export function socketIo({ guests, allowedOrigins, isTrusted, names, declared }: SocketIoOptions): Partial<ServiceSchema> {
+	const { count, authenticate, peerOf } = socketIoAuth({ guests, isTrusted });
 	const { check, listen: listenToHandshakes } = handshakes({ allowedOrigins, isTrusted });
-	const { enterOwn, listen } = subscriptions(names);
+	const { enterOwn, listen } = subscriptions(names, declared);
+	const [subscribers, readSnapshot] = [roomSubscribers(), snapshotReads()];
+	const addressOf = (request: IncomingMessage) => clientOf(request, isTrusted).address;
 
 	const schema = {
 		mixins: [SocketIO as Partial<ServiceSchema>],
@@ -99,7 +107,8 @@ export function socketIo({ guests, allowedOrigins, isTrusted, names }: SocketIoO
 		},
 
 		methods: {
-			emitTo(this: Running, room: string, event: string, payload: unknown) {
+			emitTo(this: Running, room: string, event: string, payload: unknown, version?: number) {
+				if (version !== undefined) subscribers.beforeEvent(room, { name: event, payload, version });
 				this.io.to(room).emit(event, payload);
 				return this.io.sockets.adapter.rooms.get(room)?.size ?? 0;
 			},
@@ -127,11 +136,16 @@ export function socketIo({ guests, allowedOrigins, isTrusted, names }: SocketIoO
 			engine.on("connection", connection => count(connection, this.sockets.peers));
 			listenToHandshakes(engine, httpListenerOf(this.broker));
 			const options = { everyMs: CHECK_READERS_EVERY_MS, logger: this.logger, what: "closing slow readers of Socket.IO" };
-			this.slowReaders = periodicTask(() => closeSlowReaders(engine, req => clientOf(req, isTrusted).address), options);
+			this.slowReaders = periodicTask(() => closeSlowReaders(engine, addressOf), options);
 			this.io.on("connection", socket => {
-				listen(socket, this.sockets.rooms);
+				const { conn } = socket;
+				const { rooms } = this.sockets;
+				const caller = this.broker as unknown as Caller;
+				const [peer, address] = [peerOf(conn), addressOf(conn.request)];
+				const own = new ClientSubscriptions({ socket, peer, address, guests, rooms, caller, subscribers, readSnapshot });
+				listen(socket, rooms, own);
 				// A connection carries one socket.
-				socket.once("disconnect", () => socket.conn.close(true));
+				socket.once("disconnect", () => conn.close(true));
 			});
 			const listener = httpListenerOf(this.broker);
 			listener.routes.set("/socket.io/", (req, res) => this.server.emit("request", req, res));

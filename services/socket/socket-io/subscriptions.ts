@@ -1,21 +1,16 @@
-// The rooms of a Socket.IO client: it enters its own when it connects, and the dashboard when an admin subscribes to it.
+// The rooms of a Socket.IO client: it enters its own when it connects, the dashboard when an admin subscribes to it, and those with a snapshot.
 import type { TopicContract } from "../../../contract/topic.ts";
 import { ADMINS, EVERYONE, type Member, type Rooms, userRoom } from "../rooms.ts";
-import { errorFrame } from "../ws/frames.ts";
+import { type Acknowledge, acknowledgeOf, refusal, refusalOf } from "./acknowledge.ts";
 import type { Socket } from "./auth.ts";
+import type { ClientSubscriptions } from "./client-subscriptions.ts";
+import type { DeclaredRooms } from "./declared-rooms.ts";
 import type { Connection } from "./engine.ts";
 
-type Acknowledge = (answer: { ok: true; note?: string } | { ok: false; error: { type: string } }) => void;
-
-const refusal = (type: string) => ({ ok: false, error: { type } }) as const;
+/** The first argument of an event that is not its acknowledgement. */
+const dataOf = ([first]: unknown[]): unknown => (typeof first === "function" ? undefined : first);
 
 const guestNote = (name: string) => `guests receive no events of ${name}: sign in`;
-
-/** The client's acknowledgement, which is the last argument of its event. */
-const acknowledgeOf = (values: unknown[]): Acknowledge => {
-	const last = values.at(-1);
-	return typeof last === "function" ? (last as Acknowledge) : () => {};
-};
 
 /** The names that clients may send as `subscribe:<name>`. `isPersonal`: it has events for single users, which guests never get. */
 export type Subscriptions = ReadonlyMap<string, { isPersonal: boolean }>;
@@ -32,9 +27,12 @@ export function subscriptionsOf(topics: Record<string, TopicContract>): Subscrip
 	return names;
 }
 
-/** `names` are only acknowledged: clients get their events without them. */
-export function subscriptions(names: Subscriptions) {
-	const events = new Set([...names.keys(), "admin"].map(name => `subscribe:${name}`));
+/** `names` are only acknowledged: clients get their events without them. Clients subscribe to `declared` and unsubscribe. */
+export function subscriptions(names: Subscriptions, declared: ReadonlyMap<string, DeclaredRooms>) {
+	const events = new Set([
+		...[...names.keys(), ...declared.keys(), "admin"].map(name => `subscribe:${name}`),
+		...[...declared.keys()].map(name => `unsubscribe:${name}`)
+	]);
 	const members = new WeakMap<Connection, Member>();
 	const memberOf = (connection: Connection) => {
 		const member = members.get(connection) ?? {};
@@ -58,7 +56,7 @@ export function subscriptions(names: Subscriptions) {
 			await enter(socket, ADMINS, rooms);
 			acknowledge({ ok: true });
 		} catch (error) {
-			acknowledge(refusal(errorFrame(error).data.type));
+			acknowledge(refusalOf(error));
 		}
 	};
 
@@ -75,13 +73,18 @@ export function subscriptions(names: Subscriptions) {
 			}
 		},
 
-		/** Acknowledges every event, and subscribes admins to the dashboard. */
-		listen(socket: Socket, rooms: Rooms) {
+		/** Acknowledges every event, and subscribes: admins to the dashboard, the client to rooms with a snapshot (`own`). */
+		listen(socket: Socket, rooms: Rooms, own: ClientSubscriptions) {
 			const isGuest = socket.data.identity === undefined;
 			for (const [name, { isPersonal }] of names)
 				socket.on(`subscribe:${name}`, (...values) =>
 					acknowledgeOf(values)(isGuest && isPersonal ? { ok: true, note: guestNote(name) } : { ok: true })
 				);
+			for (const [name, one] of declared) {
+				socket.on(`subscribe:${name}`, (...values) => void own.subscribe(one, dataOf(values), acknowledgeOf(values)));
+				socket.on(`unsubscribe:${name}`, (...values) => own.unsubscribe(one, dataOf(values), acknowledgeOf(values)));
+			}
+			socket.once("disconnect", () => own.end());
 			socket.on("subscribe:admin", (...values) => void subscribeAdmin(socket, rooms, acknowledgeOf(values)));
 			socket.onAny((event, ...values) => {
 				if (!events.has(event)) acknowledgeOf(values)(refusal("UNKNOWN_EVENT"));

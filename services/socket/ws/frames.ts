@@ -23,7 +23,8 @@ export const tooManySockets = () => new Errors.MoleculerClientError("You have to
 const isObject = (value: unknown): value is Record<string, unknown> =>
 	typeof value === "object" && value !== null && !Array.isArray(value);
 
-function checked<S extends z.ZodType>(schema: S, data: unknown): z.output<S> {
+/** Checks what a client sent with a frame or an event. Throws `VALIDATION_ERROR`. */
+export function checked<S extends z.ZodType>(schema: S, data: unknown): z.output<S> {
 	const checked = checkFields(schema, data);
 	if (!checked.fieldErrors) return checked.data;
 	throw invalid(checked.fieldErrors.map(({ field, message }) => ({ field: field || "data", message })));
