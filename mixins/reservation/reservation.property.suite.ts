@@ -1,26 +1,18 @@
 // For any sequence of requests, repeated in any order: the ledger explains the levels, and nothing moves twice.
 import assert from "node:assert/strict";
-import { randomUUID } from "node:crypto";
 import { it } from "node:test";
 import fc from "fast-check";
-import type { Knex } from "knex";
+import { id, lockShow, type Nodes, passMs, timeOf, touchShow } from "./reservation.fixture.ts";
+import { changed, Model } from "./reservation.model.fixture.ts";
 import type { Line } from "./reservation.rules.ts";
-import type { Reservations } from "./reservation.store.ts";
-
-/** The connections of two nodes to the same tables; with the embedded Postgres both are the same. */
-export interface Nodes {
-	stores: [Reservations, Reservations];
-	knex: Knex;
-}
-
-/** A new unique name. */
-export const id = (what: string) => `${what}-${randomUUID()}`;
 
 type Step =
 	| { do: "open"; item: number; stock: number }
 	| { do: "set"; change: number; item: number; stock: number }
-	| { do: "reserve"; requests: { holder: number; lines: { item: number; quantity: number }[]; ends: boolean }[] }
-	| { do: "deduct" | "giveBack"; holders: number[] }
+	| { do: "reserve"; requests: { holder: number; lines: { item: number; quantity: number }[]; lifetimeMs?: number }[] }
+	| { do: "deduct"; holders: number[]; unlessExpired: boolean }
+	| { do: "giveBack"; holders: number[]; reservedOnly: boolean }
+	| { do: "pass"; ms: number }
 	| { do: "expire" };
 
 const ITEMS = 3;
@@ -28,7 +20,8 @@ const item = fc.nat(ITEMS - 1);
 const holder = fc.nat(5);
 const holders = fc.array(holder, { minLength: 1, maxLength: 4 });
 const line = fc.record({ item, quantity: fc.integer({ min: 1, max: 4 }) });
-const request = fc.record({ holder, lines: fc.array(line, { minLength: 1, maxLength: 3 }), ends: fc.boolean() });
+const lines = fc.array(line, { minLength: 1, maxLength: 3 });
+const request = fc.record({ holder, lines, lifetimeMs: fc.constantFrom(1_000, 3_000, undefined) });
 const step: fc.Arbitrary<Step> = fc.oneof(
 	fc.record({ do: fc.constant("open" as const), item, stock: fc.nat(12) }),
 	fc.record({ do: fc.constant("set" as const), change: fc.nat(3), item, stock: fc.nat(12) }),
@@ -36,34 +29,56 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 		weight: 3,
 		arbitrary: fc.record({ do: fc.constant("reserve" as const), requests: fc.array(request, { minLength: 1, maxLength: 4 }) })
 	},
-	{ weight: 3, arbitrary: fc.record({ do: fc.constantFrom("deduct" as const, "giveBack" as const), holders }) },
+	{ weight: 2, arbitrary: fc.record({ do: fc.constant("deduct" as const), holders, unlessExpired: fc.boolean() }) },
+	{ weight: 2, arbitrary: fc.record({ do: fc.constant("giveBack" as const), holders, reservedOnly: fc.boolean() }) },
+	{ weight: 2, arbitrary: fc.record({ do: fc.constant("pass" as const), ms: fc.constantFrom(999, 1_000, 2_000) }) },
 	fc.record({ do: fc.constant("expire" as const) })
 );
 
-const END = new Date("2026-01-31T12:00:00Z");
-
-/** Maps the numbers of the steps to names that are unique to this run, and executes steps with them. */
-function world({ stores, knex }: Nodes) {
+/** Maps the numbers of the steps to names that are unique to this run, and executes steps with them. `locking`: all transactions lock one more row. */
+function world({ timed, knex }: Nodes, locking = false) {
 	const run = id("run");
 	const name = (what: string, n: number) => `${run} ${what} ${n}`;
-	const lines = (some: { item: number; quantity: number }[]): Line[] =>
+	const toLines = (some: { item: number; quantity: number }[]): Line[] =>
 		some.map(({ item, quantity }) => ({ item: name("item", item), quantity }));
 	const items = Array.from({ length: ITEMS }, (_, n) => name("item", n));
+	const toHolders = (some: number[]) => some.map(n => name("holder", n));
+	const toChange = ({ change, item, stock }: { change: number; item: number; stock: number }) => ({
+		holder: name("change", change),
+		item: name("item", item),
+		stock
+	});
+	const toRequests = ({ requests }: Step & { do: "reserve" }) =>
+		requests.map(({ holder, lines: asked, ...rest }) => ({ holder: name("holder", holder), lines: toLines(asked), ...rest }));
+	const onMoved = locking ? touchShow : undefined;
+	const judge = locking ? lockShow : undefined;
 
 	const take = async (one: Step, node = 0) => {
-		const store = stores[node % 2]!;
+		const store = timed[node % 2]!;
 		if (one.do === "open") return store.open([{ item: name("item", one.item), label: "L", stock: one.stock }]);
-		if (one.do === "set") return store.set([{ ...one, holder: name("change", one.change), item: name("item", one.item) }]);
-		if (one.do === "expire") return store.expire(END);
-		if (one.do === "reserve")
-			return store.reserve(
-				one.requests.map(({ holder, lines: asked, ends }) => ({
-					holder: name("holder", holder),
-					lines: lines(asked),
-					...(ends && { expiresAt: END })
-				}))
-			);
-		return store[one.do](one.holders.map(n => name("holder", n)));
+		if (one.do === "set") return (await store.set([toChange(one)], { onMoved })).map(changed);
+		if (one.do === "reserve") return store.reserve(toRequests(one), { onMoved, judge });
+		if (one.do === "deduct") return store.deduct(toHolders(one.holders), { onMoved, unlessExpired: one.unlessExpired });
+		// An unknown holder would be inserted, and a judge locks the row before it inserts holders.
+		const reservedOnly = one.do === "giveBack" && (locking || one.reservedOnly);
+		if (one.do === "giveBack") return store.giveBack(toHolders(one.holders), { onMoved, reservedOnly });
+		if (one.do === "pass") {
+			await passMs(knex, one.ms);
+			return undefined;
+		}
+		// Earlier runs have left reservations that expire now.
+		return (await store.expire({ onMoved })).filter(holder => holder.startsWith(run)).sort();
+	};
+
+	const takeInModel = (one: Step, model: Model) => {
+		if (one.do === "open") return model.open([{ item: name("item", one.item), stock: one.stock }]);
+		if (one.do === "set") return model.set([toChange(one)]);
+		if (one.do === "reserve") return model.reserve(toRequests(one));
+		if (one.do === "deduct") return model.deduct(toHolders(one.holders), one);
+		if (one.do === "giveBack") return model.giveBack(toHolders(one.holders), one);
+		if (one.do === "expire") return model.expire().sort();
+		model.now = new Date(model.now.getTime() + one.ms);
+		return undefined;
 	};
 
 	/** Computed from the ledger's rows alone, without the store's own sums. */
@@ -73,7 +88,7 @@ function world({ stores, knex }: Nodes) {
 			movements
 				.filter(one => one.item === item && kinds.includes(one.kind))
 				.reduce((total, { quantity }) => total + Number(quantity), 0);
-		for (const level of await stores[0].levels(items)) {
+		for (const level of await timed[0].levels(items)) {
 			if (!level) continue;
 			const { item, stock, reserved } = level;
 			assert.equal(stock + sum(item, "deduct") - sum(item, "return"), sum(item, "open", "set"), `${item}: the equation`);
@@ -89,7 +104,7 @@ function world({ stores, knex }: Nodes) {
 		const keys = movements.map(({ holder, item, kind }) => `${holder}/${item}/${kind}`);
 		assert.equal(new Set(keys).size, keys.length);
 	};
-	return { take, holds, levels: () => stores[0].levels(items) };
+	return { take, takeInModel, holds, items, levels: () => timed[0].levels(items) };
 }
 
 export const holdsWhatever = (nodes: () => Nodes) => {
@@ -105,6 +120,25 @@ export const holdsWhatever = (nodes: () => Nodes) => {
 			{ numRuns: 30 }
 		);
 		assert.deepEqual((await nodes().stores[0].equation()).broken, []);
+	});
+
+	it("answers what a plain model answers, whenever time passes and reservations expire", async () => {
+		await fc.assert(
+			fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 25 }), async steps => {
+				const { take, takeInModel, items, levels } = world(nodes());
+				const model = new Model(await timeOf(nodes().knex));
+				for (const [n, one] of steps.entries()) {
+					const expected = takeInModel(one, model);
+					assert.deepEqual(await take(one, n), expected, `step ${n}: ${one.do}`);
+					const actual = (await levels()).map(level => level && { stock: level.stock, reserved: level.reserved });
+					assert.deepEqual(
+						actual,
+						items.map(each => model.level(each))
+					);
+				}
+			}),
+			{ numRuns: 60 }
+		);
 	});
 
 	it("moves nothing when all requests are repeated, in any order", async () => {
@@ -134,15 +168,16 @@ export const holdsWhatever = (nodes: () => Nodes) => {
 		);
 	});
 
-	it("neither deadlocks nor breaks when two nodes execute the steps at once, with the same items and holders", async () => {
-		await fc.assert(
-			fc.asyncProperty(fc.array(step, { minLength: 20, maxLength: 60 }), async steps => {
-				const { take, holds } = world(nodes());
-				for (let n = 0; n < ITEMS; n++) await take({ do: "open", item: n, stock: 12 });
-				await Promise.all(steps.map(take));
-				await holds();
-			}),
-			{ numRuns: 15, endOnFailure: true }
-		);
-	});
+	for (const locking of [false, true])
+		it(`neither deadlocks nor breaks when two nodes execute the steps at once, with the same items and holders${locking ? ", and lock a row of their own" : ""}`, async () => {
+			await fc.assert(
+				fc.asyncProperty(fc.array(step, { minLength: 20, maxLength: 60 }), async steps => {
+					const { take, holds } = world(nodes(), locking);
+					for (let n = 0; n < ITEMS; n++) await take({ do: "open", item: n, stock: 12 });
+					await Promise.all(steps.map(take));
+					await holds();
+				}),
+				{ numRuns: 15, endOnFailure: true }
+			);
+		});
 };

@@ -23,7 +23,12 @@ export type State = "reserved" | "deducted" | "given back";
 export interface Holding {
 	state: State;
 	lines: Line[];
+	/** Of a new one: see `Request`. */
+	lifetimeMs?: number;
+	/** Of a stored one; undefined if it never expires. */
 	expiresAt?: Date;
+	/** Whether it had expired when it was read, by the clock of Postgres. */
+	isExpired?: boolean;
 }
 
 /** How one piece of each kind of movement changes its level. The quantity of `set` may be negative. */
@@ -51,8 +56,8 @@ export interface Movement extends Level {
 export interface Request {
 	holder: string;
 	lines: Line[];
-	/** When the reservation expires. Default: never. */
-	expiresAt?: Date;
+	/** How long the reservation lasts, by the clock of Postgres. Default: for ever. */
+	lifetimeMs?: number;
 }
 
 export interface Change {
@@ -62,11 +67,24 @@ export interface Change {
 	stock: number;
 }
 
+/** An item of which less is available than was requested. */
+export interface Missing {
+	item: string;
+	requested: number;
+	available: number;
+}
+
 export type Reserved =
-	| { done: "reserved" | "again" }
-	| { refused: "OUT_OF_STOCK"; item: string; requested: number; available: number }
-	| { refused: "OTHER_LINES" | "GIVEN_BACK" };
-export type Deducted = "deducted" | "again" | "given back" | "unknown";
+	| { done: "reserved" | "again"; expiresAt?: Date }
+	/** `missing`: all of them, in the order of the lines. */
+	| { refused: "OUT_OF_STOCK"; missing: Missing[] }
+	/** `reason`: what the judge said. */
+	| { refused: "NOT_ALLOWED"; reason: string }
+	/** The holder reserved something else before, or its reservation was given back, or has expired. */
+	| { refused: "OTHER_LINES" | "GIVEN_BACK" | "EXPIRED" };
+/** `expired`: only with `unlessExpired`. */
+export type Deducted = "deducted" | "again" | "given back" | "unknown" | "expired";
+/** `noted`: unknown, and now recorded as given back. `left`: only with `reservedOnly`, for a deducted or unknown holder. */
 export type GivenBack = "given back" | "again" | "noted" | "left";
 export type Changed =
 	| { done: "set" | "again"; level: Level }
@@ -86,23 +104,8 @@ export interface Decision<Answer> {
 	holdings: Map<string, Holding>;
 }
 
-/** The lines with each item once, in the order of their first occurrence. A sum beyond the exact range is rounded, but never down to a possible stock. */
-export function mergeLines(lines: Line[]): Line[] {
-	const sums = new Map<string, number>();
-	for (const { item, quantity } of lines) {
-		if (!Number.isSafeInteger(quantity) || quantity < 1) throw new RangeError(`${quantity} is no quantity`);
-		sums.set(item, (sums.get(item) ?? 0) + quantity);
-	}
-	return [...sums].map(([item, quantity]) => ({ item, quantity }));
-}
-
-const sameLines = (some: Line[], others: Line[]) => {
-	const quantities = new Map(others.map(({ item, quantity }) => [item, quantity]));
-	return some.length === others.length && some.every(({ item, quantity }) => quantities.get(item) === quantity);
-};
-
 /** The known levels and holdings, changed by the decisions so far. */
-function startDraft({ levels, holdings }: Known) {
+export function startDraft({ levels, holdings }: Known) {
 	const current = new Map(levels);
 	const changed = new Map<string, Holding>();
 	const movements: Movement[] = [];
@@ -124,33 +127,14 @@ function startDraft({ levels, holdings }: Known) {
 	};
 }
 
-/** Reserves all lines of a request or none. A request that is refused as out of stock leaves no trace and may be repeated. */
-export function decideReserve(requests: Request[], known: Known): Decision<Reserved> {
-	const draft = startDraft(known);
-	const answers = requests.map((request): Reserved => {
-		const lines = mergeLines(request.lines);
-		const holding = draft.holding(request.holder);
-		if (holding?.state === "given back") return { refused: "GIVEN_BACK" };
-		if (holding) return sameLines(lines, holding.lines) ? { done: "again" } : { refused: "OTHER_LINES" };
-		for (const { item, quantity: requested } of lines) {
-			const level = draft.level(item);
-			const available = level ? level.stock - level.reserved : 0;
-			if (requested > available) return { refused: "OUT_OF_STOCK", item, requested, available };
-		}
-		for (const line of lines) draft.move(request.holder, "reserve", line);
-		draft.setHolding(request.holder, { state: "reserved", lines, expiresAt: request.expiresAt });
-		return { done: "reserved" };
-	});
-	return { answers, ...draft };
-}
-
-/** Takes what was reserved out of the stock. A holder without a reservation gets nothing. */
-export function decideDeduct(holders: string[], known: Known): Decision<Deducted> {
+/** Takes what was reserved out of the stock. A holder without a reservation gets nothing; nor does an expired one with `unlessExpired`. */
+export function decideDeduct(holders: string[], known: Known, unlessExpired = false): Decision<Deducted> {
 	const draft = startDraft(known);
 	const answers = holders.map((holder): Deducted => {
 		const holding = draft.holding(holder);
 		if (!holding) return "unknown";
 		if (holding.state !== "reserved") return holding.state === "deducted" ? "again" : "given back";
+		if (unlessExpired && holding.isExpired) return "expired";
 		for (const line of holding.lines) draft.move(holder, "deduct", line);
 		draft.setHolding(holder, { ...holding, state: "deducted" });
 		return "deducted";
@@ -166,8 +150,8 @@ export function decideGiveBack(holders: string[], known: Known, reservedOnly = f
 	const draft = startDraft(known);
 	const answers = holders.map((holder): GivenBack => {
 		const holding = draft.holding(holder);
-		if (reservedOnly && holding?.state !== "reserved") return "left";
 		if (holding?.state === "given back") return "again";
+		if (reservedOnly && holding?.state !== "reserved") return "left";
 		const kind = holding?.state === "deducted" ? "return" : "release";
 		for (const line of holding?.lines ?? []) draft.move(holder, kind, line);
 		draft.setHolding(holder, { lines: holding?.lines ?? [], state: "given back" });

@@ -1,7 +1,7 @@
 // What reservations read and lock. Whatever changes something locks the levels first, sorted; then it writes all in one statement (reservation.write.sql.ts).
 import type { Knex } from "knex";
 import { type Change, changeKey, type Holding } from "./reservation.rules.ts";
-import { levelOf, type Row, writes } from "./reservation.write.sql.ts";
+import { levelOf, type Row, type Run, writes } from "./reservation.write.sql.ts";
 import { tablesOf } from "./schema.ts";
 
 /**
@@ -14,28 +14,50 @@ const LINES = `lateral (
 
 /** What these holders have reserved, and its state. */
 const HOLDINGS = `
-	select wanted.holder, state, item, quantity
+	select wanted.holder, state, expires_at, expires_at <= :now as is_expired, item, quantity
 	from unnest(:names::text[]) as wanted (holder)
-	cross join lateral (select state from :holders: as known where known.holder = wanted.holder offset 0) as known
+	cross join lateral (select state, expires_at from :holders: as known where known.holder = wanted.holder offset 0) as known
 	left join ${LINES} on true`;
 
-function toHoldings(rows: Row[]) {
+interface HoldingRow {
+	holder: string;
+	state: Holding["state"];
+	/** A text where it comes as JSON. */
+	expires_at: Date | string | null;
+	is_expired: boolean | null;
+	item: string | null;
+	quantity: string;
+}
+
+function toHoldings(rows: HoldingRow[]) {
 	const known = new Map<string, Holding>();
-	for (const { holder, state, item, quantity } of rows) {
-		const holding = known.get(holder!) ?? { state: state as Holding["state"], lines: [] };
-		if (item !== null) holding.lines.push({ item: item!, quantity: Number(quantity) });
-		known.set(holder!, holding);
+	for (const { holder, state, expires_at, is_expired, item, quantity } of rows) {
+		const expiry = expires_at && { expiresAt: new Date(expires_at), isExpired: is_expired! };
+		const holding: Holding = known.get(holder) ?? { state, lines: [], ...expiry };
+		if (item !== null) holding.lines.push({ item, quantity: Number(quantity) });
+		known.set(holder, holding);
 	}
 	return known;
 }
 
+/** Holders whose reservation has expired, the earliest first; if `items` is not null, those that have reserved one of these. */
+const EXPIRED = `
+	select holder from :holders: as wanted
+	where state = 'reserved' and expires_at <= :now
+		and (:items::text[] is null or exists (select from ${LINES} where item = any(:items::text[])))
+	order by expires_at limit :limit::int`;
+
+/** How many are given back in one transaction. */
+export const MAX_EXPIRED = 1_000;
+
 /** SQLSTATE unique_violation. */
 const UNIQUE_VIOLATION = "23505";
 
-export function statements(prefix: string) {
-	const tables = tablesOf(prefix);
-	const run = async (knex: Knex, sql: string, values: object): Promise<Row[]> =>
-		(await knex.raw(sql, { ...tables, ...values } as Record<string, Knex.Value>)).rows;
+/** `now`: the SQL text of the time by which reservations expire. */
+export function statements(db: Knex, prefix: string, now: string) {
+	const common = { ...tablesOf(prefix), now: db.raw(`(${now})`) };
+	const run: Run = async (knex, sql, values) =>
+		(await knex.raw(sql, { ...common, ...values } as Record<string, Knex.Value>)).rows;
 	const byItem = (levels: Row[]) => new Map(levels.map(row => [row.item!, levelOf(row)]));
 
 	return {
@@ -50,7 +72,7 @@ export function statements(prefix: string) {
 
 		async holdingsOf(trx: Knex, names: string[]) {
 			// A name that occurs twice would get its lines twice.
-			return toHoldings(await run(trx, `select * from (${HOLDINGS}) as known`, { names: [...new Set(names)] }));
+			return toHoldings(await run<HoldingRow>(trx, HOLDINGS, { names: [...new Set(names)] }));
 		},
 
 		/**
@@ -63,10 +85,7 @@ export function statements(prefix: string) {
 					select * from :levels: where item = any(array(select item from known)) order by item for update
 				)
 				select (select json_agg(known) from known) as holdings, (select json_agg(locked) from locked) as levels`;
-			const [row] = (await run(trx, sql, { names: [...new Set(names)] })) as unknown as Record<
-				"holdings" | "levels",
-				Row[] | null
-			>[];
+			const [row] = await run<{ holdings: HoldingRow[] | null; levels: Row[] | null }>(trx, sql, { names: [...new Set(names)] });
 			return { holdings: toHoldings(row?.holdings ?? []), levels: byItem(row?.levels ?? []) };
 		},
 
@@ -80,15 +99,11 @@ export function statements(prefix: string) {
 		/** Whether a write failed because its holder was inserted before, or by another transaction meanwhile. */
 		isHolderInserted(error: unknown) {
 			const { code, constraint } = error as { code?: string; constraint?: string };
-			return code === UNIQUE_VIOLATION && constraint === `${tables.holders}_pkey`;
+			return code === UNIQUE_VIOLATION && constraint === `${common.holders}_pkey`;
 		},
 
-		async expired(knex: Knex, now: Date, limit: number) {
-			const sql = `
-				select holder from :holders: where state = 'reserved' and expires_at <= :now::timestamptz
-				order by expires_at limit :limit::int`;
-			return (await run(knex, sql, { now: now.toISOString(), limit })).map(({ holder }) => holder!);
-		},
+		expired: async (knex: Knex, limit: number, items: string[] | null = null) =>
+			(await run(knex, EXPIRED, { limit, items })).map(({ holder }) => holder!),
 
 		async waiting(knex: Knex, olderThanMs: number, limit: number) {
 			const sql = `
@@ -99,3 +114,5 @@ export function statements(prefix: string) {
 		}
 	};
 }
+
+export type Statements = ReturnType<typeof statements>;

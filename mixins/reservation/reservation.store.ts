@@ -5,54 +5,69 @@
  *
  *     const seats = reservations(knex, "seats");
  *     await seats.open([{ item: "A-12", label: "Row A, seat 12", stock: 1 }]);
- *     const [answer] = await seats.reserve([{ holder: "hold-1", lines: [{ item: "A-12", quantity: 1 }], expiresAt: inTenMinutes }]);
+ *     const onMoved: OnMoved = (trx, movements) => outbox.add(trx, toMessages(movements));   // in one transaction with what moves
+ *     const [answer] = await seats.reserve([{ holder: "hold-1", lines: [{ item: "A-12", quantity: 1 }], lifetimeMs: 600_000 }], { onMoved });
  *     if ("refused" in answer) return answer;                                          // OUT_OF_STOCK: another holder has it
- *     await seats.deduct(["hold-1"], (trx, movements) => outbox.add(trx, toMessages(movements)));   // sold, in one transaction with its message
- *     await seats.expire(new Date());                                                  // periodically, on every node: gives back what has expired
+ *     await seats.deduct(["hold-1"], { onMoved, unlessExpired: true });                // sold
+ *     await seats.expire({ onMoved });                                                 // periodically, on every node: gives back what has expired
  *
  * Each operation takes a batch and decides it in one transaction, request by request; requests may be repeated and arrive in any order. A holder
  * reserves once; its reservation is then deducted, or given back, or deducted and then given back, each once. The ledger has a row for every
- * movement and explains every level. No deadlocks: every transaction locks levels first, sorted by item, and then inserts or changes holders.
+ * movement and explains every level. Reservations expire by the clock of Postgres, whatever the time of this process is. No deadlocks: every
+ * transaction locks levels first, sorted by item, and then inserts or changes holders.
  */
 import type { Knex } from "knex";
 import { type Equation, equationOf } from "./ledger-check.ts";
 import {
 	type Change,
 	type Changed,
-	type Decision,
 	type Deducted,
 	decideDeduct,
 	decideGiveBack,
-	decideReserve,
 	decideSet,
 	type GivenBack,
-	type Known,
 	type Level,
-	type Movement,
 	type Request,
 	type Reserved
 } from "./reservation.rules.ts";
-import { statements } from "./reservation.sql.ts";
+import { MAX_EXPIRED, statements } from "./reservation.sql.ts";
+import { type ReserveOptions, reserving } from "./reserve.ts";
+import { type OnMoved, transactions } from "./transactions.ts";
 
-/** Gets all movements, in order, before the transaction commits; if it throws, the transaction rolls back. */
-export type OnMoved = (trx: Knex.Transaction, movements: Movement[]) => Promise<void>;
+export type { Judgement } from "./reserve.rules.ts";
+export type { Judge, ReserveOptions } from "./reserve.ts";
+export type { OnMoved } from "./transactions.ts";
+
+export interface DeductOptions {
+	onMoved?: OnMoved;
+	/** Leaves what has expired as it is: `expired`. Otherwise it can be deducted until it is given back. */
+	unlessExpired?: boolean;
+}
+
+export interface GiveBackOptions {
+	onMoved?: OnMoved;
+	/** Gives back what is reserved and not deducted; other holders are `left`. */
+	reservedOnly?: boolean;
+}
 
 export interface Reservations {
 	/** Adds items with their first stock; items that exist stay unchanged. Resolves with which are new, in order. */
-	open(items: Pick<Level, "item" | "label" | "stock">[], onMoved?: OnMoved): Promise<boolean[]>;
+	open(items: Pick<Level, "item" | "label" | "stock">[], options?: { onMoved?: OnMoved }): Promise<boolean[]>;
 	/** Sets the stock. Refuses less than what is reserved, and items that were never opened. */
-	set(changes: Change[], onMoved?: OnMoved): Promise<Changed[]>;
+	set(changes: Change[], options?: { onMoved?: OnMoved }): Promise<Changed[]>;
 	/**
 	 * Reserves all lines of a request or none; several lines of one item are added up. A repetition with the same lines gets `again`, also after
-	 * the deduction. An item that was never opened is out of stock. Throws `RangeError` for a quantity that is not a whole number of at least 1.
+	 * the deduction. An item that was never opened is out of stock. What has expired is given back first if a request lacks it: such requests are
+	 * decided a second time, after the others of the batch. `judge` may refuse new holders. Throws `RangeError` for a quantity that is not a whole
+	 * number of at least 1.
 	 */
-	reserve(requests: Request[], onMoved?: OnMoved): Promise<Reserved[]>;
-	/** Takes what these holders have reserved out of the stock. An expired reservation can be deducted until it is given back. */
-	deduct(holders: string[], onMoved?: OnMoved): Promise<Deducted[]>;
+	reserve(requests: Request[], options?: ReserveOptions): Promise<Reserved[]>;
+	/** Takes what these holders have reserved out of the stock. */
+	deduct(holders: string[], options?: DeductOptions): Promise<Deducted[]>;
 	/** Gives back what these holders have reserved or deducted. An unknown holder is `noted`: its later requests get nothing. */
-	giveBack(holders: string[], onMoved?: OnMoved): Promise<GivenBack[]>;
+	giveBack(holders: string[], options?: GiveBackOptions): Promise<GivenBack[]>;
 	/** Gives back expired reservations, the earliest first, at most `limit`. Resolves with their holders; each is returned once over all nodes. */
-	expire(now: Date, onMoved?: OnMoved, limit?: number): Promise<string[]>;
+	expire(options?: { onMoved?: OnMoved; limit?: number }): Promise<string[]>;
 	/** Holders with a reservation that does not expire, is older than this and is not deducted yet: the oldest, at most `limit`. */
 	waiting(olderThanMs: number, limit: number): Promise<string[]>;
 	/** The levels in this order; undefined for an item that was never opened. */
@@ -61,65 +76,19 @@ export interface Reservations {
 	equation(): Promise<Equation>;
 }
 
-const MAX_EXPIRED = 1_000;
-/** The level of an item that is assumed to suffice. */
-const PLENTY = { label: "", stock: Number.MAX_SAFE_INTEGER, reserved: 0, version: 0 };
-
-class HolderChanged extends Error {}
+export interface ReservationsOptions {
+	/** The SQL text of the time by which reservations expire. Default: `now()`. */
+	now?: string;
+}
 
 /** See the top of this file. `prefix`: as given to `createReservations`. */
-export function reservations(knex: Knex, prefix: string): Reservations {
-	const sql = statements(prefix);
-
-	/** Repeats the transaction when a holder was inserted or changed while it was looked up. Holders are never deleted, and change twice at most. */
-	const transact = async <Answer>(work: (trx: Knex.Transaction) => Promise<Answer>): Promise<Answer> => {
-		for (;;) {
-			try {
-				// Each statement must see what the transactions have committed that the previous statement waited for.
-				return await knex.transaction(work, { isolationLevel: "read committed" });
-			} catch (error) {
-				if (!(error instanceof HolderChanged) && !sql.isHolderInserted(error)) throw error;
-			}
-		}
-	};
-
-	const write = async (
-		trx: Knex.Transaction,
-		{ movements, holdings }: Decision<unknown>,
-		{ holdings: known }: Known,
-		onMoved?: OnMoved
-	) => {
-		if (movements.length > 0 || holdings.size > 0)
-			if (!(await sql.write(trx, movements, holdings, known))) throw new HolderChanged();
-		if (movements.length > 0) await onMoved?.(trx, movements);
-	};
-
-	const settle = <Answer>(holders: string[], rule: (known: Known) => Decision<Answer>, onMoved?: OnMoved) =>
-		transact(async trx => {
-			const known = await sql.lockOf(trx, holders);
-			const decision = rule(known);
-			await write(trx, decision, known, onMoved);
-			return decision.answers;
-		});
-
-	/**
-	 * Reserves with one statement if all holders are new and there is enough of every item, as is usual; the statement checks both. Returns undefined if
-	 * that is not so, and then nothing has changed.
-	 */
-	const reserveNew = async (requests: Request[]): Promise<Reserved[] | undefined> => {
-		const items = requests.flatMap(({ lines }) => lines.map(({ item }) => item));
-		const levels = new Map(items.map(item => [item, { ...PLENTY, item }]));
-		const { answers, movements, holdings } = decideReserve(requests, { levels, holdings: new Map() });
-		if (movements.length === 0 || answers.some(answer => "refused" in answer)) return undefined;
-		const isReserved = await sql.reserveNew(knex, movements, holdings).catch(error => {
-			if (sql.isHolderInserted(error)) return false;
-			throw error;
-		});
-		return isReserved ? answers : undefined;
-	};
+export function reservations(knex: Knex, prefix: string, { now = "now()" }: ReservationsOptions = {}): Reservations {
+	const sql = statements(knex, prefix, now);
+	const all = transactions(knex, sql);
+	const { transact, write, settle, giveBackExpired } = all;
 
 	return {
-		open: (items, onMoved) =>
+		open: (items, { onMoved } = {}) =>
 			transact(async trx => {
 				const opened = await sql.open(trx, items);
 				if (opened.size > 0) await onMoved?.(trx, [...opened.values()]);
@@ -127,7 +96,7 @@ export function reservations(knex: Knex, prefix: string): Reservations {
 				return items.map(({ item }) => opened.delete(item));
 			}),
 
-		set: (changes, onMoved) =>
+		set: (changes, { onMoved } = {}) =>
 			transact(async trx => {
 				const known = {
 					levels: await sql.lock(
@@ -141,34 +110,15 @@ export function reservations(knex: Knex, prefix: string): Reservations {
 				return decision.answers;
 			}),
 
-		async reserve(requests, onMoved) {
-			// `onMoved` gets the levels, which only a transaction can read before it writes.
-			const reserved = onMoved ? undefined : await reserveNew(requests);
-			if (reserved) return reserved;
-			return transact(async trx => {
-				const items = requests.flatMap(({ lines }) => lines.map(({ item }) => item));
-				const levels = await sql.lock(trx, items);
-				const known = {
-					levels,
-					holdings: await sql.holdingsOf(
-						trx,
-						requests.map(({ holder }) => holder)
-					)
-				};
-				const decision = decideReserve(requests, known);
-				await write(trx, decision, known, onMoved);
-				return decision.answers;
-			});
-		},
+		reserve: reserving(knex, sql, all),
 
-		deduct: (holders, onMoved) => settle(holders, known => decideDeduct(holders, known), onMoved),
-		giveBack: (holders, onMoved) => settle(holders, known => decideGiveBack(holders, known), onMoved),
+		deduct: (holders, { onMoved, unlessExpired } = {}) =>
+			settle(holders, known => decideDeduct(holders, known, unlessExpired), onMoved),
 
-		async expire(now, onMoved, limit = MAX_EXPIRED) {
-			const expired = await sql.expired(knex, now, limit);
-			const answers = await settle(expired, known => decideGiveBack(expired, known, true), onMoved);
-			return expired.filter((_, n) => answers[n] === "given back");
-		},
+		giveBack: (holders, { onMoved, reservedOnly } = {}) =>
+			settle(holders, known => decideGiveBack(holders, known, reservedOnly), onMoved),
+
+		expire: async ({ onMoved, limit = MAX_EXPIRED } = {}) => giveBackExpired(await sql.expired(knex, limit), onMoved),
 
 		waiting: (olderThanMs, limit) => sql.waiting(knex, olderThanMs, limit),
 

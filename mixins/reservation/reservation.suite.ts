@@ -1,45 +1,49 @@
 // The promises of reservations, on both kinds of Postgres.
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { setTimeout as delay } from "node:timers/promises";
 import type { Knex } from "knex";
-import { holdsWhatever, id } from "./reservation.property.suite.ts";
+import { expiresInTime } from "./reservation.expiry.suite.ts";
+import {
+	createNodes,
+	id,
+	levelOf as levelIn,
+	type Nodes,
+	nothingBroken as nothingBrokenIn,
+	openItem,
+	waitForLocks
+} from "./reservation.fixture.ts";
+import { judges } from "./reservation.judge.suite.ts";
+import { holdsWhatever } from "./reservation.property.suite.ts";
+import { staysExactInRaces } from "./reservation.races.suite.ts";
 import type { Movement } from "./reservation.rules.ts";
-import { type Reservations, reservations } from "./reservation.store.ts";
-import { createReservations, dropReservations } from "./schema.ts";
+import type { Reservations } from "./reservation.store.ts";
+import { dropReservations } from "./schema.ts";
 
 /** `open`: two connections to one new database. */
 export const reservationSuite = (where: string, open: () => Promise<{ knexes: [Knex, Knex]; close: () => Promise<void> }>) =>
 	describe(`reservations, ${where}`, () => {
 		let close: () => Promise<void>;
+		let nodes: Nodes;
 		let one: Reservations;
 		let two: Reservations;
 		let knex: Knex;
 		before(async () => {
 			const opened = await open();
 			({ close } = opened);
-			[knex] = opened.knexes;
-			await createReservations(knex, "stock");
-			[one, two] = opened.knexes.map(each => reservations(each, "stock")) as [Reservations, Reservations];
+			nodes = await createNodes(opened.knexes);
+			knex = nodes.knex;
+			[one, two] = nodes.stores;
 		});
 		after(async () => {
 			await dropReservations(knex, "stock");
 			await close();
 		});
 
-		/** A new item with this stock. */
-		const opened = async (stock: number) => {
-			const item = id("item");
-			assert.deepEqual(await one.open([{ item, label: "L", stock }]), [true]);
-			return item;
-		};
-		const levelOf = async (item: string) => {
-			const [level] = await two.levels([item]);
-			return level && [level.stock, level.reserved];
-		};
+		const opened = (stock: number) => openItem(nodes, stock);
+		const levelOf = (item: string) => levelIn(nodes, item);
 		const reserve = async (holder: string, ...lines: [item: string, quantity: number][]) =>
 			(await one.reserve([{ holder, lines: lines.map(([item, quantity]) => ({ item, quantity })) }]))[0]!;
-		const nothingBroken = async () => assert.deepEqual((await one.equation()).broken, []);
+		const nothingBroken = () => nothingBrokenIn(nodes);
 
 		it("opens an item once, also when it is repeated with another stock", async () => {
 			const item = id("item");
@@ -53,9 +57,7 @@ export const reservationSuite = (where: string, open: () => Promise<{ knexes: [K
 			const item = id("item");
 			assert.deepEqual(await reserve(id("holder"), [item, 1]), {
 				refused: "OUT_OF_STOCK",
-				item,
-				requested: 1,
-				available: 0
+				missing: [{ item, requested: 1, available: 0 }]
 			});
 			assert.deepEqual(await one.set([{ holder: id("set"), item, stock: 1 }]), [{ refused: "UNKNOWN" }]);
 			assert.deepEqual(await one.levels([item]), [undefined]);
@@ -81,10 +83,18 @@ export const reservationSuite = (where: string, open: () => Promise<{ knexes: [K
 			const collect = ({ sql }: { sql: string }) => statements.push(sql);
 			knex.on("query", collect);
 			const lines = [item, other].map(each => ({ item: each, quantity: 2 }));
-			const answers = await one
-				.reserve([id("holder"), id("holder")].map(holder => ({ holder, lines })))
-				.finally(() => knex.removeListener("query", collect));
-			assert.deepEqual(answers, [{ done: "reserved" }, { done: "reserved" }]);
+			const [forever, hold] = [
+				{ holder: id("holder"), lines },
+				{ holder: id("hold"), lines, lifetimeMs: 60_000 }
+			];
+			const answers = await one.reserve([forever, hold]).finally(() => knex.removeListener("query", collect));
+			assert.deepEqual(
+				answers.map(answer => "done" in answer && [answer.done, "expiresAt" in answer]),
+				[
+					["reserved", false],
+					["reserved", true]
+				]
+			);
 			assert.equal(statements.length, 1, statements.join("\n"));
 			assert.deepEqual(
 				[await levelOf(item), await levelOf(other)],
@@ -102,12 +112,7 @@ export const reservationSuite = (where: string, open: () => Promise<{ knexes: [K
 			const started = await knex.transaction(async trx => {
 				await trx("stock_levels").where({ item }).forUpdate();
 				const both = Promise.all([one.giveBack([holder]), two.deduct([holder])]);
-				// Where there is one connection only, they wait for that.
-				for (let n = 0; n < 50; n++) {
-					const waiting = await trx("pg_stat_activity").where({ wait_event_type: "Lock" }).count();
-					if (Number(waiting[0]!.count) >= 2) break;
-					await delay(10);
-				}
+				await waitForLocks(nodes, 2);
 				return { both };
 			});
 			const [[givenBack], [deducted]] = await started.both;
@@ -121,9 +126,7 @@ export const reservationSuite = (where: string, open: () => Promise<{ knexes: [K
 			const [scarce, plenty, holder] = [await opened(5), await opened(100), id("holder")];
 			assert.deepEqual(await reserve(holder, [plenty, 4], [scarce, 3], [scarce, 3]), {
 				refused: "OUT_OF_STOCK",
-				item: scarce,
-				requested: 6,
-				available: 5
+				missing: [{ item: scarce, requested: 6, available: 5 }]
 			});
 			assert.deepEqual(await levelOf(plenty), [100, 0]);
 			assert.deepEqual(
@@ -138,6 +141,19 @@ export const reservationSuite = (where: string, open: () => Promise<{ knexes: [K
 					[100, 4]
 				]
 			);
+		});
+
+		it("lists everything that a refused request lacks, in the order of its lines", async () => {
+			const [none, plenty, few, unknown] = [await opened(0), await opened(9), await opened(2), id("item")];
+			assert.deepEqual(await reserve(id("holder"), [few, 3], [unknown, 1], [plenty, 9], [none, 1]), {
+				refused: "OUT_OF_STOCK",
+				missing: [
+					{ item: few, requested: 3, available: 2 },
+					{ item: unknown, requested: 1, available: 0 },
+					{ item: none, requested: 1, available: 0 }
+				]
+			});
+			assert.deepEqual(await levelOf(plenty), [9, 0]);
 		});
 
 		it("refuses a holder's second request for something else", async () => {
@@ -189,34 +205,24 @@ export const reservationSuite = (where: string, open: () => Promise<{ knexes: [K
 			await nothingBroken();
 		});
 
-		it("gives back what has expired, once over all nodes, and nothing else", async () => {
-			const [seat, other] = [await opened(1), await opened(1)];
-			const end = new Date("2026-01-31T12:00:00Z");
-			const [ended, sold] = [id("hold"), id("hold")];
-			await one.reserve([
-				{ holder: ended, lines: [{ item: seat, quantity: 1 }], expiresAt: end },
-				{ holder: sold, lines: [{ item: other, quantity: 1 }], expiresAt: end }
-			]);
-			assert.deepEqual(await one.expire(new Date(end.getTime() - 1)), []);
+		it("gives back only what is reserved, if asked so", async () => {
+			const [item, sold, held, unknown] = [await opened(12), id("holder"), id("holder"), id("holder")];
+			await reserve(sold, [item, 3]);
+			await reserve(held, [item, 2]);
 			await one.deduct([sold]);
-			const expired = await Promise.all([one.expire(end), two.expire(end), one.expire(end)]);
-			assert.deepEqual(expired.flat(), [ended]);
-			assert.deepEqual(
-				[await levelOf(seat), await levelOf(other)],
-				[
-					[1, 0],
-					[0, 0]
-				]
-			);
-			assert.deepEqual(await one.deduct([ended]), ["given back"]);
-			assert.deepEqual(await reserve(id("hold"), [seat, 1]), { done: "reserved" }, "the seat can be had again");
+			const holders = [sold, held, unknown];
+			const reservedOnly = true;
+			assert.deepEqual(await one.giveBack(holders, { reservedOnly }), ["left", "given back", "left"]);
+			assert.deepEqual(await two.giveBack(holders, { reservedOnly }), ["left", "again", "left"]);
+			assert.deepEqual(await levelOf(item), [9, 0]);
+			assert.deepEqual(await reserve(unknown, [item, 1]), { done: "reserved" }, "nothing is recorded of an unknown holder");
 		});
 
 		it("lists holders that have waited for long, the oldest first, without those that expire", async () => {
-			const [item, end] = [await opened(9), new Date(Date.now() + 3_600_000)];
+			const item = await opened(9);
 			const [old, young, hold] = [id("holder"), id("holder"), id("hold")];
 			await reserve(old, [item, 1]);
-			await one.reserve([{ holder: hold, lines: [{ item, quantity: 1 }], expiresAt: end }]);
+			await one.reserve([{ holder: hold, lines: [{ item, quantity: 1 }], lifetimeMs: 3_600_000 }]);
 			await reserve(young, [item, 1]);
 			const ours = (waiting: string[]) => waiting.filter(holder => [old, young, hold].includes(holder));
 			assert.deepEqual(ours(await one.waiting(0, 1_000)), [old, young]);
@@ -229,12 +235,9 @@ export const reservationSuite = (where: string, open: () => Promise<{ knexes: [K
 		it("passes on the movements before it commits, and moves nothing if that fails", async () => {
 			const [item, holder] = [await opened(12), id("holder")];
 			const recorded: Movement[] = [];
-			const record = async (_: unknown, movements: Movement[]) => void recorded.push(...movements);
+			const record = { onMoved: async (_: unknown, movements: Movement[]) => void recorded.push(...movements) };
 			await one.reserve([{ holder, lines: [{ item, quantity: 3 }] }], record);
-			await assert.rejects(
-				one.deduct([holder], async () => Promise.reject(new Error("no"))),
-				/no/
-			);
+			await assert.rejects(one.deduct([holder], { onMoved: async () => Promise.reject(new Error("no")) }), /no/);
 			assert.deepEqual(await levelOf(item), [12, 3]);
 			await one.deduct([holder, holder], record);
 			await one.deduct([holder], record);
@@ -284,5 +287,8 @@ export const reservationSuite = (where: string, open: () => Promise<{ knexes: [K
 			await nothingBroken();
 		});
 
-		holdsWhatever(() => ({ stores: [one, two], knex }));
+		judges(() => nodes);
+		expiresInTime(() => nodes);
+		staysExactInRaces(() => nodes);
+		holdsWhatever(() => nodes);
 	});

@@ -3,6 +3,14 @@ import type { Knex } from "knex";
 import { EFFECTS, type Holding, type Level, type Movement } from "./reservation.rules.ts";
 
 export type Row = Record<string, string>;
+/** Runs a statement with the names of the tables and with `:now`. */
+export type Run = <R = Row>(knex: Knex, sql: string, values: object) => Promise<R[]>;
+
+/** When the reservations end that a statement has inserted, by holder. */
+type Expiries = Map<string, Date>;
+/** The same as JSON; null if none of them ends. */
+type ExpiryRows = { holder: string; expires_at: string }[] | null;
+const toExpiries = (rows: ExpiryRows): Expiries => new Map(rows?.map(row => [row.holder, new Date(row.expires_at)]));
 
 export const levelOf = ({ item, label, stock, reserved, version }: Row): Level => ({
 	item: item!,
@@ -28,12 +36,17 @@ const OPEN = `
 	)
 	select * from opened`;
 
+/** In whole milliseconds, so that callers are told the exact time. */
+const EXPIRES_AT = "date_trunc('milliseconds', :now + lifetime_ms * interval '1 ms')";
+const EXPIRIES = "(select json_agg(inserted) from inserted where expires_at is not null) as expiries";
+
 const WRITE = `
 	with inserted as (
 		insert into :holders: (holder, state, expires_at)
-		select * from unnest(:new::text[], :states::text[], :ends::timestamptz[]) as next (holder, state, expires_at)
+		select holder, state, ${EXPIRES_AT}
+		from unnest(:new::text[], :states::text[], :lifetimesMs::float[]) as next (holder, state, lifetime_ms)
 		order by holder
-		returning 1
+		returning holder, expires_at
 	), updated as (
 		update :holders: as known set state = next.state
 		from unnest(:old::text[], :oldStates::text[], :newStates::text[]) as next (holder, before, state)
@@ -51,7 +64,7 @@ const WRITE = `
 		insert into :movements: (holder, item, kind, quantity)
 		select moved.* from unchanged, unnest(:movers::text[], :moved::text[], :kinds::text[], :quantities::bigint[]) as moved
 	)
-	select count(*) as updated from updated`;
+	select (select count(*) from updated) as updated, ${EXPIRIES}`;
 
 const RESERVE_NEW = `
 	with wanted as (
@@ -63,9 +76,10 @@ const RESERVE_NEW = `
 		having bool_and(coalesce(available >= reserved, false)) and not exists (select from :holders: where holder = any(:names::text[]))
 	), inserted as (
 		insert into :holders: (holder, state, expires_at)
-		select holder, 'reserved', expires_at from enough, unnest(:names::text[], :ends::timestamptz[]) as next (holder, expires_at)
+		select holder, 'reserved', ${EXPIRES_AT}
+		from enough, unnest(:names::text[], :lifetimesMs::float[]) as next (holder, lifetime_ms)
 		order by holder
-		returning 1
+		returning holder, expires_at
 	), shifted as (
 		update :levels: as level set reserved = level.reserved + wanted.reserved from enough, wanted where level.item = wanted.item
 	), recorded as (
@@ -75,7 +89,7 @@ const RESERVE_NEW = `
 		-- Holders first, as in WRITE.
 		where (select count(*) from inserted) >= 0
 	)
-	select from enough`;
+	select ${EXPIRIES} from enough`;
 
 /** The sum of these movements for each level. */
 function sumsOf(movements: Movement[]) {
@@ -90,8 +104,7 @@ function sumsOf(movements: Movement[]) {
 	return [...sums].map(([item, sum]) => ({ item, ...sum }));
 }
 
-/** `run`: runs a statement with the names of the tables. */
-export function writes(run: (knex: Knex, sql: string, values: object) => Promise<Row[]>) {
+export function writes(run: Run) {
 	return {
 		/** Returns the first movements of the new items. */
 		async open(trx: Knex, items: Pick<Level, "item" | "label" | "stock">[]) {
@@ -112,22 +125,23 @@ export function writes(run: (knex: Knex, sql: string, values: object) => Promise
 		},
 
 		/**
-		 * Writes a whole decision: the holders first, and the rest only if all of them still had the state that the decision knew. Returns whether that was
-		 * so; if not, the transaction must not commit. Adds differences, so that the table's check would still catch an error if a lock failed.
+		 * Writes a whole decision: the holders first, and the rest only if all of them still had the state that the decision knew. Returns undefined if
+		 * that was not so, and then the transaction must not commit. Adds differences, so that the table's check would still catch an error if a lock failed.
 		 */
-		async write(trx: Knex, movements: Movement[], holdings: Map<string, Holding>, known: ReadonlyMap<string, Holding>) {
-			const all = [...holdings].map(([holder, { state, expiresAt }]) => ({
-				holder,
-				state,
-				ends: expiresAt?.toISOString() ?? null
-			}));
+		async write(
+			trx: Knex,
+			movements: Movement[],
+			holdings: Map<string, Holding>,
+			known: ReadonlyMap<string, Holding>
+		): Promise<Expiries | undefined> {
+			const all = [...holdings].map(([holder, holding]) => ({ holder, ...holding }));
 			const inserted = all.filter(({ holder }) => !known.has(holder));
 			const updated = all.filter(({ holder }) => known.has(holder));
 			const sums = sumsOf(movements);
-			const [row] = await run(trx, WRITE, {
+			const [row] = await run<{ updated: string; expiries: ExpiryRows }>(trx, WRITE, {
 				new: inserted.map(({ holder }) => holder),
 				states: inserted.map(({ state }) => state),
-				ends: inserted.map(({ ends }) => ends),
+				lifetimesMs: inserted.map(({ lifetimeMs }) => lifetimeMs ?? null),
 				old: updated.map(({ holder }) => holder),
 				oldStates: updated.map(({ holder }) => known.get(holder)!.state),
 				updates: updated.length,
@@ -141,25 +155,25 @@ export function writes(run: (knex: Knex, sql: string, values: object) => Promise
 				kinds: movements.map(({ kind }) => kind),
 				quantities: movements.map(({ quantity }) => quantity)
 			});
-			return Number(row!.updated) === updated.length;
+			return Number(row!.updated) === updated.length ? toExpiries(row!.expiries) : undefined;
 		},
 
 		/**
-		 * Reserves for new holders if there is enough of every item. Returns whether it did; if not, or if one of the holders exists, it has changed nothing. Rejects
-		 * if one of the holders is inserted concurrently (`isHolderInserted`). A statement of its own needs no transaction around it.
+		 * Reserves for new holders if there is enough of every item. Returns undefined if there is not, or if one of the holders exists, and then it has changed
+		 * nothing. Rejects if one of the holders is inserted concurrently (`isHolderInserted`). A statement of its own needs no transaction around it.
 		 */
-		async reserveNew(knex: Knex, movements: Movement[], holdings: Map<string, Holding>) {
+		async reserveNew(knex: Knex, movements: Movement[], holdings: Map<string, Holding>): Promise<Expiries | undefined> {
 			const sums = sumsOf(movements);
-			const rows = await run(knex, RESERVE_NEW, {
+			const [row] = await run<{ expiries: ExpiryRows }>(knex, RESERVE_NEW, {
 				items: sums.map(({ item }) => item),
 				reserved: sums.map(({ reserved }) => reserved),
 				names: [...holdings.keys()],
-				ends: [...holdings.values()].map(({ expiresAt }) => expiresAt?.toISOString() ?? null),
+				lifetimesMs: [...holdings.values()].map(({ lifetimeMs }) => lifetimeMs ?? null),
 				movers: movements.map(({ holder }) => holder),
 				moved: movements.map(({ item }) => item),
 				quantities: movements.map(({ quantity }) => quantity)
 			});
-			return rows.length > 0;
+			return row && toExpiries(row.expiries);
 		}
 	};
 }

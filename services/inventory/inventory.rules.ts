@@ -30,6 +30,7 @@ export const toMessages = (movements: Movement[], requestIDs: ReadonlyMap<string
 export function toRefusal(answer: Reserved): Refusal | null {
 	if ("done" in answer) return null;
 	if (answer.refused !== "OUT_OF_STOCK") return { type: "CONFLICT" };
-	const { item: productId, requested, available } = answer;
+	// A refusal names one product: the first of the order.
+	const { item: productId, requested, available } = answer.missing[0]!;
 	return { type: "OUT_OF_STOCK", productId, requested, available };
 }

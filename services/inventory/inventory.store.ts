@@ -36,18 +36,17 @@ export function sqlInventory(knex: Knex, outbox: Outbox): InventoryStore {
 		equation: stock.equation,
 		listPending: stock.waiting,
 		reserve: requests => stock.reserve(requests),
-		confirm: orders => stock.deduct(idsOf(orders), publishMovements(orders)),
-		release: orders => stock.giveBack(idsOf(orders), publishMovements(orders)),
+		confirm: orders => stock.deduct(idsOf(orders), { onMoved: publishMovements(orders) }),
+		release: orders => stock.giveBack(idsOf(orders), { onMoved: publishMovements(orders) }),
 
 		async open(products) {
 			await stock.open(products.map(({ productId, sku, stock }) => ({ item: productId, label: sku, stock })));
 		},
 
 		async set({ id, productId, stock: quantity, requestID }) {
-			const [answer] = await stock.set(
-				[{ holder: id, item: productId, stock: quantity }],
-				publishMovements([{ orderId: id, requestID }])
-			);
+			const [answer] = await stock.set([{ holder: id, item: productId, stock: quantity }], {
+				onMoved: publishMovements([{ orderId: id, requestID }])
+			});
 			return answer!;
 		}
 	};

@@ -141,6 +141,12 @@ export const inventorySuite = (where: string, open: () => Promise<Scratch>) =>
 				]
 			);
 			assert.equal(await refusalOf(orderId, lines.slice(0, 2)), null, "a later attempt may succeed");
+			const both = [scarce, plenty].map(productId => ({ productId, quantity: 101 }));
+			assert.deepEqual(
+				await refusalOf(randomUUID(), both),
+				{ type: "OUT_OF_STOCK", productId: scarce, requested: 101, available: 2 },
+				"the first product that is missing"
+			);
 		});
 
 		it("decides the orders of one call one after the other, and answers each", async () => {
