@@ -9,10 +9,16 @@ import { roomSubscription, type TopicContract, topic } from "../../../contract/t
 import { notFound, unavailable } from "../../../mixins/errors.ts";
 import { eventually, WAIT_MS } from "../../../test/client.ts";
 import { randomFrom } from "../../../test/random.ts";
-import type { Received } from "../../define-service.ts";
+import type { Caller, Received } from "../../define-service.ts";
 import { localDelivery, roomMessagesOf } from "../deliver.ts";
+import type { Peer } from "../limits/peers.ts";
+import { createRooms } from "../rooms.ts";
 import { watchedLists } from "../ws/watched-lists.ts";
+import type { Socket } from "./auth.ts";
+import { ClientSubscriptions } from "./client-subscriptions.ts";
 import { declaredRooms } from "./declared-rooms.ts";
+import { roomSubscribers } from "./room-subscribers.ts";
+import type { ReadSnapshot, SnapshotRequest } from "./snapshot-reads.ts";
 import { openTransport, TOKEN, type TransportOptions } from "./socket-io.testing.ts";
 
 const Box = z.strictObject({ box: z.string(), version: z.number(), things: z.array(z.number()) });
@@ -297,6 +303,50 @@ describe("a subscription", () => {
 		await subscribe("a");
 		await publish(change("a"));
 		await until([snapshot("a", 1), 2, 3, UNAVAILABLE, 4]);
+	});
+
+	it("again, when the snapshot comes after its request has timed out, goes on from the former one", async () => {
+		const rooms = createRooms();
+		const subscribers = roomSubscribers();
+		const emitted: unknown[] = [];
+		const inRoom: string[] = [];
+		const conn = { on() {}, off() {}, readyState: "closed" };
+		const socket = {
+			conn,
+			data: {},
+			emit: (_: string, payload: unknown) => emitted.push(payload),
+			join: (room: string) => inRoom.push(room),
+			leave() {}
+		} as unknown as Socket;
+		const peer = { takeForAnswer: () => true } as unknown as Peer;
+		/** What the test does with a request. */
+		let handle: ReadSnapshot = async (_, request) => {
+			await request.begin();
+			await request.serve({ box: "a", version: 1, things: [] });
+		};
+		const readSnapshot: ReadSnapshot = (about, request) => handle(about, request);
+		const common = { socket, peer, address: "", guests: true, rooms, caller: {} as Caller };
+		const client = new ClientSubscriptions({ ...common, subscribers, readSnapshot });
+		const declared = declaredRooms(topics, actions).get("boxes")!;
+		const subscribe = () => {
+			const answers: unknown[] = [];
+			return client.subscribe(declared, { box: "a" }, answer => answers.push(answer)).then(() => answers);
+		};
+		const event = (version: number) => subscribers.beforeEvent("box:a", { name: "box:changed", payload: version, version });
+
+		assert.deepEqual(await subscribe(), [{ ok: true, boxes: { box: "a", version: 1, things: [] } }]);
+		let late: SnapshotRequest | undefined;
+		handle = async (_, request) => {
+			late = request;
+			await request.begin();
+			event(2);
+			throw unavailable("the room's snapshot");
+		};
+		assert.deepEqual(await subscribe(), [UNAVAILABLE]);
+		await late!.serve({ box: "a", version: 5, things: [] });
+		assert.deepEqual([emitted, inRoom], [[2], []]);
+		event(3);
+		assert.deepEqual(inRoom, ["box:a"], "the client did not get event 3");
 	});
 
 	it("is limited to 20 rooms a connection; one more is refused until another was left", async t => {

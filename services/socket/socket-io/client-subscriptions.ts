@@ -118,7 +118,7 @@ export class ClientSubscriptions {
 
 	async #serve(room: ClientRoom, request: Acknowledge, answer: Parameters<Acknowledge>[0], version: number) {
 		// It has unsubscribed, or the request has timed out.
-		if (this.#isLeft(room) || room.reading !== request) return;
+		if (room.reading !== request) return;
 		const { socket, subscribers } = this.#options;
 		room.reading = undefined;
 		this.#pay(framesOf(socket.conn, () => request(answer)));
@@ -131,7 +131,7 @@ export class ClientSubscriptions {
 		room.requests.delete(request);
 		if (room.reading === request) {
 			room.reading = undefined;
-			if (room.version !== undefined && !this.#isLeft(room)) this.#options.subscribers.follow(room, room.version);
+			if (room.version !== undefined) this.#options.subscribers.follow(room, room.version);
 		}
 		if (room.requests.size === 0 && room.version === undefined) this.#leave(room);
 	}
@@ -144,6 +144,7 @@ export class ClientSubscriptions {
 		if (this.#isLeft(room)) return;
 		const { rooms, subscribers } = this.#options;
 		this.#rooms.delete(room.room);
+		room.reading = undefined;
 		subscribers.remove(room);
 		rooms.leave(room.room, this.#member);
 		for (const request of room.requests) request(refusal("UNSUBSCRIBED"));
