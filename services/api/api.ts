@@ -19,7 +19,7 @@ import { packageFiles } from "./package-files.ts";
 import { fileUrlOf, pageFiles, setPageHeaders } from "./pages.ts";
 import { splitUrl } from "./params.ts";
 import type { Contracts } from "./routes.ts";
-import { responseCost, sharedGet } from "./shared-get.ts";
+import { sharedGet } from "./shared-get.ts";
 
 export interface ApiOptions extends RequestRules {
 	allowedOrigins: readonly string[];
@@ -41,7 +41,7 @@ export function api(options: ApiOptions) {
 	const isSecure = (req: IncomingMessage) => clientOf(req, isTrusted).isSecure;
 	const isOwnOrigin = (req: IncomingMessage) => isAllowedOrigin(req, [], isSecure(req));
 	const check = requestCheck(options, isTrusted);
-	const share = sharedGet();
+	const share = sharedGet(options);
 
 	return defineService({
 		name: "api",
@@ -78,8 +78,8 @@ export function api(options: ApiOptions) {
 				const requestID = req.headers["x-request-id"] as string;
 				// Without the caller: others get the same response.
 				const call = () => this.broker.call(action, params, { requestID, meta: { address: meta.address } });
-				const { tag, text } = await share(action, contract, params, call);
-				if (!isFresh(req, tag)) await limitAddress(this.broker, meta.address!, responseCost(text().length, options));
+				const { tag, cost, text } = await share(action, contract, params, call);
+				if (!isFresh(req, tag)) await limitAddress(this.broker, meta.address!, cost());
 				if (!sendTag(req, res, tag)) sendText(res, 200, text());
 				return true;
 			},

@@ -1,5 +1,5 @@
 // GET routes with an `etag` in their contract: the response depends on the params alone, and may be large. Concurrent requests with equal params share one
-// call, and responses with the same tag share one text: to serialise a map of 20,000 seats takes as long as hundreds of small requests.
+// call, and responses with the same tag share one text: to serialise a map of 20,000 seats takes as long as a hundred small requests.
 import type { ActionContract } from "../../contract/action.ts";
 import { deadlineIn } from "../../mixins/deadline.ts";
 import { rateOf } from "../../mixins/limits/limits.ts";
@@ -9,20 +9,20 @@ const MAX_WAITING = 20_000;
 const TIMEOUT_MS = 5_000;
 /** Of the texts that are kept. */
 const MAX_BYTES = 32 * 1024 * 1024;
+/** To serialise this much, or to send this much of a text that is kept, takes at most as long as a small request. */
+const BYTES_PER_REQUEST = { serialised: 16 * 1024, kept: 64 * 1024 };
 
 export interface SharedResponse {
 	/** In its quotes. */
 	tag: string;
+	/**
+	 * How many requests it counts in addition to its own request, by the size of the last text for these params: ask before `text`. Together they are at most
+	 * a full burst, or no client could get it.
+	 */
+	cost(): number;
 	/** Serialises the result, unless the last response with these params had the same tag. */
 	text(): Buffer;
 }
-
-/** To send this much takes about as long as a small request. */
-const BYTES_PER_REQUEST = 64 * 1024;
-
-/** How many requests a response counts in addition to its own request: with it at most a full burst, or no client could get it. */
-export const responseCost = (bytes: number, { maxRequestsPerSecond }: { maxRequestsPerSecond: number }) =>
-	Math.min(Math.ceil(bytes / BYTES_PER_REQUEST), rateOf(maxRequestsPerSecond).burst) - 1;
 
 /** Keeps the texts that were used last, within `maxBytes` together. */
 export function keptTexts(maxBytes = MAX_BYTES) {
@@ -33,8 +33,14 @@ export function keptTexts(maxBytes = MAX_BYTES) {
 		if (kept) bytes -= key.length + kept.text.length;
 		texts.delete(key);
 	};
+	/** How many requests the text of this key and tag costs; 1 if none of the key is kept. */
+	const costOf = (key: string, tag: string) => {
+		const last = texts.get(key);
+		if (!last) return 1;
+		return Math.ceil(last.text.length / (last.tag === tag ? BYTES_PER_REQUEST.kept : BYTES_PER_REQUEST.serialised));
+	};
 	/** The text of this key and tag; it is made if it is not kept. */
-	return (key: string, tag: string, make: () => string): Buffer => {
+	const textOf = (key: string, tag: string, make: () => string): Buffer => {
 		const kept = texts.get(key);
 		const text = kept?.tag === tag ? kept.text : Buffer.from(make());
 		// A key that is set again becomes the newest.
@@ -47,13 +53,16 @@ export function keptTexts(maxBytes = MAX_BYTES) {
 		}
 		return text;
 	};
+	return { costOf, textOf };
 }
 
 /**
  * Returns the function that answers for an action and its params: `call` calls the action. A shared call starts after all of its requests have arrived,
  * so that no response is older than from a call of its own. Rejects as the call does, and with 503 `UNAVAILABLE` if there is no answer within 5 s.
  */
-export function sharedGet(textOf = keptTexts()) {
+export function sharedGet({ maxRequestsPerSecond }: { maxRequestsPerSecond: number }) {
+	const { burst } = rateOf(maxRequestsPerSecond);
+	const { costOf, textOf } = keptTexts();
 	type Ask = (call: () => Promise<unknown>) => Promise<SharedResponse>;
 	/** By action and params, while there are requests. */
 	const open = new Map<string, { ask: Ask; requests: number }>();
@@ -66,6 +75,7 @@ export function sharedGet(textOf = keptTexts()) {
 				let text: Buffer | undefined;
 				const response = {
 					tag,
+					cost: () => Math.min(costOf(key, tag), burst) - 1,
 					text() {
 						text ??= textOf(key, tag, () => JSON.stringify(result));
 						return text;
