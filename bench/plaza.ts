@@ -10,7 +10,7 @@ const UNLIMITED = {
 };
 
 /** All services except api and socket. */
-export const WORKERS = "selections,summary,sync,purchase,wallet,products,inventory,orders,payment,users";
+export const WORKERS = "selections,summary,sync,purchase,wallet,products,inventory,orders,payment,seats,users";
 
 /**
  * `layout`: name of a process → the value of its SERVICES. `isWhole`: false if services are missing; then it does not wait for health, which

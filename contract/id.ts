@@ -1,4 +1,5 @@
-// Ids from outside: which texts are valid, and which ids belong to accounts.
+// Ids: which texts from outside are valid, which belong to accounts, and which are derived from a client's key.
+import { hash } from "node:crypto";
 import { z } from "zod";
 
 const CONTROL = /\p{Cc}/u;
@@ -29,3 +30,13 @@ const ACCOUNT_ID = /^acct_[0-9a-f]{32}$/;
 export const isAccountID = (id: string) => ACCOUNT_ID.test(id);
 
 export const AccountID = z.string().regex(ACCOUNT_ID).meta({ id: "AccountID" });
+
+/**
+ * An id that these values always have in common, for what a client names by a key of its own: all retries, also concurrent ones, are one thing before
+ * anything is stored. A UUID of version 8 (RFC 9562, 5.8) from SHA-256.
+ */
+export function idFrom(...values: readonly (string | number)[]): string {
+	const hex = hash("sha256", JSON.stringify(values));
+	const variant = ((Number.parseInt(hex[16]!, 16) & 0x3) | 0x8).toString(16);
+	return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
+}

@@ -62,6 +62,7 @@ describe("configuration", () => {
 		CASSANDRA_CONTACT_POINTS: "localhost:99999",
 		DATABASE_URL: "mysql://x",
 		TOPIC_PARTITIONS: "0",
+		HOLD_SECONDS: "86401",
 		ORDER_TIMEOUT_MINUTES: "0",
 		PAYMENT_TEST_LIMIT: "99.50",
 		ALLOWED_ORIGINS: "example.org",

@@ -49,6 +49,7 @@ export function readConfig(env: NodeJS.ProcessEnv, { repl = false } = {}) {
 		maxSocketsPerAddress: values.MAX_SOCKETS_PER_ADDRESS,
 		maxSocketsPerAccount: values.MAX_SOCKETS_PER_ACCOUNT,
 		trustedProxies: values.TRUSTED_PROXIES,
+		holdSeconds: values.HOLD_SECONDS,
 		orderTimeoutMinutes: values.ORDER_TIMEOUT_MINUTES,
 		/** In whole currency units. */
 		paymentTestLimit: values.PAYMENT_TEST_LIMIT,

@@ -98,6 +98,7 @@ export const variables = {
 		.refine(all => all.every(isNetwork))
 		.default([])
 		.describe("addresses or ranges like 10.0.0.0/8, with commas"),
+	HOLD_SECONDS: integer(1, 86_400).default(600),
 	ORDER_TIMEOUT_MINUTES: integer(1, 100_000).default(30),
 	PAYMENT_TEST_LIMIT: integer(0, 1_000_000_000).default(100_000),
 	METRICS_PORT: port.default(3030),

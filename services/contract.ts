@@ -8,6 +8,7 @@ import * as orders from "./orders/orders.contract.ts";
 import * as payment from "./payment/payment.contract.ts";
 import * as products from "./products/products.contract.ts";
 import * as purchase from "./purchase/purchase.contract.ts";
+import * as seats from "./seats/seats.contract.ts";
 import * as selections from "./selections/selections.contract.ts";
 import * as socket from "./socket/socket.contract.ts";
 import * as summary from "./summary/summary.contract.ts";
@@ -24,6 +25,7 @@ export const contracts = {
 	payment,
 	products,
 	purchase,
+	seats,
 	selections,
 	socket,
 	summary,

@@ -60,6 +60,7 @@ const layouts: Record<Profile, Record<string, string | undefined>> = {
 		orders: "orders",
 		payment: "payment",
 		purchase: "purchase",
+		seats: "seats",
 		users: "users",
 		wallet: "wallet"
 	}

@@ -1,6 +1,7 @@
 // Decisions about orders, without I/O or a clock.
-import { hash, randomUUID } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
+import { idFrom } from "../../contract/id.ts";
 import { fromCents, toCents } from "../../contract/money.ts";
 import type { Entry } from "../../mixins/outbox/outbox.ts";
 import type { Message } from "../define-service.ts";
@@ -52,16 +53,9 @@ export interface CreatedOrder extends StoredOrder {
 	isNew?: boolean;
 }
 
-/**
- * The id of a buyer's order: random without an idempotency key. With one it is derived from the key, so that all retries, also concurrent ones, are
- * one order before anything is stored. `attempt`: how many earlier ids of this key are void. A UUID of version 8 (RFC 9562, 5.8) from SHA-256.
- */
-export function orderIdOf(buyerId: string, key: string | undefined, attempt: number): string {
-	if (key === undefined) return randomUUID();
-	const hex = hash("sha256", JSON.stringify([buyerId, key, attempt]));
-	const variant = ((Number.parseInt(hex[16]!, 16) & 0x3) | 0x8).toString(16);
-	return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
-}
+/** The id of a buyer's order: random without an idempotency key, else derived from it. `attempt`: how many earlier ids of this key are void. */
+export const orderIdOf = (buyerId: string, key: string | undefined, attempt: number): string =>
+	key === undefined ? randomUUID() : idFrom(buyerId, key, attempt);
 
 /** The lines to reserve; inventory adds up several lines of one product. */
 export const toLines = (items: Line[]): Line[] => items.map(({ productId, quantity }) => ({ productId, quantity }));

@@ -14,7 +14,7 @@ export const GROUPS: Record<string, readonly string[]> = {
 	payment: ["order.created", "order.cancelled"],
 	orders: ["payment.succeeded", "payment.failed"]
 };
-const OUTBOXES = ["outbox", "orders_outbox", "payment_outbox", "inventory_outbox", "products_outbox"];
+const OUTBOXES = ["outbox", "orders_outbox", "payment_outbox", "inventory_outbox", "products_outbox", "seats_outbox"];
 
 export async function withAdmin<T>(use: (admin: Admin, kafka: Kafka) => Promise<T>): Promise<T> {
 	const kafka = new Kafka({ brokers: (servers().KAFKA_BROKERS ?? "localhost:9092").split(","), logLevel: logLevel.NOTHING });

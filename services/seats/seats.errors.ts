@@ -1,0 +1,19 @@
+// The refusals of seats. Clients compare `type`.
+import { Errors } from "moleculer";
+import { notFound } from "../../mixins/errors.ts";
+import { MAX_OPEN_HOLDS } from "./seats.contract.ts";
+
+const refusal = (code: number, type: string, message: string, data?: object) =>
+	new Errors.MoleculerClientError(message, code, type, data);
+
+export const noSuchShow = (showId: string) => notFound("There is no such show", { showId });
+export const noSuchSeats = (seats: string[]) => notFound("The show has no such seats", { seats });
+export const noSuchHold = () => notFound("There is no such hold");
+export const notAdmitted = () => refusal(403, "NOT_ADMITTED", "Join the queue of this show, and wait until you are admitted");
+export const tooManyHolds = () =>
+	refusal(409, "TOO_MANY_HOLDS", `You have ${MAX_OPEN_HOLDS} open holds for this show: confirm or release one first`);
+/** `taken`: all of the wanted seats that are not free. */
+export const seatsTaken = (taken: string[]) => refusal(409, "SEATS_TAKEN", "Some of these seats are not free", { taken });
+export const notEnoughSeats = (requested: number, available: number) =>
+	refusal(409, "NOT_ENOUGH_SEATS", "So many seats are not free", { requested, available });
+export const holdExpired = (holdId: string) => refusal(409, "HOLD_EXPIRED", "This hold has ended", { holdId });

@@ -1,0 +1,4 @@
+import { scratchEmbedded } from "../../test/scratch.ts";
+import { seatsSuite } from "./seats.suite.ts";
+
+seatsSuite("the embedded Postgres", scratchEmbedded);

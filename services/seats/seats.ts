@@ -1,0 +1,179 @@
+import { randomUUID } from "node:crypto";
+import type { Logger, ServiceSchema } from "moleculer";
+import { idFrom } from "../../contract/id.ts";
+import { toRefusal } from "../../mixins/database/database-errors.ts";
+import { type Deadline, deadlineIn, deadlineOf, skipExpired } from "../../mixins/deadline.ts";
+import { unauthorized, unavailable } from "../../mixins/errors.ts";
+import { microBatch } from "../../mixins/micro-batch.ts";
+import { defineService, type Meta, turnKeyOf } from "../define-service.ts";
+import type { HoldRequest } from "./seats.choose.ts";
+import { type EndRequest, holdEnder } from "./seats.end.ts";
+import { noSuchShow } from "./seats.errors.ts";
+import { seatHolder } from "./seats.hold.ts";
+import { seatMaps } from "./seats.maps.ts";
+import { seatingPlans } from "./seats.plans.ts";
+import { toHold, toSeat, toShow } from "./seats.rules.ts";
+import type { StatusCache } from "./seats.store.cache.ts";
+import type { SeatsStore } from "./seats.store.ts";
+import { startSweep } from "./seats.sweep.ts";
+
+export interface SeatsOptions {
+	mixins?: Partial<ServiceSchema>[];
+	/** Concurrent transactions of each kind. More than one helps only if the store has a connection for each. */
+	batches?: number;
+	/** The time within which a caller has an answer. Default 4.5 s, below a client's 5 s. */
+	timeoutMs?: number;
+	/** Whether this node frees the seats of expired holds. */
+	sweeps?: boolean;
+}
+
+/** Few, so that the transactions of the next batch need not wait long for the locks of the show. */
+const BATCH = { maxItems: 128, maxWaiting: 20_000, name: "Postgres" };
+/** Requests that share the maps that are read. */
+const MAPS = { maxItems: 1_000, maxWaiting: 20_000, concurrency: 2, name: "Postgres" };
+
+/** What waits for a batch. */
+interface Waiting<Item> {
+	item: Item;
+	turnKey: string;
+	deadline: Deadline;
+}
+
+const buyerOf = ({ caller }: Meta): string => {
+	if (!caller) throw unauthorized("Sign in, and send your token");
+	return caller.id;
+};
+
+/** Sells seats: nobody else gets a seat that is held or sold. Concurrent requests share a transaction. */
+export function seats(
+	store: SeatsStore,
+	cache: StatusCache,
+	{ mixins = [], batches = 1, timeoutMs = 4_500, sweeps = false }: SeatsOptions = {}
+) {
+	// Set when the service is created.
+	let logger: Logger;
+	let sweep: ReturnType<typeof startSweep> | undefined;
+
+	const within = <T>(deadline: Deadline, work: Promise<T>): Promise<T> =>
+		deadline.bound(work, "Postgres").catch(error => Promise.reject(toRefusal(error)));
+	/** Batches of requests that change holds. One line of log for each: at thousands a second, a line for each request would cost more than its work. */
+	const batchOf = <Item extends { holdId: string }, Answer>(
+		run: (items: Item[]) => Promise<(Answer | Error)[]>,
+		done: string,
+		concurrency: number
+	) => {
+		const runAndLog = async (items: Item[]) => {
+			const answers = await within(deadlineIn(timeoutMs), run(items));
+			const ids = new Set(items.flatMap(({ holdId }, n) => (answers[n] instanceof Error ? [] : [holdId])));
+			if (ids.size > 0) logger.info(`${done}: ${[...ids].join(" ")}`);
+			return answers;
+		};
+		const batch = microBatch<Waiting<Item>, Answer>(skipExpired(runAndLog, "Postgres"), {
+			...BATCH,
+			concurrency,
+			keyOf: ({ turnKey }) => turnKey
+		});
+		return (item: Item, meta: Meta, deadline: Deadline) =>
+			deadline.bound(batch({ item, turnKey: turnKeyOf(meta), deadline }), "Postgres");
+	};
+
+	const findPlans = seatingPlans(store);
+	const hold = seatHolder(store, findPlans);
+	const { confirm, release } = holdEnder(store);
+	const holdNamed = batchOf(hold, "held seats", batches);
+	// One at a time: two would choose the same seats.
+	const holdBest = batchOf(hold, "held the best seats", 1);
+	const confirmInBatch = batchOf(confirm, "sold the seats of holds", batches);
+	const releaseInBatch = batchOf(release, "released holds", batches);
+	const maps = seatMaps(store, findPlans, cache);
+	// Clients that request the map of one show at the same time share it. None gets a map from before its request.
+	const findMap = microBatch((showIds: string[]) => within(deadlineIn(timeoutMs), maps(showIds)), MAPS);
+
+	const findShow = async (showId: string, deadline = deadlineIn(timeoutMs)) => {
+		const show = (await within(deadline, store.findShows([showId]))).get(showId);
+		if (!show) throw noSuchShow(showId);
+		return show;
+	};
+	const endRequest = (ctx: { params: { id: string }; meta: Meta; requestID?: string | null }): EndRequest => ({
+		holdId: ctx.params.id,
+		buyerId: buyerOf(ctx.meta),
+		requestID: ctx.requestID ?? undefined
+	});
+
+	return defineService({
+		name: "seats",
+		mixins,
+
+		actions: {
+			async createShow(ctx) {
+				const { name, startsAt, seats: given, queue } = ctx.params;
+				const deadline = deadlineOf(ctx, timeoutMs);
+				const show = {
+					name,
+					startsAt: new Date(startsAt),
+					seats: given.map(toSeat),
+					...(queue && { queue: { ...queue, opensAt: new Date(queue.opensAt) } })
+				};
+				const created = await within(
+					deadline,
+					store.createShow(show, () => deadline.isOver())
+				);
+				this.logger.info("created a show", {
+					show: created.showId,
+					seats: created.seatCount,
+					by: ctx.meta.caller?.id ?? "operator",
+					requestID: ctx.requestID ?? undefined
+				});
+				return toShow(created);
+			},
+
+			shows: async ctx => (await within(deadlineIn(timeoutMs), store.listShows(ctx.params))).map(toShow),
+			show: async ctx => toShow(await findShow(ctx.params.id)),
+
+			async seats(ctx) {
+				const map = await deadlineIn(timeoutMs).bound(findMap(ctx.params.id), "Postgres");
+				if (!map) throw noSuchShow(ctx.params.id);
+				return map;
+			},
+
+			async hold(ctx) {
+				const { id: showId, seats: named, best, idempotencyKey } = ctx.params;
+				const buyerId = buyerOf(ctx.meta);
+				const request: HoldRequest = {
+					holdId: idempotencyKey === undefined ? randomUUID() : idFrom(buyerId, showId, idempotencyKey),
+					hasKey: idempotencyKey !== undefined,
+					showId,
+					buyerId,
+					wanted: named ? { seats: named } : { best: best! },
+					requestID: ctx.requestID ?? undefined
+				};
+				return (named ? holdNamed : holdBest)(request, ctx.meta, deadlineOf(ctx, timeoutMs));
+			},
+
+			confirm: async ctx => confirmInBatch(endRequest(ctx), ctx.meta, deadlineOf(ctx, timeoutMs)),
+			release: async ctx => releaseInBatch(endRequest(ctx), ctx.meta, deadlineOf(ctx, timeoutMs)),
+
+			async holds(ctx) {
+				const page = { ...ctx.params, buyerId: buyerOf(ctx.meta) };
+				const open = await within(deadlineIn(timeoutMs), store.listOpen(page));
+				return open.map(one => toHold(one, one.expiresAt));
+			},
+
+			async join(ctx) {
+				const { startsAt, queue } = await findShow(ctx.params.id);
+				if (queue) throw unavailable("the queue");
+				return { state: "admitted" as const, ahead: 0, until: startsAt.toISOString() };
+			}
+		},
+
+		created() {
+			logger = this.logger;
+		},
+
+		started() {
+			if (sweeps) sweep = startSweep(store, this.logger);
+		},
+
+		stopped: () => sweep?.stop()
+	});
+}
