@@ -121,6 +121,22 @@ export const staysExactInRaces = (nodes: () => Nodes) => {
 		assert.deepEqual(await levelOf(nodes(), seat), [1, 1]);
 	});
 
+	it("reserves what becomes available while the request waits for the level", async () => {
+		const [one, two] = nodes().timed;
+		const [item, holder] = await held(nodes());
+		const requests: Promise<Reserved[]>[] = [];
+		const request = (quantity: number) => async () => {
+			requests.push(two.reserve([{ holder: id("hold"), lines: [{ item, quantity }] }]));
+			await waitForLocks(nodes(), 1);
+		};
+		await one.giveBack([holder], { onMoved: request(1) });
+		assert.deepEqual(await requests[0], [{ done: "reserved" }], "what was given back");
+		await one.set([{ holder: id("set"), item, stock: 5 }], { onMoved: request(4) });
+		assert.deepEqual(await requests[1], [{ done: "reserved" }], "what was added");
+		assert.deepEqual(await levelOf(nodes(), item), [5, 5]);
+		await nothingBroken(nodes());
+	});
+
 	/** A node whose transactions began a minute ago. */
 	const earlier = () => reservations(nodes().otherKnex, "stock", { now: "select time - interval '1 minute' from test_clock" });
 

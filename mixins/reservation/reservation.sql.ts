@@ -50,8 +50,9 @@ const EXPIRED = `
 /** How many are given back in one transaction. */
 export const MAX_EXPIRED = 1_000;
 
-/** SQLSTATE unique_violation. */
+/** SQLSTATE. */
 const UNIQUE_VIOLATION = "23505";
+const CHECK_VIOLATION = "23514";
 
 /** `now`: the SQL text of the time by which reservations expire. */
 export function statements(db: Knex, prefix: string, now: string) {
@@ -100,6 +101,15 @@ export function statements(db: Knex, prefix: string, now: string) {
 		isHolderInserted(error: unknown) {
 			const { code, constraint } = error as { code?: string; constraint?: string };
 			return code === UNIQUE_VIOLATION && constraint === `${common.holders}_pkey`;
+		},
+
+		/**
+		 * Whether `reserveNew` failed because a level grew while the statement waited for its lock: Postgres checks the new row with the level from before the wait
+		 * first, and only then with the one that it has locked.
+		 */
+		isLevelOutdated(error: unknown) {
+			const { code, constraint } = error as { code?: string; constraint?: string };
+			return code === CHECK_VIOLATION && constraint === `${common.levels}_check`;
 		},
 
 		expired: async (knex: Knex, limit: number, items: string[] | null = null) =>

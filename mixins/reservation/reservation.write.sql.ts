@@ -160,7 +160,8 @@ export function writes(run: Run) {
 
 		/**
 		 * Reserves for new holders if there is enough of every item. Returns undefined if there is not, or if one of the holders exists, and then it has changed
-		 * nothing. Rejects if one of the holders is inserted concurrently (`isHolderInserted`). A statement of its own needs no transaction around it.
+		 * nothing. Rejects if one of the holders is inserted, or a level grows, concurrently (`isHolderInserted`, `isLevelOutdated`). A statement of its own needs
+		 * no transaction around it.
 		 */
 		async reserveNew(knex: Knex, movements: Movement[], holdings: Map<string, Holding>): Promise<Expiries | undefined> {
 			const sums = sumsOf(movements);

@@ -43,7 +43,7 @@ export function reserving(knex: Knex, sql: Statements, { transact, write, giveBa
 		const { answers, movements, holdings } = decideReserve(requests, { levels, holdings: new Map() });
 		if (movements.length === 0 || answers.some(answer => "refused" in answer)) return undefined;
 		const expiries = await sql.reserveNew(knex, movements, holdings).catch(error => {
-			if (sql.isHolderInserted(error)) return undefined;
+			if (sql.isHolderInserted(error) || sql.isLevelOutdated(error)) return undefined;
 			throw error;
 		});
 		return expiries && withExpiries(answers, requests, expiries);
