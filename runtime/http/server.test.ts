@@ -116,6 +116,14 @@ describe("an HTTP server", () => {
 		for (const count of [2_049, 100_000]) assertRejected(await inPieces(count), 413, `${count} pieces`);
 	});
 
+	it("reads a large body in more pieces, if they are not short", async () => {
+		const post = "POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n";
+		const inPieces = (bytes: number) =>
+			exchange(urlOf(patient), `${post}${`${bytes.toString(16)}\r\n${"x".repeat(bytes)}\r\n`.repeat(3_000)}0\r\n\r\n`);
+		assert.match(await inPieces(1_024), /^HTTP\/1\.1 200 /);
+		assertRejected(await inPieces(500), 413, "pieces of less than 512 bytes");
+	});
+
 	it("does not read more than 64 KiB of a compressed body, whatever it holds", async () => {
 		const size = 64 * 1024;
 		const send = (encoding: string, length: string, body: string) =>

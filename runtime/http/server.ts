@@ -26,6 +26,8 @@ const KEEP_ALIVE_MS = 75_000;
 const MAX_HEADERS_BYTES = 16 * 1024;
 /** Each piece of a body costs time, and some hundred bytes until the body is read, however short it is. */
 const MAX_BODY_PIECES = 2_048;
+/** A large body arrives in more pieces, but not in such short ones. */
+const MIN_PIECE_BYTES = 512;
 /** How long the client has to read the 413 for a body that is refused while it arrives. */
 const LINGER_MS = 1_000;
 
@@ -60,7 +62,7 @@ export interface ServerOptions {
 }
 
 /**
- * A request whose body may arrive in a limited number of pieces: a client chooses their lengths, as chunks or as packets. The bytes of a compressed body
+ * A request whose body may arrive in a limited number of short pieces: a client chooses their lengths, as chunks or as packets. The bytes of a compressed body
  * are limited too: they may decompress to nothing, and then the limit of decompressed bytes is never reached. Beyond these limits the request gets 413,
  * and its connection is closed.
  */
@@ -75,8 +77,8 @@ class BoundedRequest extends IncomingMessage {
 		if (this.isRefused) return true;
 		if (piece === null) return super.push(piece, encoding);
 		this.bytes += piece.length;
-		if (++this.pieces <= MAX_BODY_PIECES && !(this.bytes > MAX_BODY_BYTES && isCompressed(this)))
-			return super.push(piece, encoding);
+		const isInPieces = ++this.pieces > MAX_BODY_PIECES && this.bytes < this.pieces * MIN_PIECE_BYTES;
+		if (!isInPieces && !(this.bytes > MAX_BODY_BYTES && isCompressed(this))) return super.push(piece, encoding);
 		this.isRefused = true;
 		this.#refuse();
 		return true;
