@@ -298,14 +298,14 @@ export const commercePageStory = (plaza: () => System) =>
 
 		it("hide the admin's pages, and the links to them, from all others", async () => {
 			const page = await open("/products", await newBuyer());
-			assert.equal(await page.locator("nav a:visible").count(), 3);
+			assert.equal(await page.locator("nav a:visible").count(), 4);
 			for (const path of ["/admin", "/admin/orders"]) {
 				await page.goto(plaza().url + path);
 				await page.locator("#refused").waitFor();
 				assert.equal(await page.locator("#admins").isVisible(), false);
 			}
 			const admin = await open("/orders", await theAdmin());
-			assert.equal(await admin.locator("nav a:visible").count(), 5);
+			assert.equal(await admin.locator("nav a:visible").count(), 6);
 			await closeAll();
 		});
 

@@ -105,7 +105,7 @@ export const endpointsStory = (plaza: () => System) =>
 		});
 
 		it("serve every page by its path, and only those package files that the pages use", async () => {
-			for (const path of ["/products", "/orders", "/admin", "/admin/orders", "/orders?from=elsewhere"]) {
+			for (const path of ["/products", "/orders", "/shows", "/admin", "/admin/orders", "/orders?from=elsewhere"]) {
 				const { status, headers, text } = await http().get(path);
 				assert.equal(status, 200, path);
 				assert.match(headers.get("content-type") ?? "", /^text\/html/);

@@ -10,7 +10,7 @@ import type { System } from "./system.ts";
 
 const HANDSHAKE =
 	"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AQIDBAUGBwgJCgsMDQ4PEA==";
-const PAGES = ["/index.html", "/products", "/orders", "/admin", "/admin/orders", "/css/base.css", "/vendor/uplot.js"];
+const PAGES = ["/index.html", "/products", "/orders", "/shows", "/admin", "/admin/orders", "/css/base.css", "/vendor/uplot.js"];
 const GET_ROUTES = Object.values(actions as unknown as Record<string, ActionContract>).flatMap(({ rest }) =>
 	rest?.startsWith("GET ") ? [rest.replace("GET ", "").replace(/:\w+/g, "x")] : []
 );

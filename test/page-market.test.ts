@@ -159,7 +159,7 @@ describe("the page's lists", () => {
 
 describe("the pages", () => {
 	it("have the same header, except for the mark of the current page", () => {
-		const headers = ["index", "products", "orders", "admin", "admin-orders"].map(name => {
+		const headers = ["index", "products", "orders", "shows", "admin", "admin-orders"].map(name => {
 			const html = readFileSync(new URL(`../public/${name}.html`, import.meta.url), "utf8");
 			const [header = ""] = /<header>.*<\/header>/s.exec(html) ?? [];
 			assert.equal(header.match(/ aria-current="page"/g)?.length, 1, name);

@@ -1,11 +1,9 @@
 // The data of one commerce page for one user: orders, products or both, loaded over HTTP and kept up to date by events.
 
-import { request } from "./http.js";
-import { withToken } from "./identity.js";
 import { openLive } from "./live.js";
 import { createLiveList, readList } from "./live-list.js";
 import { showConnection } from "./page.js";
-import { untilAnswered } from "./retry.js";
+import { openRequests } from "./requests.js";
 import { throttle } from "./throttle.js";
 
 const FIRST_PAGE = 200;
@@ -32,14 +30,7 @@ export function openCommerceSession({
 	showProblem,
 	onConnected = () => {}
 }) {
-	const closing = new AbortController();
-	const once = async (method, path, options) => {
-		const answer = await withToken(who, token => request(method, path, { ...options, token }));
-		closing.signal.throwIfAborted();
-		return answer;
-	};
-	const get = path => once("GET", path);
-	const untilDone = (method, path, options) => untilAnswered(() => once(method, path, options), closing.signal);
+	const { once, get, untilDone, close: closeRequests } = openRequests(who);
 
 	/** An admin sees all orders unless the query names a buyer. */
 	const ordersPath = isDashboard ? "/api/orders?" : `/api/orders?buyerId=${encodeURIComponent(who.id)}&`;
@@ -113,9 +104,7 @@ export function openCommerceSession({
 	});
 
 	return {
-		/** Retries until there is an answer; rejects with `Refused`. Only for idempotent requests. */
 		untilDone,
-		/** Sends the request once; rejects with `Refused` or `Unavailable`. */
 		once,
 		/** Apply a response about an order or a product like an event. */
 		applyOrder: order => orders.apply(() => orderStore.put(order)),
@@ -137,7 +126,7 @@ export function openCommerceSession({
 			showMore("products", hasMore);
 		},
 		close: () => {
-			closing.abort();
+			closeRequests();
 			orders?.close();
 			products?.close();
 			live.close();

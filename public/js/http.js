@@ -12,7 +12,7 @@ export const serverNowMs = () => Date.now() - clockOffsetMs;
 
 /**
  * Returns the body of a 2xx. Rejects with `Refused` on a 4xx, and with `Unavailable` on 429, 5xx, a timeout and a network error.
- * @param {"GET" | "POST" | "PATCH"} method
+ * @param {"GET" | "POST" | "PATCH" | "DELETE"} method
  * @param {string} path
  * @param {object} [options]
  * @param {object} [options.body] sent as JSON

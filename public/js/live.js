@@ -1,6 +1,6 @@
 // A Socket.IO connection that reconnects with a valid token until it is closed.
 import { io } from "/vendor/socket.io.js";
-import { backoffMs, untilAnswered } from "./retry.js";
+import { backoffMs, Unavailable, untilAnswered } from "./retry.js";
 
 const ACKNOWLEDGED_WITHIN_MS = 10_000;
 
@@ -73,6 +73,15 @@ export function openLive({ who, isDashboard, events, onConnected, onLost, onRefu
 	for (const [name, handler] of Object.entries(events)) socket.on(name, handler);
 
 	return {
+		/** Sends an event. Resolves to its acknowledgement; rejects with `Unavailable` if there is no connection, or no answer in time. */
+		ask: async (event, payload) => {
+			if (!socket.connected) throw new Unavailable("not connected");
+			try {
+				return await socket.timeout(ACKNOWLEDGED_WITHIN_MS).emitWithAck(event, payload);
+			} catch (error) {
+				throw new Unavailable(error.message);
+			}
+		},
 		close: () => {
 			closing.abort();
 			clearTimeout(timer);

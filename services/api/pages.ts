@@ -8,6 +8,7 @@ import { notFound, preconditionFailed, rangeNotSatisfiable } from "../../runtime
 const FILES = new Map([
 	["/products", "/products.html"],
 	["/orders", "/orders.html"],
+	["/shows", "/shows.html"],
 	["/admin", "/admin.html"],
 	["/admin/orders", "/admin-orders.html"]
 ]);
