@@ -17,7 +17,7 @@ export interface Credentials {
 
 export interface Client {
 	/** Rejects if the server cannot be reached. After 429 and 503 it waits and retries, until `signal` is aborted. */
-	ask(method: "GET" | "POST" | "PATCH", path: string, body?: object, idempotencyKey?: string): Promise<Answer>;
+	ask(method: "GET" | "POST" | "PATCH" | "DELETE", path: string, body?: object, idempotencyKey?: string): Promise<Answer>;
 	signIn(credentials: Credentials): Promise<Answer>;
 	register(credentials: Credentials, name: string): Promise<Answer>;
 }

@@ -31,7 +31,11 @@ describe("the demo", () => {
 	});
 
 	it("fills an empty system that does not run, and adds nothing in a second run", async () => {
-		assert.deepEqual(await seed(), { code: 0, out: `Created the admin ${EMAIL}, 20 products, 4 buyers, 20 orders\n`, err: "" });
+		assert.deepEqual(await seed(), {
+			code: 0,
+			out: `Created the admin ${EMAIL}, 20 products, 1 show, 4 buyers, 20 orders\n`,
+			err: ""
+		});
 		assert.deepEqual(await seed(), { code: 0, out: "Everything exists already\n", err: "" });
 	});
 
@@ -40,6 +44,10 @@ describe("the demo", () => {
 		assert.deepEqual(await seed(), { code: 0, out: "Everything exists already\n", err: "" });
 		const http = httpClient(system.url);
 		assert.equal((await http.get("/api/products?limit=200")).json.length, 20);
+		assert.deepEqual(
+			(await http.get("/api/shows")).json.map(({ name, seatCount }: { name: string; seatCount: number }) => [name, seatCount]),
+			[["An evening by the sea", 212]]
+		);
 		const { json } = await http.post("/api/auth/login", { email: EMAIL, password: PASSWORD });
 		const authorization = `Bearer ${json.token}`;
 		const { statuses } = (await http.get("/api/order-figures", { authorization })).json;
@@ -52,6 +60,7 @@ describe("the demo", () => {
 		assert.deepEqual([code, err], [0, ""]);
 		assert.match(out, /^3 buyers and an admin at .* for 5 s\n/);
 		assert.match(out, /\d {2}registered$/m);
+		assert.match(out, /\d {2}held seats$/m);
 		const { json } = await httpClient(system!.url).post("/api/auth/login", { email: EMAIL, password: PASSWORD });
 		const inventory = await httpClient(system!.url).get("/api/inventory", { authorization: `Bearer ${json.token}` });
 		assert.deepEqual(inventory.json.broken, []);

@@ -1,14 +1,8 @@
-// Simulated users: buyers list products, order and sometimes cancel; an admin moves orders on and restocks products.
+// Simulated users: buyers list products, order and sometimes cancel, and hold seats; an admin moves orders on and restocks products.
 import { randomBytes, randomInt, randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
-import type { Answer, Client } from "./client.ts";
-
-export interface Stage {
-	client: Client;
-	signal: AbortSignal;
-	/** Counts an action or a refusal. */
-	count(what: string): void;
-}
+import { playAtShow, replaceSoldOutShow } from "./players-of-seats.ts";
+import { outcome, type Stage } from "./stage.ts";
 
 interface Product {
 	productId: string;
@@ -31,9 +25,7 @@ async function repeatUntil(signal: AbortSignal, pauseMs: number, act: () => Prom
 	}
 }
 
-const outcome = ({ status, json }: Answer, done: string) => (status < 300 ? done : `refused: ${json?.type ?? status}`);
-
-/** Registers an account, then lists products and orders. */
+/** Registers an account, then lists products, orders, and holds seats. */
 export async function playBuyer({ client, signal, count }: Stage) {
 	const name = oneOf(NAMES)!;
 	const credentials = { email: `${randomUUID()}@demo.example.org`, password: randomBytes(24).toString("base64url") };
@@ -42,6 +34,7 @@ export async function playBuyer({ client, signal, count }: Stage) {
 	if (registered.status >= 300) return;
 
 	await repeatUntil(signal, 2_000, async () => {
+		await playAtShow({ client, signal, count });
 		const { json: products } = await client.ask("GET", "/api/products?limit=200");
 		count("looked at the products");
 		const wanted = new Set(Array.from({ length: randomInt(1, 4) }, () => oneOf(products as Product[])));
@@ -55,9 +48,10 @@ export async function playBuyer({ client, signal, count }: Stage) {
 	});
 }
 
-/** Moves orders to their next status and restocks products. The client must be signed in as an admin. */
+/** Moves orders to their next status, restocks products, and replaces a show that is sold out. The client must be signed in as an admin. */
 export async function playAdmin({ client, signal, count }: Stage) {
 	await repeatUntil(signal, 1_000, async () => {
+		await replaceSoldOutShow({ client, signal, count });
 		const { json: orders } = await client.ask("GET", "/api/orders?limit=100");
 		const order = oneOf((orders as { orderId: string; status: string }[]).filter(({ status }) => status in NEXT));
 		if (order) {

@@ -1,5 +1,5 @@
 /**
- * Fills an empty system, so that its pages have something to show: an admin, twenty products, a few buyers and their orders.
+ * Fills an empty system, so that its pages have something to show: an admin, twenty products, a show, a few buyers and their orders.
  *
  *     npm run demo:seed [-- --email admin@example.org]
  *
@@ -17,15 +17,17 @@ import type { Status } from "../services/orders/orders.contract.ts";
 import type { Role, User } from "../services/users/users.contract.ts";
 import { promptPassword } from "../services/users/users.prompt.ts";
 import { goods } from "./goods.ts";
+import { eveningIn, hallSeats } from "./halls.ts";
 
 const USAGE =
 	"Usage: npm run demo:seed -- --email admin@example.org (the password is DEMO_ADMIN_PASSWORD, or read from the terminal)";
 printHelpIfAsked(`${USAGE}
 
-Fills an empty system with an admin, products, buyers and orders; what exists already stays as it is.`);
+Fills an empty system with an admin, products, a show, buyers and orders; what exists already stays as it is.`);
 
 type Call = Caller["call"];
 
+const SHOW = "An evening by the sea";
 const BUYERS = ["Ada", "Blaise", "Carl", "Emmy"];
 // biome-ignore format: one order a line
 /** The orders of each buyer, with their final status. */
@@ -80,6 +82,18 @@ async function ensureProducts(call: Call): Promise<string[]> {
 	}
 }
 
+/** Creates the show unless there is one of this name. */
+async function ensureShow(call: Call, admin: User) {
+	for (let after: string | undefined; ; ) {
+		const page = await call("seats.shows", { limit: 200, after });
+		if (page.some(({ name }) => name === SHOW)) return;
+		after = page.at(-1)?.showId;
+		if (page.length < 200) break;
+	}
+	await call("seats.createShow", { name: SHOW, startsAt: eveningIn(30), seats: hallSeats }, actingAs(admin));
+	count("show");
+}
+
 async function ensureOrder(call: Call, buyer: User, admin: User, products: string[], n: number) {
 	const { lines, status } = ORDERS[n]!;
 	const order = {
@@ -107,6 +121,7 @@ async function seed(call: Call, email: string) {
 	if (admin.role !== "admin")
 		throw new Error(`${email} has an account without the admin role: give another address with --email`);
 	const products = await ensureProducts(call);
+	await ensureShow(call, admin);
 	for (const name of BUYERS) {
 		const email = `${name.toLowerCase()}@demo.example.org`;
 		const buyer = await ensureAccount(call, email, name, "user", () => randomBytes(24).toString("base64url"));
@@ -128,7 +143,7 @@ function readEmail(): string {
 
 try {
 	const email = readEmail();
-	await asOperator(["users", "products", "orders"], call => seed(call, email));
+	await asOperator(["users", "products", "orders", "seats"], call => seed(call, email));
 	process.exit(0);
 } catch (error) {
 	const [line = ""] = (error as Error).message.split("\n");
