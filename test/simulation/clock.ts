@@ -2,7 +2,7 @@
 import crypto from "node:crypto";
 import { syncBuiltinESMExports } from "node:module";
 import timers from "node:timers/promises";
-import type { Scheduler } from "./scheduler.ts";
+import { currentActor, type Scheduler } from "./scheduler.ts";
 
 interface Timer {
 	cancel: () => void;
@@ -10,6 +10,9 @@ interface Timer {
 	ref(): Timer;
 }
 type Callback = (...args: unknown[]) => void;
+
+/** For timers that are older than the virtual clock. */
+const realClearTimeout = clearTimeout;
 
 const timerOf = (cancel: () => void): Timer => {
 	const timer = { cancel, unref: () => timer, ref: () => timer };
@@ -19,8 +22,11 @@ const timerOf = (cancel: () => void): Timer => {
 function fakes({ after, nowMs, random }: Scheduler) {
 	const startMs = nowMs();
 	const setTimeout = (work: Callback, ms = 0, ...args: unknown[]) =>
-		timerOf(after(Math.max(1, ms), "timer", () => work(...args)));
-	const clear = (timer?: Timer) => timer?.cancel();
+		timerOf(after(Math.max(1, Math.ceil(ms)), "timer", () => work(...args)));
+	const clear = (timer?: Timer | NodeJS.Timeout) => {
+		if (timer && "cancel" in timer) timer.cancel();
+		else realClearTimeout(timer);
+	};
 	const setInterval = (work: Callback, ms: number) => {
 		const schedule = () => {
 			timer.cancel = after(ms, "interval", () => {
@@ -54,7 +60,7 @@ function fakes({ after, nowMs, random }: Scheduler) {
 			clearInterval: clear,
 			clearImmediate: clear
 		},
-		Date: { now: nowMs },
+		Date: { now: () => nowMs() + (currentActor()?.skewMs ?? 0) },
 		performance: { now: () => nowMs() - startMs },
 		Math: { random: random.next },
 		crypto: { randomUUID: random.uuid },

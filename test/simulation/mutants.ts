@@ -1,6 +1,7 @@
 // Mutants: deliberate bugs which prove that the simulation detects such bugs. Most change the real source while it is loaded; the text to replace
 // must occur exactly once, so that an outdated mutant fails. The others wrap a store whose real logic runs outside TypeScript.
 import type { SummaryStore } from "../../services/summary/summary.store.ts";
+import { seatsMutants } from "./seats.mutants.ts";
 
 export interface Mutant {
 	name: string;
@@ -245,5 +246,6 @@ export const mutants: Mutant[] = [
 		file: "services/orders/orders.store.ts",
 		find: "await withRefusals(query(knex, VOID, [ids]));",
 		replace: ""
-	}
+	},
+	...seatsMutants
 ];

@@ -5,7 +5,7 @@ import { runAll } from "./workers.ts";
 /** Seeds per process: few enough for all processes to end at about the same time. */
 const SEEDS_PER_JOB = 250;
 /** A history on a real Postgres takes longer: such a world runs one of this many seeds. */
-const SEED_DIVISORS: Record<string, number> = { orders: 10 };
+const SEED_DIVISORS: Record<string, number> = { orders: 10, seats: 10 };
 
 /** Runs `seeds` seeds of each world and prints the command that replays a failure. Resolves to whether all succeeded. */
 export async function scan(names: string[], seeds: number): Promise<boolean> {

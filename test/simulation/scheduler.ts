@@ -9,6 +9,8 @@ export interface Actor {
 	isAlive: boolean;
 	/** While the process is frozen: none of its steps runs before this time. */
 	frozenUntilMs: number;
+	/** How much `Date.now()` of this process is ahead of the others. Default 0. */
+	skewMs?: number;
 }
 
 interface Step {
@@ -35,6 +37,8 @@ export interface Scheduler {
 	step(label: string, afterMs?: number): Promise<void>;
 	/** Schedules `work` for the present actor. Returns a function that cancels it. */
 	after(ms: number, label: string, work: () => void): () => void;
+	/** Real work, which takes no virtual time: no step runs before it ends. */
+	waitFor<T>(work: Promise<T>): Promise<T>;
 	/** Kills the actor: none of its steps will run. */
 	kill(actor: Actor): void;
 	/** Ends the run with this error. */
@@ -59,6 +63,7 @@ export function createScheduler(seed: number, lines?: string[]): Scheduler {
 	let nowMs = START_MS;
 	let hash = 0x811c9dc5;
 	let stepCount = 0;
+	let realWork = 0;
 	let failure: Error | undefined;
 
 	const note = (line: string) => {
@@ -97,6 +102,14 @@ export function createScheduler(seed: number, lines?: string[]): Scheduler {
 		nowMs: () => nowMs,
 		step: (label, afterMs = 0) => new Promise(resolve => void wait(label, afterMs, resolve)),
 		after: (ms, label, work) => wait(label, ms, work),
+		async waitFor(work) {
+			realWork++;
+			try {
+				return await work;
+			} finally {
+				realWork--;
+			}
+		},
 		kill(actor) {
 			actor.isAlive = false;
 			for (const step of waiting) if (step.actor === actor) waiting.delete(step);
@@ -107,7 +120,8 @@ export function createScheduler(seed: number, lines?: string[]): Scheduler {
 
 		async run(isOver, before, maxTurns) {
 			for (let left = maxTurns; left > 0; left--) {
-				await settled();
+				do await settled();
+				while (realWork > 0);
 				if (failure) throw failure;
 				if (isOver()) return;
 				before();

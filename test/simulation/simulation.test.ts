@@ -4,13 +4,13 @@ import { describe, it } from "node:test";
 import { mutants } from "./mutants.ts";
 import { worlds } from "./worlds.ts";
 
-const IN_MEMORY = ["purchases", "selections", "records"];
+const IN_VIRTUAL_TIME = ["purchases", "selections", "records", "seats"];
 const SEEDS = [1, 2, 3];
 
 describe("the simulation", () => {
-	for (const name of IN_MEMORY)
+	for (const name of IN_VIRTUAL_TIME)
 		it(`runs the same history with the same seed, and another with another seed: ${name}`, async () => {
-			const { simulate } = await worlds[name]!();
+			const { simulate, close } = await worlds[name]!();
 			const hashOf = async (seed: number) => {
 				const lines: string[] = [];
 				const { hash, error } = await simulate(seed, lines);
@@ -22,6 +22,7 @@ describe("the simulation", () => {
 			// In reverse order: one history must not influence the next.
 			for (const [index, seed] of [...SEEDS.entries()].reverse()) assert.equal(await hashOf(seed), once[index]);
 			assert.equal(new Set(once).size, SEEDS.length);
+			await close();
 		});
 
 	it("finds the text that each mutant replaces exactly once in its source file", () => {

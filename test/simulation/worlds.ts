@@ -11,5 +11,6 @@ export const worlds: Record<string, (mutant?: Mutant) => Promise<Opened>> = {
 	purchases: async mutant => inMemory((await import("./purchases.world.ts")).purchases, mutant),
 	selections: async mutant => inMemory((await import("./selections.world.ts")).picks, mutant),
 	records: async mutant => inMemory((await import("./records.world.ts")).records, mutant),
-	orders: async () => (await import("./orders.world.ts")).openOrders()
+	orders: async () => (await import("./orders.world.ts")).openOrders(),
+	seats: async () => (await import("./seats.world.ts")).openSeats()
 };
