@@ -11,6 +11,7 @@ import { httpEdgesStory } from "./http-edges.story.ts";
 import { metricsStory } from "./metrics.story.ts";
 import { purchasesStory } from "./purchases.story.ts";
 import { idleStory, readBackStory } from "./read-back.story.ts";
+import { seatsStory } from "./seats.story.ts";
 import { selectionsStory } from "./selections.story.ts";
 import { socketIoStory } from "./socket-io.story.ts";
 import { type System, startSystem } from "./system.ts";
@@ -33,7 +34,8 @@ describe("cluster", () => {
 		endpointsStory,
 		socketIoStory,
 		accountsStory,
-		commerceStory
+		commerceStory,
+		seatsStory
 	];
 	for (const story of [...shared, readBackStory, foreignRecordsStory, idleStory, metricsStory]) story(() => system);
 });

@@ -9,6 +9,7 @@ import { httpStory } from "./http.story.ts";
 import { httpEdgesStory } from "./http-edges.story.ts";
 import { metricsStory } from "./metrics.story.ts";
 import { purchasesStory } from "./purchases.story.ts";
+import { seatsStory } from "./seats.story.ts";
 import { selectionsStory } from "./selections.story.ts";
 import { socketIoStory } from "./socket-io.story.ts";
 import { type System, startSystem } from "./system.ts";
@@ -32,6 +33,7 @@ describe("embedded", () => {
 		socketIoStory,
 		accountsStory,
 		commerceStory,
+		seatsStory,
 		metricsStory
 	])
 		story(() => system);

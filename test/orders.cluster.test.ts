@@ -16,7 +16,7 @@ const LAYOUT = {
 	"orders-2": "orders",
 	"inventory-1": "inventory",
 	"inventory-2": "inventory",
-	others: "selections,summary,sync,products,payment,purchase,users,wallet"
+	others: "selections,summary,sync,products,payment,purchase,seats,users,wallet"
 };
 const KILLED = ["gateway-2", "orders-1", "inventory-1", "inventory-2", "orders-2"];
 const TRY_UNTIL_MS = 120_000;

@@ -29,7 +29,7 @@ const NAMES = ["a", "b", "c", "d"];
 const layout = {
 	"gateway-1": "api,socket",
 	"gateway-2": "api,socket",
-	others: "selections,summary,sync,purchase,wallet,users,products,inventory,orders,payment"
+	others: "selections,summary,sync,purchase,wallet,users,products,inventory,orders,payment,seats"
 };
 
 describe("many sockets", () => {
