@@ -101,6 +101,17 @@ describe("the watch over seats", () => {
 		assert.equal(asked.at(-1)?.event, "unsubscribe:seats");
 	});
 
+	it("subscribes again once when several changes after a map show that one is missing", async () => {
+		const { asked, got, watch } = open();
+		watch.connected();
+		for (const version of [3, 4, 5]) watch.updated(update(version, "A1", "held"));
+		await answered(asked[0]!, map(1, seat("A", 1)));
+		assert.equal(asked.length, 2);
+		await answered(asked[1]!, map(5, seat("A", 1, "held")));
+		assert.deepEqual(got, ["map 1", "map 5"]);
+		watch.close();
+	});
+
 	it("subscribes again on each connection, and ignores the answer of the connection before", async () => {
 		const { asked, got, watch } = open();
 		watch.connected();

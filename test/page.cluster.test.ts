@@ -5,6 +5,8 @@ import { commercePageStory } from "./commerce-page.story.ts";
 import { pageStory } from "./page.story.ts";
 import { pageAccountsStory } from "./page-accounts.story.ts";
 import { pageDialogsStory } from "./page-dialogs.story.ts";
+import { seatsPageStory } from "./seats-page.story.ts";
+import { seatsPageAccessStory } from "./seats-page-access.story.ts";
 import { type System, startSystem } from "./system.ts";
 
 const profile = process.env.PROFILE === "embedded" ? "embedded" : "cluster";
@@ -16,5 +18,6 @@ describe(profile, { skip: noBrowser }, () => {
 	});
 	after(() => system?.stop());
 
-	for (const story of [pageStory, pageAccountsStory, pageDialogsStory, commercePageStory]) story(() => system);
+	for (const story of [pageStory, pageAccountsStory, pageDialogsStory, commercePageStory, seatsPageStory, seatsPageAccessStory])
+		story(() => system);
 });

@@ -1,0 +1,84 @@
+// Shows for the tests of the page /shows, and helpers that read its seat map.
+import assert from "node:assert/strict";
+import type { Page, WebSocketRoute } from "playwright-core";
+import { eventually, fresh, httpClient } from "./client.ts";
+import type { Person } from "./page-market.ts";
+import type { System } from "./system.ts";
+
+export type SeatState = "free" | "picked" | "mine" | "bought" | "held" | "sold";
+
+export const seat = (page: Page, name: string) => page.locator(`#frame [data-seat="${name}"]`);
+export const waitForSeats = async (page: Page, state: SeatState, ...names: string[]) => {
+	for (const name of names) await page.waitForSelector(`#frame [data-seat="${name}"][data-state="${state}"]`);
+};
+export const hold = (page: Page, seats: string) => page.locator("#holds .hold", { hasText: seats });
+export const pickSeats = async (page: Page, ...names: string[]) => {
+	for (const name of names) {
+		await seat(page, name).click();
+		await waitForSeats(page, "picked", name);
+	}
+};
+export const pressHold = (page: Page) => page.locator("#hold [type=submit]").click();
+export const waitForText = (page: Page, selector: string, text: RegExp) =>
+	eventually(async () => assert.match((await page.textContent(selector)) ?? "", text), `${selector} to show ${text}`);
+
+/** Row names from A on, with this many seats each: the first two rows are stalls at 45, the others circle at 28.50. */
+export const rowsOf = (rows: number, seats: number) =>
+	Array.from({ length: rows * seats }, (_, n) => {
+		const index = Math.floor(n / seats);
+		const row = index < 26 ? String.fromCharCode(65 + index) : `R${index}`;
+		const number = (n % seats) + 1;
+		const [category, price] = index < 2 ? ["stalls", 45] : ["circle", 28.5];
+		return { seat: `${row}${number}`, row, number, category, price };
+	});
+
+/** A connection of the page that the test can cut, and keep cut. */
+export async function cuttable(page: Page) {
+	const sockets: WebSocketRoute[] = [];
+	let isCut = false;
+	await page.routeWebSocket("**/socket.io/**", socket => {
+		sockets.push(socket);
+		if (isCut) void socket.close();
+		else socket.connectToServer();
+	});
+	return {
+		cut: async () => {
+			isCut = true;
+			for (const socket of sockets.splice(0)) await socket.close();
+			await page.waitForSelector("#connection[data-state=waiting]");
+		},
+		mend: () => {
+			isCut = false;
+		}
+	};
+}
+
+/** Helpers for a running system of either profile. */
+export const seatHelpers = (plaza: () => System, theAdmin: () => Promise<Person>) => {
+	const http = () => httpClient(plaza().url);
+	const headersOf = async ({ email, password }: Person): Promise<Record<string, string>> => {
+		const { json } = await http().post("/api/auth/login", { email, password });
+		return { authorization: `Bearer ${json.token}` };
+	};
+
+	return {
+		newShow: async (seats: object[] = rowsOf(4, 8), queue?: object): Promise<{ showId: string; name: string }> => {
+			const show = { name: fresh("Hamlet"), startsAt: "2031-03-01T19:30:00.000Z", seats, ...(queue && { queue }) };
+			const { status, json, text } = await http().post("/api/shows", show, await headersOf(await theAdmin()));
+			assert.equal(status, 201, text);
+			return json;
+		},
+		/** Holds seats over HTTP. Resolves to functions that confirm and release them. */
+		holdElsewhere: async (person: Person, showId: string, ...seats: string[]) => {
+			const headers = await headersOf(person);
+			const { status, json, text } = await http().post(`/api/shows/${showId}/holds`, { seats }, headers);
+			assert.equal(status, 201, text);
+			const confirm = async () =>
+				assert.equal((await http().post(`/api/holds/${json.holdId}/confirm`, undefined, headers)).status, 200);
+			const release = async () => assert.equal((await http().send("DELETE", `/api/holds/${json.holdId}`, headers)).status, 204);
+			return { confirm, release };
+		},
+		openHolds: async (person: Person): Promise<{ seats: string[] }[]> =>
+			(await http().get("/api/holds", await headersOf(person))).json
+	};
+};
