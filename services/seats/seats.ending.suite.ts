@@ -150,6 +150,25 @@ export const endingSuite = ({ as, store, newShow, statusesOf, published, passSec
 			assert.deepEqual(await published("hold.expired", showId), [{ holdId, showId, buyerId: buyer.id, seats: ["A1", "A2"] }]);
 		});
 
+		it("is one of many: their seats are published in several messages, none of them too large for its topic", async () => {
+			const names = row(1_010);
+			const id = await newShow({ seats: names });
+			const parts = Array.from({ length: 101 }, (_, n) => names.slice(n * 10, n * 10 + 10));
+			await Promise.all(parts.map(part => newHold(part, id)));
+			const before = (await published("seats.updated", id)).length;
+			await passSeconds(HOLD_SECONDS);
+			await store().expire(500);
+			const messages = await published("seats.updated", id);
+			assert.deepEqual(
+				messages.slice(before).map(({ version, seats }) => [version, seats.length]),
+				[
+					[before + 1, 1_000],
+					[before + 2, 10]
+				]
+			);
+			assert.equal((await as()("seats.seats", { id })).version, before + 2);
+		});
+
 		it("gives its seats to the next buyer at once, without the sweep", async () => {
 			const { showId, holdId, buyer } = await newHold(["A1", "A2"]);
 			await passSeconds(HOLD_SECONDS);

@@ -19,7 +19,7 @@ const toKnown = ({ show, seats }: SeatingPlan): KnownPlan => ({
 });
 
 /** Keeps those that were used last, as many as have `maxSeats` seats together. */
-export function seatingPlans(store: Pick<ShowStore, "findPlans">, maxSeats = 200_000): FindPlans {
+export function seatingPlans(store: Pick<ShowStore, "findPlans">, maxSeats = 100_000): FindPlans {
 	const known = new Map<string, KnownPlan>();
 	let kept = 0;
 

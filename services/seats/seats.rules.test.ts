@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Kind, Movement } from "../../mixins/reservation/reservation.rules.ts";
 import { actions, topics } from "./seats.contract.ts";
-import { changedSeats, hasEnded, isRetryOf, itemOf, seatOf, toMap, toMessages, toSeat } from "./seats.rules.ts";
+import { hasEnded, isRetryOf, itemOf, seatOf, toChanges, toMap, toMessages, toSeat } from "./seats.rules.ts";
 
 const movement = (showId: string, seat: string, kind: Kind, holder = "hold"): Movement => ({
 	item: itemOf(showId, seat),
@@ -53,19 +53,33 @@ describe("the messages of a transaction", () => {
 	];
 
 	it("report the last status of each seat, once for each show", () =>
+		assert.deepEqual(toChanges(movements), [
+			{
+				showId: "one",
+				seats: [
+					{ seat: "A1", status: "held" },
+					{ seat: "A2", status: "held" }
+				]
+			},
+			{ showId: "two", seats: [{ seat: "A1", status: "sold" }] }
+		]));
+
+	it("have at most a thousand seats each, and versions without gaps", () => {
+		const many = Array.from({ length: 2_001 }, (_, n) => movement("one", `${n}`, "reserve"));
+		const changes = toChanges(many);
+		const messages = toMessages(many, changes, new Map([["one", 9]]), []);
 		assert.deepEqual(
-			[...changedSeats(movements)],
+			messages.map(({ message }) => {
+				const { version, seats } = message as { version: number; seats: { seat: string }[] };
+				return [version, seats.length, seats[0]?.seat];
+			}),
 			[
-				[
-					"one",
-					[
-						{ seat: "A1", status: "held" },
-						{ seat: "A2", status: "held" }
-					]
-				],
-				["two", [{ seat: "A1", status: "sold" }]]
+				[7, 1_000, "0"],
+				[8, 1_000, "1000"],
+				[9, 1, "2000"]
 			]
-		));
+		);
+	});
 
 	it("have the version of their show and the id of the first request, and tell the buyers of expired holds", () => {
 		const expired = { holdId: "first", showId: "one", buyerId: "ann", seats: ["A1"] };
@@ -75,6 +89,7 @@ describe("the messages of a transaction", () => {
 		]);
 		const messages = toMessages(
 			movements,
+			toChanges(movements),
 			new Map([
 				["one", 7],
 				["two", 1]

@@ -119,35 +119,52 @@ export const isRetryOf = (hold: Pick<NewHold, "wanted">, wanted: Wanted) => isDe
 export const hasEnded = ({ state, isExpired }: Pick<StoredHold, "state" | "isExpired">) =>
 	state === "given back" || (state === "reserved" && isExpired);
 
-/** The seats whose status these movements have changed, by show. The last movement of a seat tells its status. */
-export function changedSeats(movements: readonly Movement[]): Map<string, { seat: string; status: SeatStatus }[]> {
-	const changed = new Map<string, { seat: string; status: SeatStatus }[]>();
+/** Seats of one message. Their names may have 64 characters of three bytes each, and a record of a topic has at most 1 MiB. */
+const MAX_CHANGES = 1_000;
+
+/** Seats of one show whose status has changed, as one message reports them. */
+export interface Change {
+	showId: string;
+	seats: { seat: string; status: SeatStatus }[];
+}
+
+/** The seats whose status these movements have changed. The last movement of a seat tells its status. */
+export function toChanges(movements: readonly Movement[]): Change[] {
+	const changes: Change[] = [];
+	const current = new Map<string, Change>();
 	for (const [item, level] of new Map(movements.map(movement => [movement.item, movement]))) {
 		const { showId, seat } = seatOf(item);
-		const seats = changed.get(showId) ?? [];
-		seats.push({ seat, status: statusOf(level) });
-		changed.set(showId, seats);
+		let change = current.get(showId);
+		if (!change || change.seats.length === MAX_CHANGES) {
+			change = { showId, seats: [] };
+			changes.push(change);
+			current.set(showId, change);
+		}
+		change.seats.push({ seat, status: statusOf(level) });
 	}
-	return changed;
+	return changes;
 }
 
 /**
- * The messages of one transaction: one for each show, with its new version, and one for each hold that has expired. A message that several requests have
- * caused carries the id of the first.
+ * The messages of one transaction: its changes, and one for each hold that has expired. `versions`: of each show's last change. A message that several
+ * requests have caused carries the id of the first.
  */
 export function toMessages(
 	movements: readonly Movement[],
+	changes: readonly Change[],
 	versions: ReadonlyMap<string, number>,
 	expired: readonly { holdId: string; showId: string; buyerId: string; seats: string[] }[],
 	requestIDs: ReadonlyMap<string, string | undefined> = new Map()
 ): Entry[] {
 	const causes = new Map(movements.toReversed().map(({ item, holder }) => [seatOf(item).showId, requestIDs.get(holder)]));
+	const next = new Map(versions);
+	const updates = changes.toReversed().map(({ showId, seats }) => {
+		const version = next.get(showId)!;
+		next.set(showId, version - 1);
+		return { topic: "seats.updated", message: { showId, version, seats }, requestID: causes.get(showId) };
+	});
 	return [
-		...[...changedSeats(movements)].map(([showId, seats]) => ({
-			topic: "seats.updated",
-			message: { showId, version: versions.get(showId)!, seats },
-			requestID: causes.get(showId)
-		})),
+		...updates.toReversed(),
 		...expired.map(({ holdId, showId, buyerId, seats }) => ({
 			topic: "hold.expired",
 			message: { holdId, showId, buyerId, seats }

@@ -3,7 +3,7 @@ import type { Knex } from "knex";
 import type { Outbox } from "../../mixins/outbox/outbox.ts";
 import type { Movement } from "../../mixins/reservation/reservation.rules.ts";
 import type { OnMoved } from "../../mixins/reservation/reservation.store.ts";
-import { changedSeats, type NewHold, toMessages } from "./seats.rules.ts";
+import { type NewHold, toChanges, toMessages } from "./seats.rules.ts";
 
 export interface Causes {
 	/** The holds that begin, by their id. */
@@ -29,7 +29,9 @@ const CHANGE = `
 	with locked as (
 		select id from shows where id = any(:showIds::text[]) order by id for update
 	), raised as (
-		update shows set version = version + 1, revision = gen_random_uuid() from locked where shows.id = locked.id
+		update shows set version = version + step.changes, revision = gen_random_uuid()
+		from locked join unnest(:showIds::text[], :changes::int[]) as step (id, changes) using (id)
+		where shows.id = locked.id
 		returning shows.id, version
 	), begun as (
 		insert into seat_holds (id, show_id, buyer_id, seats, total_cents, request)
@@ -49,8 +51,12 @@ export const writeChanges =
 	async (trx, movements) => {
 		const holders = (wanted: Movement[]) => [...new Set(wanted.map(({ holder }) => holder))];
 		const given = movements.filter(({ kind }) => kind === "release");
+		const changes = toChanges(movements);
+		const steps = new Map<string, number>();
+		for (const { showId } of changes) steps.set(showId, (steps.get(showId) ?? 0) + 1);
 		const { rows } = await trx.raw(CHANGE, {
-			showIds: [...changedSeats(movements).keys()],
+			showIds: [...steps.keys()],
+			changes: [...steps.values()],
 			begun: JSON.stringify(holders(movements.filter(isReserve)).map(holder => begun.get(holder)!)),
 			ended: holders(movements.filter(movement => !isReserve(movement)))
 		} as Record<string, Knex.Value>);
@@ -61,5 +67,5 @@ export const writeChanges =
 			.map(hold => ({ holdId: hold.id, showId: hold.show_id, buyerId: hold.buyer_id, seats: hold.seats }));
 		const versions = new Map(raised.map(({ id, version }) => [id, version]));
 		const causes = requestIDs ?? new Map([...begun].map(([holdId, { requestID }]) => [holdId, requestID]));
-		await outbox.add(trx, toMessages(movements, versions, expired, causes));
+		await outbox.add(trx, toMessages(movements, changes, versions, expired, causes));
 	};
