@@ -75,9 +75,9 @@ export const seatsMutants: Mutant[] = [
 		name: "seats.updated names the seats that were asked for",
 		world: "seats",
 		file: "services/seats/seats.store.changes.ts",
-		find: "toMessages(movements, versions,",
-		replace: `toMessages([...movements, ...[...begun.values()].filter(({ showId }) => versions.has(showId)).flatMap(hold => hold.seats.map(seat => (
-			{ item: hold.showId + "/" + seat, holder: hold.holdId, stock: 1, reserved: 1 })))], versions,`
+		find: "toChanges(movements);",
+		replace: `toChanges([...movements, ...[...begun.values()].filter(({ showId }) => movements.some(({ item }) => item.startsWith(showId)))
+			.flatMap(hold => hold.seats.map(seat => ({ item: hold.showId + "/" + seat, holder: hold.holdId, stock: 1, reserved: 1 })))]);`
 	},
 	{
 		name: "retry answered with a hold that has ended",
