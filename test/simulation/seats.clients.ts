@@ -6,7 +6,7 @@ import type { Hold, Place, SeatMap, Sold } from "../../services/seats/seats.cont
 import type { Node } from "./nodes.ts";
 import type { Scheduler } from "./scheduler.ts";
 import type { answersChecker, HoldRequest, SimulatedShow, Wanted } from "./seats.answers.check.ts";
-import type { Known } from "./seats.check.ts";
+import { type Known, MAX_OPEN_HOLDS } from "./seats.check.ts";
 
 interface Context {
 	scheduler: Scheduler;
@@ -43,13 +43,13 @@ export function seatsClients({ scheduler, nodes, answers, known, shows, buyers }
 		}
 	};
 
-	const someSeats = (show: SimulatedShow): Wanted => {
+	const someSeats = (show: SimulatedShow, most = 3): Wanted => {
 		const names = [...show.seats.keys()];
 		if (random.chance(0.3)) {
 			const { category } = random.pick([...show.seats.values()]);
-			return { best: { count: random.between(1, 3), ...(random.chance(0.5) && { category }) } };
+			return { best: { count: random.between(1, most), ...(random.chance(0.5) && { category }) } };
 		}
-		return { seats: [...new Set(Array.from({ length: random.between(1, 3) }, () => random.pick(names)))] };
+		return { seats: [...new Set(Array.from({ length: random.between(1, most) }, () => random.pick(names)))] };
 	};
 
 	const hold = async (buyer: Identity, request: HoldRequest): Promise<Hold | undefined> => {
@@ -107,9 +107,16 @@ export function seatsClients({ scheduler, nodes, answers, known, shows, buyers }
 		const isMine = random.chance(0.9);
 		const caller = isMine ? buyer : random.pick(buyers);
 		const steps = random.pick([[confirm], [confirm], [confirm, confirm], [confirm, release], [release], [release, confirm], []]);
-		const areTogether = random.chance(0.2);
+		const areTogether = random.chance(0.4);
 		if (areTogether) await Promise.all(steps.map(step => step(caller, holdId)));
 		else for (const step of steps) await step(caller, holdId);
+	};
+
+	/** More holds at once than a buyer may have. */
+	const grab = async (buyer: Identity, show: SimulatedShow) => {
+		const requests = Array.from({ length: MAX_OPEN_HOLDS + 1 }, () => ({ buyerId: buyer.id, show, wanted: someSeats(show, 1) }));
+		const held = await Promise.all(requests.map(request => hold(buyer, request)));
+		await Promise.all(held.flatMap(one => (one ? [settle(buyer, one)] : [])));
 	};
 
 	/** A client of one buyer, who may have several at once. */
@@ -120,6 +127,7 @@ export function seatsClients({ scheduler, nodes, answers, known, shows, buyers }
 			const show = random.pick(shows);
 			if (random.chance(0.2)) await look(buyer, show);
 			if (random.chance(known.queues.has(show.showId) ? 0.7 : 0.05)) await join(buyer, show);
+			if (random.chance(0.3)) await grab(buyer, show);
 			const request = {
 				buyerId: buyer.id,
 				show,

@@ -48,7 +48,7 @@ const listOf = (object: string, from: string) => `(select coalesce(json_agg(json
 /** An item is `<show>/<seat>`, and a show's id has no `/`. */
 const SHOW = "split_part(item, '/', 1)";
 const SEAT = "substr(item, strpos(item, '/') + 1)";
-const RESERVED = `(select coalesce(json_agg(${SEAT} order by item), '[]') from seats_movements as line where line.holder = seats_holders.holder and kind = 'reserve')`;
+const RESERVED = `(select coalesce(json_agg(${SEAT} order by item collate "C"), '[]') from seats_movements as line where line.holder = seats_holders.holder and kind = 'reserve')`;
 
 const STATE = `select json_build_object(
 	'shows', ${listOf("'showId', id, 'version', version", "shows")},

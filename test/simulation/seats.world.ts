@@ -99,11 +99,18 @@ function seatsWorld(postgres: EmbeddedPostgres, context: WorldContext): World {
 	);
 
 	const shows: SimulatedShow[] = [];
-	const clients = seatsClients({ scheduler, nodes, answers, known, shows, buyers: BUYERS });
+	const clients = seatsClients({
+		scheduler,
+		nodes,
+		answers,
+		known,
+		shows,
+		buyers: BUYERS.slice(0, random.between(1, BUYERS.length))
+	});
 	const call = callUntilAnswered(nodes, random);
 
 	const createShow = async () => {
-		const all = newSeats(random.between(2, 6));
+		const all = newSeats(random.pick([2, 5, 15]));
 		const queue = random.chance(0)
 			? { opensAtMs: nowMs() + random.between(0, MAX_OPENS_IN_MS), admitPerSecond: random.pick([0.5, 1, 2]) }
 			: undefined;
@@ -127,7 +134,7 @@ function seatsWorld(postgres: EmbeddedPostgres, context: WorldContext): World {
 			const pauseMs = random.pick([50, 1_000, 5_000]);
 			const crowded = shows.filter(({ showId }) => known.queues.has(showId));
 			await Promise.all([
-				...Array.from({ length: random.between(1, 6) }, () => clients.shop(pauseMs)),
+				...Array.from({ length: random.between(2, 6) }, () => clients.shop(pauseMs)),
 				...crowded.flatMap(show => CROWD.map(account => clients.queueUp(account, show, MAX_OPENS_IN_MS)))
 			]);
 		},

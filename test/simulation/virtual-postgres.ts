@@ -4,7 +4,7 @@
 import knex, { type Knex } from "knex";
 import type pg from "pg";
 import type { Query } from "./embedded-postgres.ts";
-import type { Faults } from "./injected-faults.ts";
+import type { Fault, Faults } from "./injected-faults.ts";
 import { type Actor, actAs, type Scheduler } from "./scheduler.ts";
 
 export interface VirtualPostgres {
@@ -25,6 +25,8 @@ interface Connection {
 const MAX_DELAY_MS = 10;
 const MAX_SLOW_DELAY_MS = 3_000;
 const MAX_STALL_MS = 20_000;
+/** Of a usual transaction: the rates of faults are those of a whole request. */
+const STATEMENTS = 8;
 /** As openPostgres sets it: a frozen process must not keep its locks. */
 const IDLE_IN_TRANSACTION_MS = 10_000;
 
@@ -67,7 +69,8 @@ export function virtualPostgres(
 	let waiting: (() => void)[] = [];
 	let unavailableUntilMs = 0;
 	const delayMs = () => random.between(0, faults.shouldInject("slow") ? MAX_SLOW_DELAY_MS : MAX_DELAY_MS);
-	const isRefused = () => (nowMs() < unavailableUntilMs && !faults.isOver) || faults.shouldInject("refused");
+	const shouldInject = (fault: Fault) => faults.shouldInject(fault) && random.chance(1 / STATEMENTS);
+	const isRefused = () => (nowMs() < unavailableUntilMs && !faults.isOver) || shouldInject("refused");
 	const runNow = (work: () => Promise<unknown>) => scheduler.waitFor(actAs(SERVER, work));
 
 	const endTransaction = () => {
@@ -123,9 +126,9 @@ export function virtualPostgres(
 				stopIdleTimer = actAs(undefined, () =>
 					scheduler.after(IDLE_IN_TRANSACTION_MS, "postgres ends an idle transaction", connection.close)
 				);
-			if (faults.shouldInject("stall")) actor.frozenUntilMs = nowMs() + random.between(0, MAX_STALL_MS);
+			if (shouldInject("stall")) actor.frozenUntilMs = nowMs() + random.between(0, MAX_STALL_MS);
 			await scheduler.step(`postgres answers ${labelOf(text)}`, delayMs());
-			if (faults.shouldInject("lost")) throw closeWith();
+			if (shouldInject("lost")) throw closeWith();
 			return result;
 		};
 	};
