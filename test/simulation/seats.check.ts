@@ -3,6 +3,10 @@ import assert from "node:assert/strict";
 import { isOpen, type Message, type State, type Status, type StoredHold } from "./seats.state.ts";
 
 export const MAX_OPEN_HOLDS = 3;
+/** The seats of a hold that has ended are shown free within this time, unless there are faults. */
+const MAX_SWEEP_MS = 5_000;
+/** In this time after the last fault, all nodes run again. */
+const RECOVERY_MS = 10_000;
 
 export interface QueueOptions {
 	opensAtMs: number;
@@ -14,6 +18,8 @@ export interface Known {
 	holdMs: number;
 	/** By show. */
 	queues: Map<string, QueueOptions>;
+	/** Since when no more faults are injected. */
+	calmSinceMs?: number;
 	/** Holds that their buyer may have released: the request was sent. */
 	released: Set<string>;
 	/** Holds whose confirmation was answered with success, and their buyers. */
@@ -124,6 +130,8 @@ export function seatsChecker(known: Known) {
 		else {
 			assert.ok(hold.endMs <= state.atMs, "a hold was given back before its end");
 			assert.ok(expired.has(hold.holdId), "a hold was given back without hold.expired");
+			const lateMs = state.atMs - Math.max(hold.endMs, (known.calmSinceMs ?? state.atMs) + RECOVERY_MS);
+			assert.ok(lateMs <= MAX_SWEEP_MS, `a hold was given back ${lateMs} ms after its end`);
 		}
 	};
 

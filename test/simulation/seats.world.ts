@@ -75,6 +75,7 @@ function seatsWorld(postgres: EmbeddedPostgres, context: WorldContext): World {
 			const state = await readState(postgres.query, nowMs(), lastMessage);
 			lastMessage = state.messages.at(-1)?.id ?? lastMessage;
 			states.push(state);
+			if (faults.isOver) known.calmSinceMs ??= nowMs();
 			checker.afterCommit(state, beganAtMs);
 		} catch (error) {
 			scheduler.fail(error as Error);
