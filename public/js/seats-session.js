@@ -103,6 +103,8 @@ export function openSeatsSession({ who, view }) {
 		},
 		/** Watches the seats of one show instead of the one before; see `watchSeats`. */
 		watch: (showId, callbacks) => {
+			// A show that was still being looked up when the session was closed.
+			if (closing.signal.aborted) return;
 			watch?.close();
 			watch = watchSeats({ showId, ask: live.ask, get, ...callbacks });
 			if (isLive) watch.connected();
