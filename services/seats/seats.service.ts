@@ -22,6 +22,7 @@ export default seats(
 		],
 		// The embedded Postgres has one session, so it runs one transaction at a time.
 		batches: embedded ? 1 : 2,
-		sweeps: runsService("seats")
+		sweeps: runsService("seats"),
+		admission: runsService("seats") ? {} : undefined
 	}
 );

@@ -3,15 +3,17 @@ import type { Logger, ServiceSchema } from "moleculer";
 import { idFrom } from "../../contract/id.ts";
 import { toRefusal } from "../../mixins/database/database-errors.ts";
 import { type Deadline, deadlineIn, deadlineOf, skipExpired } from "../../mixins/deadline.ts";
-import { unauthorized, unavailable } from "../../mixins/errors.ts";
+import { unauthorized } from "../../mixins/errors.ts";
 import { microBatch } from "../../mixins/micro-batch.ts";
 import { defineService, type Meta, turnKeyOf } from "../define-service.ts";
+import type { AdmissionOptions } from "./seats.admission.ts";
 import type { HoldRequest } from "./seats.choose.ts";
 import { type EndRequest, holdEnder } from "./seats.end.ts";
 import { noSuchShow } from "./seats.errors.ts";
 import { seatHolder } from "./seats.hold.ts";
 import { seatMaps } from "./seats.maps.ts";
 import { seatingPlans } from "./seats.plans.ts";
+import { seatQueue } from "./seats.queue.ts";
 import { toHold, toSeat, toShow } from "./seats.rules.ts";
 import type { StatusCache } from "./seats.store.cache.ts";
 import type { SeatsStore } from "./seats.store.ts";
@@ -25,6 +27,8 @@ export interface SeatsOptions {
 	timeoutMs?: number;
 	/** Whether this node frees the seats of expired holds. */
 	sweeps?: boolean;
+	/** If given, this node admits people from the queues while it has the lease. */
+	admission?: AdmissionOptions;
 }
 
 /** Few, so that the transactions of the next batch need not wait long for the locks of the show. */
@@ -48,7 +52,7 @@ const buyerOf = ({ caller }: Meta): string => {
 export function seats(
 	store: SeatsStore,
 	cache: StatusCache,
-	{ mixins = [], batches = 1, timeoutMs = 4_500, sweeps = false }: SeatsOptions = {}
+	{ mixins = [], batches = 1, timeoutMs = 4_500, sweeps = false, admission }: SeatsOptions = {}
 ) {
 	// Set when the service is created.
 	let logger: Logger;
@@ -85,6 +89,7 @@ export function seats(
 	const holdBest = batchOf(hold, "held the best seats", 1);
 	const confirmInBatch = batchOf(confirm, "sold the seats of holds", batches);
 	const releaseInBatch = batchOf(release, "released holds", batches);
+	const queue = seatQueue(store.queue);
 	const maps = seatMaps(store, findPlans, cache);
 	// Clients that request the map of one show at the same time share it. None gets a map from before its request.
 	const findMap = microBatch((showIds: string[]) => within(deadlineIn(timeoutMs), maps(showIds)), MAPS);
@@ -159,11 +164,7 @@ export function seats(
 				return open.map(one => toHold(one, one.expiresAt));
 			},
 
-			async join(ctx) {
-				const { startsAt, queue } = await findShow(ctx.params.id);
-				if (queue) throw unavailable("the queue");
-				return { state: "admitted" as const, ahead: 0, until: startsAt.toISOString() };
-			}
+			join: ctx => queue.join(ctx.params.id, buyerOf(ctx.meta), deadlineOf(ctx, timeoutMs))
 		},
 
 		created() {
@@ -172,8 +173,11 @@ export function seats(
 
 		started() {
 			if (sweeps) sweep = startSweep(store, this.logger);
+			if (admission) queue.start(this.broker, this.logger, admission);
 		},
 
-		stopped: () => sweep?.stop()
+		async stopped() {
+			await Promise.all([sweep?.stop(), queue.stop()]);
+		}
 	});
 }
