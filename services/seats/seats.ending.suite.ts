@@ -97,6 +97,25 @@ export const endingSuite = ({ as, store, newShow, statusesOf, published, passSec
 			assert.equal((await statusesOf(both.showId))[0], confirmed.status === "fulfilled" ? "sold" : "free");
 		});
 
+		it("and confirming it exclude each other, even if the other is done after the hold was read", async () => {
+			const real = store().findHolds;
+			/** Does this once, between reading the hold and changing it. */
+			const inBetween = (work: () => Promise<unknown>) => {
+				store().findHolds = async ids => {
+					store().findHolds = real;
+					const found = await real(ids);
+					await work();
+					return found;
+				};
+			};
+			const [sold, released] = [await newHold(["A1"]), await newHold(["A1"])];
+			inBetween(() => store().sell([sold]));
+			await assert.rejects(sold.call("seats.release", sold.byID), { code: 409, type: "CONFLICT" });
+			inBetween(() => store().release([released]));
+			await assert.rejects(released.call("seats.confirm", released.byID), EXPIRED);
+			assert.deepEqual([(await statusesOf(sold.showId))[0], (await statusesOf(released.showId))[0]], ["sold", "free"]);
+		});
+
 		it("answers also after its end", async () => {
 			const { showId, call, byID } = await newHold(["A1"]);
 			await passSeconds(HOLD_SECONDS);
