@@ -141,7 +141,7 @@ export const judges = (nodes: () => Nodes) => {
 		};
 		const requests = items.map((item, n) => ask(`${buyers[n % 2]} ${n}`, item, 60_000));
 		const batches = Array.from({ length: 20 }, (_, n) => requests.slice(2 * n, 2 * n + 2));
-		batches.push(requests.slice(0, 12), requests.slice(12, 40));
+		batches.unshift(requests.slice(0, 12), requests.slice(12, 40));
 		await Promise.all(batches.map((batch, n) => stores[n % 2]!.reserve(batch, { judge })));
 		for (const buyer of buyers) {
 			const [row] = await nodes().knex("stock_holders").where("holder", "like", `${buyer}%`).count();
