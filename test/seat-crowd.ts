@@ -1,0 +1,106 @@
+// A crowd that wants more seats than a show has, and screens that show its map: in the end everything is sold once, and every screen shows it.
+import assert from "node:assert/strict";
+import { openSeatScreen, type SeatScreen } from "./client.seat-screen.ts";
+import { openAccount, seatMapOf, statusesOf } from "./client.seats.ts";
+import { eventually } from "./client.ts";
+import { forEachConcurrently } from "./ledger.ts";
+import { auditSeats, type StoredSeats } from "./seat-audit.ts";
+import { openSeatLoad, type SeatLoad, type SeatLoadOptions } from "./seat-load.ts";
+import type { System } from "./system.ts";
+
+export interface Crowd extends SeatLoadOptions {
+	/** Screens, over all gateways. */
+	screens: number;
+}
+
+/** Small enough for every run of the tests. */
+export const CROWD: Crowd = { rows: 6, perRow: 10, buyers: 300, screens: 50, thinkMs: 1_500 };
+export const LARGE_CROWD: Crowd = { rows: 10, perRow: 20, buyers: 2_000, screens: 50, thinkMs: 2_000 };
+export const MANY_SCREENS: Crowd = { rows: 10, perRow: 10, buyers: 100, screens: 1_000, thinkMs: 1_500 };
+
+/** The environment of a system for a crowd: a crowd on one machine has one address, and time to confirm also on a slow one. */
+export const CROWD_ENV = { MAX_REQUESTS_PER_SECOND: "0", MAX_SOCKETS_PER_ADDRESS: "0", HOLD_SECONDS: "4" };
+
+const WITHIN_MS = 180_000;
+const ACKNOWLEDGED_BEFORE = 20;
+/** More handshakes at once would wait in the listen queue. */
+const OPENING = 50;
+
+export interface Sold {
+	load: SeatLoad;
+	showId: string;
+	sinceMs: number;
+	changesShown: number;
+}
+
+async function openScreens(system: System, showId: string, count: number): Promise<SeatScreen[]> {
+	const screens: SeatScreen[] = [];
+	const isShown = (screen: SeatScreen) => () => assert.notEqual(screen.version, undefined, screen.refusal);
+	await forEachConcurrently(
+		Array.from({ length: count }, (_, n) => n),
+		async n => {
+			const url = system.urls[n % system.urls.length] as string;
+			const screen = openSeatScreen(url, (await openAccount(url)).token, showId);
+			screens.push(screen);
+			await eventually(isShown(screen), "the snapshot on a screen", WITHIN_MS);
+		},
+		OPENING
+	);
+	return screens;
+}
+
+/** Waits until all screens show the map that the API answers, in which everything is sold; no screen may have skipped a version or got one twice. */
+async function checkScreens(system: System, showId: string, screens: SeatScreen[]) {
+	const map = await seatMapOf(system.url, showId);
+	const statuses = statusesOf(map);
+	assert.deepEqual([...new Set(Object.values(statuses))], ["sold"]);
+	await eventually(
+		() => {
+			const behind = screens.filter(({ version }) => version !== map.version);
+			const [first] = behind;
+			assert.equal(behind.length, 0, `the first of them is at ${first?.version} of ${map.version}; ${first?.refusal ?? ""}`);
+		},
+		"every screen to show the newest version",
+		WITHIN_MS
+	);
+	for (const screen of screens) assert.deepEqual(screen.statuses, statuses);
+	assert.deepEqual(
+		screens.flatMap(({ problems }) => problems),
+		[]
+	);
+}
+
+/** Sells out one show. `disturb` starts once the first requests are acknowledged, long before everything is sold. */
+export async function sellOut(system: System, crowd: Crowd, disturb?: () => Promise<unknown>): Promise<Sold> {
+	const sinceMs = Date.now();
+	const load = await openSeatLoad(system, crowd);
+	const { showId } = load;
+	const screens = await openScreens(system, showId, crowd.screens);
+	try {
+		load.startLoad();
+		try {
+			const hasBegun = () => assert.ok(load.acknowledged() >= ACKNOWLEDGED_BEFORE, load.unexpectedAnswers[0]);
+			await eventually(hasBegun, `${ACKNOWLEDGED_BEFORE} acknowledgements`, WITHIN_MS);
+			await disturb?.();
+			await load.untilSoldOut(WITHIN_MS);
+		} finally {
+			await load.stopLoad();
+		}
+		await load.retryAll(WITHIN_MS);
+		assert.deepEqual(load.unexpectedAnswers, []);
+		await checkScreens(system, showId, screens);
+		return { load, showId, sinceMs, changesShown: screens.reduce((sum, { changes }) => sum + changes, 0) };
+	} finally {
+		for (const screen of screens) screen.close();
+	}
+}
+
+/** Checks what is stored of a sold show. Resolves to a line about it. */
+export async function auditSold({ load, changesShown }: Sold, stored: () => Promise<StoredSeats>): Promise<string> {
+	const { sold } = await eventually(async () => auditSeats(load.entries, await stored()), "the stored seats to be what was told");
+	const count = (state: string) => load.entries.filter(one => one.state === state).length;
+	return (
+		`${sold} seats sold once each, by ${count("sold")} of ${load.entries.length} requests: ${count("refused")} refused, ` +
+		`${count("released")} released, ${count("ended") + count("forgotten")} ended; ${changesShown} changes on screens`
+	);
+}
