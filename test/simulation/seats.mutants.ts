@@ -99,5 +99,19 @@ export const seatsMutants: Mutant[] = [
 		file: "services/seats/seats.store.cache.ts",
 		find: "entry?.revision === revision ? entry.letters : undefined",
 		replace: "entry?.letters"
+	},
+	{
+		name: "early ones in a queue ordered by their arrival",
+		world: "seats",
+		file: "services/seats/seats.admission.sql.ts",
+		find: "row_number() over (partition by show_id order by lot) as place",
+		replace: "row_number() over (partition by show_id order by joined_at) as place"
+	},
+	{
+		name: "admission decided before the queue is locked",
+		world: "seats",
+		file: "services/seats/seats.queue.store.ts",
+		find: "admit(queues, MAX_ADMITTED)",
+		replace: "admit(waiting.filter(isDue), MAX_ADMITTED)"
 	}
 ];

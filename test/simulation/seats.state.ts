@@ -57,7 +57,10 @@ const STATE = `select json_build_object(
 		`'holdId', holder, 'state', state, 'endMs', ${MS("expires_at")}, 'reserved', ${RESERVED}, 'showId', show_id, 'buyerId', buyer_id, 'seats', seats`,
 		"seats_holders left join seat_holds on id = holder"
 	)},
-	'queue', '[]'::json,
+	'queue', ${listOf(
+		`'showId', show_id, 'userId', user_id, 'lot', lot, 'joinedMs', ${MS("joined_at")}, 'place', place, 'isAdmitted', coalesce(place <= admitted, false)`,
+		"show_queue join show_queue_state using (show_id)"
+	)},
 	'messages', (select coalesce(json_agg(json_build_object('id', id, 'topic', topic, 'message', value::json) order by id), '[]') from seats_outbox where id > $1)
 ) as state`;
 

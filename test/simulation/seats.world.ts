@@ -93,7 +93,7 @@ function seatsWorld(postgres: EmbeddedPostgres, context: WorldContext): World {
 				const knex = server.connect(actor);
 				const box = outbox(knex, { contracts, table: "seats_outbox" });
 				const store = sqlSeats(knex, box, { holdSeconds: known.holdMs / 1_000 });
-				broker.createService(seats(store, cache.port, { sweeps: true, mixins: [noTopics] }));
+				broker.createService(seats(store, cache.port, { sweeps: true, admission: {}, mixins: [noTopics] }));
 			},
 			({ actor }) => server.disconnect(actor)
 		)
@@ -112,7 +112,7 @@ function seatsWorld(postgres: EmbeddedPostgres, context: WorldContext): World {
 
 	const createShow = async () => {
 		const all = newSeats(random.pick([2, 5, 15]));
-		const queue = random.chance(0)
+		const queue = random.chance(0.4)
 			? { opensAtMs: nowMs() + random.between(0, MAX_OPENS_IN_MS), admitPerSecond: random.pick([0.5, 1, 2]) }
 			: undefined;
 		const { showId } = (await call("seats.createShow", {
@@ -150,7 +150,7 @@ function seatsWorld(postgres: EmbeddedPostgres, context: WorldContext): World {
 	};
 }
 
-/** One seed gives one history. */
+/** One seed gives one history, except that Postgres itself draws the secret from which the lots of a queue come. */
 export async function openSeats(): Promise<Opened> {
 	const postgres = await openEmbeddedPostgres("seats");
 	return {
