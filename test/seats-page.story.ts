@@ -193,4 +193,23 @@ export const seatsPageStory = (plaza: () => System) =>
 			assert.equal(await seat(page, "A1").getAttribute("data-state"), "mine");
 			await closeAll();
 		});
+
+		it("lets people in by the queue, one after the other, and refuses to hold before", async () => {
+			const opensAt = new Date(Date.now() + 4_000).toISOString();
+			const { showId } = await newShow(undefined, { opensAt, admitPerSecond: 1 });
+			const pages = [await open(await newBuyer(), showId), await open(await newBuyer(), showId, plaza().urls.at(-1))] as const;
+			for (const page of pages) {
+				await pickSeats(page, "A1");
+				await pressHold(page);
+				await page.locator("#pick-problem", { hasText: "not your turn yet" }).waitFor();
+				await page.getByRole("button", { name: "Join the queue" }).click();
+			}
+			for (const page of pages) await page.waitForSelector("#queue[data-state=admitted]");
+			await pressHold(pages[0]);
+			await waitForSeats(pages[0], "mine", "A1");
+			await waitForSeats(pages[1], "held", "A1");
+			await pages[0].reload();
+			await pages[0].waitForSelector("#queue[data-state=admitted]");
+			await closeAll();
+		});
 	});
