@@ -12,6 +12,7 @@ import { metricsStory } from "./metrics.story.ts";
 import { purchasesStory } from "./purchases.story.ts";
 import { idleStory, readBackStory } from "./read-back.story.ts";
 import { seatsStory } from "./seats.story.ts";
+import { seatsLiveStory } from "./seats-live.story.ts";
 import { selectionsStory } from "./selections.story.ts";
 import { socketIoStory } from "./socket-io.story.ts";
 import { type System, startSystem } from "./system.ts";
@@ -35,7 +36,8 @@ describe("cluster", () => {
 		socketIoStory,
 		accountsStory,
 		commerceStory,
-		seatsStory
+		seatsStory,
+		seatsLiveStory
 	];
 	for (const story of [...shared, readBackStory, foreignRecordsStory, idleStory, metricsStory]) story(() => system);
 });

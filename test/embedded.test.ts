@@ -10,6 +10,7 @@ import { httpEdgesStory } from "./http-edges.story.ts";
 import { metricsStory } from "./metrics.story.ts";
 import { purchasesStory } from "./purchases.story.ts";
 import { seatsStory } from "./seats.story.ts";
+import { seatsLiveStory } from "./seats-live.story.ts";
 import { selectionsStory } from "./selections.story.ts";
 import { socketIoStory } from "./socket-io.story.ts";
 import { type System, startSystem } from "./system.ts";
@@ -34,6 +35,7 @@ describe("embedded", () => {
 		accountsStory,
 		commerceStory,
 		seatsStory,
+		seatsLiveStory,
 		metricsStory
 	])
 		story(() => system);

@@ -6,7 +6,7 @@ import { status } from "@grpc/grpc-js";
 import { callEmpty } from "./client.grpc.ts";
 import { openSocket, type Socket } from "./client.socket.ts";
 import { openSocketIo } from "./client.socket-io.ts";
-import { httpClient } from "./client.ts";
+import { fresh, httpClient, WAIT_MS } from "./client.ts";
 import { type Case, casesOf, isTokenRefused, type Outcome, paramsOf, requestOf } from "./matrix.cases.ts";
 import { contracts, grpcMethods } from "./matrix.endpoints.ts";
 import { registerTestUsers, type TestUsers } from "./matrix.users.ts";
@@ -135,6 +135,23 @@ for (const guests of ["on", "off"] as const)
 				const { socket, outcome } = await openSocketIo(system.url, { auth: { token }, transports: ["websocket"] });
 				socket.disconnect();
 				return outcome === "connected" ? "in" : outcomeOf(outcome);
+			});
+		});
+
+		it("lets every client that may connect subscribe to a seat map, and unsubscribe", t => {
+			const events = ["subscribe:seats", "unsubscribe:seats"];
+			const cases = events.flatMap(event => casesOf("visitor", guests).map((one: Case) => ({ event, ...one })));
+			return tryAll(t, cases, async ({ event, caller }) => {
+				const token = await users.tokenOf(caller);
+				const { socket, outcome } = await openSocketIo(system.url, { auth: { token }, transports: ["websocket"] });
+				try {
+					if (outcome !== "connected") return outcomeOf(outcome);
+					const { ok, error } = await socket.timeout(WAIT_MS).emitWithAck(event, { showId: fresh("show") });
+					// A show that does not exist was looked up.
+					return ok || error.type === "NOT_FOUND" ? "in" : error.type;
+				} finally {
+					socket.disconnect();
+				}
 			});
 		});
 
