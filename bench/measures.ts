@@ -14,6 +14,8 @@ import { selectionsList } from "./measures/g13-selections.ts";
 import { busierPicks, pacedPicks } from "./measures/g14-picks.ts";
 import { embeddedPicks } from "./measures/g17-embedded-picks.ts";
 import { idle } from "./measures/g18-idle.ts";
+import { embeddedSeats, heldSeats } from "./measures/g19-seats.ts";
+import { watchedSeats } from "./measures/g20-watchers.ts";
 
 export const measures: Measure[] = [
 	purchases,
@@ -33,7 +35,10 @@ export const measures: Measure[] = [
 	pacedPicks,
 	busierPicks,
 	embeddedPicks,
-	idle
+	idle,
+	heldSeats,
+	embeddedSeats,
+	watchedSeats
 ];
 
 /** The measures with this number, or with a row of this number: G15 and G16 are rows of G14. */
