@@ -46,6 +46,25 @@ export const columnsOf = (now: string) => `
 	queue_admit_per_second::float8 as "perSecond", coalesce(opened, false) as "isOpen", coalesce(places, 0) as places,
 	coalesce(admitted, 0) as admitted, ${us("empty_at")} as "emptyAtUs"`;
 
+/** For more accounts than these, it costs less to number all lots of their shows. */
+const MAX_COUNTS = 8;
+const COUNT_EACH = `
+	select asked.show_id as "showId", asked.user_id as "userId", (
+		select count(*) from show_queue as other where other.show_id = asked.show_id and other.place is null and other.lot < member.lot
+	)::integer as ahead
+	from unnest(:showIds::text[], :userIds::text[]) as asked (show_id, user_id)
+	cross join lateral (
+		select lot from show_queue where show_id = asked.show_id and user_id = asked.user_id and place is null offset 0
+	) as member`;
+const RANK_ALL = `
+	with asked as (
+		select show_id, user_id from unnest(:showIds::text[], :userIds::text[]) as asked (show_id, user_id)
+	), ranked as (
+		select show_id, user_id, row_number() over (partition by show_id order by lot) - 1 as ahead
+		from show_queue where show_id = any(:showIds::text[]) and place is null
+	)
+	select show_id as "showId", user_id as "userId", ahead::integer from ranked join asked using (show_id, user_id)`;
+
 /** `now`: the SQL text of the present time. */
 export function joinStatements(now: string) {
 	const queue = columnsOf(now);
@@ -105,17 +124,7 @@ export function joinStatements(now: string) {
 
 		/** How many smaller lots there are than those of these accounts; without those that have places by now. */
 		rank: (knex: Knex, applicants: Applicant[]) =>
-			run<Applicant & { ahead: number }>(
-				knex,
-				`with asked as (
-					select show_id, user_id from unnest(:showIds::text[], :userIds::text[]) as asked (show_id, user_id)
-				), ranked as (
-					select show_id, user_id, row_number() over (partition by show_id order by lot) - 1 as ahead
-					from show_queue where show_id = any(:showIds::text[]) and place is null
-				)
-				select show_id as "showId", user_id as "userId", ahead::integer from ranked join asked using (show_id, user_id)`,
-				byColumn(applicants)
-			)
+			run<Applicant & { ahead: number }>(knex, applicants.length > MAX_COUNTS ? RANK_ALL : COUNT_EACH, byColumn(applicants))
 	};
 }
 

@@ -85,6 +85,7 @@ export const queueSuite = (where: string, open: () => Promise<Scratch>) =>
 					answers,
 					drawn.map((_, ahead) => ({ state: "waiting", ahead, until: iso(NOON + Math.max(0, ahead + 1 - 10) * 100) }))
 				);
+				for (const ahead of [0, 7, 39]) assert.deepEqual(await join(showId, [drawn[ahead]!]), [answers[ahead]], "asked alone");
 			});
 
 			it("orders by lot those who joined before the opening, and as they came those who join from exactly then", async () => {
