@@ -96,6 +96,17 @@ describe("the REPL", () => {
 		assert.match(printed, /wallet\.getBalance[^\n]*user_id/);
 	});
 
+	it("makes a show and shows its seats, under the names of the contract", async () => {
+		const asked = JSON.stringify({ name: "Hamlet", startsAt: "2030-05-01T19:30:00Z", seats: ["A1", "A2"] });
+		const made = await repl.run(`call seats.createShow '${asked}'`, /showId: '[\w-]+'/);
+		const [, id] = /showId: '([\w-]+)'/.exec(made) ?? [];
+		await repl.run(`call seats.show --id ${id}`, /name: 'Hamlet'/);
+		await repl.run(`call seats.seats --id ${id}`, /seat: 'A1'[\s\S]*status: 'free'[\s\S]*seat: 'A2'/);
+		const printed = await repl.run("actions", /wallet\.getTotalSpent[^\n]*\n/);
+		for (const verb of ["createShow", "shows", "seats", "hold", "confirm", "release", "holds", "join"])
+			assert.match(printed, new RegExp(`seats\\.${verb}\\b`));
+	});
+
 	describe("of a second process on the same data", () => {
 		let second: ReturnType<typeof openRepl>;
 		before(async () => {
