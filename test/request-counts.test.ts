@@ -96,7 +96,7 @@ describe("the counts of requests, embedded", () => {
 	it("belong to the event that caused them, in a whole system", async () => {
 		const events = 2;
 		const { idle, kinds } = await countQuestions("embedded", { events, idleMs: 500, system: root });
-		assert.deepEqual(Object.keys(kinds), ["pick", "synchronization", "purchase", "order", "message"]);
+		assert.deepEqual(Object.keys(kinds), ["pick", "synchronization", "purchase", "order", "hold", "confirm", "message"]);
 		for (const [kind, { counts }] of Object.entries(kinds)) {
 			assert.ok((counts.frames?.text ?? 0) >= events, `${kind}: every event sends its client a frame`);
 			assert.ok(totalOf(counts, "Postgres statements") > 0, `${kind}: its record is stored`);

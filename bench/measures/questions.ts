@@ -39,7 +39,7 @@ export async function countQuestions(profile: Profile, options: Omit<QuestionsOp
 	const { events, idleMs, system: folder } = options;
 	const system = await startCountedSystem(profile, folder);
 	try {
-		const { play, close } = await openEvents(system);
+		const { play, close } = await openEvents(system, events + WARM_UP_EVENTS);
 		const repeat = async (one: () => Promise<unknown>, count: number) => {
 			for (let n = 0; n < count; n++) await one();
 		};

@@ -1,5 +1,6 @@
 // The events whose requests are counted, caused by clients of a running system.
 import { randomUUID } from "node:crypto";
+import { type Account, newShow, openAccount } from "../../test/client.seats.ts";
 import { openSocketAs } from "../../test/client.socket.ts";
 import { openSocketIo } from "../../test/client.socket-io.ts";
 import { expectStatus, httpClient, WAIT_MS } from "../../test/client.ts";
@@ -16,7 +17,8 @@ export interface Events {
 const STOCK = 1_000_000;
 const ADDRESS = { street: "1 Main Street", city: "Athens" };
 
-export async function openEvents({ url, wsUrl, append }: CountedSystem): Promise<Events> {
+/** `holds`: how many seats can be held. */
+export async function openEvents({ url, wsUrl, append }: CountedSystem, holds: number): Promise<Events> {
 	const http = httpClient(url);
 	const user_id = `user-${randomUUID()}`;
 	const socket = await openSocketAs(wsUrl, user_id);
@@ -33,6 +35,15 @@ export async function openEvents({ url, wsUrl, append }: CountedSystem): Promise
 	const admin = { authorization: `Bearer ${await mint(newAccount(), { role: "admin" })}` };
 	const product = { name: "Olive oil", description: "Cold pressed", price: 12.5, sku: randomUUID(), stock: STOCK };
 	const { json } = await expectStatus(201, http.post("/api/products", product, admin));
+	const showId = await newShow(
+		url,
+		Array.from({ length: holds }, (_, n) => `A${n + 1}`)
+	);
+	const watched = await buyer.timeout(WAIT_MS).emitWithAck("subscribe:seats", { showId });
+	if (!watched.ok) throw new Error(`the subscription is refused: ${JSON.stringify(watched)}`);
+	/** What is held and not confirmed yet. */
+	const open: { holder: Account; holdId: string }[] = [];
+	let held = 0;
 	const order = { items: [{ productId: json.productId, quantity: 1 }], shippingAddress: ADDRESS };
 
 	return {
@@ -58,6 +69,20 @@ export async function openEvents({ url, wsUrl, append }: CountedSystem): Promise
 					nextEvent("inventory:updated"),
 					expectStatus(201, http.post("/api/orders", order, headers))
 				]),
+			async hold() {
+				// A buyer may have three open holds of a show.
+				const holder = await openAccount(url);
+				const [{ json }] = await Promise.all([
+					expectStatus(201, holder.hold(showId, [`A${++held}`])),
+					nextEvent("seats:updated")
+				]);
+				open.push({ holder, holdId: json.holdId });
+			},
+			/** Confirms what an earlier `hold` has held. */
+			async confirm() {
+				const { holder, holdId } = open.shift()!;
+				await Promise.all([expectStatus(200, holder.confirm(holdId)), nextEvent("seats:updated")]);
+			},
 			async message() {
 				const orderId = randomUUID();
 				const change = { orderId, status: "shipped", previousStatus: "processing", updatedAt: new Date().toISOString(), buyerId };
