@@ -23,6 +23,10 @@ const wallet = of("wallet");
 const orders = of("orders");
 const inventory = of("inventory");
 const payment = of("payment");
+const seats = of("seats");
+
+/** Only a transaction that opens holds counts those of their buyers; one without confirms or releases. */
+const OPENS_HOLDS = "count\\(\\*\\) from seat_holds";
 
 export const crashPoints: readonly CrashPoint[] = [
 	gateway.after("a pick is durable and not answered", "kafka produce .*Selections"),
@@ -60,4 +64,14 @@ export const crashPoints: readonly CrashPoint[] = [
 	payment.after("payments are published and still in the outbox", "kafka produce .*payment\\.succeeded"),
 	payment.before("payments are created and the offset is not committed", "kafka commit payment"),
 	of("sync").before("synchronization results are published and the offset is not committed", "kafka commit sync")
+];
+
+/** Those of seats: between a hold and its sale, and between a sale and its message. */
+export const seatCrashPoints: readonly CrashPoint[] = [
+	gateway.before("holds are decided and not committed", `postgres COMMIT of .*${OPENS_HOLDS}`),
+	gateway.after("holds are committed and not answered", `postgres COMMIT of .*${OPENS_HOLDS}`),
+	gateway.before("seats are sold and not committed", `postgres COMMIT of (?!.*${OPENS_HOLDS}).*update shows `),
+	gateway.after("seats are sold and not answered", `postgres COMMIT of (?!.*${OPENS_HOLDS}).*update shows `),
+	seats.before("ended holds are given back and not committed", "postgres COMMIT of .*update shows "),
+	seats.after("changes of seats are published and still in the outbox", "kafka produce .*seats\\.updated")
 ];
