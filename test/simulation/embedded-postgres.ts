@@ -5,9 +5,7 @@ import type { Knex } from "knex";
 import pg from "pg";
 import { migrate } from "../../mixins/database/migrate.ts";
 import { scratchEmbedded } from "../scratch.ts";
-import { knexOn } from "./virtual-postgres.ts";
-
-export type Query = (statement: pg.QueryConfig | string) => Promise<pg.QueryResult>;
+import { knexOn, type Query } from "./virtual-postgres.ts";
 
 export interface EmbeddedPostgres {
 	/** Runs at once and never fails by an injected fault. Statements run one at a time. */

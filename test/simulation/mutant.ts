@@ -1,6 +1,17 @@
-// Applies a mutant: changes one piece of the real source while Node loads it.
+// A mutant, and how it is applied: it changes one piece of the real source while Node loads it.
 import { registerHooks } from "node:module";
-import type { Mutant } from "./mutants.ts";
+import type { SummaryStore } from "../../services/summary/summary.store.ts";
+
+export interface Mutant {
+	name: string;
+	/** The world whose checks must detect it. */
+	world: string;
+	file?: string;
+	find?: string;
+	replace?: string;
+	/** Wraps the summary's store. */
+	summary?: (store: SummaryStore, rows: Map<string, number>) => SummaryStore;
+}
 
 const root = new URL("../../", import.meta.url);
 

@@ -1,18 +1,7 @@
 // Mutants: deliberate bugs which prove that the simulation detects such bugs. Most change the real source while it is loaded; the text to replace
 // must occur exactly once, so that an outdated mutant fails. The others wrap a store whose real logic runs outside TypeScript.
-import type { SummaryStore } from "../../services/summary/summary.store.ts";
+import type { Mutant } from "./mutant.ts";
 import { seatsMutants } from "./seats.mutants.ts";
-
-export interface Mutant {
-	name: string;
-	/** The world whose checks must detect it. */
-	world: string;
-	file?: string;
-	find?: string;
-	replace?: string;
-	/** Wraps the summary's store. */
-	summary?: (store: SummaryStore, rows: Map<string, number>) => SummaryStore;
-}
 
 export const mutants: Mutant[] = [
 	{

@@ -1,5 +1,5 @@
 // Proves that the simulation detects bugs: applies each mutant and counts the seeds until a check fails.
-import type { Mutant } from "./mutants.ts";
+import type { Mutant } from "./mutant.ts";
 import { runAll } from "./workers.ts";
 
 const MAX_SEEDS = 3_000;

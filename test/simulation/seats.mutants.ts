@@ -1,5 +1,5 @@
 // The mutants of the world "seats"; see mutants.ts.
-import type { Mutant } from "./mutants.ts";
+import type { Mutant } from "./mutant.ts";
 
 export const seatsMutants: Mutant[] = [
 	{

@@ -1,5 +1,5 @@
 // What the tables of seats hold after each commit of a simulated history, and questions about the time between a request and its answer.
-import type { Query } from "./embedded-postgres.ts";
+import type { Query } from "./virtual-postgres.ts";
 
 export type Status = "free" | "held" | "sold";
 

@@ -3,9 +3,10 @@
 // the other: what interleaves is whole transactions and statements outside of them.
 import knex, { type Knex } from "knex";
 import type pg from "pg";
-import type { Query } from "./embedded-postgres.ts";
 import type { Fault, Faults } from "./injected-faults.ts";
 import { type Actor, actAs, type Scheduler } from "./scheduler.ts";
+
+export type Query = (statement: pg.QueryConfig | string) => Promise<pg.QueryResult>;
 
 export interface VirtualPostgres {
 	/** A knex of this process. */

@@ -1,7 +1,7 @@
 // The frame of every simulated world: random source, virtual time, faults, topics and processes; and the phases of one history.
 import { installClock } from "./clock.ts";
 import { drawFaults, type Faults } from "./injected-faults.ts";
-import type { Mutant } from "./mutants.ts";
+import type { Mutant } from "./mutant.ts";
 import type { Node } from "./nodes.ts";
 import { actAs, createScheduler, type Scheduler } from "./scheduler.ts";
 import { modelTopics, type Topics } from "./topics.model.ts";

@@ -1,5 +1,5 @@
 // The worlds by name. Each is imported on demand, after a mutant may have been applied to the files that it imports.
-import type { Mutant } from "./mutants.ts";
+import type { Mutant } from "./mutant.ts";
 import type { Opened, World, WorldContext } from "./world.ts";
 
 const inMemory = async (make: (ground: WorldContext) => World, mutant?: Mutant): Promise<Opened> => {
