@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { layoutOf, type PlacedSeat, seatChooser } from "./seats.best.ts";
+import { layoutOf, type PlacedSeat, seatChooser } from "./seats.best.rules.ts";
 
 const COUNT = 10;
 

@@ -1,5 +1,5 @@
 // Finds the seats of each request to hold some: the named ones, or the best that are free.
-import { type SeatChooser, seatChooser } from "./seats.best.ts";
+import { type SeatChooser, seatChooser } from "./seats.best.rules.ts";
 import { noSuchSeats, noSuchShow, notEnoughSeats } from "./seats.errors.ts";
 import type { KnownPlan } from "./seats.plans.ts";
 import type { NewHold, Wanted } from "./seats.rules.ts";

@@ -1,5 +1,5 @@
 // The seating plans that this process has read: they never change, so requests need not read them again.
-import { type Layout, layoutOf } from "./seats.best.ts";
+import { type Layout, layoutOf } from "./seats.best.rules.ts";
 import type { SeatingPlan, ShowStore } from "./seats.store.shows.ts";
 
 export interface KnownPlan extends SeatingPlan {

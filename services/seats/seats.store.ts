@@ -2,7 +2,7 @@
 import type { Knex } from "knex";
 import type { Outbox } from "../../mixins/outbox/outbox.ts";
 import { reservations } from "../../mixins/reservation/reservation.store.ts";
-import { areAdmitted, type QueueStore, sqlQueue } from "./seats.queue.store.ts";
+import { areAdmitted, type QueueStore, sqlQueue } from "./queue/queue.store.ts";
 import { type HoldOptions, type HoldStore, sqlHolds } from "./seats.store.holds.ts";
 import { type MapStore, sqlMaps } from "./seats.store.maps.ts";
 import { type ShowStore, sqlShows } from "./seats.store.shows.ts";

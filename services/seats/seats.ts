@@ -6,14 +6,14 @@ import { type Deadline, deadlineIn, deadlineOf, skipExpired } from "../../mixins
 import { unauthorized } from "../../mixins/errors.ts";
 import { microBatch } from "../../mixins/micro-batch.ts";
 import { defineService, type Meta, turnKeyOf } from "../define-service.ts";
-import type { AdmissionOptions } from "./seats.admission.ts";
+import type { AdmissionOptions } from "./queue/queue.admission.ts";
+import { seatQueue } from "./queue/queue.ts";
 import type { HoldRequest } from "./seats.choose.ts";
 import { type EndRequest, holdEnder } from "./seats.end.ts";
 import { noSuchShow } from "./seats.errors.ts";
 import { seatHolder } from "./seats.hold.ts";
 import { seatMaps } from "./seats.maps.ts";
 import { seatingPlans } from "./seats.plans.ts";
-import { seatQueue } from "./seats.queue.ts";
 import { toHold, toSeat, toShow } from "./seats.rules.ts";
 import type { StatusCache } from "./seats.store.cache.ts";
 import type { SeatsStore } from "./seats.store.ts";

@@ -103,14 +103,14 @@ export const seatsMutants: Mutant[] = [
 	{
 		name: "early ones in a queue ordered by their arrival",
 		world: "seats",
-		file: "services/seats/seats.admission.sql.ts",
+		file: "services/seats/queue/queue.store.admission.ts",
 		find: "row_number() over (partition by show_id order by lot) as place",
 		replace: "row_number() over (partition by show_id order by joined_at) as place"
 	},
 	{
 		name: "admission decided before the queue is locked",
 		world: "seats",
-		file: "services/seats/seats.queue.store.ts",
+		file: "services/seats/queue/queue.store.ts",
 		find: "admit(queues, MAX_ADMITTED)",
 		replace: "admit(waiting.filter(isDue), MAX_ADMITTED)"
 	}

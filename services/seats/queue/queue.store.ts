@@ -1,13 +1,13 @@
 // The fair queues of the shows in Postgres: an account's place is a number, and who is admitted is one number for each show. All that gives places or admits
 // holds the lock of the show's row in `show_queue_state`, so the order does not depend on the lease of the admission.
 import type { Knex } from "knex";
-import type { Outbox } from "../../mixins/outbox/outbox.ts";
-import { admissionStatements } from "./seats.admission.sql.ts";
-import type { Place } from "./seats.contract.ts";
-import { admit, admittedUntil, lotOf, nextAtUs, type ShowQueue, toMessages, toPlace } from "./seats.queue.rules.ts";
-import { type Applicant, type Found, isJoinedMeanwhile, joinStatements } from "./seats.queue.sql.ts";
+import type { Outbox } from "../../../mixins/outbox/outbox.ts";
+import type { Place } from "../seats.contract.ts";
+import { admit, admittedUntil, lotOf, nextAtUs, type ShowQueue, toMessages, toPlace } from "./queue.rules.ts";
+import { admissionStatements } from "./queue.store.admission.ts";
+import { type Applicant, type Found, isJoinedMeanwhile, joinStatements } from "./queue.store.join.ts";
 
-export { type Applicant, areAdmitted } from "./seats.queue.sql.ts";
+export { type Applicant, areAdmitted } from "./queue.store.join.ts";
 
 /** What one round of the admission did. */
 export interface Round {

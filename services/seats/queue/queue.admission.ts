@@ -1,8 +1,8 @@
 // The admission of waiting accounts. Every node that runs seats has this loop; the one with the lease admits, and the others try to take the lease.
 import type { Logger } from "moleculer";
-import { createBackoff } from "../../mixins/backoff.ts";
-import { waitAtMost } from "../../mixins/deadline.ts";
-import type { QueueStore, Round } from "./seats.queue.store.ts";
+import { createBackoff } from "../../../mixins/backoff.ts";
+import { waitAtMost } from "../../../mixins/deadline.ts";
+import type { QueueStore, Round } from "./queue.store.ts";
 
 export interface AdmissionOptions {
 	/** Between two rounds, also while people wait for tokens or join: half of the time that the bucket takes to fill. */

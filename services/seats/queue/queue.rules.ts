@@ -1,8 +1,8 @@
 // Decisions of the fair queue without I/O: the order, the token bucket of admissions, and what an account is answered. Times are Postgres' own, in whole
 // µs since 1970.
 import { createHmac } from "node:crypto";
-import type { Entry } from "../../mixins/outbox/outbox.ts";
-import type { Place } from "./seats.contract.ts";
+import type { Entry } from "../../../mixins/outbox/outbox.ts";
+import type { Place } from "../seats.contract.ts";
 
 /** The queue of one show at one moment (`nowUs`). Its places are numbered from 1 in the order of admission, without gaps. */
 export interface ShowQueue {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { admit, lotOf, nextAtUs, type ShowQueue, toMessages, toPlace } from "./seats.queue.rules.ts";
+import { admit, lotOf, nextAtUs, type ShowQueue, toMessages, toPlace } from "./queue.rules.ts";
 
 const SECOND_US = 1_000_000;
 const OPENS_US = Date.UTC(2026, 0, 31, 12) * 1_000;

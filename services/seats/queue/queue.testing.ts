@@ -1,15 +1,15 @@
 // Shows with queues, a clock in Postgres that only the test moves, and what was published, for the tests of the fair queue.
 import { randomUUID } from "node:crypto";
 import type { Knex } from "knex";
-import { migrate } from "../../mixins/database/migrate.ts";
-import { outbox } from "../../mixins/outbox/outbox.ts";
-import { eventually } from "../../test/client.ts";
-import type { Scratch } from "../../test/scratch.ts";
-import { topics } from "../contract.ts";
-import type { Place } from "./seats.contract.ts";
-import { lotOf } from "./seats.queue.rules.ts";
-import { type Applicant, sqlQueue } from "./seats.queue.store.ts";
-import { sqlSeats } from "./seats.store.ts";
+import { migrate } from "../../../mixins/database/migrate.ts";
+import { outbox } from "../../../mixins/outbox/outbox.ts";
+import { eventually } from "../../../test/client.ts";
+import type { Scratch } from "../../../test/scratch.ts";
+import { topics } from "../../contract.ts";
+import type { Place } from "../seats.contract.ts";
+import { sqlSeats } from "../seats.store.ts";
+import { lotOf } from "./queue.rules.ts";
+import { type Applicant, sqlQueue } from "./queue.store.ts";
 
 /** The present time of the stores that `testbed` makes. */
 const NOW = "(select at from test_clock)";
@@ -21,7 +21,7 @@ export const ADMITTED: Place = { state: "admitted", ahead: 0, until: STARTS_AT }
 
 export async function testbed({ db }: Pick<Scratch, "db">) {
 	const { knex } = db;
-	await migrate(db, new URL("./migrations/", import.meta.url), "seats_migrations");
+	await migrate(db, new URL("../migrations/", import.meta.url), "seats_migrations");
 	await knex.raw("create table test_clock (at timestamptz not null)");
 	await knex("test_clock").insert({ at: new Date(NOON) });
 

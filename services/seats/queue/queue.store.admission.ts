@@ -1,7 +1,7 @@
-// The statements of the fair queue that open queues and admit from them; those that let accounts join are in seats.queue.sql.ts.
+// The statements of the fair queue that open queues and admit from them; those that let accounts join are in queue.store.join.ts.
 import type { Knex } from "knex";
-import type { Admission, ShowQueue } from "./seats.queue.rules.ts";
-import { type Applicant, columnsOf, run } from "./seats.queue.sql.ts";
+import type { Admission, ShowQueue } from "./queue.rules.ts";
+import { type Applicant, columnsOf, run } from "./queue.store.join.ts";
 
 /** Another node may take the lease this long after its holder renewed it last. */
 export const LEASE_MS = 8_000;

@@ -1,10 +1,10 @@
 // The promises of the fair queue's store, on any Postgres. Time passes only where a test says so.
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, it } from "node:test";
-import { openPostgres } from "../../mixins/database/database.ts";
-import type { Scratch } from "../../test/scratch.ts";
-import { areAdmitted, type QueueStore, sqlQueue } from "./seats.queue.store.ts";
-import { ADMITTED, applicants, NOON, people, type Testbed, testbed } from "./seats.queue.testing.ts";
+import { openPostgres } from "../../../mixins/database/database.ts";
+import type { Scratch } from "../../../test/scratch.ts";
+import { areAdmitted, type QueueStore, sqlQueue } from "./queue.store.ts";
+import { ADMITTED, applicants, NOON, people, type Testbed, testbed } from "./queue.testing.ts";
 
 const LEASE_OVER_MS = 8_000;
 const iso = (ms: number) => new Date(ms).toISOString();

@@ -1,7 +1,7 @@
-// The statements of the fair queue that let accounts join; those that admit are in seats.admission.sql.ts. What gives places or admits locks the row of the
+// The statements of the fair queue that let accounts join; those that admit are in queue.store.admission.ts. What gives places or admits locks the row of the
 // show in `show_queue_state` first; several rows sorted by show.
 import type { Knex } from "knex";
-import type { ShowQueue } from "./seats.queue.rules.ts";
+import type { ShowQueue } from "./queue.rules.ts";
 
 /** An account that wants to be admitted to a show. */
 export interface Applicant {

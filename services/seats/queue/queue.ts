@@ -1,13 +1,13 @@
 // What the service seats does for its queues: accounts join, and on a node that runs the service they are admitted.
 import type { Logger, ServiceBroker } from "moleculer";
-import { toRefusal } from "../../mixins/database/database-errors.ts";
-import { type Deadline, skipExpired } from "../../mixins/deadline.ts";
-import { addCheck } from "../../mixins/health.ts";
-import { microBatch } from "../../mixins/micro-batch.ts";
-import { type AdmissionOptions, startAdmission } from "./seats.admission.ts";
-import type { Place } from "./seats.contract.ts";
-import { noSuchShow } from "./seats.errors.ts";
-import type { Applicant, QueueStore } from "./seats.queue.store.ts";
+import { toRefusal } from "../../../mixins/database/database-errors.ts";
+import { type Deadline, skipExpired } from "../../../mixins/deadline.ts";
+import { addCheck } from "../../../mixins/health.ts";
+import { microBatch } from "../../../mixins/micro-batch.ts";
+import type { Place } from "../seats.contract.ts";
+import { noSuchShow } from "../seats.errors.ts";
+import { type AdmissionOptions, startAdmission } from "./queue.admission.ts";
+import type { Applicant, QueueStore } from "./queue.store.ts";
 
 /** One batch at a time: those who join after the opening are admitted in the order in which they came. */
 const BATCH = { maxItems: 500, maxWaiting: 20_000, name: "Postgres" };
