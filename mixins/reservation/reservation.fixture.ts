@@ -1,10 +1,10 @@
-// Two nodes with reservations in one database, a clock that tests move, and a row that judges lock.
+// Two nodes with reservations in one database, a clock that tests move, and a row that policies lock.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Knex } from "knex";
 import type { Request, Reserved } from "./reservation.rules.ts";
-import { type Judge, type OnMoved, type Reservations, reservations } from "./reservation.store.ts";
+import { type OnMoved, type Policy, type Reservations, reservations } from "./reservation.store.ts";
 import { createReservations } from "./schema.ts";
 
 /** The connections of two nodes to the same tables; with the embedded Postgres both are the same. */
@@ -41,9 +41,9 @@ export const passMs = (knex: Knex, ms: number) =>
 export const timeOf = async (knex: Knex, time = CLOCK): Promise<Date> =>
 	(await knex.raw(`select (${time}) as time`)).rows[0].time;
 
-/** Like a service that numbers its changes: whatever moves, and each judge, locks the same row. */
+/** Like a service that numbers its changes: whatever moves, and each policy, locks the same row. */
 export const touchShow: OnMoved = async trx => void (await trx("test_shows").increment("version"));
-export const lockShow: Judge = async trx => {
+export const lockShow: Policy = async trx => {
 	await trx("test_shows").forUpdate();
 	return () => undefined;
 };

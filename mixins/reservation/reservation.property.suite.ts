@@ -51,15 +51,15 @@ function world({ timed, knex }: Nodes, locking = false) {
 	const toRequests = ({ requests }: Step & { do: "reserve" }) =>
 		requests.map(({ holder, lines: asked, ...rest }) => ({ holder: name("holder", holder), lines: toLines(asked), ...rest }));
 	const onMoved = locking ? touchShow : undefined;
-	const judge = locking ? lockShow : undefined;
+	const policy = locking ? lockShow : undefined;
 
 	const take = async (one: Step, node = 0) => {
 		const store = timed[node % 2]!;
 		if (one.do === "open") return store.open([{ item: name("item", one.item), label: "L", stock: one.stock }]);
 		if (one.do === "set") return (await store.set([toChange(one)], { onMoved })).map(changed);
-		if (one.do === "reserve") return store.reserve(toRequests(one), { onMoved, judge });
+		if (one.do === "reserve") return store.reserve(toRequests(one), { onMoved, policy });
 		if (one.do === "deduct") return store.deduct(toHolders(one.holders), { onMoved, unlessExpired: one.unlessExpired });
-		// An unknown holder would be inserted, and a judge locks the row before it inserts holders.
+		// An unknown holder would be inserted, and a policy locks the row before it inserts holders.
 		const reservedOnly = one.do === "giveBack" && (locking || one.reservedOnly);
 		if (one.do === "giveBack") return store.giveBack(toHolders(one.holders), { onMoved, reservedOnly });
 		if (one.do === "pass") {

@@ -15,7 +15,7 @@ import {
 	waitForLocks
 } from "./reservation.fixture.ts";
 import type { Reserved } from "./reservation.rules.ts";
-import { type Judge, type OnMoved, reservations } from "./reservation.store.ts";
+import { type OnMoved, type Policy, reservations } from "./reservation.store.ts";
 
 const unlessExpired = true;
 
@@ -97,11 +97,11 @@ export const staysExactInRaces = (nodes: () => Nodes) => {
 	it("reserves what expires while the request is decided", async () => {
 		const [one] = nodes().timed;
 		const [seat] = await held(nodes());
-		const judge: Judge = async trx => {
+		const policy: Policy = async trx => {
 			await passMs(trx, MINUTE_MS);
 			return () => undefined;
 		};
-		assert.ok(isDone((await one.reserve([askMinute(id("hold"), seat)], { judge }))[0]));
+		assert.ok(isDone((await one.reserve([askMinute(id("hold"), seat)], { policy }))[0]));
 		assert.deepEqual(await levelOf(nodes(), seat), [1, 1]);
 	});
 
@@ -109,14 +109,14 @@ export const staysExactInRaces = (nodes: () => Nodes) => {
 		const [one, two] = nodes().timed;
 		const [seat] = await heldAndExpired();
 		const sweeps: Promise<string[]>[] = [];
-		const judge: Judge = async () => {
+		const policy: Policy = async () => {
 			if (sweeps.length === 0) {
 				sweeps.push(two.expire());
 				await waitForLocks(nodes(), 1);
 			}
 			return () => undefined;
 		};
-		assert.ok(isDone((await one.reserve([askMinute(id("hold"), seat)], { judge }))[0]));
+		assert.ok(isDone((await one.reserve([askMinute(id("hold"), seat)], { policy }))[0]));
 		await Promise.all(sweeps);
 		assert.deepEqual(await levelOf(nodes(), seat), [1, 1]);
 	});

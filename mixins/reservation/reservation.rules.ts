@@ -78,7 +78,7 @@ export type Reserved =
 	| { done: "reserved" | "again"; expiresAt?: Date }
 	/** `missing`: all of them, in the order of the lines. */
 	| { refused: "OUT_OF_STOCK"; missing: Missing[] }
-	/** `reason`: what the judge said. */
+	/** `reason`: the policy's text. */
 	| { refused: "NOT_ALLOWED"; reason: string }
 	/** The holder reserved something else before, or its reservation was given back, or has expired. */
 	| { refused: "OTHER_LINES" | "GIVEN_BACK" | "EXPIRED" };

@@ -11,10 +11,10 @@
  *     await seats.deduct(["hold-1"], { onMoved, unlessExpired: true });                // sold
  *     await seats.expire({ onMoved });                                                 // periodically, on every node: gives back what has expired
  *
- * Each operation takes a batch and decides it in one transaction, request by request; requests may be repeated and arrive in any order. A holder
- * reserves once; its reservation is then deducted, or given back, or deducted and then given back, each once. The ledger has a row for every
- * movement and explains every level. Reservations expire by the clock of Postgres, whatever the time of this process is. No deadlocks: every
- * transaction locks levels first, sorted by item, and then inserts or changes holders.
+ * Each operation takes a batch and decides it request by request; `reserve` needs further transactions if it gives back what has expired. Requests
+ * may be repeated and arrive in any order. A holder reserves once; its reservation is then deducted, or given back, or deducted and then given
+ * back, each once. The ledger has a row for every movement and explains every level. Reservations expire by the clock of Postgres, whatever the
+ * time of this process is. No deadlocks: every transaction locks levels first, sorted by item, and then inserts or changes holders.
  */
 import type { Knex } from "knex";
 import { type Equation, equationOf } from "./ledger-check.ts";
@@ -34,8 +34,8 @@ import { MAX_EXPIRED, statements } from "./reservation.sql.ts";
 import { type ReserveOptions, reserving } from "./reserve.ts";
 import { type OnMoved, transactions } from "./transactions.ts";
 
-export type { Judgement } from "./reserve.rules.ts";
-export type { Judge, ReserveOptions } from "./reserve.ts";
+export type { PolicyDecision } from "./reserve.rules.ts";
+export type { Policy, ReserveOptions } from "./reserve.ts";
 export type { OnMoved } from "./transactions.ts";
 
 export interface DeductOptions {
@@ -58,7 +58,7 @@ export interface Reservations {
 	/**
 	 * Reserves all lines of a request or none; several lines of one item are added up. A repetition with the same lines gets `again`, also after
 	 * the deduction. An item that was never opened is out of stock. What has expired is given back first if a request lacks it: such requests are
-	 * decided a second time, after the others of the batch. `judge` may refuse new holders. Throws `RangeError` for a quantity that is not a whole
+	 * decided a second time, after the others of the batch. `policy` may refuse new holders. Throws `RangeError` for a quantity that is not a whole
 	 * number of at least 1.
 	 */
 	reserve(requests: Request[], options?: ReserveOptions): Promise<Reserved[]>;

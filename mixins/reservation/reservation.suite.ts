@@ -12,7 +12,7 @@ import {
 	openItem,
 	waitForLocks
 } from "./reservation.fixture.ts";
-import { judges } from "./reservation.judge.suite.ts";
+import { policies } from "./reservation.policy.suite.ts";
 import { holdsWhatever } from "./reservation.property.suite.ts";
 import { staysExactInRaces } from "./reservation.races.suite.ts";
 import type { Movement } from "./reservation.rules.ts";
@@ -287,7 +287,7 @@ export const reservationSuite = (where: string, open: () => Promise<{ knexes: [K
 			await nothingBroken();
 		});
 
-		judges(() => nodes);
+		policies(() => nodes);
 		expiresInTime(() => nodes);
 		staysExactInRaces(() => nodes);
 		holdsWhatever(() => nodes);

@@ -10,10 +10,10 @@ import {
 } from "./reservation.rules.ts";
 
 /**
- * Why the holder of this request may not reserve; undefined if it may. It is asked once for each request of a new holder, before the levels are
- * compared. `reserved`: the requests of the same batch that were reserved before.
+ * Why the holder of this request may not reserve; undefined if it may. Called for each request of a new holder in each decision, before the
+ * levels are compared. `reserved`: the requests of the same batch that were reserved before.
  */
-export type Judgement = (request: Request, reserved: readonly Request[]) => string | undefined;
+export type PolicyDecision = (request: Request, reserved: readonly Request[]) => string | undefined;
 
 /** The lines with each item once, in the order of their first occurrence. A sum beyond the exact range is rounded, but never down to a possible stock. */
 export function mergeLines(lines: Line[]): Line[] {
@@ -39,7 +39,11 @@ function answerAgain({ state, lines, expiresAt, isExpired }: Holding, requested:
 }
 
 /** Reserves all lines of a request or none. A request that is refused as out of stock or as not allowed leaves no trace and may be repeated. */
-export function decideReserve(requests: Request[], known: Known, judgement: Judgement = () => undefined): Decision<Reserved> {
+export function decideReserve(
+	requests: Request[],
+	known: Known,
+	policyDecision: PolicyDecision = () => undefined
+): Decision<Reserved> {
 	const draft = startDraft(known);
 	const reserved: Request[] = [];
 	const answers = requests.map((request): Reserved => {
@@ -47,7 +51,7 @@ export function decideReserve(requests: Request[], known: Known, judgement: Judg
 		const lines = mergeLines(request.lines);
 		const holding = draft.holding(holder);
 		if (holding) return answerAgain(holding, lines);
-		const reason = judgement(request, reserved);
+		const reason = policyDecision(request, reserved);
 		if (reason !== undefined) return { refused: "NOT_ALLOWED", reason };
 		const missing = lines.flatMap(({ item, quantity: requested }) => {
 			const level = draft.level(item);

@@ -2,19 +2,19 @@
 import type { Knex } from "knex";
 import type { Request, Reserved } from "./reservation.rules.ts";
 import { MAX_EXPIRED, type Statements } from "./reservation.sql.ts";
-import { decideReserve, type Judgement } from "./reserve.rules.ts";
+import { decideReserve, type PolicyDecision } from "./reserve.rules.ts";
 import type { OnMoved, Transactions } from "./transactions.ts";
 
 /**
- * Called while the levels are locked, with the requests of new holders; resolves with the function that judges each of them. It may lock rows of its own:
- * every other transaction that locks them must do so after the levels too, as `onMoved` does. A transaction that inserts a holder without a judge, which
- * `giveBack` does for an unknown one, must not lock them.
+ * Called while the levels are locked, with the requests of new holders; resolves with the function that decides about each of them. It may lock rows of its
+ * own: every other transaction that locks them must do so after the levels too, as `onMoved` does. A transaction that inserts a holder without a policy,
+ * which `giveBack` does for an unknown one, must not lock them.
  */
-export type Judge = (trx: Knex.Transaction, requests: Request[]) => Promise<Judgement>;
+export type Policy = (trx: Knex.Transaction, requests: Request[]) => Promise<PolicyDecision>;
 
 export interface ReserveOptions {
 	onMoved?: OnMoved;
-	judge?: Judge;
+	policy?: Policy;
 }
 
 /** The level of an item that is assumed to suffice. */
@@ -50,13 +50,13 @@ export function reserving(knex: Knex, sql: Statements, { transact, write, giveBa
 	};
 
 	/** `expired`: the expired holders of items that a request lacks. */
-	const decide = (requests: Request[], { onMoved, judge }: ReserveOptions) =>
+	const decide = (requests: Request[], { onMoved, policy }: ReserveOptions) =>
 		transact(async trx => {
 			const levels = await sql.lock(trx, itemsOf(requests));
 			const known = { levels, holdings: await sql.holdingsOf(trx, holdersOf(requests)) };
 			const added = requests.filter(({ holder }) => !known.holdings.has(holder));
-			const judgement = added.length > 0 ? await judge?.(trx, added) : undefined;
-			const decision = decideReserve(requests, known, judgement);
+			const policyDecision = added.length > 0 ? await policy?.(trx, added) : undefined;
+			const decision = decideReserve(requests, known, policyDecision);
 			const answers = withExpiries(decision.answers, requests, await write(trx, decision, known, onMoved));
 			const missing = [...new Set(answers.flatMap(missingOf).map(({ item }) => item))];
 			// Under the locks: after them, another node could give one back first, and a free item would be refused.
@@ -65,8 +65,8 @@ export function reserving(knex: Knex, sql: Statements, { transact, write, giveBa
 		});
 
 	return async (requests: Request[], options: ReserveOptions = {}): Promise<Reserved[]> => {
-		// `onMoved` gets the levels, which only a transaction can read before it writes; a judge needs their locks.
-		const reserved = options.onMoved || options.judge ? undefined : await reserveNew(requests);
+		// `onMoved` gets the levels, which only a transaction can read before it writes; a policy needs their locks.
+		const reserved = options.onMoved || options.policy ? undefined : await reserveNew(requests);
 		if (reserved) return reserved;
 		const first = await decide(requests, options);
 		if (first.expired.length === 0) return first.answers;

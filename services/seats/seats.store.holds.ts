@@ -118,7 +118,7 @@ export function sqlHolds(knex: Knex, seats: Reservations, outbox: Outbox, option
 	};
 
 	/** Locks the shows first: what it reads then stays true until the transaction ends. */
-	const judgeWith = (holds: ReadonlyMap<string, NewHold>) => async (trx: Knex, requests: Request[]) => {
+	const policyFor = (holds: ReadonlyMap<string, NewHold>) => async (trx: Knex, requests: Request[]) => {
 		const holdOf = ({ holder }: Request) => holds.get(holder)!;
 		const isSameBuyer = (one: NewHold, other: NewHold) => one.buyerId === other.buyerId && one.showId === other.showId;
 		const shows = await query<{ id: string }>(trx, LOCK_SHOWS, [requests.map(request => holdOf(request).showId)]);
@@ -141,7 +141,7 @@ export function sqlHolds(knex: Knex, seats: Reservations, outbox: Outbox, option
 				lifetimeMs
 			}));
 			return seats.reserve(requests, {
-				judge: judgeWith(begun),
+				policy: policyFor(begun),
 				onMoved: writeChanges(outbox, { begun, hasExpired: true })
 			});
 		},

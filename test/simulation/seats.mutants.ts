@@ -49,11 +49,11 @@ export const seatsMutants: Mutant[] = [
 		world: "seats",
 		file: "services/seats/seats.store.holds.ts",
 		find: `return seats.reserve(requests, {
-				judge: judgeWith(begun),
+				policy: policyFor(begun),
 				onMoved: writeChanges(outbox, { begun, hasExpired: true })
 			});`,
-		replace: `return judgeWith(begun)(knex, requests).then(early => seats.reserve(requests, {
-				judge: async () => early,
+		replace: `return policyFor(begun)(knex, requests).then(early => seats.reserve(requests, {
+				policy: async () => early,
 				onMoved: writeChanges(outbox, { begun, hasExpired: true })
 			}));`
 	},
