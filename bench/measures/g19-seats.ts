@@ -55,10 +55,10 @@ interface BoxOffice {
 async function service(db: Database, log: TopicLog, isEmbedded: boolean): Promise<BoxOffice> {
 	await log.create(Object.keys(topics).map(name => ({ name, partitions: 12, retentionMs: DAY_MS, maxBytes: 1024 * 1024 })));
 	const broker = new ServiceBroker({ logger: false, validator: new ContractValidator(actions) });
-	const box = outbox(db.knex, { contracts: topics, table: "seats_outbox" });
+	const seatsOutbox = outbox(db.knex, { contracts: topics, table: "seats_outbox" });
 	const tables = withTables(db, new URL("../../services/seats/migrations/", import.meta.url));
-	const mixins: Partial<ServiceSchema>[] = isEmbedded ? [tables, relay(box, log, { isAlone: true })] : [tables];
-	const store = sqlSeats(db.knex, box, { holdSeconds: HOLD_SECONDS });
+	const mixins: Partial<ServiceSchema>[] = isEmbedded ? [tables, relay(seatsOutbox, log, { isAlone: true })] : [tables];
+	const store = sqlSeats(db.knex, seatsOutbox, { holdSeconds: HOLD_SECONDS });
 	broker.createService(seats(store, memoryCache(), { mixins, batches: isEmbedded ? 1 : 2 }));
 	await broker.start();
 	const call = broker.call.bind(broker) as Caller["call"];
@@ -86,7 +86,7 @@ async function service(db: Database, log: TopicLog, isEmbedded: boolean): Promis
 		},
 		async settled() {
 			const isEmpty = async () => {
-				if ((await box.next(1)).length > 0) throw new Error(`${box.table} is not empty`);
+				if ((await seatsOutbox.next(1)).length > 0) throw new Error(`${seatsOutbox.table} is not empty`);
 			};
 			await eventually(isEmpty, "all messages to have left");
 		},

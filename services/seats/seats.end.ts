@@ -12,7 +12,7 @@ export interface EndRequest extends HoldRef {
 const alreadySold = (holdId: string) => conflict("The seats of this hold are sold", { holdId });
 
 /** Each function answers each request, in order; an `Error` refuses only the request in its place. */
-export function holdEnder(store: Pick<HoldStore, "findHolds" | "sell" | "release">) {
+export function createEnding(store: Pick<HoldStore, "findHolds" | "sell" | "release">) {
 	/** The hold of each request; undefined for that of another buyer. */
 	const findOwn = async (requests: EndRequest[]) => {
 		const holds = await store.findHolds([...new Set(requests.map(({ holdId }) => holdId))]);

@@ -29,7 +29,7 @@ const toError = (reason: Refusal, { showId }: HoldRequest): Error => {
 const toSeatsTaken = (missing: Missing[]) => seatsTaken(missing.map(({ item }) => seatOf(item).seat));
 
 /** Answers each request, in order: with its hold, or with a refusal as `seats.hold` describes it. Rejects for all of them, as the store does. */
-export function seatHolder(store: HoldStore & Pick<MapStore, "findStatuses">, findPlans: FindPlans) {
+export function createHolding(store: HoldStore & Pick<MapStore, "findStatuses">, findPlans: FindPlans) {
 	const choose = seatChoices(store);
 
 	/** Answers those whose id has a hold. */

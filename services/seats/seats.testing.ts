@@ -69,7 +69,7 @@ export function seatsNode(open: () => Promise<SeatsScratch>): SeatsNode {
 	let scratch: SeatsScratch;
 	let cache: StatusCache;
 	let store: SeatsStore;
-	let box: Outbox;
+	let seatsOutbox: Outbox;
 
 	before(async () => {
 		scratch = await open();
@@ -79,8 +79,8 @@ export function seatsNode(open: () => Promise<SeatsScratch>): SeatsNode {
 		const { knex } = scratch.db;
 		await knex.raw("create table test_clock (ahead interval not null)");
 		await knex.raw("insert into test_clock values ('0')");
-		box = outbox(knex, { contracts: topics, table: "seats_outbox" });
-		store = sqlSeats(knex, box, { holdSeconds: HOLD_SECONDS, now: "now() + (select ahead from test_clock)" });
+		seatsOutbox = outbox(knex, { contracts: topics, table: "seats_outbox" });
+		store = sqlSeats(knex, seatsOutbox, { holdSeconds: HOLD_SECONDS, now: "now() + (select ahead from test_clock)" });
 		broker.createService(seats(store, cache, { batches: 2, timeoutMs: PATIENT_MS, mixins: [noTopics] }));
 		await broker.start();
 	});
@@ -99,7 +99,7 @@ export function seatsNode(open: () => Promise<SeatsScratch>): SeatsNode {
 		lines: logger.lines,
 		knex: () => scratch.db.knex,
 		store: () => store,
-		outbox: () => box,
+		outbox: () => seatsOutbox,
 		cache: () => cache,
 		as,
 

@@ -9,9 +9,9 @@ import { defineService, type Meta, turnKeyOf } from "../define-service.ts";
 import type { AdmissionOptions } from "./queue/queue.admission.ts";
 import { seatQueue } from "./queue/queue.ts";
 import type { HoldRequest } from "./seats.choose.ts";
-import { type EndRequest, holdEnder } from "./seats.end.ts";
+import { createEnding, type EndRequest } from "./seats.end.ts";
 import { noSuchShow } from "./seats.errors.ts";
-import { seatHolder } from "./seats.hold.ts";
+import { createHolding } from "./seats.hold.ts";
 import { seatMaps } from "./seats.maps.ts";
 import { seatingPlans } from "./seats.plans.ts";
 import { toHold, toSeat, toShow } from "./seats.rules.ts";
@@ -63,13 +63,13 @@ export function seats(
 	/** Batches of requests that change holds. One line of log for each: at thousands a second, a line for each request would cost more than its work. */
 	const batchOf = <Item extends { holdId: string }, Answer>(
 		run: (items: Item[]) => Promise<(Answer | Error)[]>,
-		done: string,
+		logText: string,
 		concurrency: number
 	) => {
 		const runAndLog = async (items: Item[]) => {
 			const answers = await within(deadlineIn(timeoutMs), run(items));
 			const ids = new Set(items.flatMap(({ holdId }, n) => (answers[n] instanceof Error ? [] : [holdId])));
-			if (ids.size > 0) logger.info(`${done}: ${[...ids].join(" ")}`);
+			if (ids.size > 0) logger.info(`${logText}: ${[...ids].join(" ")}`);
 			return answers;
 		};
 		const batch = microBatch<Waiting<Item>, Answer>(skipExpired(runAndLog, "Postgres"), {
@@ -82,8 +82,8 @@ export function seats(
 	};
 
 	const findPlans = seatingPlans(store);
-	const hold = seatHolder(store, findPlans);
-	const { confirm, release } = holdEnder(store);
+	const hold = createHolding(store, findPlans);
+	const { confirm, release } = createEnding(store);
 	const holdNamed = batchOf(hold, "held seats", batches);
 	// One at a time: two would choose the same seats.
 	const holdBest = batchOf(hold, "held the best seats", 1);

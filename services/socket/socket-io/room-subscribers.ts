@@ -24,7 +24,7 @@ export interface Subscriber {
 export function roomSubscribers() {
 	const outside = new Map<string, Set<Subscriber>>();
 
-	const bringIn = (subscriber: Subscriber) => {
+	const removeOutside = (subscriber: Subscriber) => {
 		const ofRoom = outside.get(subscriber.room);
 		if (ofRoom?.delete(subscriber) && ofRoom.size === 0) outside.delete(subscriber.room);
 	};
@@ -52,7 +52,7 @@ export function roomSubscribers() {
 		},
 
 		remove(subscriber: Subscriber) {
-			bringIn(subscriber);
+			removeOutside(subscriber);
 			subscriber.held = undefined;
 			subscriber.socket.leave(subscriber.room);
 		},
@@ -63,7 +63,7 @@ export function roomSubscribers() {
 				const { socket, held, version } = subscriber;
 				if (held) held.push(event);
 				else if (version !== undefined && event.version > version) {
-					bringIn(subscriber);
+					removeOutside(subscriber);
 					socket.join(room);
 				}
 			}
