@@ -6,8 +6,8 @@ import { newShow, openAccount } from "./client.seats.ts";
 import { eventually } from "./client.ts";
 import { kafkaRecords, putOnKafka, redis } from "./outside.ts";
 import { auditSold, CROWD, CROWD_ENV, sellOut } from "./seat-crowd.ts";
-import { seatsInCluster } from "./seat-store.ts";
 import { seatsExpiryStory } from "./seats-expiry.story.ts";
+import { seatsInCluster } from "./stored-seats.ts";
 import { type System, startSystem } from "./system.ts";
 import { JWT_SECRET } from "./tokens.ts";
 

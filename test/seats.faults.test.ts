@@ -14,7 +14,7 @@ import { assertError } from "./http.story.ts";
 import { redis } from "./outside.ts";
 import { scratchDataDir } from "./scratch.ts";
 import { auditSold, CROWD, CROWD_ENV, LARGE_CROWD, MANY_SCREENS, sellOut } from "./seat-crowd.ts";
-import { seatsInCluster, seatsInDirectory } from "./seat-store.ts";
+import { seatsInCluster, seatsInDirectory } from "./stored-seats.ts";
 import { type System, startSystem } from "./system.ts";
 import { JWT_SECRET } from "./tokens.ts";
 

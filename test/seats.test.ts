@@ -3,8 +3,8 @@ import { rmSync } from "node:fs";
 import { after, before, describe, it } from "node:test";
 import { scratchDataDir } from "./scratch.ts";
 import { auditSold, CROWD, CROWD_ENV, sellOut } from "./seat-crowd.ts";
-import { seatsInDirectory } from "./seat-store.ts";
 import { SHORT_HOLDS, seatsExpiryStory } from "./seats-expiry.story.ts";
+import { seatsInDirectory } from "./stored-seats.ts";
 import { type System, startSystem } from "./system.ts";
 import { JWT_SECRET } from "./tokens.ts";
 

@@ -13,13 +13,13 @@ import { coalescedGet, isCoalescable } from "./coalesced-get.ts";
 import { dropCookie, toCookie } from "./cookies.ts";
 import { directPost, isDirect } from "./direct-post.ts";
 import { isFresh, sendTag } from "./etag.ts";
+import { etagGet } from "./etag-get.ts";
 import { type GatewayRequest, gateway } from "./gateway.ts";
 import { openapi } from "./openapi.ts";
 import { packageFiles } from "./package-files.ts";
 import { fileUrlOf, pageFiles, setPageHeaders } from "./pages.ts";
 import { splitUrl } from "./params.ts";
 import type { Contracts } from "./routes.ts";
-import { sharedGet } from "./shared-get.ts";
 
 export interface ApiOptions extends RequestRules {
 	allowedOrigins: readonly string[];
@@ -41,7 +41,7 @@ export function api(options: ApiOptions) {
 	const isSecure = (req: IncomingMessage) => clientOf(req, isTrusted).isSecure;
 	const isOwnOrigin = (req: IncomingMessage) => isAllowedOrigin(req, [], isSecure(req));
 	const check = requestCheck(options, isTrusted);
-	const share = sharedGet(options);
+	const share = etagGet(options);
 
 	return defineService({
 		name: "api",

@@ -10,7 +10,7 @@ const MAX_WAITING = 20_000;
 /** Concurrent calls. With two, a request that arrives during a call does not wait for its end before its own call starts. */
 const CALLS_AT_ONCE = 2;
 
-/** Whether the response is the same for every client: anyone may call the action, and it has no params. shared-get.ts handles those with an `etag`. */
+/** Whether the response is the same for every client: anyone may call the action, and it has no params. etag-get.ts handles those with an `etag`. */
 export const isCoalescable = ({ rest, who, params, etag }: ActionContract): boolean =>
 	who === "anyone" &&
 	!etag &&

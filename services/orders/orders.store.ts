@@ -5,9 +5,9 @@ import type { Outbox } from "../../mixins/outbox/outbox.ts";
 import type { Status } from "./orders.contract.ts";
 import { type Transition, transitionsTo } from "./orders.machine.ts";
 import { type CreatedOrder, type NewOrder, type PreviousState, type StoredOrder, toMessages } from "./orders.rules.ts";
-import { loadStatistics, type OrderStatistics } from "./orders.statistics.ts";
 import { createOrders } from "./orders.store.create.ts";
 import { findOrders, query, type Row, toOrder, withRefusals } from "./orders.store.rows.ts";
+import { loadStatistics, type OrderStatistics } from "./orders.store.statistics.ts";
 
 /** What is stored under an id: an order; `void`, if no order may be stored under it any more; or nothing. */
 export type FoundOrder = StoredOrder | "void" | undefined;

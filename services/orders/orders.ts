@@ -12,7 +12,7 @@ import { decideTransition, INITIAL } from "./orders.machine.ts";
 import { inventoryReservations, type SweepOptions, startOrphanSweep } from "./orders.orphaned-reservations.ts";
 import { type OrderRepository, placeOrder } from "./orders.place.ts";
 import { type NewOrder, type StoredOrder, toResponse } from "./orders.rules.ts";
-import { toStatisticsResponse } from "./orders.statistics.ts";
+import { toStatisticsResponse } from "./orders.store.statistics.ts";
 import type { FoundOrder, OrderStore } from "./orders.store.ts";
 
 export interface OrdersOptions {

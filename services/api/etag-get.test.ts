@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import { z } from "zod";
 import { action } from "../../contract/action.ts";
 import { unavailable } from "../../mixins/errors.ts";
-import { keptTexts, sharedGet } from "./shared-get.ts";
+import { etagGet, keptTexts } from "./etag-get.ts";
 
 interface Note {
 	version: number;
@@ -29,7 +29,7 @@ const counted = (note: Note) => {
 
 describe("responses that requests share", () => {
 	it("are from one call for all requests with the same params that arrive during another call, and serialised once", async () => {
-		const share = sharedGet({ maxRequestsPerSecond: 0 });
+		const share = etagGet({ maxRequestsPerSecond: 0 });
 		const first = Promise.withResolvers<Note>();
 		const called = Promise.withResolvers<void>();
 		const [one, two] = [counted({ version: 1, text: "old" }), counted({ version: 2, text: "new" })];
@@ -56,7 +56,7 @@ describe("responses that requests share", () => {
 	});
 
 	it("are serialised again only when the tag has changed, and not for a client that needs only the tag", async () => {
-		const share = sharedGet({ maxRequestsPerSecond: 0 });
+		const share = etagGet({ maxRequestsPerSecond: 0 });
 		let notes = [counted({ version: 1, text: "x" }), counted({ version: 1, text: "x" }), counted({ version: 2, text: "y" })];
 		const get = () => share("notes.get", contract, { id: "a" }, async () => notes[0]);
 		assert.equal((await get()).tag, '"1"');
@@ -71,7 +71,7 @@ describe("responses that requests share", () => {
 	});
 
 	it("fail for all of their requests with the call, and the next request calls again", async () => {
-		const share = sharedGet({ maxRequestsPerSecond: 0 });
+		const share = etagGet({ maxRequestsPerSecond: 0 });
 		const get = (call: () => Promise<Note>) => share("notes.get", contract, { id: "a" }, call);
 		const fail = () => Promise.reject(unavailable("Postgres"));
 		for (const { reason } of (await Promise.allSettled([get(fail), get(fail)])) as PromiseRejectedResult[])
@@ -103,7 +103,7 @@ it("kept texts take limited memory: the one that was not used for longest is dro
 
 it("a text counts as a request for each started 16 KiB to serialise it or 64 KiB to send it again, at most as a full burst", async () => {
 	const costs = async (maxRequestsPerSecond: number) => {
-		const share = sharedGet({ maxRequestsPerSecond });
+		const share = etagGet({ maxRequestsPerSecond });
 		const get = (version: number) =>
 			share("notes.get", contract, { id: "a" }, async () => ({ version, text: "x".repeat(200_000) }));
 		const further: number[] = [];

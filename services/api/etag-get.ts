@@ -60,7 +60,7 @@ export function keptTexts(maxBytes = MAX_BYTES) {
  * Returns the function that answers for an action and its params: `call` calls the action. A shared call starts after all of its requests have arrived,
  * so that no response is older than from a call of its own. Rejects as the call does, and with 503 `UNAVAILABLE` if there is no answer within 5 s.
  */
-export function sharedGet({ maxRequestsPerSecond }: { maxRequestsPerSecond: number }) {
+export function etagGet({ maxRequestsPerSecond }: { maxRequestsPerSecond: number }) {
 	const { burst } = rateOf(maxRequestsPerSecond);
 	const { costOf, textOf } = keptTexts();
 	type Ask = (call: () => Promise<unknown>) => Promise<SharedResponse>;
