@@ -32,7 +32,7 @@ export const isAccountID = (id: string) => ACCOUNT_ID.test(id);
 export const AccountID = z.string().regex(ACCOUNT_ID).meta({ id: "AccountID" });
 
 /**
- * An id that these values always have in common, for what a client names by a key of its own: all retries, also concurrent ones, are one thing before
+ * Derives an id from these values: equal values give the same id, so that all retries under a client's key, also concurrent ones, mean one thing before
  * anything is stored. A UUID of version 8 (RFC 9562, 5.8) from SHA-256.
  */
 export function idFrom(...values: readonly (string | number)[]): string {

@@ -143,7 +143,7 @@ const NEW_SEATS_PER_REQUEST = 20;
 /** Seats of a hold that cost as much as a request: each is locked, reserved and sold. */
 const SEATS_PER_REQUEST = 5;
 
-/** Changes with every version of the map, and also where Postgres was restored and counts the same versions again. */
+/** The version, and a hash of the statuses: after Postgres was restored, an equal version may have other statuses. */
 const etagOf = ({ version, seats }: SeatMap) =>
 	`${version}-${hash("sha1", seats.map(({ status }) => status[0]).join("")).slice(0, 8)}`;
 

@@ -153,7 +153,7 @@ export const endingSuite = ({ as, store, newShow, statusesOf, published, passSec
 	});
 
 	describe("a hold that expires", () => {
-		it("frees its seats, and tells its buyer once, whichever node notices", async () => {
+		it("frees its seats and publishes `hold.expired` once, whichever node expires it", async () => {
 			const { showId, holdId, buyer } = await newHold(["A1", "A2"]);
 			const open = await newHold(["A3"], showId);
 			await open.call("seats.confirm", open.byID);

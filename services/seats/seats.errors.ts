@@ -15,5 +15,5 @@ export const tooManyHolds = () =>
 /** `taken`: all of the wanted seats that are not free. */
 export const seatsTaken = (taken: string[]) => refusal(409, "SEATS_TAKEN", "Some of these seats are not free", { taken });
 export const notEnoughSeats = (requested: number, available: number) =>
-	refusal(409, "NOT_ENOUGH_SEATS", "So many seats are not free", { requested, available });
+	refusal(409, "NOT_ENOUGH_SEATS", "Fewer seats are free than requested", { requested, available });
 export const holdExpired = (holdId: string) => refusal(409, "HOLD_EXPIRED", "This hold has ended", { holdId });

@@ -94,8 +94,8 @@ export function seats(
 	// Clients that request the map of one show at the same time share it. None gets a map from before its request.
 	const findMap = microBatch((showIds: string[]) => within(deadlineIn(timeoutMs), maps(showIds)), MAPS);
 
-	const findShow = async (showId: string, deadline = deadlineIn(timeoutMs)) => {
-		const show = (await within(deadline, store.findShows([showId]))).get(showId);
+	const findShow = async (showId: string) => {
+		const show = (await within(deadlineIn(timeoutMs), store.findShows([showId]))).get(showId);
 		if (!show) throw noSuchShow(showId);
 		return show;
 	};
