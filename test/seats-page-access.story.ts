@@ -14,7 +14,7 @@ export const seatsPageAccessStory = (plaza: () => System) =>
 		const { theAdmin, newBuyer, signIn } = marketHelpers(plaza);
 		const { newShow, holdElsewhere } = seatHelpers(plaza, theAdmin);
 
-		it("allow picking, holding and confirming with the keyboard alone, and name each seat and its state", async () => {
+		it("allows picking, holding and confirming with the keyboard alone, and names each seat and its state", async () => {
 			const [{ showId }, buyer, other] = [await newShow(), await newBuyer(), await newBuyer()];
 			await holdElsewhere(other, showId, "B4");
 			const page = await newPage();
@@ -63,7 +63,7 @@ export const seatsPageAccessStory = (plaza: () => System) =>
 			await closeAll();
 		});
 
-		it("comply with the content security policy, fit a phone, have large enough controls, and name every control", async () => {
+		it("complies with the content security policy, fits a phone, has large enough controls, and names every control", async () => {
 			const { showId } = await newShow(rowsOf(12, 20));
 			const page = await newPage(PHONE);
 			const all = consoleErrors(page);
@@ -88,6 +88,8 @@ export const seatsPageAccessStory = (plaza: () => System) =>
 			await seat(page, "A10").tap();
 			await waitForSeats(page, "picked", "A10");
 			await checkTouchLayout(page);
+			await page.locator("#free-seats summary").click();
+			await waitForText(page, "#free-rows li:first-child", /row A/);
 			assert.deepEqual(all, []);
 			await closeAll();
 		});

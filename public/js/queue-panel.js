@@ -1,4 +1,4 @@
-// The fair queue of the open show: joining it, the own place, and being let in.
+// The fair queue of the open show: joining it, the own place, and being admitted.
 import { Refused } from "./retry.js";
 import { momentText, refusalText } from "./seat-words.js";
 import { read, remove, write } from "./storage.js";
@@ -29,13 +29,13 @@ export function createQueuePanel({ elements, askToSignIn, nowMs, announce, annou
 
 	function words() {
 		const opens = momentText(show.queue.opensAt, nowMs());
-		if (place?.state === "admitted") return "You are let in. Pick your seats.";
-		if (place && isBefore()) return `You are in. At ${opens} a draw decides the order of everyone who came before.`;
+		if (place?.state === "admitted") return "You are admitted. Pick your seats.";
+		if (place && isBefore()) return `You have joined. At ${opens} a draw decides the order of everyone who came before.`;
 		if (place)
-			return `You will be let in at about ${momentText(place.until, nowMs())}. Stay here, or come back: you keep your place.`;
+			return `You will be admitted at about ${momentText(place.until, nowMs())}. Stay here, or come back: you keep your place.`;
 		if (isBefore())
 			return `The queue opens at ${opens}. Everyone who joins before then takes part in a draw; coming first brings nothing.`;
-		return "Many people want these seats. Join the queue; you are let in when it is your turn.";
+		return "Many people want these seats. Join the queue; you are admitted when it is your turn.";
 	}
 
 	function render() {
@@ -52,12 +52,12 @@ export function createQueuePanel({ elements, askToSignIn, nowMs, announce, annou
 
 	function setPlace(now) {
 		const wasAdmitted = place?.state === "admitted";
-		// An answer that was under way while the user was let in.
+		// An answer that was under way while the user was admitted.
 		if (wasAdmitted && now.state === "waiting") return;
 		const isNew = !place;
 		place = now;
 		render();
-		if (now.state === "admitted" && !wasAdmitted) announce("queue", "You are let in. Pick your seats.");
+		if (now.state === "admitted" && !wasAdmitted) announce("queue", "You are admitted. Pick your seats.");
 		else if (isNew) announce("queue", words());
 		else if (now.state === "waiting" && !isBefore()) announceRarely("queue", `${now.ahead} ahead of you`);
 		schedule();

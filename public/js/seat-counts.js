@@ -1,4 +1,4 @@
-// The number of free seats, wherever the page shows it; at most once a frame, and announced to screen readers now and then.
+// The number of free seats, wherever the page shows it; at most once a frame, and announced to screen readers at most every 10 s.
 import { createAnnouncer } from "./announcer.js";
 import { element } from "./page.js";
 import { createCategoryLegend, showFreeRows } from "./seat-legend.js";

@@ -28,7 +28,7 @@ export const notEnoughText = available =>
 /** The sum of prices, without the rounding errors of decimal numbers. */
 export const sumOf = seats => seats.reduce((cents, { price }) => cents + Math.round(price * 100), 0) / 100;
 
-export const timeText = date => new Date(date).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+const timeText = date => new Date(date).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
 /** The time, with the date unless it is soon. */
 export const momentText = (date, nowMs) => (Math.abs(Date.parse(date) - nowMs) < SOON_MS ? timeText(date) : dateText(date));
 export const dateText = date => new Date(date).toLocaleString([], { dateStyle: "full", timeStyle: "short" });
@@ -42,7 +42,7 @@ export function restText(restMs) {
 const WORDS = {
 	NOT_ENOUGH_SEATS: "Not so many seats are free there any more.",
 	TOO_MANY_HOLDS: "You hold seats of this show three times already. Confirm or release some first.",
-	NOT_ADMITTED: "It is not your turn yet. Join the queue, and wait until you are let in.",
+	NOT_ADMITTED: "It is not your turn yet. Join the queue, and wait until you are admitted.",
 	HOLD_EXPIRED: "The time for these seats is over. Pick them again if they are still free.",
 	NOT_FOUND: "This show, or one of these seats, does not exist any more.",
 	CONFLICT: "This was done already, in another way. The page shows the present state."

@@ -31,7 +31,7 @@ export function rowsBetween(from, to) {
 }
 
 /** A price as typed; empty is 0. */
-export function parsePrice(text) {
+function parsePrice(text) {
 	if (/^\s*(0+([.,]0{0,2})?)?\s*$/.test(text)) return { amount: 0 };
 	return parseAmount(text);
 }

@@ -108,7 +108,6 @@ export function createShowView({ askToSignIn, onHeld, onNotAdmitted }) {
 	}
 
 	for (const button of ["larger", "smaller", "fit"]) element(button).addEventListener("click", () => map[button]());
-	element("free-seats").addEventListener("toggle", () => countSoon());
 	element("seat-info").textContent = HINT;
 	showStates(element("states"));
 
