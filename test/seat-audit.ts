@@ -1,4 +1,4 @@
-// Compares what buyers were told about their seats with what is stored: the ledger of all movements, and the topic. Reads stores, not the system's API.
+// Compares what buyers were answered about their seats with what is stored: the ledger of all movements, and the topic. Reads stores, not the system's API.
 import assert from "node:assert/strict";
 import type { SeatStatus } from "./client.seats.ts";
 import type { SeatEntry } from "./seat-load.ts";

@@ -97,7 +97,10 @@ export async function sellOut(system: System, crowd: Crowd, disturb?: () => Prom
 
 /** Checks what is stored of a sold show. Resolves to a line about it. */
 export async function auditSold({ load, changesShown }: Sold, stored: () => Promise<StoredSeats>): Promise<string> {
-	const { sold } = await eventually(async () => auditSeats(load.entries, await stored()), "the stored seats to be what was told");
+	const { sold } = await eventually(
+		async () => auditSeats(load.entries, await stored()),
+		"the stored seats to be what was answered"
+	);
 	const count = (state: string) => load.entries.filter(one => one.state === state).length;
 	return (
 		`${sold} seats sold once each, by ${count("sold")} of ${load.entries.length} requests: ${count("refused")} refused, ` +

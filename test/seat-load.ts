@@ -31,8 +31,6 @@ export interface SeatLoadOptions {
 	thinkMs?: number;
 }
 
-/** So short that forgotten holds end while the load runs. */
-export const SEAT_LOAD_ENV = { HOLD_SECONDS: "5" };
 const PAUSE_MS = 100;
 /** After a request without an answer, at least; at most twice as long. */
 const RETRY_MS = 500;

@@ -22,7 +22,7 @@ const CLOCK_MS = 2_000;
 
 /** The system must have been started with the tests' JWT_SECRET. */
 export const holdsStory = (plaza: () => System) =>
-	describe("holds", { concurrency: 4 }, () => {
+	describe("a hold", { concurrency: 4 }, () => {
 		const { as, lastUrl, map, show, url } = seatClients(plaza);
 		const statuses = async (showId: string) => statusesOf(await map(showId));
 		const taken = async (buyer: Account, showId: string, asked: string[]) => {
@@ -147,7 +147,7 @@ export const holdsStory = (plaza: () => System) =>
 			assert.equal(won.length, 1);
 		});
 
-		it("sells a hold once, and answers the same again", async () => {
+		it("is sold once, and a repeated confirmation gets the same answer", async () => {
 			const [showId, buyer] = [await show(), await as()];
 			const { holdId } = await holdSeats(buyer, showId, ["A1", "B4"]);
 			const answers = await Promise.all(Array.from({ length: 20 }, () => buyer.confirm(holdId)));
@@ -159,7 +159,7 @@ export const holdsStory = (plaza: () => System) =>
 			assert.deepEqual(await buyer.openHolds(), []);
 		});
 
-		it("gives a released hold's seats back once, and does not sell it any more", async () => {
+		it("gives its seats back once when it is released, and is not sold afterwards", async () => {
 			const [showId, buyer, next] = [await show(), await as(), await as()];
 			const headers = { "idempotency-key": fresh("key") };
 			const { holdId } = await holdSeats(buyer, showId, ["A1", "A2"], headers);
@@ -178,7 +178,7 @@ export const holdsStory = (plaza: () => System) =>
 			assert.equal((await next.confirm((await next.openHolds())[0]!)).status, 200);
 		});
 
-		it("shows a hold to its buyer alone", async () => {
+		it("is shown to its buyer alone", async () => {
 			const [showId, buyer, other] = [await show(), await as(), await as()];
 			const hold = await holdSeats(buyer, showId, ["A1"]);
 			for (const stranger of [other, await as("admin")])

@@ -32,7 +32,7 @@ export const seatQueueStory = (plaza: () => System) =>
 			assert.deepEqual(seatsThatAre("held", await map(showId)), []);
 		});
 
-		it("admits who comes after it opened, tells every screen of theirs, and lets them hold seats", async () => {
+		it("admits accounts that join after the opening, sends `queue:updated` to all their sockets, and lets them hold seats", async () => {
 			const showId = await show(seatNames(1, 4), { queue: { opensAt: inMs(-1_000), admitPerSecond: 50 } });
 			const buyer = await as();
 			const screens = await Promise.all(plaza().urls.map(one => openLive(one, buyer.token)));

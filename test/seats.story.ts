@@ -1,4 +1,4 @@
-// Section 9 of the contract, seen by clients of the whole system.
+// Shows, holds, the queue and live seat maps, seen by clients of the whole system.
 import { describe } from "node:test";
 import { holdsStory } from "./seats-holds.story.ts";
 import { seatQueueStory } from "./seats-queue.story.ts";
