@@ -15,24 +15,23 @@ export interface Identity {
 	expiresAtMs: number;
 }
 
-/** Types of the errors that only some actions have. */
-export type OwnError =
-	| "CONFLICT"
-	| "NOT_FOUND"
-	| "UNAUTHORIZED"
-	| "SEATS_TAKEN"
-	| "NOT_ENOUGH_SEATS"
-	| "TOO_MANY_HOLDS"
-	| "HOLD_EXPIRED"
-	| "NOT_ADMITTED";
+/** Errors that several services have. */
+export type SharedError = "CONFLICT" | "NOT_FOUND" | "UNAUTHORIZED";
+
+/** An error that only one service has. `when` it occurs, for the published documents. */
+export interface OwnError {
+	type: string;
+	status: 403 | 409;
+	when: string;
+}
 
 export interface ActionContract<P extends z.ZodType = z.ZodType, R extends z.ZodType = z.ZodType> {
 	params: P;
 	result: R;
 	/** One sentence for the published documents. */
 	summary?: string;
-	/** Types of the action's own errors, in addition to those of every route (see docs/security.md). */
-	errors?: readonly OwnError[];
+	/** The action's errors, in addition to those of every route (see docs/security.md). */
+	errors?: readonly (SharedError | OwnError)[];
 	/** An example for the published documents. */
 	example?: { params: z.input<P>; result: z.input<R> };
 	/** Who may call the action from outside; without it, only other services and the operator can. */

@@ -84,7 +84,10 @@ describe("the OpenAPI document", () => {
 					result,
 					who: "account",
 					rest: "PUT /notes/:id",
-					errors: ["HOLD_EXPIRED", "NOT_ADMITTED"]
+					errors: [
+						{ type: "HOLD_EXPIRED", status: 409, when: "the hold has ended" },
+						{ type: "NOT_ADMITTED", status: 403, when: "the show has a queue, and the caller has no admitted place in it" }
+					]
 				}),
 				"notes.fill": action({
 					params,

@@ -1,7 +1,7 @@
 // The error responses in the OpenAPI document: every error status that a route can have, and when.
 import { STATUS_CODES } from "node:http";
 import { z } from "zod";
-import type { ActionContract, OwnError } from "../../contract/action.ts";
+import type { ActionContract, SharedError } from "../../contract/action.ts";
 
 const FieldErrorSchema = z
 	.strictObject({ field: z.string(), message: z.string() })
@@ -88,17 +88,7 @@ export const responses = (schemaOf: (schema: z.ZodType) => object) =>
 		})
 	);
 
-/** The status of an action's own error; `when` it occurs, where the description of its status does not say it. */
-const OWN_ERRORS: Record<OwnError, { status: number; when?: string }> = {
-	UNAUTHORIZED: { status: 401 },
-	NOT_ADMITTED: { status: 403, when: "the show has a queue, and the caller has no admitted place in it" },
-	NOT_FOUND: { status: 404 },
-	CONFLICT: { status: 409 },
-	SEATS_TAKEN: { status: 409, when: "at least one seat is held or sold; `data.taken` lists all of these" },
-	NOT_ENOUGH_SEATS: { status: 409, when: "fewer seats are free than requested" },
-	TOO_MANY_HOLDS: { status: 409, when: "the caller has as many open holds of this show as are allowed" },
-	HOLD_EXPIRED: { status: 409, when: "the hold has ended" }
-};
+const SHARED_ERRORS: Record<SharedError, number> = { UNAUTHORIZED: 401, NOT_FOUND: 404, CONFLICT: 409 };
 
 /** The error statuses of an action's route, derived from its contract. */
 function errorStatusesOf({ rest = "GET /", who, errors = [] }: ActionContract, takesInput: boolean): Set<number> {
@@ -109,18 +99,18 @@ function errorStatusesOf({ rest = "GET /", who, errors = [] }: ActionContract, t
 	add(!rest.startsWith("GET "), 413, 415, 422);
 	add(takesInput, 422);
 	add(who !== "anyone", 401);
-	for (const type of errors) statuses.add(OWN_ERRORS[type].status);
+	for (const error of errors) statuses.add(typeof error === "string" ? SHARED_ERRORS[error] : error.status);
 	return statuses;
 }
 
-/** The error responses of an action's route; the descriptions list the action's own types. `takesInput`: whether the route has params. */
+/** The error responses of an action's route; the descriptions list the errors that only its service has. `takesInput`: whether the route has params. */
 export const errorResponses = (contract: ActionContract, takesInput: boolean) =>
 	Object.fromEntries(
 		[...errorStatusesOf(contract, takesInput)].map(status => {
-			const own = (contract.errors ?? []).flatMap(type => {
-				const { when, ...its } = OWN_ERRORS[type];
-				return when && its.status === status ? [`\`${type}\`: ${when}`] : [];
-			});
+			const own = (contract.errors ?? [])
+				.filter(error => typeof error !== "string")
+				.filter(error => error.status === status)
+				.map(({ type, when }) => `\`${type}\`: ${when}`);
 			const description = [ERRORS[status]!.when, ...own].join(". ");
 			return [status, { $ref: `#/components/responses/${nameOf(status)}`, ...(own.length > 0 ? { description } : {}) }];
 		})

@@ -1,6 +1,6 @@
 // Contract of orders.
 import { z } from "zod";
-import { action } from "../../contract/action.ts";
+import { action, type OwnError } from "../../contract/action.ts";
 import { Id } from "../../contract/id.ts";
 import { Total } from "../../contract/money.ts";
 import { Page } from "../../contract/page.ts";
@@ -118,6 +118,11 @@ const exampleRequest = {
 	shippingAddress: example.shippingAddress
 };
 
+export const ERRORS = {
+	OUT_OF_STOCK: { type: "OUT_OF_STOCK", status: 409, when: "less of `data.productId` is in stock than the order needs" },
+	BAD_TRANSITION: { type: "BAD_TRANSITION", status: 409, when: "an order cannot change from `data.from` to `data.to`" }
+} satisfies Record<string, OwnError>;
+
 export const actions = {
 	/**
 	 * Answers after the stock is reserved and the order is committed together with its message for `order.created`. With an idempotency key, which
@@ -136,7 +141,7 @@ export const actions = {
 			idempotencyKey: Id.optional()
 		}),
 		result: Order,
-		errors: ["NOT_FOUND", "CONFLICT"],
+		errors: ["NOT_FOUND", "CONFLICT", ERRORS.OUT_OF_STOCK],
 		example: { params: exampleRequest, result: example },
 		who: "account",
 		rest: "POST /api/orders",
@@ -149,7 +154,7 @@ export const actions = {
 		summary: "Sets the status of an order",
 		params: z.strictObject({ id: Id, status: Status }),
 		result: Order,
-		errors: ["NOT_FOUND", "CONFLICT"],
+		errors: ["NOT_FOUND", ERRORS.BAD_TRANSITION],
 		example: { params: { id: example.orderId, status: "processing" }, result: { ...example, status: "processing" } },
 		who: "admin",
 		rest: "PATCH /api/orders/:id/status"
@@ -159,7 +164,7 @@ export const actions = {
 		summary: "Cancels an order that is not shipped yet; allowed to its buyer and to admins",
 		params: byID,
 		result: Order,
-		errors: ["NOT_FOUND", "CONFLICT"],
+		errors: ["NOT_FOUND", ERRORS.BAD_TRANSITION],
 		example: { params: { id: example.orderId }, result: { ...example, status: "cancelled" } },
 		who: "account",
 		rest: "POST /api/orders/:id/cancel"

@@ -1,7 +1,7 @@
 // Contract of seats: shows, their seat maps, holds, and the fair queue of a show in demand. All times are Postgres' own.
 import { hash } from "node:crypto";
 import { z } from "zod";
-import { action } from "../../contract/action.ts";
+import { action, type OwnError } from "../../contract/action.ts";
 import { Id } from "../../contract/id.ts";
 import { Price, Total } from "../../contract/money.ts";
 import { Page } from "../../contract/page.ts";
@@ -137,6 +137,14 @@ const exampleHold = {
 };
 const { expiresAt: _, total: __, ...exampleSold } = { ...exampleHold, status: "sold" as const };
 
+export const ERRORS = {
+	NOT_ADMITTED: { type: "NOT_ADMITTED", status: 403, when: "the show has a queue, and the caller has no admitted place in it" },
+	SEATS_TAKEN: { type: "SEATS_TAKEN", status: 409, when: "at least one seat is held or sold; `data.taken` lists all of these" },
+	NOT_ENOUGH_SEATS: { type: "NOT_ENOUGH_SEATS", status: 409, when: "fewer seats are free than requested" },
+	TOO_MANY_HOLDS: { type: "TOO_MANY_HOLDS", status: 409, when: "the caller has as many open holds of this show as are allowed" },
+	HOLD_EXPIRED: { type: "HOLD_EXPIRED", status: 409, when: "the hold has ended" }
+} satisfies Record<string, OwnError>;
+
 const listed = (field: unknown) => (Array.isArray(field) ? field.length : 0);
 /** Seats of a new show that cost as much as a request. */
 const NEW_SEATS_PER_REQUEST = 20;
@@ -230,7 +238,7 @@ export const actions = {
 			})
 			.refine(({ seats, best }) => (seats === undefined) !== (best === undefined), "give either seats or best"),
 		result: Hold,
-		errors: ["NOT_FOUND", "CONFLICT", "HOLD_EXPIRED", "NOT_ADMITTED", "TOO_MANY_HOLDS", "SEATS_TAKEN", "NOT_ENOUGH_SEATS"],
+		errors: ["NOT_FOUND", "CONFLICT", ...Object.values(ERRORS)],
 		example: { params: { id: exampleShow.showId, seats: exampleHold.seats }, result: exampleHold },
 		who: "account",
 		rest: "POST /api/shows/:id/holds",
@@ -247,7 +255,7 @@ export const actions = {
 		summary: "Sells the seats of a hold to its buyer",
 		params: byID,
 		result: Sold,
-		errors: ["NOT_FOUND", "HOLD_EXPIRED"],
+		errors: ["NOT_FOUND", ERRORS.HOLD_EXPIRED],
 		example: { params: { id: exampleHold.holdId }, result: exampleSold },
 		who: "account",
 		rest: "POST /api/holds/:id/confirm"
