@@ -1,10 +1,11 @@
 // Load generator for seats: buyers who hold and confirm, release or forget, each request under the same key until it has a final answer. Its records
 // say which seats are sold, whatever happened meanwhile.
 import { setTimeout as delay } from "node:timers/promises";
-import { type Account, newShow, openAccount, type SeatMap, seatNames } from "./client.seats.ts";
-import { type Answer, eventually, fresh, httpClient } from "./client.ts";
+import { type Account, newShow, openAccount, seatNames } from "./client.seats.ts";
+import { type Answer, eventually, fresh } from "./client.ts";
 import { forEachConcurrently } from "./ledger.ts";
 import { any } from "./load-generator.ts";
+import { seatMapReader } from "./seat-map-reader.ts";
 import type { System } from "./system.ts";
 
 /** What a buyer does with a hold. */
@@ -36,8 +37,6 @@ const PAUSE_MS = 100;
 const RETRY_MS = 500;
 /** How many buyers try for each free seat at once. */
 const BUYERS_FOR_SEAT = 20;
-/** How old the map may be from which buyers choose: they take each other's seats away all the time. */
-const MAP_EVERY_MS = 200;
 const BEST_SHARE = 0.3;
 const PAIR_SHARE = 0.3;
 const PLANS: readonly Plan[] = [...Array<Plan>(7).fill("confirm"), "release", "release", "forget"];
@@ -55,30 +54,13 @@ export async function openSeatLoad(system: System, { rows, perRow, buyers, think
 	let running = false;
 	let clients: Promise<void>[] = [];
 	let acknowledged = 0;
-	let map: SeatMap | undefined;
+	const map = seatMapReader(system.urls, showId, unexpectedAnswers);
 	const ids = await Promise.all(Array.from({ length: buyers }, () => openAccount(system.url).then(({ id }) => id)));
 	/** Each buyer on every gateway. */
 	const accounts = new Map<string, Account[]>(
 		await Promise.all(ids.map(async id => [id, await Promise.all(system.urls.map(url => openAccount(url, "user", id)))] as const))
 	);
 	const accountOf = ({ buyer }: SeatEntry) => any(accounts.get(buyer)!);
-
-	/** Reads the map again and again, with its ETag. */
-	async function watchMap() {
-		let etag = "";
-		while (running) {
-			try {
-				const { status, headers, json } = await httpClient(any(system.urls)).get(`/api/shows/${showId}/seats`, {
-					"if-none-match": etag
-				});
-				if (status === 200) [map, etag] = [json, headers.get("etag") ?? ""];
-				else if (status !== 304 && status !== 503) unexpectedAnswers.push(`the map: ${status}`);
-			} catch {
-				// The gateway is down.
-			}
-			await delay(MAP_EVERY_MS);
-		}
-	}
 
 	/** The final answer of a request; undefined if its outcome is unknown. */
 	async function ask(request: Promise<Answer>): Promise<Answer | undefined> {
@@ -135,7 +117,7 @@ export async function openSeatLoad(system: System, { rows, perRow, buyers, think
 	/** Tries until nothing is free or held any more. */
 	async function shop(buyer: string): Promise<void> {
 		while (running) {
-			const open = map?.seats.filter(({ status }) => status !== "sold");
+			const open = map.latest()?.seats.filter(({ status }) => status !== "sold");
 			if (open?.length === 0) return;
 			const free = open?.filter(({ status }) => status === "free").map(({ seat }) => seat) ?? [];
 			if (Math.random() < (free.length * BUYERS_FOR_SEAT) / buyers) {
@@ -157,14 +139,15 @@ export async function openSeatLoad(system: System, { rows, perRow, buyers, think
 		acknowledged: () => acknowledged,
 		startLoad() {
 			running = true;
-			clients = [watchMap(), ...ids.map(shop)];
+			clients = [map.readWhile(() => running), ...ids.map(shop)];
 		},
 		/** Resolves once every buyer has ended, because everything is sold. */
 		async untilSoldOut(timeoutMs: number) {
 			const isSoldOut = () => {
-				const left = map?.seats.filter(({ status }) => status !== "sold").map(({ seat, status }) => `${seat} ${status}`) ?? [
-					"all"
-				];
+				const left = map
+					.latest()
+					?.seats.filter(({ status }) => status !== "sold")
+					.map(({ seat, status }) => `${seat} ${status}`) ?? ["all"];
 				if (left.length > 0)
 					throw new Error(
 						`${left.length} seats are left: ${left.slice(0, 5)}; ${unexpectedAnswers.length} unexpected answers: ${unexpectedAnswers[0]}`

@@ -68,10 +68,8 @@ export function layoutOf(seats: readonly PlacedSeat[]): Layout {
 	return { seats, rows: [...rows.values()], rowOf };
 }
 
-/** Chooses among the seats that are free now. */
-export function seatChooser({ seats, rows, rowOf }: Layout, isFree: (position: number) => boolean): SeatChooser {
-	const free = Uint8Array.from(seats.keys(), position => (isFree(position) ? 1 : 0));
-	/** The runs of each row; computed again after a seat of the row was taken. */
+/** The runs of each row; computed again after a seat of the row has changed. `free`: 1 for each free seat, by position. */
+function freeRuns({ seats }: Layout, free: Uint8Array) {
 	const runs = new Map<Row, Run[]>();
 
 	const findRuns = (row: Row): Run[] => {
@@ -89,11 +87,23 @@ export function seatChooser({ seats, rows, rowOf }: Layout, isFree: (position: n
 		}
 		return found;
 	};
-	const runsOf = (row: Row) => {
-		const known = runs.get(row) ?? findRuns(row);
-		runs.set(row, known);
-		return known;
+
+	return {
+		of(row: Row): Run[] {
+			const known = runs.get(row) ?? findRuns(row);
+			runs.set(row, known);
+			return known;
+		},
+		/** A seat of this row was taken or freed. */
+		drop: (row: Row) => runs.delete(row)
 	};
+}
+
+/** Chooses among the seats that are free now. */
+export function seatChooser(layout: Layout, isFree: (position: number) => boolean): SeatChooser {
+	const { seats, rows, rowOf } = layout;
+	const free = Uint8Array.from(seats.keys(), position => (isFree(position) ? 1 : 0));
+	const runs = freeRuns(layout, free);
 
 	/** The best `count` seats of one run. Only a few places can be the best: around the middle, away from it by one or two, and the run's ends. */
 	const bestOfRun = ({ row, start, length }: Run, count: number): Candidate | undefined => {
@@ -120,7 +130,7 @@ export function seatChooser({ seats, rows, rowOf }: Layout, isFree: (position: n
 			if (!isWanted(row, category)) continue;
 			// No seat of this row or a later one can be nearer.
 			if (best?.orphans === 0 && best.distance <= 2 * row.index) break;
-			for (const run of runsOf(row)) {
+			for (const run of runs.of(row)) {
 				const candidate = bestOfRun(run, count);
 				if (candidate && isBetter(candidate, best)) best = candidate;
 			}
@@ -131,7 +141,7 @@ export function seatChooser({ seats, rows, rowOf }: Layout, isFree: (position: n
 	const set = (positions: readonly number[], isFree: 0 | 1) => {
 		for (const position of positions) {
 			free[position] = isFree;
-			runs.delete(rowOf[position]!);
+			runs.drop(rowOf[position]!);
 		}
 	};
 
@@ -141,7 +151,7 @@ export function seatChooser({ seats, rows, rowOf }: Layout, isFree: (position: n
 	const longestRun = (category: string | undefined) =>
 		rows
 			.filter(row => isWanted(row, category))
-			.flatMap(runsOf)
+			.flatMap(runs.of)
 			.reduce((longest, { length }) => Math.max(longest, length), 0);
 
 	/** The largest groups that there are, each the best of its size. So many seats must be free. */

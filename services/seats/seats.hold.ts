@@ -6,7 +6,8 @@ import type { Hold } from "./seats.contract.ts";
 import { holdExpired, noSuchShow, notAdmitted, seatsTaken, tooManyHolds } from "./seats.errors.ts";
 import type { FindPlans } from "./seats.plans.ts";
 import { hasEnded, isRetryOf, type StoredHold, seatOf, toHold } from "./seats.rules.ts";
-import type { HoldStore, Refusal } from "./seats.store.holds.ts";
+import type { Refusal } from "./seats.store.buyer-rules.ts";
+import type { HoldStore } from "./seats.store.holds.ts";
 import type { MapStore } from "./seats.store.maps.ts";
 
 type Answer = Hold | Error;

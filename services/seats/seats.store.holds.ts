@@ -2,17 +2,11 @@
 import type { Knex } from "knex";
 import { invalid } from "../../mixins/errors.ts";
 import type { Outbox } from "../../mixins/outbox/outbox.ts";
-import type { Deducted, GivenBack, Request, Reserved, State } from "../../mixins/reservation/reservation.rules.ts";
+import type { Deducted, GivenBack, Reserved, State } from "../../mixins/reservation/reservation.rules.ts";
 import type { Reservations } from "../../mixins/reservation/reservation.store.ts";
-import { MAX_OPEN_HOLDS } from "./seats.contract.ts";
 import { type Buyer, itemOf, type NewHold, type StoredHold, type Wanted } from "./seats.rules.ts";
+import { type BuyerRuleOptions, buyerRules, joinState, type Refusal } from "./seats.store.buyer-rules.ts";
 import { writeChanges } from "./seats.store.changes.ts";
-
-/** Whether each of these buyers is admitted to the show, which has a queue; in order. */
-export type AreAdmitted = (knex: Knex, buyers: Buyer[]) => Promise<boolean[]>;
-
-/** Why a buyer may not hold seats of a show. */
-export type Refusal = "NOT_FOUND" | "NOT_ADMITTED" | "TOO_MANY_HOLDS";
 
 /** A hold that ends, and the request that ends it. */
 export interface HoldRef {
@@ -64,34 +58,18 @@ const toHold = (row: Row): StoredHold => ({
 /** A number above that of every hold. */
 const NEWEST = { number: String(Number.MAX_SAFE_INTEGER) };
 
-/** Later changes of these shows wait: while a batch decides, no other one can open a hold of the same buyer. */
-const LOCK_SHOWS = "select id from shows where id = any(?::text[]) order by id for update";
-
-export interface HoldOptions {
+export interface HoldOptions extends BuyerRuleOptions {
 	holdSeconds: number;
-	/** The SQL of the present time. */
-	now: string;
-	areAdmitted: AreAdmitted;
 }
 
 /** `seats`: the reservations of all seats. */
 export function sqlHolds(knex: Knex, seats: Reservations, outbox: Outbox, options: HoldOptions): HoldStore {
-	const { now, areAdmitted } = options;
+	const { readRules, policyFor } = buyerRules(options);
 	const lifetimeMs = options.holdSeconds * 1_000;
-	/** By the primary keys: without `offset 0` the planner may scan whole tables when their statistics are missing, as in the embedded Postgres. */
-	const STATE = `cross join lateral (
-		select state, expires_at, expires_at <= ${now} as is_expired from seats_holders where holder = hold.id offset 0
-	) as holder`;
+	const STATE = joinState(options.now);
 	const FIND = `
 		select * from unnest(?::text[]) as wanted (id)
 		cross join lateral (select * from seat_holds where id = wanted.id offset 0) as hold ${STATE}`;
-	/** In the order of the buyers. */
-	const COUNT_OPEN = `
-		select (
-			select count(*) from seat_holds as hold ${STATE}
-			where is_open and buyer_id = asked.buyer and show_id = asked.show and state = 'reserved' and not is_expired
-		)::int as open
-		from unnest(?::text[], ?::text[]) with ordinality as asked (show, buyer, n) order by n`;
 	const LIST_OPEN = `
 		select * from seat_holds as hold ${STATE}
 		where is_open and buyer_id = ? and state = 'reserved' and not is_expired and number < ?::bigint
@@ -102,35 +80,6 @@ export function sqlHolds(knex: Knex, seats: Reservations, outbox: Outbox, option
 	const idsOf = (holds: HoldRef[]) => holds.map(({ holdId }) => holdId);
 	const causedBy = (holds: HoldRef[], hasExpired = false) =>
 		writeChanges(outbox, { requestIDs: new Map(holds.map(({ holdId, requestID }) => [holdId, requestID])), hasExpired });
-
-	/** The rule for each buyer, given how many of the buyer's holds the same batch has opened before. */
-	const readRules = async (on: Knex, buyers: Buyer[]) => {
-		const inQueue = buyers.filter(({ hasQueue }) => hasQueue);
-		const admitted = inQueue.length > 0 ? await areAdmitted(on, inQueue) : [];
-		const isAdmitted = new Map(inQueue.map((buyer, n) => [buyer, admitted[n]!]));
-		const columns = [buyers.map(({ showId }) => showId), buyers.map(({ buyerId }) => buyerId)];
-		const counted = await query<{ open: number }>(on, COUNT_OPEN, columns);
-		const open = new Map(buyers.map((buyer, n) => [buyer, counted[n]!.open]));
-		return (buyer: Buyer, opened: number): Refusal | undefined => {
-			if (buyer.hasQueue && !isAdmitted.get(buyer)) return "NOT_ADMITTED";
-			return open.get(buyer)! + opened >= MAX_OPEN_HOLDS ? "TOO_MANY_HOLDS" : undefined;
-		};
-	};
-
-	/** Locks the shows first: what it reads then stays true until the transaction ends. */
-	const policyFor = (holds: ReadonlyMap<string, NewHold>) => async (trx: Knex, requests: Request[]) => {
-		const holdOf = ({ holder }: Request) => holds.get(holder)!;
-		const isSameBuyer = (one: NewHold, other: NewHold) => one.buyerId === other.buyerId && one.showId === other.showId;
-		const shows = await query<{ id: string }>(trx, LOCK_SHOWS, [requests.map(request => holdOf(request).showId)]);
-		const exists = new Set(shows.map(({ id }) => id));
-		const rule = await readRules(trx, requests.map(holdOf));
-		return (request: Request, reserved: readonly Request[]): Refusal | undefined => {
-			const hold = holdOf(request);
-			// Postgres was restored, and this process has read the show before.
-			if (!exists.has(hold.showId)) return "NOT_FOUND";
-			return rule(hold, reserved.filter(other => isSameBuyer(holdOf(other), hold)).length);
-		};
-	};
 
 	return {
 		reserve(newHolds) {

@@ -1,13 +1,13 @@
 import { randomUUID } from "node:crypto";
 import type { Logger, ServiceSchema } from "moleculer";
 import { idFrom } from "../../contract/id.ts";
-import { toRefusal } from "../../mixins/database/database-errors.ts";
-import { type Deadline, deadlineIn, deadlineOf, skipExpired } from "../../mixins/deadline.ts";
+import { deadlineIn, deadlineOf } from "../../mixins/deadline.ts";
 import { unauthorized } from "../../mixins/errors.ts";
 import { microBatch } from "../../mixins/micro-batch.ts";
-import { defineService, type Meta, turnKeyOf } from "../define-service.ts";
+import { defineService, type Meta } from "../define-service.ts";
 import type { AdmissionOptions } from "./queue/queue.admission.ts";
 import { seatQueue } from "./queue/queue.ts";
+import { batchesOf, within } from "./seats.batch.ts";
 import type { HoldRequest } from "./seats.choose.ts";
 import { createEnding, type EndRequest } from "./seats.end.ts";
 import { noSuchShow } from "./seats.errors.ts";
@@ -31,17 +31,8 @@ export interface SeatsOptions {
 	admission?: AdmissionOptions;
 }
 
-/** Few, so that the transactions of the next batch need not wait long for the locks of the show. */
-const BATCH = { maxItems: 128, maxWaiting: 20_000, name: "Postgres" };
 /** Requests that share the maps that are read. */
 const MAPS = { maxItems: 1_000, maxWaiting: 20_000, concurrency: 2, name: "Postgres" };
-
-/** What waits for a batch. */
-interface Waiting<Item> {
-	item: Item;
-	turnKey: string;
-	deadline: Deadline;
-}
 
 const buyerOf = ({ caller }: Meta): string => {
 	if (!caller) throw unauthorized("Sign in, and send your token");
@@ -58,29 +49,7 @@ export function seats(
 	let logger: Logger;
 	let sweep: ReturnType<typeof startSweep> | undefined;
 
-	const within = <T>(deadline: Deadline, work: Promise<T>): Promise<T> =>
-		deadline.bound(work, "Postgres").catch(error => Promise.reject(toRefusal(error)));
-	/** Batches of requests that change holds. One line of log for each: at thousands a second, a line for each request would cost more than its work. */
-	const batchOf = <Item extends { holdId: string }, Answer>(
-		run: (items: Item[]) => Promise<(Answer | Error)[]>,
-		logText: string,
-		concurrency: number
-	) => {
-		const runAndLog = async (items: Item[]) => {
-			const answers = await within(deadlineIn(timeoutMs), run(items));
-			const ids = new Set(items.flatMap(({ holdId }, n) => (answers[n] instanceof Error ? [] : [holdId])));
-			if (ids.size > 0) logger.info(`${logText}: ${[...ids].join(" ")}`);
-			return answers;
-		};
-		const batch = microBatch<Waiting<Item>, Answer>(skipExpired(runAndLog, "Postgres"), {
-			...BATCH,
-			concurrency,
-			keyOf: ({ turnKey }) => turnKey
-		});
-		return (item: Item, meta: Meta, deadline: Deadline) =>
-			deadline.bound(batch({ item, turnKey: turnKeyOf(meta), deadline }), "Postgres");
-	};
-
+	const batchOf = batchesOf({ timeoutMs, log: line => logger.info(line) });
 	const findPlans = seatingPlans(store);
 	const hold = createHolding(store, findPlans);
 	const { confirm, release } = createEnding(store);

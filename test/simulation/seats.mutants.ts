@@ -89,7 +89,7 @@ export const seatsMutants: Mutant[] = [
 	{
 		name: "seats held without admission",
 		world: "seats",
-		file: "services/seats/seats.store.holds.ts",
+		file: "services/seats/seats.store.buyer-rules.ts",
 		find: 'if (buyer.hasQueue && !isAdmitted.get(buyer)) return "NOT_ADMITTED";',
 		replace: ""
 	},
