@@ -1,23 +1,19 @@
-// The open holds of this account. Answers, events and lists may arrive in any order: a hold that has ended does not return, and its end is reported once.
-
-/** The server's time is known to the second only. */
-const CLOCK_TOLERANCE_MS = 2_000;
+// The open holds of this account. Answers, events and lists may arrive in any order: a hold that has ended does not return, and its expiry is reported once.
 
 /**
  * @param {object} options
  * @param {(hold: { holdId: string, showId: string, seats: string[] }) => void} options.onExpired
  * @param {() => void} options.onChange
- * @param {() => number} options.nowMs the server's time
  */
-export function createHoldStore({ onExpired, onChange, nowMs }) {
+export function createHoldStore({ onExpired, onChange }) {
 	const holds = new Map();
 	const ended = new Set();
+	/** Those of which this page knows how they ended: expired, confirmed or released. */
+	const explained = new Set();
 
-	function end(hold, isExpired) {
-		if (ended.has(hold.holdId)) return;
-		ended.add(hold.holdId);
-		holds.delete(hold.holdId);
-		if (isExpired) onExpired(hold);
+	function end({ holdId }) {
+		ended.add(holdId);
+		holds.delete(holdId);
 	}
 
 	const put = hold => {
@@ -29,11 +25,10 @@ export function createHoldStore({ onExpired, onChange, nowMs }) {
 		list: () => [...holds.values()].sort((one, other) => Date.parse(one.expiresAt) - Date.parse(other.expiresAt)),
 		/** Whether this account holds the seat. */
 		hasSeat: (showId, name) => [...holds.values()].some(hold => hold.showId === showId && hold.seats.includes(name)),
-		/** Applies the list of all open holds: a hold that is missing has expired, or was confirmed or released elsewhere. */
+		/** Applies the list of all open holds. One that is missing ends without a report: it may have been confirmed elsewhere in time. */
 		read: open => {
 			const ids = new Set(open.map(({ holdId }) => holdId));
-			for (const hold of [...holds.values()])
-				if (!ids.has(hold.holdId)) end(hold, Date.parse(hold.expiresAt) <= nowMs() + CLOCK_TOLERANCE_MS);
+			for (const hold of [...holds.values()]) if (!ids.has(hold.holdId)) end(hold);
 			for (const hold of open) put(hold);
 			onChange();
 		},
@@ -44,12 +39,15 @@ export function createHoldStore({ onExpired, onChange, nowMs }) {
 		},
 		/** The server reports that the hold has expired. */
 		expire: hold => {
-			end(hold, true);
+			end(hold);
+			if (!explained.has(hold.holdId)) onExpired(hold);
+			explained.add(hold.holdId);
 			onChange();
 		},
 		/** The hold was confirmed or released here. */
 		remove: hold => {
-			end(hold, false);
+			end(hold);
+			explained.add(hold.holdId);
 			onChange();
 		}
 	};

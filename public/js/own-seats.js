@@ -1,6 +1,5 @@
 // The seats of one account: open holds, and what was bought in this browser (the API lists only open holds).
 import { createHoldStore } from "./hold-store.js";
-import { serverNowMs } from "./http.js";
 import { createLiveList, readList } from "./live-list.js";
 import { openStore } from "./store.js";
 
@@ -15,7 +14,7 @@ const pathOf = (holdId, rest = "") => `/api/holds/${encodeURIComponent(holdId)}$
  * @param {(text: string) => void} options.showProblem
  */
 export function createOwnSeats({ who, requests: { get, untilDone }, onExpired, onChange, showProblem }) {
-	const store = createHoldStore({ onExpired, onChange, nowMs: serverNowMs });
+	const store = createHoldStore({ onExpired, onChange });
 	const tickets = openStore(`plaza/${encodeURIComponent(who.id)}/tickets/`);
 	const list = createLiveList({
 		read: () => readList(get, "/api/holds?", ({ holdId }) => holdId, Number.POSITIVE_INFINITY),
