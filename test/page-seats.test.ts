@@ -8,6 +8,8 @@ const { createSeatStore } = await load("seat-store.js");
 const { layoutOf, seatAt, seatByKey } = await load("seat-layout.js");
 const { createPick } = await load("seat-pick.js");
 const { createHoldStore } = await load("hold-store.js");
+const { createHolding } = await load("seat-holding.js");
+const { Refused } = await load("retry.js");
 const { watchSeats } = await load("seat-watch.js");
 const { MAX_SEATS, planOf, rowsBetween } = await load("show-plan.js");
 const { pathOf, hueOf, STATE_NAMES } = await load("seat-shapes.js");
@@ -161,10 +163,8 @@ describe("the page's pick", () => {
 
 describe("the page's holds", () => {
 	let reports: string[];
-	let nowMs: number;
 	beforeEach(() => {
 		reports = [];
-		nowMs = 0;
 	});
 	const hold = (n: number, expiresAtMs = 60_000) => ({
 		holdId: `h${n}`,
@@ -175,21 +175,29 @@ describe("the page's holds", () => {
 	const newStore = () =>
 		createHoldStore({
 			onExpired: ({ holdId }: { holdId: string }) => reports.push(holdId),
-			onChange: () => {},
-			nowMs: () => nowMs
+			onChange: () => {}
 		});
 	const ids = (store: ReturnType<typeof newStore>) => store.list().map(({ holdId }: { holdId: string }) => holdId);
 
 	it("report an expiry once, from any source, and never return after their end", () => {
 		const store = newStore();
 		store.read([hold(1), hold(2, 90_000)]);
-		nowMs = 61_000;
 		for (let n = 0; n < 2; n++) {
 			store.read([hold(2, 90_000)]);
 			store.expire(hold(1));
 			store.put(hold(1));
 		}
 		assert.deepEqual([reports, ids(store)], [["h1"], ["h2"]]);
+	});
+
+	it("that are missing from the list after their time do not count as expired: they may have been bought in another tab", () => {
+		const store = newStore();
+		store.read([hold(1, 0), hold(2)]);
+		store.read([hold(2)]);
+		store.put(hold(1, 0));
+		store.remove(hold(1, 0));
+		store.expire(hold(1, 0));
+		assert.deepEqual([reports, ids(store)], [[], ["h2"]]);
 	});
 
 	it("that were confirmed or released, here or elsewhere, do not count as expired", () => {
@@ -199,6 +207,67 @@ describe("the page's holds", () => {
 		store.read([hold(1)]);
 		store.expire(hold(1));
 		assert.deepEqual([reports, ids(store)], [[], []]);
+	});
+});
+
+describe("the answer to a hold", () => {
+	const SLOW = { seats: ["A1", "A2"] };
+	/** Asks for seats of one show, of which another has seats with the same names. `openAnother` opens that one before the answer. */
+	const ask = () => {
+		const pick = createPick(() => {});
+		const got: string[] = [];
+		let isOpen = true;
+		const holding = createHolding({
+			pick,
+			showProblem: (text: string) => got.push(`problem ${text}`),
+			onNotAdmitted: () => got.push("not admitted"),
+			onHeld: ({ holdId }: { holdId: string }) => got.push(`held ${holdId}`),
+			toast: (text: string) => got.push(`toast ${text}`)
+		});
+		const { promise, resolve, reject } = Promise.withResolvers<object>();
+		const session = { hold: () => promise, readSeatsIfOld: () => got.push("map read") };
+		for (const name of ["A1", "A2", "A3"]) pick.toggle(name);
+		const done = holding.hold(session, "s", SLOW, () => isOpen);
+		const openAnother = () => {
+			isOpen = false;
+		};
+		return { pick, holding, got, done, resolve, reject, openAnother };
+	};
+	const held = { holdId: "h", seats: SLOW.seats };
+	const taken = new Refused("taken", [], "SEATS_TAKEN", { taken: ["A2"] });
+
+	it("takes the seats out of the pick, or those that others have", async () => {
+		const accepted = ask();
+		assert.deepEqual([accepted.holding.isSending("A1"), accepted.holding.isSending("A3")], [true, false]);
+		accepted.resolve(held);
+		await accepted.done;
+		assert.deepEqual([accepted.got, accepted.pick.names()], [["held h"], ["A3"]]);
+		assert.equal(accepted.holding.isSending("A1"), false);
+
+		const refused = ask();
+		refused.reject(taken);
+		await refused.done;
+		assert.deepEqual(refused.pick.names(), ["A1", "A3"]);
+		assert.deepEqual(refused.got.slice(-2), ["problem A2 is no longer free. Your other seats are still picked.", "map read"]);
+	});
+
+	it("changes nothing of another show that is open by then", async () => {
+		for (const [answer, text] of [
+			[held, "Held for you: A1 and A2"],
+			[taken, "A2 is no longer free."],
+			[
+				new Refused("not admitted", [], "NOT_ADMITTED"),
+				"It is not your turn yet. Join the queue, and wait until you are admitted."
+			]
+		] as const) {
+			const { pick, holding, got, done, resolve, reject, openAnother } = ask();
+			openAnother();
+			assert.equal(holding.isSending("A1"), false);
+			if (answer === held) resolve(answer);
+			else reject(answer);
+			await done;
+			assert.deepEqual([got, pick.names()], [[`toast ${text}`], ["A1", "A2", "A3"]]);
+		}
 	});
 });
 

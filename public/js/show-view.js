@@ -8,6 +8,7 @@ import { createSeatMap } from "./seat-map.js";
 import { createPick, MAX_PICKED } from "./seat-pick.js";
 import { createSeatStore } from "./seat-store.js";
 import { dateText, namesText, refusalText, seatsText, seatText } from "./seat-words.js";
+import { toast } from "./toasts.js";
 
 const HINT = "Click a seat, or use arrow keys and Enter.";
 
@@ -70,7 +71,8 @@ export function createShowView({ askToSignIn, onHeld, onNotAdmitted }) {
 		onHeld: ({ holdId, seats }) => {
 			announce("pick", `held for you: ${namesText(seats)}`);
 			onHeld(holdId);
-		}
+		},
+		toast
 	});
 
 	function paintMarked() {
@@ -103,7 +105,8 @@ export function createShowView({ askToSignIn, onHeld, onNotAdmitted }) {
 	async function hold(wanted) {
 		if (session.isGuest) return askToSignIn();
 		if (!mayHold) return panel.showProblem(refusalText({ type: "NOT_ADMITTED" }));
-		await holding.hold(session, show.showId, wanted);
+		const { showId } = show;
+		await holding.hold(session, showId, wanted, () => show.showId === showId);
 		paintMarked();
 	}
 
