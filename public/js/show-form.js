@@ -58,11 +58,16 @@ export function createShowForm({ form, preview, previewText, blocks: blockElemen
 		);
 		const hasQueue = opensAt !== "";
 		const perSecond = Number(admitPerSecond.replace(",", "."));
+		// The value of a date without a time is empty.
+		const isWrong = ({ value, validity }) => validity.badInput || (value !== "" && !momentOf(value));
 		const wrong = [
-			...(momentOf(startsAt) ? [] : [{ field: "startsAt", message: "enter a date and a time" }]),
+			...["startsAt", "opensAt"]
+				.filter(field => isWrong(form.elements[field]))
+				.map(field => ({ field, message: "enter a date and a time" })),
 			...(hasQueue && !(perSecond > 0) ? [{ field: "admitPerSecond", message: "enter a number above 0" }] : [])
 		];
-		if (errors.showEmpty() || errors.show(wrong)) return undefined;
+		// All at once; a date without a time is not reported as empty.
+		if ([errors.showEmpty(), errors.show(wrong)].includes(true)) return undefined;
 		const { seats, problems } = planOf(blocks.values());
 		blocks.showProblems(problems, true);
 		if (problems.some(text => text !== "")) return undefined;
