@@ -9,6 +9,7 @@ const WARN_AT_S = [60, 10];
 
 /**
  * @param {object} options
+ * @param {HTMLElement} options.title gets the focus of a row that disappears: on another hold's buttons, a second press would buy or release it
  * @param {HTMLElement} options.list
  * @param {HTMLTemplateElement} options.template
  * @param {() => number} options.nowMs the server's time
@@ -18,7 +19,7 @@ const WARN_AT_S = [60, 10];
  * @param {(hold: object) => void} options.onTimeUp the time of a hold is over by this page's clock
  * @param {(topic: string, text: string) => void} options.announce
  */
-export function createHoldsPanel({ list, template, nowMs, showOf, confirm, release, onTimeUp, announce }) {
+export function createHoldsPanel({ title, list, template, nowMs, showOf, confirm, release, onTimeUp, announce }) {
 	/** Ticks of the open holds, by id. */
 	const ticks = new Map();
 
@@ -97,7 +98,13 @@ export function createHoldsPanel({ list, template, nowMs, showOf, confirm, relea
 		show: (holds, bought) => {
 			const ids = new Set(holds.map(({ holdId }) => holdId));
 			for (const id of ticks.keys()) if (!ids.has(id)) ticks.delete(id);
+			const focused = document.activeElement;
+			const hadFocus = list.contains(focused);
 			showRows([...holds, ...bought.map(one => ({ ...one, isBought: true }))]);
+			if (!hadFocus || document.activeElement !== document.body) return;
+			// A row that was moved is still there.
+			focused.focus();
+			if (document.activeElement === document.body) title.focus();
 		},
 		/** Moves the focus to the hold, so that the next step is at hand. */
 		focus: holdId => list.querySelector(`[data-hold="${CSS.escape(holdId)}"] .confirm`)?.focus()

@@ -38,6 +38,7 @@ const showRows = createRows({
 });
 
 const holdsPanel = createHoldsPanel({
+	title: element("mine-title"),
 	list: element("holds"),
 	template: element("hold-row"),
 	nowMs: serverNowMs,
