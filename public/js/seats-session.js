@@ -97,7 +97,8 @@ export function openSeatsSession({ who, view }) {
 			try {
 				known.set(showId, await untilDone("GET", pathOf(showId)));
 			} catch (error) {
-				if (error.type !== "NOT_FOUND") throw error;
+				// An address with something that cannot be an id is not valid.
+				if (!["NOT_FOUND", "VALIDATION_ERROR"].includes(error.type)) throw error;
 			}
 			return known.get(showId);
 		},
