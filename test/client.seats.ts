@@ -37,9 +37,13 @@ export interface Account {
 
 const startsAt = "2030-05-01T19:30:00.000Z";
 
-/** An account with a token, which uses the gateway at `url`. The system must have been started with the tests' JWT_SECRET. */
+/** An account with a new token, which uses the gateway at `url`. The system must have been started with the tests' JWT_SECRET. */
 export async function openAccount(url: string, role: "user" | "admin" = "user", id = newAccount()): Promise<Account> {
-	const token = await mint(id, { role });
+	return accountWith(url, id, await mint(id, { role }));
+}
+
+/** The account of this token, which uses the gateway at `url`. */
+export function accountWith(url: string, id: string, token: string): Account {
 	const own = { authorization: `Bearer ${token}` };
 	const http = httpClient(url);
 	const post = (path: string, body?: object, headers: Record<string, string> = {}) =>
@@ -69,11 +73,18 @@ export const seatNames = (rows: number, perRow: number): string[] =>
 	Array.from({ length: rows * perRow }, (_, n) => `${String.fromCharCode(65 + Math.floor(n / perRow))}${(n % perRow) + 1}`);
 
 /** Makes a show. Resolves to its id. */
-export async function newShow(url: string, seats: (object | string)[], more: object = {}): Promise<string> {
-	const admin = await openAccount(url, "admin");
+export const newShow = async (url: string, seats: (object | string)[], more: object = {}): Promise<string> =>
+	(await createShow(await openAccount(url, "admin"), seats, more)).showId;
+
+/** Makes a show as this admin. `more`: fields of the request that replace the default ones. */
+export async function createShow(
+	admin: Account,
+	seats: (object | string)[],
+	more: object = {}
+): Promise<{ showId: string; name: string }> {
 	const { status, json, text } = await admin.post("/api/shows", { name: fresh("show"), startsAt, seats, ...more });
 	assert.equal(status, 201, text);
-	return json.showId;
+	return json;
 }
 
 export async function seatMapOf(url: string, showId: string): Promise<SeatMap> {

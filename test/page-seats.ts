@@ -1,6 +1,7 @@
 // Shows for the tests of the page /shows, and helpers that read its seat map.
 import assert from "node:assert/strict";
 import type { Page, WebSocketRoute } from "playwright-core";
+import { type Account, accountWith, createShow, type Hold, holdSeats } from "./client.seats.ts";
 import { eventually, fresh, httpClient } from "./client.ts";
 import type { Person } from "./page-market.ts";
 import type { System } from "./system.ts";
@@ -55,30 +56,22 @@ export async function cuttable(page: Page) {
 
 /** Helpers for a running system of either profile. */
 export const seatHelpers = (plaza: () => System, theAdmin: () => Promise<Person>) => {
-	const http = () => httpClient(plaza().url);
-	const headersOf = async ({ email, password }: Person): Promise<Record<string, string>> => {
-		const { json } = await http().post("/api/auth/login", { email, password });
-		return { authorization: `Bearer ${json.token}` };
+	const accountOf = async ({ email, password }: Person): Promise<Account> => {
+		const { json } = await httpClient(plaza().url).post("/api/auth/login", { email, password });
+		return accountWith(plaza().url, json.user.id, json.token);
 	};
 
 	return {
-		newShow: async (seats: object[] = rowsOf(4, 8), queue?: object): Promise<{ showId: string; name: string }> => {
-			const show = { name: fresh("Hamlet"), startsAt: "2031-03-01T19:30:00.000Z", seats, ...(queue && { queue }) };
-			const { status, json, text } = await http().post("/api/shows", show, await headersOf(await theAdmin()));
-			assert.equal(status, 201, text);
-			return json;
-		},
+		newShow: async (seats: object[] = rowsOf(4, 8), queue?: object) =>
+			createShow(await accountOf(await theAdmin()), seats, { name: fresh("Hamlet"), ...(queue && { queue }) }),
 		/** Holds seats over HTTP. Resolves to functions that confirm and release them. */
 		holdElsewhere: async (person: Person, showId: string, ...seats: string[]) => {
-			const headers = await headersOf(person);
-			const { status, json, text } = await http().post(`/api/shows/${showId}/holds`, { seats }, headers);
-			assert.equal(status, 201, text);
-			const confirm = async () =>
-				assert.equal((await http().post(`/api/holds/${json.holdId}/confirm`, undefined, headers)).status, 200);
-			const release = async () => assert.equal((await http().send("DELETE", `/api/holds/${json.holdId}`, headers)).status, 204);
+			const account = await accountOf(person);
+			const { holdId } = await holdSeats(account, showId, seats);
+			const confirm = async () => assert.equal((await account.confirm(holdId)).status, 200);
+			const release = async () => assert.equal((await account.release(holdId)).status, 204);
 			return { confirm, release };
 		},
-		openHolds: async (person: Person): Promise<{ seats: string[] }[]> =>
-			(await http().get("/api/holds", await headersOf(person))).json
+		openHolds: async (person: Person): Promise<Hold[]> => (await (await accountOf(person)).get("/api/holds")).json
 	};
 };
