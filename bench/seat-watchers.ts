@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { within } from "../test/process.ts";
 import { mint, newAccount } from "../test/tokens.ts";
 
+const SUBSCRIBED_WITHIN_MS = 120_000;
 const RECEIVED_WITHIN_MS = 30_000;
 
 export interface SeatWatchers {
@@ -24,7 +25,12 @@ export async function openSeatWatchers(url: string, showId: string, count: numbe
 	});
 	failed.catch(() => {});
 	const nextMessage = async () => ((await Promise.race([once(process, "message"), failed])) as [unknown])[0];
-	const version = (await nextMessage()) as number;
+	const close = () => void process.kill("SIGKILL");
+	const subscribed = within(nextMessage(), SUBSCRIBED_WITHIN_MS, () => `all ${count} watchers to subscribe`);
+	const version = (await subscribed.catch(error => {
+		close();
+		throw error;
+	})) as number;
 	return {
 		version,
 		received(wanted) {
@@ -32,6 +38,6 @@ export async function openSeatWatchers(url: string, showId: string, count: numbe
 			process.send(wanted);
 			return within(message, RECEIVED_WITHIN_MS, () => `version ${wanted} on ${count} watchers`);
 		},
-		close: () => void process.kill("SIGKILL")
+		close
 	};
 }
