@@ -42,6 +42,8 @@ export async function updateWhereFree(run: Statement, holdSeconds: number, close
 			return Number(first!.sold);
 		},
 
+		vacuum: () => run("vacuum analyze baseline_seats", []),
+
 		close
 	};
 }
