@@ -208,11 +208,38 @@ export const endingSuite = ({ as, store, newShow, statusesOf, published, passSec
 			const log = (line: string) => void logger.lines.push(line);
 			let failures = 2;
 			const failing = (limit: number) => (failures-- > 0 ? Promise.reject(new Error("Postgres is down")) : store().expire(limit));
-			const sweep = startSweep({ expire: failing }, { info: log, warn: log }, 1);
+			const sweep = startSweep({ expire: failing }, { info: log, warn: log }, { everyMs: 1 });
 			await eventually(async () => assert.equal((await statusesOf(showId))[0], "free"), "the sweep to free the seat");
 			await sweep.stop();
 			assert.ok(logger.lines.some(line => line.includes("Postgres is down") && line.includes("retrying")));
 			assert.ok(logger.lines.some(line => line.startsWith("expired holds:") && line.includes(holdId)));
+		});
+
+		it("is one of many: the sweep continues until nothing is left, also if another node frees some of them", async () => {
+			const left = [500, 499, 500, 0];
+			let calls = 0;
+			const expire = async () => {
+				// One run only.
+				if (calls === 0) void sweep.stop();
+				return Array.from({ length: left[calls++]! }, () => randomUUID());
+			};
+			const sweep = startSweep({ expire }, { info: () => {}, warn: () => {} }, { everyMs: 1 });
+			await eventually(() => assert.ok(calls > 0), "the sweep to begin");
+			await sweep.stop();
+			assert.equal(calls, 4);
+		});
+
+		it("is noticed by the sweep although Postgres has never answered an earlier one", async () => {
+			const { showId } = await newHold(["A1"]);
+			await passSeconds(HOLD_SECONDS);
+			const warnings: string[] = [];
+			const warn = (line: string) => void warnings.push(line);
+			let calls = 0;
+			const expire = (limit: number) => (calls++ === 0 ? new Promise<string[]>(() => {}) : store().expire(limit));
+			const sweep = startSweep({ expire }, { info: () => {}, warn }, { everyMs: 1, timeoutMs: 1_000 });
+			await eventually(async () => assert.equal((await statusesOf(showId))[0], "free"), "the sweep to free the seat");
+			await sweep.stop();
+			assert.ok(warnings[0]?.includes("Postgres is unavailable"), warnings[0]);
 		});
 	});
 };

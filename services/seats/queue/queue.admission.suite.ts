@@ -14,7 +14,8 @@ import { actions } from "../../contract.ts";
 import { callAs, newIdentity } from "../../orders/orders.testing.ts";
 import { memoryCache } from "../seats.store.cache.ts";
 import { seats } from "../seats.ts";
-import type { AdmissionOptions } from "./queue.admission.ts";
+import { type AdmissionOptions, startAdmission } from "./queue.admission.ts";
+import type { Round } from "./queue.store.ts";
 import { ADMITTED, NOON, people, reaches, STARTS_AT, type Testbed, testbed } from "./queue.testing.ts";
 
 /** Short, so that a test that moves the clock need not wait. */
@@ -167,5 +168,18 @@ export const admissionSuite = (where: string, open: () => Promise<Scratch>) =>
 			await assert.rejects(node.broker.call("seats.join", { id: showId }), { code: 401, type: "UNAUTHORIZED" });
 			assert.equal((await checksOf(node.broker)).queues, "ok");
 			await node.stop();
+		});
+
+		it("continues although Postgres has never answered an earlier round", async () => {
+			await bed.expireLease();
+			const [store, name] = [bed.store(connect()), randomUUID()];
+			const warnings: unknown[] = [];
+			const logger = { debug: () => {}, info: () => {}, warn: (line: unknown) => void warnings.push(line) };
+			let rounds = 0;
+			const admit = (node: string) => (rounds++ === 0 ? new Promise<Round>(() => {}) : store.admit(node));
+			const admission = startAdmission({ ...store, admit }, name, logger, { ...PAUSES, timeoutMs: 1_000 });
+			await eventually(async () => assert.equal(await holder(), name), "the next round to take the lease");
+			await admission.stop();
+			assert.match(String(warnings[0]), /Postgres is unavailable/);
 		});
 	});

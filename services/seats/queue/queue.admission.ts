@@ -1,7 +1,7 @@
 // The admission of waiting accounts. Every node that runs seats has this loop; the one with the lease admits, and the others try to take the lease.
 import type { Logger } from "moleculer";
 import { createBackoff } from "../../../mixins/backoff.ts";
-import { waitAtMost } from "../../../mixins/deadline.ts";
+import { deadlineIn, waitAtMost } from "../../../mixins/deadline.ts";
 import type { QueueStore, Round } from "./queue.store.ts";
 
 export interface AdmissionOptions {
@@ -11,16 +11,21 @@ export interface AdmissionOptions {
 	mostMs?: number;
 	/** On a node without the lease. */
 	standbyMs?: number;
+	/** A server that is lost without a reset of its connections does not answer: after this time the round has failed. */
+	timeoutMs?: number;
 }
 
 /** Idle, two nodes send three statements in four seconds. Well below the lease, which each round renews. */
-const PAUSES = { leastMs: 500, mostMs: 2_000, standbyMs: 4_000 };
+const DEFAULTS = { leastMs: 500, mostMs: 2_000, standbyMs: 4_000, timeoutMs: 4_500 };
 const BACKOFF = { firstMs: 500, longestMs: 5_000 };
 const STOP_MS = 5_000;
 /** Longer than any pause together with a statement that times out. */
 const LATE_MS = 15_000;
 
-export function pauseAfter({ isLeader, nextInMs }: Round, { leastMs, mostMs, standbyMs }: Required<AdmissionOptions>): number {
+export function pauseAfter(
+	{ isLeader, nextInMs }: Round,
+	{ leastMs, mostMs, standbyMs }: Required<Omit<AdmissionOptions, "timeoutMs">>
+): number {
 	if (!isLeader) return standbyMs;
 	// More were due than one round admits.
 	if (nextInMs === 0) return 0;
@@ -34,7 +39,7 @@ export function startAdmission(
 	logger: Pick<Logger, "debug" | "info" | "warn">,
 	options: AdmissionOptions = {}
 ) {
-	const pauses = { ...PAUSES, ...options };
+	const { timeoutMs, ...pauses } = { ...DEFAULTS, ...options };
 	const backoff = createBackoff(BACKOFF);
 	let isStopping = false;
 	let isFailing = false;
@@ -58,7 +63,8 @@ export function startAdmission(
 	};
 
 	const round = async () => {
-		const done = await store.admit(node);
+		// If it ends later, it may overlap the next round: each locks the queues before it decides.
+		const done = await deadlineIn(timeoutMs).bound(store.admit(node), "Postgres");
 		for (const { showId, places } of done.opened) logger.info("opened a queue", { show: showId, joinedBefore: places });
 		if (done.admitted.length > 0) logger.debug(`admitted: ${done.admitted.map(({ userId }) => userId).join(" ")}`);
 		if (isFailing) logger.info("admission from the queues continues");
