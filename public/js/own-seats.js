@@ -1,6 +1,7 @@
 // The seats of one account: open holds, and what was bought in this browser (the API lists only open holds).
 import { createHoldStore } from "./hold-store.js";
 import { createLiveList, readList } from "./live-list.js";
+import { Refused } from "./retry.js";
 import { openStore } from "./store.js";
 
 const pathOf = (holdId, rest = "") => `/api/holds/${encodeURIComponent(holdId)}${rest}`;
@@ -16,9 +17,11 @@ const pathOf = (holdId, rest = "") => `/api/holds/${encodeURIComponent(holdId)}$
 export function createOwnSeats({ who, requests: { get, untilDone }, onExpired, onChange, showProblem }) {
 	const store = createHoldStore({ onExpired, onChange });
 	const tickets = openStore(`plaza/${encodeURIComponent(who.id)}/tickets/`);
+	/** The list may lack them already, before the answer is here. */
+	const confirming = new Set();
 	const list = createLiveList({
 		read: () => readList(get, "/api/holds?", ({ holdId }) => holdId, Number.POSITIVE_INFINITY),
-		show: ({ items }) => store.read(items),
+		show: ({ items }) => store.read([...items, ...confirming]),
 		showProblem
 	});
 	const readAgain = () => {
@@ -37,15 +40,21 @@ export function createOwnSeats({ who, requests: { get, untilDone }, onExpired, o
 		expire: hold => list.apply(() => store.expire(hold)),
 		/** Buys the seats of a hold. Resolves to false if the hold has expired; rejects with `Refused`. */
 		confirm: async hold => {
+			confirming.add(hold);
 			try {
 				const { holdId, showId, seats } = await untilDone("POST", pathOf(hold.holdId, "/confirm"));
 				tickets.save({ id: holdId, addedAtMs: Date.now(), holdId, showId, seats, total: hold.total });
 				store.remove(hold);
 				return true;
 			} catch (error) {
-				if (error.type !== "HOLD_EXPIRED") throw error;
-				store.expire(hold);
-				return false;
+				if (error.type === "HOLD_EXPIRED") {
+					store.expire(hold);
+					return false;
+				}
+				if (error instanceof Refused) readAgain();
+				throw error;
+			} finally {
+				confirming.delete(hold);
 			}
 		},
 		/** Gives the seats of a hold back. Rejects with `Refused`. */
