@@ -55,10 +55,10 @@ describe("the demo", () => {
 	});
 
 	it("simulates buyers and an admin for the given time, and prints their actions", async () => {
-		const args = ["--seconds", "5", "--buyers", "3", "--url", system!.url, "--admin", EMAIL];
+		const args = ["--seconds", "15", "--buyers", "3", "--url", system!.url, "--admin", EMAIL];
 		const { code, out, err } = await run("traffic", args, { DEMO_ADMIN_PASSWORD: PASSWORD });
 		assert.deepEqual([code, err], [0, ""]);
-		assert.match(out, /^3 buyers and an admin at .* for 5 s\n/);
+		assert.match(out, /^3 buyers and an admin at .* for 15 s\n/);
 		assert.match(out, /\d {2}registered$/m);
 		assert.match(out, /\d {2}held seats$/m);
 		const { json } = await httpClient(system!.url).post("/api/auth/login", { email: EMAIL, password: PASSWORD });

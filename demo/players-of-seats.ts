@@ -16,8 +16,11 @@ interface Seat {
 	status: string;
 }
 
-const newestShow = async ({ client }: Stage): Promise<{ showId: string; queue?: object } | undefined> =>
-	(await client.ask("GET", "/api/shows?limit=20")).json?.find((show: { queue?: object }) => !show.queue);
+/** Undefined if there is none, or if the list was refused. */
+async function newestShow({ client }: Stage): Promise<{ showId: string; queue?: object } | undefined> {
+	const { json } = await client.ask("GET", "/api/shows?limit=20");
+	return Array.isArray(json) ? json.find(({ queue }: { queue?: object }) => !queue) : undefined;
+}
 const seatsOf = async ({ client }: Stage, showId: string): Promise<Seat[]> =>
 	(await client.ask("GET", `/api/shows/${showId}/seats`)).json?.seats ?? [];
 const isFree = ({ status }: Seat) => status === "free";
