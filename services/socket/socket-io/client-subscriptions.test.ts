@@ -8,6 +8,7 @@ import { action } from "../../../contract/action.ts";
 import { roomSubscription, type TopicContract, topic } from "../../../contract/topic.ts";
 import { notFound, unavailable } from "../../../mixins/errors.ts";
 import { eventually, WAIT_MS } from "../../../test/client.ts";
+import { within } from "../../../test/process.ts";
 import { randomFrom } from "../../../test/random.ts";
 import type { Caller, Received } from "../../define-service.ts";
 import { localDelivery, roomMessagesOf } from "../deliver.ts";
@@ -143,7 +144,8 @@ function gate() {
 		begun.resolve();
 		await open.promise;
 	};
-	return { through, begun: begun.promise, open: open.resolve };
+	const hasBegun = () => within(begun.promise, WAIT_MS, () => "a read to begin");
+	return { through, hasBegun, open: open.resolve };
 }
 
 for (const transport of ["websocket", "polling"] as const)
@@ -173,7 +175,7 @@ for (const transport of ["websocket", "polling"] as const)
 			const { subscribe, until } = await client({ transports: [transport] });
 			const messages = [change("a"), change("a"), change("a")];
 			const subscribed = subscribe("a");
-			await reading.begun;
+			await reading.hasBegun();
 			for (const message of messages) await publish(message);
 			reading.open();
 			await subscribed;
@@ -281,7 +283,7 @@ describe("a subscription", () => {
 		});
 		const inSnapshot = change("a");
 		const again = subscribe("a");
-		await reading.begun;
+		await reading.hasBegun();
 		await publish(inSnapshot);
 		await publish(change("a"));
 		reading.open();
@@ -390,7 +392,7 @@ describe("a subscription", () => {
 		change("a");
 		const { subscribe, unsubscribe, until } = await client();
 		const first = subscribe("a");
-		await reading.begun;
+		await reading.hasBegun();
 		assert.deepEqual(await unsubscribe("a"), { ok: true });
 		assert.equal(rooms.openedAtMs("box:a"), undefined);
 		const second = subscribe("a");
@@ -414,7 +416,7 @@ describe("a subscription", () => {
 			return current(box);
 		});
 		socket.emit("subscribe:boxes", { box: "read" });
-		await reading.begun;
+		await reading.hasBegun();
 		assert.equal(service.emitTo("box:joined", "event", 1), 1);
 		socket.disconnect();
 		const opened = () => ["read", "new", "joined"].filter(box => rooms.openedAtMs(`box:${box}`) !== undefined);
@@ -466,7 +468,7 @@ describe("a subscription", () => {
 		change("a");
 		const clients = await Promise.all(Array.from({ length: 50 }, () => client({ transports: ["websocket"] })));
 		const [first, ...others] = clients.map(({ subscribe }) => subscribe("a"));
-		await reading.begun;
+		await reading.hasBegun();
 		// All requests have arrived once an event sent after them is answered.
 		await Promise.all(clients.map(({ socket }) => socket.timeout(WAIT_MS).emitWithAck("nothing")));
 		await publish(change("a"));
@@ -488,7 +490,7 @@ describe("a subscription", () => {
 		const from = (address: string) => client({ headers: { "x-forwarded-for": address } });
 		const [busy, neighbour, free] = [await from("203.0.113.1"), await from("203.0.113.1"), await from("203.0.113.2")];
 		const slow = busy.subscribe("slow");
-		await reading.begun;
+		await reading.hasBegun();
 		const [again, waiting] = [busy.subscribe("slow"), neighbour.subscribe("free")];
 		// Both have arrived when an event sent after them is answered.
 		for (const { socket } of [busy, neighbour]) await socket.timeout(WAIT_MS).emitWithAck("nothing");
@@ -549,13 +551,15 @@ describe("a subscription", () => {
 				known = { ...known, version, things: [...known.things, version] };
 			};
 			const one = await client({ onEvent, transports: [pick(["websocket", "polling"] as const)] });
-			const subscribe = () =>
-				new Promise<void>(resolve =>
+			const subscribe = () => {
+				const answered = new Promise<void>(resolve =>
 					one.socket.emit("subscribe:boxes", { box: "a" }, ({ boxes: read }: { boxes?: Box }) => {
 						if (read) known = read;
 						resolve();
 					})
 				);
+				return within(answered, WAIT_MS, () => `the acknowledgement of subscribe:boxes (seed ${seed})`);
+			};
 			const unsubscribe = async () => {
 				await one.unsubscribe("a");
 				known = undefined;
@@ -575,7 +579,11 @@ describe("a subscription", () => {
 			if (chance(0.2)) await delay(1);
 		}
 		await Promise.all(work);
-		for (const { subscribe, known } of watchers) while (!known()) await subscribe();
+		for (const [n, { subscribe, known }] of watchers.entries())
+			await eventually(async () => {
+				if (!known()) await subscribe();
+				assert.ok(known());
+			}, `watcher ${n} to subscribe (seed ${seed})`);
 		for (const message of late) await publish(message);
 		for (const [n, { known, gaps }] of watchers.entries()) {
 			await eventually(() => assert.deepEqual(known(), current("a")), `watcher ${n} to have the box (seed ${seed})`);
