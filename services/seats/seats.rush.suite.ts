@@ -108,22 +108,27 @@ export const rushSuite = (node: SeatsNode) => {
 		const real = store().reserve;
 		await withNode({ timeoutMs: 1_500 }, async (call, broker) => {
 			const { promise: blocked, resolve: unblock } = Promise.withResolvers<void>();
-			let begun = 0;
+			const begun: string[] = [];
 			store().reserve = async holds => {
-				begun += holds.length;
+				begun.push(...holds.flatMap(({ seats }) => seats));
 				await blocked;
 				return real(holds);
 			};
 			const UNAVAILABLE = { code: 503, type: "UNAVAILABLE" };
 			const first = assert.rejects(call("seats.hold", { id, seats: ["A1"] }), UNAVAILABLE);
-			await eventually(() => assert.equal(begun, 1), "the first request to be begun");
+			await eventually(() => assert.deepEqual(begun, ["A1"]), "the first request to be begun");
 			// Its caller waits 700 ms, and gets an answer half a second before.
 			const options = { meta: { caller: newIdentity() }, timeout: 700 };
 			const second = assert.rejects(broker.call("seats.hold", { id, seats: ["A2"] }, options), UNAVAILABLE);
 			await Promise.all([first, second]);
 			unblock();
-			await call("seats.hold", { id, seats: ["A3"] });
-			assert.equal(begun, 2, "the second request was begun after its caller had its answer");
+			const third = { id, seats: ["A3"], idempotencyKey: "third" };
+			await eventually(() => call("seats.hold", third), "A3 to be held");
+			assert.deepEqual(
+				begun.filter(seat => seat !== "A3"),
+				["A1"],
+				"the second request was begun after its caller had its answer"
+			);
 		}).finally(() => {
 			store().reserve = real;
 		});
