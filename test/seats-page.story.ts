@@ -94,11 +94,14 @@ export const seatsPageStory = (plaza: () => System) =>
 			await page.locator("#pick-problem", { hasText: "A2 is no longer free. Your other seats are still picked." }).waitFor();
 			await waitForSeats(page, "picked", "A1", "A3", "A4");
 
+			// Without a connection the page reads the map every few seconds: the refusal shall come first.
+			await page.route("**/api/shows/*/seats", route => route.abort());
 			await connection.cut();
 			const { confirm } = await holdElsewhere(other, showId, "A3", "A4");
 			await confirm();
 			await pressHold(page);
 			await page.locator("#pick-problem", { hasText: "A3 and A4 are no longer free." }).waitFor();
+			await page.unroute("**/api/shows/*/seats");
 			await waitForSeats(page, "sold", "A3", "A4");
 			await waitForSeats(page, "picked", "A1");
 			await pressHold(page);

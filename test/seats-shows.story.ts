@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { holdSeats, PRICED_SEATS, seatClients, seatsThatAre } from "./client.seats.ts";
-import { fresh, httpClient } from "./client.ts";
+import { eventually, fresh, httpClient } from "./client.ts";
 import { assertError } from "./http.story.ts";
 import type { System } from "./system.ts";
 
@@ -21,9 +21,13 @@ const largestShowStory = (plaza: () => System) =>
 			}));
 			const asked = { name: "Arena", startsAt: "2030-05-01T19:30:00Z" };
 			assertError(await admin.post("/api/shows", { ...asked, seats: seats.map(({ seat }) => seat) }), 422, "VALIDATION_ERROR");
-			const { status, json, text } = await admin.post("/api/shows", { ...asked, seats: seats.slice(0, 20_000) });
-			assert.equal(status, 201, text);
-			const { seats: listed } = await map(json.showId);
+			// On a busy machine it may be 503: then it took the service too long.
+			const make = async () => {
+				const { status, json, text } = await admin.post("/api/shows", { ...asked, seats: seats.slice(0, 20_000) });
+				assert.equal(status, 201, text);
+				return json.showId as string;
+			};
+			const { seats: listed } = await map(await eventually(make, "the largest show to be made", 120_000));
 			assert.equal(listed.length, 20_000);
 			assert.deepEqual(listed.at(-1), { ...seats[19_999], status: "free" });
 		});
