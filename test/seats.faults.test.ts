@@ -13,7 +13,7 @@ import { faults, INFRA_MS, infra, RECOVERY_MS } from "./faults.ts";
 import { assertError } from "./http.story.ts";
 import { redis } from "./outside.ts";
 import { scratchDataDir } from "./scratch.ts";
-import { auditSold, CROWD, CROWD_ENV, LARGE_CROWD, MANY_SCREENS, sellOut } from "./seat-crowd.ts";
+import { auditSold, CROWD, CROWD_ENV, LARGE_CROWD, LARGE_CROWD_ENV, MANY_SCREENS, sellOut } from "./seat-crowd.ts";
 import { seatsInCluster, seatsInDirectory } from "./stored-seats.ts";
 import { type System, startSystem } from "./system.ts";
 import { JWT_SECRET } from "./tokens.ts";
@@ -34,7 +34,7 @@ describe("large crowds, embedded", () => {
 	let system: System;
 	before(async () => {
 		dataDir = await scratchDataDir();
-		system = await startSystem({ profile: "embedded", dataDir, env: { JWT_SECRET, ...CROWD_ENV, HOLD_SECONDS: "10" } });
+		system = await startSystem({ profile: "embedded", dataDir, env: { JWT_SECRET, ...LARGE_CROWD_ENV } });
 	});
 	after(async () => {
 		await system?.kill9();
@@ -51,8 +51,11 @@ describe("large crowds, embedded", () => {
 				await system.restart();
 			});
 			await system.stop();
-			t.diagnostic(await auditSold(sold, () => seatsInDirectory(dataDir, sold.showId)));
-			await system.restart();
+			try {
+				t.diagnostic(await auditSold(sold, () => seatsInDirectory(dataDir, sold.showId)));
+			} finally {
+				await system.restart();
+			}
 		});
 });
 
@@ -61,7 +64,7 @@ describe("seats on the cluster under faults", () => {
 	let system: System;
 	before(async () => {
 		const NODE_OPTIONS = `--import=${new URL("faults/hook.ts", import.meta.url)}`;
-		const env = { JWT_SECRET, ...CROWD_ENV, NODE_OPTIONS, FAULT_COMMANDS: commandsDir };
+		const env = { JWT_SECRET, ...LARGE_CROWD_ENV, NODE_OPTIONS, FAULT_COMMANDS: commandsDir };
 		system = await startSystem({ profile: "cluster", layout: LAYOUT, env });
 	});
 	after(
