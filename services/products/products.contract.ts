@@ -69,10 +69,10 @@ export const actions = {
 		summary: "Changes the name, description, price or category of a product",
 		params: z
 			.strictObject({ id: Id, ...z.object(details).partial().shape })
-			.refine(
-				({ id: _, ...changes }) => Object.keys(changes).length > 0,
-				"give at least one of name, description, price and category"
-			),
+			.refine(({ id: _, ...changes }) => Object.keys(changes).length > 0, {
+				path: ["name"],
+				message: "give at least one of name, description, price and category"
+			}),
 		result: Product,
 		errors: ["NOT_FOUND"],
 		example: { params: { id: example.productId, price: 11 }, result: { ...example, price: 11 } },

@@ -195,6 +195,9 @@ export const productsSuite = (where: string, open: () => Promise<Scratch>) =>
 			const { productId: id } = await call("products.create", newRequest());
 			for (const changes of [{}, { sku: "other" }, { stock: 3 }, { price: 0.001 }, { name: "" }])
 				await assert.rejects(call("products.update", { id, ...changes } as never), { code: 422, type: "VALIDATION_ERROR" });
+			await assert.rejects(call("products.update", { id }), {
+				data: [{ field: "name", message: "give at least one of name, description, price and category" }]
+			});
 			const gone = { code: 404, type: "NOT_FOUND" };
 			await assert.rejects(call("products.update", { id: randomUUID(), price: 1 }), gone);
 			await assert.rejects(call("products.get", { id: randomUUID() }), gone);

@@ -12,8 +12,8 @@ export const MAX_SEATS = 20_000;
 export const MAX_SEATS_OF_HOLD = 10;
 /** Open holds of one buyer for one show. */
 export const MAX_OPEN_HOLDS = 3;
-/** The body of a show with `MAX_SEATS` seats that give every field. */
-const MAX_SHOW_BODY = { bytes: 4 * 1024 * 1024, values: 7 * MAX_SEATS };
+/** The body of a show with `MAX_SEATS` seats that give every field, with names of 64 characters: 300 bytes and seven values for each seat. */
+const MAX_SHOW_BODY = { bytes: 6 * 1024 * 1024, values: 7 * MAX_SEATS };
 
 const CONTROL = /\p{Cc}/u;
 const label = (max: number) =>
@@ -66,7 +66,12 @@ function checkRepeated<Item>(nameOf: (item: Item) => string) {
 	};
 }
 
-const Time = z.iso.datetime({ offset: true });
+/** The years that a date and time in UTC can be written with; Postgres and JavaScript know others. */
+const [EARLIEST_MS, LATEST_MS] = [Date.parse("0001-01-01T00:00:00Z"), Date.parse("9999-12-31T23:59:59.999Z")];
+const Time = z.iso.datetime({ offset: true }).refine(time => {
+	const ms = Date.parse(time);
+	return EARLIEST_MS <= ms && ms <= LATEST_MS;
+}, "must be in the years 1 to 9999 UTC");
 export const Queue = z.strictObject({
 	opensAt: Time.describe("From then on people are admitted: those who came earlier in a drawn order, later ones as they came"),
 	admitPerSecond: z.number().positive().max(10_000)
@@ -150,6 +155,8 @@ const listed = (field: unknown) => (Array.isArray(field) ? field.length : 0);
 const NEW_SEATS_PER_REQUEST = 20;
 /** Seats of a hold that cost as much as a request: each is locked, reserved and sold. */
 const SEATS_PER_REQUEST = 5;
+/** Requests that a choice of the best seats costs: it reads the status of every seat of the show. */
+const BEST_COST = 10;
 
 /** The version, and a hash of the statuses: after Postgres was restored, an equal version may have other statuses. */
 const etagOf = ({ version, seats }: SeatMap) =>
@@ -236,7 +243,10 @@ export const actions = {
 				best: z.strictObject({ count: z.int().min(1).max(MAX_SEATS_OF_HOLD), category: Category.optional() }).optional(),
 				idempotencyKey: Id.optional()
 			})
-			.refine(({ seats, best }) => (seats === undefined) !== (best === undefined), "give either seats or best"),
+			.refine(({ seats, best }) => (seats === undefined) !== (best === undefined), {
+				path: ["seats"],
+				message: "give either seats or best"
+			}),
 		result: Hold,
 		errors: ["NOT_FOUND", "CONFLICT", ...Object.values(ERRORS)],
 		example: { params: { id: exampleShow.showId, seats: exampleHold.seats }, result: exampleHold },
@@ -246,8 +256,8 @@ export const actions = {
 		status: 201,
 		cost: params => {
 			const { seats, best } = params as { seats?: unknown; best?: unknown };
-			const count = best ? MAX_SEATS_OF_HOLD : Math.min(listed(seats), MAX_SEATS_OF_HOLD);
-			return Math.max(1, Math.ceil(count / SEATS_PER_REQUEST));
+			if (best) return BEST_COST;
+			return Math.max(1, Math.ceil(Math.min(listed(seats), MAX_SEATS_OF_HOLD) / SEATS_PER_REQUEST));
 		}
 	}),
 	/** Sells what is held, once; again it gets the same answer. Errors: `NOT_FOUND` (also for another buyer's hold), 409 `HOLD_EXPIRED`, `UNAVAILABLE`. */

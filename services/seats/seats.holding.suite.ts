@@ -68,8 +68,8 @@ export const holdingSuite = (node: SeatsNode) => {
 				[{ seats: ["A1", "A\u00072"] }, "seats.1", "must not contain control characters"],
 				[{ best: { count: 0 } }, "best.count", "must be at least 1"],
 				[{ best: { count: 11 } }, "best.count", "must be at most 10"],
-				[{}, "", either],
-				[{ seats: ["A1"], best: { count: 1 } }, "", either]
+				[{}, "seats", either],
+				[{ seats: ["A1"], best: { count: 1 } }, "seats", either]
 			] as const)
 				await assert.rejects(hold(id, wanted), { code: 422, data: [{ field, message }] }, JSON.stringify(wanted));
 			assert.deepEqual(await statusesOf(id), Array(12).fill("free"));

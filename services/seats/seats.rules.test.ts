@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Kind, Movement } from "../../mixins/reservation/reservation.rules.ts";
-import { actions, topics } from "./seats.contract.ts";
+import { actions, MAX_SEATS, topics } from "./seats.contract.ts";
 import { hasEnded, isRetryOf, itemOf, seatOf, toChanges, toMap, toMessages, toSeat } from "./seats.rules.ts";
 
 const movement = (showId: string, seat: string, kind: Kind, holder = "hold"): Movement => ({
@@ -126,6 +126,41 @@ describe("a hold", () => {
 		assert.ok(isRetryOf(hold, structuredClone(hold.wanted)));
 		for (const wanted of [{ best: { count: 2 } }, { best: { count: 3, category: "stalls" } }, { seats: ["A1", "A2"] }])
 			assert.ok(!isRetryOf(hold, wanted), JSON.stringify(wanted));
+	});
+});
+
+describe("a request", () => {
+	it("may create a show with 20,000 seats that give every field, with names of 64 characters", () => {
+		const { maxBody, params } = actions["seats.createShow"];
+		const text = "x".repeat(64);
+		const seats = Array.from({ length: MAX_SEATS }, (_, n) => ({
+			seat: String(n).padStart(64, "x"),
+			row: text,
+			number: 1_000_000,
+			category: text,
+			price: 999_999.99
+		}));
+		const show = { name: "x".repeat(200), startsAt: "9999-12-31T23:59:59.999Z", seats };
+		assert.equal(params.safeParse(show).success, true);
+		assert.ok(Buffer.byteLength(JSON.stringify(show)) <= maxBody!.bytes);
+	});
+
+	it("counts as more requests the more work it makes: 20 new seats, 5 seats of a hold, or a tenth of a choice of the best", () => {
+		const [create, hold] = [actions["seats.createShow"].cost!, actions["seats.hold"].cost!];
+		for (const [count, requests] of [
+			[1, 1],
+			[21, 2],
+			[MAX_SEATS, 1_000]
+		] as const)
+			assert.equal(create({ seats: new Array(count).fill("A1") }), requests);
+		for (const [count, requests] of [
+			[1, 1],
+			[5, 1],
+			[6, 2]
+		] as const)
+			assert.equal(hold({ seats: new Array(count).fill("A1") }), requests);
+		assert.equal(hold({ best: { count: 1 } }), 10);
+		assert.equal(hold({}), 1);
 	});
 });
 

@@ -119,7 +119,14 @@ export const showsSuite = ({ as, knex, newShow, store, lines }: SeatsNode) =>
 				[{ name: "Ham\tlet" }, "name", "must not contain control characters"],
 				[{ name: "\u200b" }, "name", "must contain a visible character"],
 				[{ startsAt: "tomorrow" }, "startsAt", "must be a date and time in ISO 8601, such as 2026-01-31T12:00:00Z"],
-				[{ queue: { opensAt: request.startsAt, admitPerSecond: 0 } }, "queue.admitPerSecond", "must be greater than 0"]
+				[{ startsAt: "0000-12-31T23:59:59Z" }, "startsAt", "must be in the years 1 to 9999 UTC"],
+				[{ startsAt: "9999-12-31T23:59:59-23:59" }, "startsAt", "must be in the years 1 to 9999 UTC"],
+				[{ queue: { opensAt: request.startsAt, admitPerSecond: 0 } }, "queue.admitPerSecond", "must be greater than 0"],
+				[
+					{ queue: { opensAt: "0001-01-01T00:00:00+01:00", admitPerSecond: 1 } },
+					"queue.opensAt",
+					"must be in the years 1 to 9999 UTC"
+				]
 			] as const)
 				await assert.rejects(create(change), { code: 422, data: [{ field, message }] }, JSON.stringify(change));
 			assert.deepEqual(await countRows(), before);
@@ -127,7 +134,6 @@ export const showsSuite = ({ as, knex, newShow, store, lines }: SeatsNode) =>
 
 		it("that cannot be stored is refused, and nothing of it is stored", async () => {
 			const before = await countRows();
-			// Before the first year of Postgres' calendar.
 			await assert.rejects(create({ startsAt: "0000-01-01T00:00:00Z" }), { code: 422, type: "VALIDATION_ERROR" });
 			const show = { name: "late", startsAt: new Date(), seats: row(3).map(seat => toSeat({ seat })) };
 			await assert.rejects(
