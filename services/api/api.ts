@@ -78,9 +78,10 @@ export function api(options: ApiOptions) {
 				const requestID = req.headers["x-request-id"] as string;
 				// Without the caller: others get the same response.
 				const call = () => this.broker.call(action, params, { requestID, meta: { address: meta.address } });
-				const { tag, cost, text } = await share(action, contract, params, call);
-				if (!isFresh(req, tag)) await limitAddress(this.broker, meta.address!, cost());
-				if (!sendTag(req, res, tag)) sendText(res, 200, text());
+				const { tag, text } = await share(action, contract, params, call);
+				const pay = (requests: number) => limitAddress(this.broker, meta.address!, requests);
+				const body = isFresh(req, tag) ? undefined : await text(pay);
+				if (!sendTag(req, res, tag)) sendText(res, 200, body!);
 				return true;
 			},
 

@@ -17,6 +17,8 @@ const contract = action({
 	etag: ({ version }: Note) => String(version)
 });
 
+const free = async () => {};
+
 /** A result that counts how often it is serialised. */
 const counted = (note: Note) => {
 	const counts = { serialised: 0 };
@@ -48,11 +50,11 @@ describe("responses that requests share", () => {
 		assert.equal(calls, 0, "a shared call began before the call under way had ended");
 		first.resolve(one);
 		const { tag, text } = await earlier;
-		assert.deepEqual([tag, text().toString()], ['"1"', '{"version":1,"text":"old"}']);
+		assert.deepEqual([tag, (await text(free)).toString()], ['"1"', '{"version":1,"text":"old"}']);
 		for (const response of await Promise.all(later))
-			assert.deepEqual([response.tag, response.text().toString()], ['"2"', '{"version":2,"text":"new"}']);
+			assert.deepEqual([response.tag, (await response.text(free)).toString()], ['"2"', '{"version":2,"text":"new"}']);
 		assert.deepEqual([calls, two.counts.serialised], [1, 1]);
-		assert.deepEqual([other.tag, other.text().toString()], ['"1"', '{"version":1,"text":"other"}']);
+		assert.deepEqual([other.tag, (await other.text(free)).toString()], ['"1"', '{"version":1,"text":"other"}']);
 	});
 
 	it("are serialised again only when the tag has changed, and not for a client that needs only the tag", async () => {
@@ -62,12 +64,12 @@ describe("responses that requests share", () => {
 		assert.equal((await get()).tag, '"1"');
 		assert.equal(notes[0]!.counts.serialised, 0);
 		const [old, same, changed] = notes;
-		for (notes of [[old!], [same!], [changed!]]) (await get()).text();
+		for (notes of [[old!], [same!], [changed!]]) await (await get()).text(free);
 		assert.deepEqual(
 			[old, same, changed].map(note => note!.counts.serialised),
 			[1, 0, 1]
 		);
-		assert.equal((await get()).text().toString(), '{"version":2,"text":"y"}');
+		assert.equal((await (await get()).text(free)).toString(), '{"version":2,"text":"y"}');
 	});
 
 	it("fail for all of their requests with the call, and the next request calls again", async () => {
@@ -101,6 +103,35 @@ it("kept texts take limited memory: the one that was not used for longest is dro
 	assert.deepEqual(made, ["a"]);
 });
 
+it("texts that are not kept have a known size: clients cannot make them cheap by requesting others meanwhile", () => {
+	const { costOf, textOf } = keptTexts(100_000, 3);
+	const get = (key: string) => textOf(key, "1", () => "x".repeat(80_000));
+	assert.equal(costOf("a", "1"), undefined);
+	get("a");
+	assert.equal(costOf("a", "1"), 2);
+	get("b");
+	assert.equal(costOf("a", "1"), 5, "a was dropped, and must be serialised again");
+	for (const key of ["a", "c", "d"]) get(key);
+	assert.deepEqual([costOf("b", "1"), costOf("a", "1")], [undefined, 5], "more than three sizes are remembered");
+});
+
+it("a text of which the client's requests are used up is not answered, and before it is serialised if its size is known", async () => {
+	const share = etagGet({ maxRequestsPerSecond: 1_000 });
+	const refused = new Error("too many");
+	for (const [version, serialised] of [
+		[1, 1],
+		[2, 0]
+	] as const) {
+		const note = counted({ version, text: "x".repeat(50_000) });
+		const { text } = await share("notes.get", contract, { id: "a" }, async () => note);
+		await assert.rejects(
+			text(() => Promise.reject(refused)),
+			refused
+		);
+		assert.equal(note.counts.serialised, serialised);
+	}
+});
+
 it("a text counts as a request for each started 16 KiB to serialise it or 64 KiB to send it again, at most as a full burst", async () => {
 	const costs = async (maxRequestsPerSecond: number) => {
 		const share = etagGet({ maxRequestsPerSecond });
@@ -108,15 +139,14 @@ it("a text counts as a request for each started 16 KiB to serialise it or 64 KiB
 			share("notes.get", contract, { id: "a" }, async () => ({ version, text: "x".repeat(200_000) }));
 		const further: number[] = [];
 		for (const version of [1, 1, 2, 2]) {
-			const { cost, text } = await get(version);
-			further.push(cost());
-			text();
+			const { text } = await get(version);
+			await text(async requests => void further.push(requests));
 		}
 		return further;
 	};
-	// Of the first response the size is not known.
-	assert.deepEqual(await costs(1_000), [0, 3, 12, 3]);
-	assert.deepEqual(await costs(1), [0, 3, 4, 3]);
+	// Of the first response the size is not known before it is serialised.
+	assert.deepEqual(await costs(1_000), [12, 3, 12, 3]);
+	assert.deepEqual(await costs(1), [4, 3, 4, 3]);
 	assert.ok(
 		(await costs(0)).every(further => further <= 0),
 		"without a limit"

@@ -9,6 +9,8 @@ const MAX_WAITING = 20_000;
 const TIMEOUT_MS = 5_000;
 /** Of the texts that are kept. */
 const MAX_BYTES = 32 * 1024 * 1024;
+/** Of the texts whose size is remembered. */
+const MAX_SIZES = 10_000;
 /** To serialise this much, or to send this much of a text that is kept, takes at most as long as a small request. */
 const BYTES_PER_REQUEST = { serialised: 16 * 1024, kept: 64 * 1024 };
 
@@ -16,33 +18,43 @@ export interface SharedResponse {
 	/** In its quotes. */
 	tag: string;
 	/**
-	 * How many requests it counts in addition to its own request, by the size of the last text for these params: ask before `text`. Together they are at most
-	 * a full burst, or no client could get it.
+	 * Serialises the result, unless the last response with these params had the same tag. First `pay` gets how many requests the text counts as in addition to
+	 * its own request, by the size of the last one for these params; if none is known, it gets that afterwards. Together they are at most a full burst, or
+	 * no client could get it. Rejects as `pay` does.
 	 */
-	cost(): number;
-	/** Serialises the result, unless the last response with these params had the same tag. */
-	text(): Buffer;
+	text(pay: (requests: number) => Promise<void>): Promise<Buffer>;
 }
 
-/** Keeps the texts that were used last, within `maxBytes` together. */
-export function keptTexts(maxBytes = MAX_BYTES) {
+/** Keeps the texts that were used last, within `maxBytes` together, and the sizes of `maxSizes` texts. */
+export function keptTexts(maxBytes = MAX_BYTES, maxSizes = MAX_SIZES) {
 	const texts = new Map<string, { tag: string; text: Buffer }>();
+	/** In bytes, by key: also of the texts that are not kept. */
+	const sizes = new Map<string, number>();
 	let bytes = 0;
 	const drop = (key: string) => {
 		const kept = texts.get(key);
 		if (kept) bytes -= key.length + kept.text.length;
 		texts.delete(key);
 	};
-	/** How many requests the text of this key and tag costs; 1 if none of the key is kept. */
-	const costOf = (key: string, tag: string) => {
-		const last = texts.get(key);
-		if (!last) return 1;
-		return Math.ceil(last.text.length / (last.tag === tag ? BYTES_PER_REQUEST.kept : BYTES_PER_REQUEST.serialised));
+	const setSize = (key: string, size: number) => {
+		sizes.delete(key);
+		sizes.set(key, size);
+		for (const oldest of sizes.keys()) {
+			if (sizes.size <= maxSizes) break;
+			sizes.delete(oldest);
+		}
+	};
+	/** How many requests the text of this key and tag costs, by the size of the key's last text; undefined if that is not known. */
+	const costOf = (key: string, tag: string): number | undefined => {
+		const size = sizes.get(key);
+		if (size === undefined) return undefined;
+		return Math.ceil(size / BYTES_PER_REQUEST[texts.get(key)?.tag === tag ? "kept" : "serialised"]);
 	};
 	/** The text of this key and tag; it is made if it is not kept. */
 	const textOf = (key: string, tag: string, make: () => string): Buffer => {
 		const kept = texts.get(key);
 		const text = kept?.tag === tag ? kept.text : Buffer.from(make());
+		setSize(key, text.length);
 		// A key that is set again becomes the newest.
 		drop(key);
 		texts.set(key, { tag, text });
@@ -73,11 +85,14 @@ export function etagGet({ maxRequestsPerSecond }: { maxRequestsPerSecond: number
 				const result = await calls[0]!();
 				const tag = `"${etag!(result)}"`;
 				let text: Buffer | undefined;
-				const response = {
+				const response: SharedResponse = {
 					tag,
-					cost: () => Math.min(costOf(key, tag), burst) - 1,
-					text() {
+					async text(pay) {
+						const payFor = (requests: number) => pay(Math.min(requests, burst) - 1);
+						const expected = costOf(key, tag);
+						if (expected !== undefined) await payFor(expected);
 						text ??= textOf(key, tag, () => JSON.stringify(result));
+						if (expected === undefined) await payFor(Math.ceil(text.length / BYTES_PER_REQUEST.serialised));
 						return text;
 					}
 				};
