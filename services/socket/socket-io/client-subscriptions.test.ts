@@ -18,6 +18,7 @@ import { watchedLists } from "../ws/watched-lists.ts";
 import type { Socket } from "./auth.ts";
 import { ClientSubscriptions } from "./client-subscriptions.ts";
 import { declaredRooms } from "./declared-rooms.ts";
+import { bytesOf } from "./packets.ts";
 import { roomSubscribers } from "./room-subscribers.ts";
 import type { ReadSnapshot, SnapshotRequest } from "./snapshot-reads.ts";
 import { openTransport, TOKEN, type TransportOptions } from "./socket-io.testing.ts";
@@ -146,6 +147,44 @@ function gate() {
 	};
 	const hasBegun = () => within(begun.promise, WAIT_MS, () => "a read to begin");
 	return { through, hasBegun, open: open.resolve };
+}
+
+const LARGE_BYTES = 4_000_000;
+
+/** A node whose snapshots have 4 MB. */
+async function openLarge(t: TestContext) {
+	const things = Array<number>(LARGE_BYTES / 8).fill(1_000_000);
+	const node = await open(t, { read: box => ({ box, version: 1, things }) });
+	const { openWebSocket, service } = node;
+	const connections = () => Object.values(service.io.engine.clients);
+
+	/** A client that reads nothing once it has connected. `answers`: what the node has sent to its requests, `ok` or the type of the refusal. */
+	const openStuck = async () => {
+		const others = connections();
+		const socket = await openWebSocket();
+		const received: string[] = [];
+		socket.on("message", data => received.push(String(data)));
+		// Socket.IO's packet `connect`, and the answer to it.
+		socket.send("40");
+		await eventually(() => assert.match(received.at(-1) ?? "", /^40/), "Socket.IO to connect");
+		socket.pause();
+		const connection = connections().find(one => !others.includes(one))!;
+		const answers: string[] = [];
+		connection.on("packetCreate", ({ data }) => {
+			const [, ok, type] = /^3\d+\[\{"ok":(?:(true)|false,"error":\{"type":"(\w+)")/.exec(String(data).slice(0, 200)) ?? [];
+			if (ok ?? type) answers.push(type ?? "ok");
+		});
+		let requests = 0;
+		return {
+			socket,
+			answers,
+			subscribe: () => socket.send(`42${requests++}["subscribe:boxes",{"box":"a"}]`),
+			pong: () => socket.send("3"),
+			waitingBytes: () =>
+				connection.writeBuffer.reduce((sum, packet) => sum + bytesOf(packet), connection.transport.socket?.bufferedAmount ?? 0)
+		};
+	};
+	return { ...node, openStuck };
 }
 
 for (const transport of ["websocket", "polling"] as const)
@@ -500,6 +539,27 @@ describe("a subscription", () => {
 		assert.deepEqual(await Promise.all([slow, again, waiting]), [snapshot("slow", 1), snapshot("slow", 1), snapshot("free", 1)]);
 	});
 
+	it("is not read for clients that have all left while they waited", async t => {
+		const { client, change, current, reads, replaceRead } = await open(t);
+		const reading = gate();
+		replaceRead(async box => {
+			if (box === "slow") await reading.through();
+			return current(box);
+		});
+		for (const box of ["slow", "left", "next"]) change(box);
+		const [busy, leaving] = [await client(), await client()];
+		const slow = busy.subscribe("slow");
+		await reading.hasBegun();
+		const left = [leaving.subscribe("left"), leaving.unsubscribe("left"), leaving.subscribe("left"), leaving.unsubscribe("left")];
+		const next = leaving.subscribe("next");
+		// All have arrived when an event sent after them is answered.
+		await leaving.socket.timeout(WAIT_MS).emitWithAck("nothing");
+		reading.open();
+		assert.deepEqual(await Promise.all(left), [UNSUBSCRIBED, { ok: true }, UNSUBSCRIBED, { ok: true }]);
+		assert.deepEqual(await Promise.all([slow, next]), [snapshot("slow", 1), snapshot("next", 1)]);
+		assert.equal(reads(), 2);
+	});
+
 	it("is refused while 20 requests of the connection wait, and while its quota has fewer frames than the last snapshot counts as", async t => {
 		const taken: number[] = [];
 		let isOver = false;
@@ -529,6 +589,40 @@ describe("a subscription", () => {
 		assert.equal(reads(), before);
 		isOver = false;
 		assert.equal(((await subscribe("a")) as { ok: boolean }).ok, true);
+	});
+
+	it("is refused to a client that has not read its last snapshot, and given once it has", async t => {
+		const { openStuck, reads } = await openLarge(t);
+		const { socket, subscribe, answers, waitingBytes } = await openStuck();
+		for (let n = 0; n < 12; n++) subscribe();
+		await eventually(() => assert.equal(answers.length, 12), "all requests to be answered");
+		assert.ok(waitingBytes() < 1.1 * LARGE_BYTES, `${waitingBytes()} bytes wait for a client that does not read`);
+		const given = answers.indexOf("TOO_MANY_REQUESTS");
+		assert.ok(given > 0, `answers: ${answers}`);
+		assert.deepEqual(answers, [...Array(given).fill("ok"), ...Array(12 - given).fill("TOO_MANY_REQUESTS")]);
+		assert.equal(reads(), given, "a snapshot was read for a refused request");
+		socket.resume();
+		await eventually(() => assert.equal(waitingBytes(), 0), "the client to have read");
+		subscribe();
+		await eventually(() => assert.deepEqual(answers.slice(12), ["ok"]), "the next snapshot");
+	});
+
+	it("ends with the connection of a client that has read nothing for 30 s, though it sends pongs", async t => {
+		const { openStuck, client, service } = await openLarge(t);
+		const { socket: reader } = await client();
+		const { pong, subscribe } = await openStuck();
+		assert.equal(service.connections(), 2);
+		const { now } = performance;
+		let passedMs = 0;
+		t.mock.method(performance, "now", () => now.call(performance) + passedMs);
+		await eventually(() => {
+			passedMs += 10_000;
+			pong();
+			// The kernel takes some megabytes before anything waits here.
+			subscribe();
+			assert.equal(service.connections(), 1);
+		}, "the client to be closed");
+		assert.ok(reader.connected);
 	});
 
 	it("gives each of many clients the right state while changes arrive late and clients subscribe again and leave", async t => {

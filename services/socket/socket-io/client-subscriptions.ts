@@ -11,7 +11,7 @@ import { type Acknowledge, refusal, refusalOf } from "./acknowledge.ts";
 import type { Socket } from "./auth.ts";
 import type { DeclaredRooms } from "./declared-rooms.ts";
 import type { RoomSubscribers, Subscriber } from "./room-subscribers.ts";
-import { framesOf, written } from "./sent-packets.ts";
+import { framesOf, isWriting, written } from "./sent-packets.ts";
 import type { ReadSnapshot } from "./snapshot-reads.ts";
 
 export interface ClientSubscriptionsOptions {
@@ -48,6 +48,8 @@ export class ClientSubscriptions {
 	#waiting = 0;
 	/** The frames that the last snapshot counts as, if the client's quota had fewer: they are taken before the next snapshot is read. */
 	#unpaidFrames = 0;
+	/** The kernel did not take the last snapshot in time: until it has, no other is read, or a client that does not read would fill the memory. */
+	#isUnread = false;
 
 	constructor(options: ClientSubscriptionsOptions) {
 		this.#options = options;
@@ -108,22 +110,29 @@ export class ClientSubscriptions {
 		return room;
 	}
 
+	/** False: the request has been answered, and needs no snapshot. */
 	async #begin(room: ClientRoom, request: Acknowledge) {
-		if (this.#isLeft(room)) return;
-		const { rooms, subscribers } = this.#options;
+		if (this.#isLeft(room)) return false;
+		const { socket, rooms, subscribers } = this.#options;
+		if (this.#isUnread && isWriting(socket.conn)) {
+			// Thrown, it would refuse the other clients' requests too.
+			request(refusalOf(tooMany("Read the snapshot that you have requested", 1_000)));
+			return false;
+		}
 		room.reading = request;
 		subscribers.hold(room);
 		await rooms.enter(room.room, this.#member);
+		return room.reading === request;
 	}
 
 	async #serve(room: ClientRoom, request: Acknowledge, answer: Parameters<Acknowledge>[0], version: number) {
-		// It has unsubscribed, or the request has timed out.
+		// The client has unsubscribed, or the request was refused or has timed out.
 		if (room.reading !== request) return;
 		const { socket, subscribers } = this.#options;
 		room.reading = undefined;
 		this.#pay(framesOf(socket.conn, () => request(answer)));
 		subscribers.follow(room, version);
-		await written(socket.conn);
+		this.#isUnread = !(await written(socket.conn));
 	}
 
 	#endRequest(room: ClientRoom, request: Acknowledge) {

@@ -28,7 +28,7 @@ export interface Connection {
 	readyState: string;
 	transport: Transport;
 	/** Packets that the transport has not taken yet. */
-	writeBuffer: unknown[];
+	writeBuffer: Packet[];
 	/** `discard`: at once. The client reconnects by itself, with a fresh token; after a disconnect packet it would not. */
 	close(discard: boolean): void;
 	/** `packet`: from the client; `packetCreate`: to the client. */

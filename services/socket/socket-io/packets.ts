@@ -38,6 +38,9 @@ export function dropBytes(packet: Packet) {
 	if (Buffer.isBuffer(packet.data)) packet.data = NO_BYTES;
 }
 
+/** The size of a packet's data. */
+export const bytesOf = ({ data }: Packet): number =>
+	typeof data === "string" || Buffer.isBuffer(data) ? Buffer.byteLength(data) : 0;
+
 /** The number of frames that a packet counts as. */
-export const costOf = ({ data }: Packet): number =>
-	typeof data === "string" || Buffer.isBuffer(data) ? startedKiB(Buffer.byteLength(data)) : 1;
+export const costOf = (packet: Packet): number => startedKiB(bytesOf(packet));

@@ -18,13 +18,14 @@ export function framesOf(connection: Connection, send: () => void): number {
 	return frames;
 }
 
-/** Resolves once the kernel has taken what was sent: until then it is in this process' memory. At the latest after `WRITE_WITHIN_MS`. */
-export async function written(connection: Connection) {
-	const isWriting = () => {
-		const { readyState, writeBuffer, transport } = connection;
-		return readyState === "open" && (writeBuffer.length > 0 || (transport.name === "websocket" && !transport.writable));
-	};
+/** Whether the kernel has not taken all that was sent: the rest is in this process' memory. */
+export const isWriting = ({ readyState, writeBuffer, transport }: Connection) =>
+	readyState !== "closed" && (writeBuffer.length > 0 || (transport.name === "websocket" && !transport.writable));
+
+/** Resolves to true once the kernel has taken what was sent, or the connection is closed; to false after `WRITE_WITHIN_MS`. */
+export async function written(connection: Connection): Promise<boolean> {
 	const endMs = performance.now() + WRITE_WITHIN_MS;
 	await nextTurn();
-	while (isWriting() && performance.now() < endMs) await delay(CHECK_WRITTEN_EVERY_MS);
+	while (isWriting(connection) && performance.now() < endMs) await delay(CHECK_WRITTEN_EVERY_MS);
+	return !isWriting(connection);
 }

@@ -5,8 +5,8 @@ import { takeTurns } from "../../../mixins/in-turn.ts";
 
 /** A request for a snapshot. */
 export interface SnapshotRequest {
-	/** Called before the snapshot is read. */
-	begin(): Promise<void>;
+	/** Called before the snapshot is read. False: this request does not want it any more. */
+	begin(): Promise<boolean>;
 	/** Sends the snapshot; resolves once the next client may be served. */
 	serve(snapshot: unknown): Promise<void>;
 }
@@ -30,7 +30,8 @@ export function snapshotReads() {
 		const serve = async () => {
 			// A request that comes from now on wants a newer snapshot.
 			close();
-			await Promise.all([...requests.values()].map(request => request.begin()));
+			const wanted = await Promise.all([...requests.values()].map(request => request.begin()));
+			if (!wanted.includes(true)) return;
 			const snapshot = await read();
 			for (const request of requests.values()) await request.serve(snapshot);
 		};

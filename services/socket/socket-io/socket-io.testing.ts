@@ -15,6 +15,7 @@ import { within } from "../../../test/process.ts";
 import type { Caller } from "../../define-service.ts";
 import { createPeers, type Peer } from "../limits/peers.ts";
 import { createRooms } from "../rooms.ts";
+import type { Engine } from "./engine.ts";
 import { type SocketIoMethods, type SocketIoOptions, socketIo } from "./socket-io.ts";
 
 /** The token of an account. */
@@ -98,7 +99,7 @@ export async function openTransport(t: TestContext, options: TransportOptions = 
 		await within(once(socket, "open"), WAIT_MS, () => "a WebSocket to open");
 		return socket;
 	};
-	const service = broker.getLocalService("socket") as unknown as SocketIoMethods;
+	const service = broker.getLocalService("socket") as unknown as SocketIoMethods & { io: { engine: Engine } };
 	const connect = async (options: Parameters<typeof openSocketIo>[1]) => {
 		const client = await openSocketIo(url, options);
 		t.after(() => client.socket.disconnect());

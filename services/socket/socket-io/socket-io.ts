@@ -14,7 +14,7 @@ import { ClientSubscriptions } from "./client-subscriptions.ts";
 import type { DeclaredRooms } from "./declared-rooms.ts";
 import { type Engine, type EngineRequest, EngineSocketServer, handshakes } from "./engine.ts";
 import { roomSubscribers } from "./room-subscribers.ts";
-import { closeSlowReaders } from "./slow-readers.ts";
+import { slowReaders } from "./slow-readers.ts";
 import { snapshotReads } from "./snapshot-reads.ts";
 import { type Subscriptions, subscriptions } from "./subscriptions.ts";
 
@@ -67,6 +67,7 @@ export function socketIo({ guests, allowedOrigins, isTrusted, names, declared }:
 	const { enterOwn, listen } = subscriptions(names, declared);
 	const [subscribers, readSnapshot] = [roomSubscribers(), snapshotReads()];
 	const addressOf = (request: IncomingMessage) => clientOf(request, isTrusted).address;
+	const closeSlowReaders = slowReaders(addressOf);
 
 	const schema = {
 		mixins: [SocketIO as Partial<ServiceSchema>],
@@ -136,7 +137,7 @@ export function socketIo({ guests, allowedOrigins, isTrusted, names, declared }:
 			engine.on("connection", connection => count(connection, this.sockets.peers));
 			listenToHandshakes(engine, httpListenerOf(this.broker));
 			const options = { everyMs: CHECK_READERS_EVERY_MS, logger: this.logger, what: "closing slow readers of Socket.IO" };
-			this.slowReaders = periodicTask(() => closeSlowReaders(engine, addressOf), options);
+			this.slowReaders = periodicTask(() => closeSlowReaders(engine), options);
 			this.io.on("connection", socket => {
 				const { conn } = socket;
 				const { rooms } = this.sockets;
