@@ -77,6 +77,20 @@ describe("admission", () => {
 		assert.ok(nextAtUs(after[1]!)! <= OPENS_US);
 	});
 
+	it("lets no queue wait for another one that uses up the limit of every round", () => {
+		let queues = [queueWith({ showId: "fast", perSecond: 5_000, places: NO_LIMIT }), queueWith({ showId: "slow", perSecond: 2 })];
+		for (let n = 0; n < 30; n++) {
+			const nowUs = OPENS_US + n * 0.1 * SECOND_US;
+			queues = admit(
+				queues.map(queue => ({ ...queue, nowUs })),
+				100
+			).after.toSorted((one, other) => one.showId.localeCompare(other.showId));
+		}
+		const [fast, slow] = queues.map(({ admitted }) => admitted);
+		assert.ok(slow! >= 4, `${slow} of the slow queue in 3 s, ${fast} of the fast one`);
+		assert.equal(fast! + slow!, 30 * 100);
+	});
+
 	it("never exceeds the rate in any interval, and uses it fully", () => {
 		const rates = fc.oneof(fc.double({ min: 0.01, max: 10_000, noNaN: true }), fc.constantFrom(0.5, 1, 1.5, 3, 7, 12.5));
 		const pausesUs = fc.array(fc.nat(5 * SECOND_US), { minLength: 1, maxLength: 60 });

@@ -57,20 +57,26 @@ export function nextAtUs(queue: ShowQueue): number | undefined {
 	return queue.places > queue.admitted ? filledAtUs(queue, 1) : undefined;
 }
 
-/** Admits from these queues as many as their rates allow, together at most `limit`; `after`: the queues afterwards. */
+/**
+ * Admits from these queues as many as their rates allow, together at most `limit`; `after`: the queues afterwards. The one whose tokens have waited longest
+ * is first: where the limit does not suffice for all, the others follow in the next rounds.
+ */
 export function admit(queues: ShowQueue[], limit: number): { admissions: Admission[]; after: ShowQueue[] } {
 	const admissions: Admission[] = [];
 	let left = limit;
-	const after = queues.map(queue => {
-		const tokens = tokensOf(queue);
-		const count = queue.isOpen ? Math.min(Math.floor(tokens), queue.places - queue.admitted, left) : 0;
-		if (count <= 0) return queue;
-		left -= count;
-		// Rounded up: otherwise the rate could be exceeded.
-		const emptyAtUs = Math.ceil(queue.nowUs - ((tokens - count) / queue.perSecond) * SECOND_US);
-		admissions.push({ showId: queue.showId, count, emptyAtUs });
-		return { ...queue, admitted: queue.admitted + count, emptyAtUs };
-	});
+	const emptyAtOf = ({ emptyAtUs }: ShowQueue) => emptyAtUs ?? 0;
+	const after = queues
+		.toSorted((one, other) => emptyAtOf(one) - emptyAtOf(other))
+		.map(queue => {
+			const tokens = tokensOf(queue);
+			const count = queue.isOpen ? Math.min(Math.floor(tokens), queue.places - queue.admitted, left) : 0;
+			if (count <= 0) return queue;
+			left -= count;
+			// Rounded up: otherwise the rate could be exceeded.
+			const emptyAtUs = Math.ceil(queue.nowUs - ((tokens - count) / queue.perSecond) * SECOND_US);
+			admissions.push({ showId: queue.showId, count, emptyAtUs });
+			return { ...queue, admitted: queue.admitted + count, emptyAtUs };
+		});
 	return { admissions, after };
 }
 
