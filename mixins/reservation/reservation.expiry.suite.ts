@@ -15,6 +15,7 @@ import {
 	timeOf
 } from "./reservation.fixture.ts";
 import type { Movement } from "./reservation.rules.ts";
+import type { OnMoved } from "./reservation.store.ts";
 
 const HOUR_MS = 60 * MINUTE_MS;
 const unlessExpired = true;
@@ -175,6 +176,30 @@ export const expiresInTime = (nodes: () => Nodes) => {
 			{ done: "reserved" }
 		]);
 		assert.deepEqual(await levelOf(nodes(), seat), [1, 0]);
+	});
+
+	it("answers what it has reserved, although the second decision about the others fails", async () => {
+		const { knex, timed } = nodes();
+		const failure = new Error("connection lost");
+		const failing = (moved: string): OnMoved => {
+			let calls = 0;
+			return async (_, movements) => {
+				if (movements.some(({ kind }) => kind === moved) && (moved === "release" || ++calls === 2)) throw failure;
+			};
+		};
+		for (const moved of ["release", "reserve"]) {
+			const [[seat], free, holder, other] = [await held(nodes()), await openItem(nodes(), 1), id("hold"), id("hold")];
+			await passMs(knex, MINUTE_MS);
+			const requests = [ask(other, seat), ask(holder, free)];
+			assert.deepEqual(await timed[0].reserve(requests, { onMoved: failing(moved) }), [failure, { done: "reserved" }], moved);
+			assert.deepEqual(await levelOf(nodes(), free), [1, 1]);
+			assert.deepEqual(await timed[1].reserve(requests), [{ done: "reserved" }, { done: "again" }], "repeated");
+		}
+		const [seat] = await held(nodes());
+		await passMs(knex, MINUTE_MS);
+		const rejected = timed[0].reserve([ask(id("hold"), seat)], { onMoved: failing("release") });
+		await assert.rejects(rejected, failure, "nothing is reserved");
+		await nothingBroken(nodes());
 	});
 
 	for (const offMs of [-HOUR_MS, HOUR_MS])

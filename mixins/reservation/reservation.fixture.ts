@@ -84,7 +84,7 @@ export const ask = (holder: string, item: string, lifetimeMs?: number): Request 
 	lifetimeMs
 });
 
-export const isDone = (answer: Reserved | undefined) => answer !== undefined && "done" in answer;
+export const isDone = (answer: Reserved | Error | undefined) => answer !== undefined && "done" in answer;
 
 /** A new item with a stock of 1, and a holder of it that expires in a minute of the test's clock. */
 export async function held(nodes: Nodes) {

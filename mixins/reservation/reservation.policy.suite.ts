@@ -104,6 +104,24 @@ export const policies = (nodes: () => Nodes) => {
 		assert.deepEqual(await one.reserve([ask(holder, item)]), [{ done: "reserved" }]);
 	});
 
+	it("decides again after a deadlock, and gives up after three more times", async () => {
+		const [one] = nodes().stores;
+		const item = await openItem(nodes(), 9);
+		let left = 3;
+		let calls = 0;
+		const policy: Policy = async () => {
+			calls++;
+			if (left-- > 0) throw Object.assign(new Error("deadlock detected"), { code: "40P01" });
+			return () => undefined;
+		};
+		assert.deepEqual(await one.reserve([ask(id("holder"), item)], { policy }), [{ done: "reserved" }]);
+		assert.equal(calls, 4);
+		left = 100;
+		await assert.rejects(one.reserve([ask(id("holder"), item)], { policy }), { code: "40P01" });
+		assert.equal(calls, 8);
+		assert.deepEqual(await levelOf(nodes(), item), [9, 1]);
+	});
+
 	it("calls the policy while the levels are locked", async () => {
 		const {
 			knex,

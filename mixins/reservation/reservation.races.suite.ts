@@ -14,8 +14,7 @@ import {
 	passMs,
 	waitForLocks
 } from "./reservation.fixture.ts";
-import type { Reserved } from "./reservation.rules.ts";
-import { type OnMoved, type Policy, reservations } from "./reservation.store.ts";
+import { type OnMoved, type Policy, type Reservations, reservations } from "./reservation.store.ts";
 
 const unlessExpired = true;
 
@@ -124,7 +123,7 @@ export const staysExactInRaces = (nodes: () => Nodes) => {
 	it("reserves what becomes available while the request waits for the level", async () => {
 		const [one, two] = nodes().timed;
 		const [item, holder] = await held(nodes());
-		const requests: Promise<Reserved[]>[] = [];
+		const requests: ReturnType<Reservations["reserve"]>[] = [];
 		const request = (quantity: number) => async () => {
 			requests.push(two.reserve([{ holder: id("hold"), lines: [{ item, quantity }] }]));
 			await waitForLocks(nodes(), 1);
@@ -158,7 +157,7 @@ export const staysExactInRaces = (nodes: () => Nodes) => {
 		await clearExpired(nodes());
 		const [one] = nodes().timed;
 		const [seat, holder] = await heldAndExpired();
-		const others: [Promise<string[]>, Promise<Reserved[]>][] = [];
+		const others: [Promise<string[]>, ReturnType<Reservations["reserve"]>][] = [];
 		const onMoved: OnMoved = async () => {
 			others.push([one.expire(), one.reserve([askMinute(id("hold"), seat)])]);
 			await waitForLocks(nodes(), 2);

@@ -53,6 +53,7 @@ export const MAX_EXPIRED = 1_000;
 /** SQLSTATE. */
 const UNIQUE_VIOLATION = "23505";
 const CHECK_VIOLATION = "23514";
+const DEADLOCK_DETECTED = "40P01";
 
 /** `now`: the SQL text of the time by which reservations expire. */
 export function statements(db: Knex, prefix: string, now: string) {
@@ -111,6 +112,9 @@ export function statements(db: Knex, prefix: string, now: string) {
 			const { code, constraint } = error as { code?: string; constraint?: string };
 			return code === CHECK_VIOLATION && constraint === `${common.levels}_check`;
 		},
+
+		/** Whether Postgres has rolled the transaction back because it and another one waited for each other. */
+		isDeadlock: (error: unknown) => (error as { code?: string }).code === DEADLOCK_DETECTED,
 
 		expired: async (knex: Knex, limit: number, items: string[] | null = null) =>
 			(await run(knex, EXPIRED, { limit, items })).map(({ holder }) => holder!),

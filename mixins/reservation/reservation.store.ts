@@ -14,7 +14,7 @@
  * Each operation takes a batch and decides it request by request; `reserve` needs further transactions if it gives back what has expired. Requests
  * may be repeated and arrive in any order. A holder reserves once; its reservation is then deducted, or given back, or deducted and then given
  * back, each once. The ledger has a row for every movement and explains every level. Reservations expire by the clock of Postgres, whatever the
- * time of this process is. No deadlocks: every transaction locks levels first, sorted by item, and then inserts or changes holders.
+ * time of this process is. Every transaction locks levels first, sorted by item, and then inserts or changes holders; the rare deadlock is repeated.
  */
 import type { Knex } from "knex";
 import { type Equation, equationOf } from "./ledger-check.ts";
@@ -58,10 +58,10 @@ export interface Reservations {
 	/**
 	 * Reserves all lines of a request or none; several lines of one item are added up. A repetition with the same lines gets `again`, also after
 	 * the deduction. An item that was never opened is out of stock. What has expired is given back first if a request lacks it: such requests are
-	 * decided a second time, after the others of the batch. `policy` may refuse new holders. Throws `RangeError` for a quantity that is not a whole
-	 * number of at least 1.
+	 * decided a second time, after the others of the batch. `policy` may refuse new holders. Rejects only if nothing is reserved: if the second
+	 * decision fails, its requests are answered with the error. Throws `RangeError` for a quantity that is not a whole number of at least 1.
 	 */
-	reserve(requests: Request[], options?: ReserveOptions): Promise<Reserved[]>;
+	reserve(requests: Request[], options?: ReserveOptions): Promise<(Reserved | Error)[]>;
 	/** Takes what these holders have reserved out of the stock. */
 	deduct(holders: string[], options?: DeductOptions): Promise<Deducted[]>;
 	/** Gives back what these holders have reserved or deducted. An unknown holder is `noted`: its later requests get nothing. */

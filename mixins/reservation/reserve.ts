@@ -43,7 +43,7 @@ export function reserving(knex: Knex, sql: Statements, { transact, write, giveBa
 		const { answers, movements, holdings } = decideReserve(requests, { levels, holdings: new Map() });
 		if (movements.length === 0 || answers.some(answer => "refused" in answer)) return undefined;
 		const expiries = await sql.reserveNew(knex, movements, holdings).catch(error => {
-			if (sql.isHolderInserted(error) || sql.isLevelOutdated(error)) return undefined;
+			if (sql.isHolderInserted(error) || sql.isLevelOutdated(error) || sql.isDeadlock(error)) return undefined;
 			throw error;
 		});
 		return expiries && withExpiries(answers, requests, expiries);
@@ -64,16 +64,20 @@ export function reserving(knex: Knex, sql: Statements, { transact, write, giveBa
 			return { answers, expired };
 		});
 
-	return async (requests: Request[], options: ReserveOptions = {}): Promise<Reserved[]> => {
+	return async (requests: Request[], options: ReserveOptions = {}): Promise<(Reserved | Error)[]> => {
 		// `onMoved` gets the levels, which only a transaction can read before it writes; a policy needs their locks.
 		const reserved = options.onMoved || options.policy ? undefined : await reserveNew(requests);
 		if (reserved) return reserved;
 		const first = await decide(requests, options);
 		if (first.expired.length === 0) return first.answers;
-		// In a transaction of its own, because it locks further levels: all that these holders have reserved.
-		await giveBackExpired(first.expired, options.onMoved);
 		const refused = requests.filter((_, n) => missingOf(first.answers[n]!).length > 0);
-		const second = (await decide(refused, options)).answers.values();
-		return first.answers.map(answer => (missingOf(answer).length > 0 ? second.next().value! : answer));
+		// In a transaction of its own, because it locks further levels: all that these holders have reserved.
+		const second = await giveBackExpired(first.expired, options.onMoved)
+			.then(() => decide(refused, options))
+			.catch((error: Error) => error);
+		// What the first transaction has reserved is committed: its holders must get their answers.
+		if (second instanceof Error && !first.answers.some(answer => "done" in answer)) throw second;
+		const answers = second instanceof Error ? refused.map(() => second).values() : second.answers.values();
+		return first.answers.map(answer => (missingOf(answer).length > 0 ? answers.next().value! : answer));
 	};
 }

@@ -11,15 +11,21 @@ export type OnMoved = (trx: Knex.Transaction, movements: Movement[]) => Promise<
 
 class HolderChanged extends Error {}
 
+const MAX_DEADLOCKS = 3;
+
 export function transactions(knex: Knex, sql: Statements) {
-	/** Repeats the transaction when a holder was inserted or changed while it was looked up. Holders are never deleted, and change twice at most. */
+	/**
+	 * Repeats the transaction when a holder was inserted or changed while it was looked up. Holders are never deleted, and change twice at most. Repeats it
+	 * a few times after a deadlock: that can happen when a holder is inserted a second time, for other items, while the first one changes.
+	 */
 	const transact = async <Answer>(work: (trx: Knex.Transaction) => Promise<Answer>): Promise<Answer> => {
-		for (;;) {
+		for (let deadlocks = 0; ; ) {
 			try {
 				// Each statement must see what the transactions have committed that the previous statement waited for.
 				return await knex.transaction(work, { isolationLevel: "read committed" });
 			} catch (error) {
-				if (!(error instanceof HolderChanged) && !sql.isHolderInserted(error)) throw error;
+				if (error instanceof HolderChanged || sql.isHolderInserted(error)) continue;
+				if (!sql.isDeadlock(error) || ++deadlocks > MAX_DEADLOCKS) throw error;
 			}
 		}
 	};

@@ -27,10 +27,14 @@ export const toMessages = (movements: Movement[], requestIDs: ReadonlyMap<string
 		}));
 
 /** The refusal that an answer holds; null if the lines are reserved. */
-export function toRefusal(answer: Reserved): Refusal | null {
+function toRefusal(answer: Reserved): Refusal | null {
 	if ("done" in answer) return null;
 	if (answer.refused !== "OUT_OF_STOCK") return { type: "CONFLICT" };
 	// A refusal names one product: the first of the order.
 	const { item: productId, requested, available } = answer.missing[0]!;
 	return { type: "OUT_OF_STOCK", productId, requested, available };
 }
+
+/** The refusals of one call, in order; an error if it is not known of one of its orders what is reserved. Its caller retries or releases all of them. */
+export const toRefusals = (answers: (Reserved | Error)[]): (Refusal | null)[] | Error =>
+	answers.find(answer => answer instanceof Error) ?? (answers as Reserved[]).map(toRefusal);

@@ -15,7 +15,7 @@ export interface InventoryStore extends Pick<Reservations, "levels" | "equation"
 	/** Adds products with their first stock; existing products stay unchanged. */
 	open(products: { productId: string; sku: string; stock: number }[]): Promise<void>;
 	set(change: { id: string; productId: string; stock: number; requestID?: string }): Promise<Changed>;
-	reserve(requests: Request[]): Promise<Reserved[]>;
+	reserve(requests: Request[]): Promise<(Reserved | Error)[]>;
 	confirm(orders: OrderRef[]): Promise<Deducted[]>;
 	release(orders: OrderRef[]): Promise<GivenBack[]>;
 	/** The orders whose reservation is older than this, and neither confirmed nor released: the oldest, at most `limit`. */

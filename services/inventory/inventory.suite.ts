@@ -25,6 +25,7 @@ export const inventorySuite = (where: string, open: () => Promise<Scratch>) =>
 		const call = broker.call.bind(broker) as Caller["call"];
 		let scratch: Scratch;
 		let log: ReturnType<typeof embeddedLog>;
+		let store: ReturnType<typeof sqlInventory>;
 
 		before(async () => {
 			scratch = await open();
@@ -34,7 +35,8 @@ export const inventorySuite = (where: string, open: () => Promise<Scratch>) =>
 			const box = outbox(knex, { contracts: topics, table: "inventory_outbox" });
 			// One partition, so that a message shows that all earlier ones are published.
 			const mixins = [relay(box, log), topicsMixin(log, { contracts: topics, partitions: 1 })];
-			broker.createService(inventory(sqlInventory(knex, box), { mixins }));
+			store = sqlInventory(knex, box);
+			broker.createService(inventory(store, { mixins }));
 			await broker.start();
 			await eventually(() => log.ends("inventory.updated"), "the topics to exist");
 		});
@@ -162,6 +164,23 @@ export const inventorySuite = (where: string, open: () => Promise<Scratch>) =>
 				null
 			]);
 			assert.deepEqual(await level(productId), [5, 5]);
+		});
+
+		it("is 503 to the caller of an order that may not be reserved, and to no other one of the same transaction", async () => {
+			const [productId, lost] = [await product(12), randomUUID()];
+			const real = store.reserve;
+			const failure = Object.assign(new Error("Connection terminated unexpectedly"), { code: "ECONNRESET" });
+			store.reserve = async requests =>
+				(await real(requests)).map((answer, n) => (requests[n]!.holder === lost ? failure : answer));
+			const outcomes = await Promise.allSettled(
+				[randomUUID(), lost, randomUUID()].map(orderId => refusalOf(orderId, [{ productId, quantity: 1 }]))
+			).finally(() => {
+				store.reserve = real;
+			});
+			assert.deepEqual(
+				outcomes.map(outcome => (outcome.status === "fulfilled" ? outcome.value : outcome.reason.type)),
+				[null, "UNAVAILABLE", null]
+			);
 		});
 
 		it("refuses an order that has reserved other lines, or whose reservation was released", async () => {

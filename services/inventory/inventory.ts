@@ -6,7 +6,7 @@ import { microBatch } from "../../mixins/micro-batch.ts";
 import type { Deducted, GivenBack, Request } from "../../mixins/reservation/reservation.rules.ts";
 import { defineService } from "../define-service.ts";
 import { adaptiveCache } from "./inventory.adaptive-cache.ts";
-import { toRefusal, toRequest, toResponse } from "./inventory.rules.ts";
+import { toRefusals, toRequest, toResponse } from "./inventory.rules.ts";
 import type { InventoryStore, OrderRef } from "./inventory.store.ts";
 
 export interface InventoryOptions {
@@ -34,7 +34,7 @@ export function inventory(store: InventoryStore, { mixins = [], batches = 1 }: I
 	const reserve = microBatch(
 		skipExpired(async (calls: Request[][]) => {
 			const answers = (await inTime(store.reserve(calls.flat()))).values();
-			return calls.map(requests => requests.map(() => toRefusal(answers.next().value!)));
+			return calls.map(requests => toRefusals(requests.map(() => answers.next().value!)));
 		}, "Postgres"),
 		{ ...options, maxItems: MAX_CALLS, sizes: { sizeOf: ({ item }) => linesOf(item), max: MAX_LINES } }
 	);
@@ -95,7 +95,8 @@ export function inventory(store: InventoryStore, { mixins = [], batches = 1 }: I
 
 			async reserve(ctx) {
 				const deadline = deadlineIn(TIMEOUT_MS);
-				return deadline.bound(reserve({ item: ctx.params.orders.map(toRequest), deadline }), "Postgres");
+				const reserved = deadline.bound(reserve({ item: ctx.params.orders.map(toRequest), deadline }), "Postgres");
+				return reserved.catch(unavailableAs("Postgres"));
 			},
 
 			listPending: ctx => inTime(store.listPending(ctx.params.olderThanMs, ctx.params.limit)),

@@ -1,4 +1,5 @@
 // Holds seats for a batch of requests: finds the holds of idempotency keys, chooses and reserves seats, and answers each request.
+import { toRefusal } from "../../mixins/database/database-errors.ts";
 import { conflict } from "../../mixins/errors.ts";
 import type { Missing } from "../../mixins/reservation/reservation.rules.ts";
 import { buyerOf, type Choice, type HoldRequest, seatChoices, type ValidRequest, validate } from "./seats.choose.ts";
@@ -69,6 +70,7 @@ export function createHolding(store: HoldStore & Pick<MapStore, "findStatuses">,
 			}
 			unused.add(hold.showId);
 			if ("done" in answer) earlier.push(request);
+			else if (answer instanceof Error) answers.set(hold.holdId, toRefusal(answer));
 			else if (answer.refused === "NOT_ALLOWED") answers.set(hold.holdId, toError(answer.reason as Refusal, request));
 			else if (answer.refused === "OUT_OF_STOCK") {
 				answers.set(hold.holdId, toSeatsTaken(answer.missing));

@@ -15,8 +15,8 @@ export interface HoldRef {
 }
 
 export interface HoldStore {
-	/** Reserves the seats of each hold, or none of it. With `NOT_ALLOWED`, the reason is a `Refusal`. */
-	reserve(holds: NewHold[]): Promise<Reserved[]>;
+	/** Reserves the seats of each hold, or none of it. With `NOT_ALLOWED`, the reason is a `Refusal`. Rejects only if no seat is reserved. */
+	reserve(holds: NewHold[]): Promise<(Reserved | Error)[]>;
 	/** Why these buyers may not hold seats, in order; undefined: they may. */
 	findRefusals(buyers: Buyer[]): Promise<(Refusal | undefined)[]>;
 	/** Unknown ids are left out. */
