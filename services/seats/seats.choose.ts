@@ -13,6 +13,8 @@ export interface HoldRequest {
 	buyerId: string;
 	wanted: Wanted;
 	requestID?: string;
+	/** Whether its caller has had the answer 503: then no seats may be held for it any more. */
+	isTooLate: () => boolean;
 }
 
 /** A request whose show and seats exist. */

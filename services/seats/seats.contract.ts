@@ -226,8 +226,9 @@ export const actions = {
 	/**
 	 * Holds all of the seats or none for `HOLD_SECONDS`. With an idempotency key, which belongs to the buyer and the show, a repeated request gets the same
 	 * answer while the hold is open or sold. Errors, the first that applies: `NOT_FOUND` (the show; or seats, `data.seats`), 409 `CONFLICT` (the key
-	 * belongs to another request), 409 `HOLD_EXPIRED` (the hold of this key has ended), 403 `NOT_ADMITTED` (the show has a queue), 409 `TOO_MANY_HOLDS`,
-	 * 409 `SEATS_TAKEN` (`data.taken`: all of them), 409 `NOT_ENOUGH_SEATS` (`best`), `UNAVAILABLE`.
+	 * belongs to another request: to that of its hold, or to the first of those that come together, even if that one is refused), 409 `HOLD_EXPIRED` (the
+	 * hold of this key has ended), 403 `NOT_ADMITTED` (the show has a queue), 409 `TOO_MANY_HOLDS`, 409 `SEATS_TAKEN` (`data.taken`: all of them),
+	 * 409 `NOT_ENOUGH_SEATS` (`best`), `UNAVAILABLE`.
 	 */
 	"seats.hold": action({
 		summary: "Holds seats for the caller, for a limited time: named ones, or the best that are free",

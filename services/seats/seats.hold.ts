@@ -1,6 +1,6 @@
 // Holds seats for a batch of requests: finds the holds of idempotency keys, chooses and reserves seats, and answers each request.
 import { toRefusal } from "../../mixins/database/database-errors.ts";
-import { conflict } from "../../mixins/errors.ts";
+import { conflict, unavailable } from "../../mixins/errors.ts";
 import type { Missing } from "../../mixins/reservation/reservation.rules.ts";
 import { buyerOf, type Choice, type HoldRequest, seatChoices, type ValidRequest, validate } from "./seats.choose.ts";
 import type { Hold } from "./seats.contract.ts";
@@ -30,7 +30,10 @@ const toError = (reason: Refusal, { showId }: HoldRequest): Error => {
 
 const toSeatsTaken = (missing: Missing[]) => seatsTaken(missing.map(({ item }) => seatOf(item).seat));
 
-/** Answers each request, in order: with its hold, or with a refusal as `seats.hold` describes it. Rejects for all of them, as the store does. */
+/**
+ * Answers each request, in order: with its hold, or with a refusal as `seats.hold` describes it. If the store fails, the requests whose holds are committed
+ * are answered with them, and the others with the error.
+ */
 export function createHolding(store: HoldStore & Pick<MapStore, "findStatuses">, findPlans: FindPlans) {
 	const choose = seatChoices(store);
 
@@ -56,7 +59,6 @@ export function createHolding(store: HoldStore & Pick<MapStore, "findStatuses">,
 	const attempt = async (requests: ValidRequest[], answers: Map<string, Answer>): Promise<ValidRequest[]> => {
 		const { holds, refused } = await choose(requests);
 		const reserved = holds.length > 0 ? await store.reserve(holds) : [];
-		await answerRefused(refused, answers);
 		const byId = new Map(requests.map(request => [request.holdId, request]));
 		/** Shows in which seats were chosen that stay free. */
 		const unused = new Set<string>();
@@ -69,19 +71,32 @@ export function createHolding(store: HoldStore & Pick<MapStore, "findStatuses">,
 				continue;
 			}
 			unused.add(hold.showId);
-			if ("done" in answer) earlier.push(request);
-			else if (answer instanceof Error) answers.set(hold.holdId, toRefusal(answer));
+			if (answer instanceof Error) answers.set(hold.holdId, toRefusal(answer));
+			else if ("done" in answer) earlier.push(request);
 			else if (answer.refused === "NOT_ALLOWED") answers.set(hold.holdId, toError(answer.reason as Refusal, request));
 			else if (answer.refused === "OUT_OF_STOCK") {
 				answers.set(hold.holdId, toSeatsTaken(answer.missing));
 				if ("best" in request.wanted) outdated.push(request);
-			} else {
-				answers.set(hold.holdId, holdExpired(hold.holdId));
-				earlier.push(request);
-			}
+			} else earlier.push(request);
 		}
+		// Only now: if one of these fails, the holds that are committed have their answers.
+		await answerRefused(refused, answers);
 		await answerEarlier(earlier, answers);
+		for (const { holdId } of earlier) if (!answers.has(holdId)) answers.set(holdId, holdExpired(holdId));
 		return [...outdated, ...refused.map(({ request }) => request).filter(({ showId }) => unused.has(showId))];
+	};
+
+	/** Attempts those whose callers still wait. Those that have no answer then get the error, or 503. */
+	const attemptInTime = async (requests: ValidRequest[], answers: Map<string, Answer>): Promise<ValidRequest[]> => {
+		for (const { holdId } of requests) answers.delete(holdId);
+		const inTime = requests.filter(({ isTooLate }) => !isTooLate());
+		let failure: Error = unavailable("Postgres");
+		const left = await attempt(inTime, answers).catch(error => {
+			failure = toRefusal(error);
+			return [];
+		});
+		for (const { holdId } of requests) if (!answers.has(holdId)) answers.set(holdId, failure);
+		return left;
 	};
 
 	return async (requests: HoldRequest[]): Promise<Answer[]> => {
@@ -97,7 +112,7 @@ export function createHolding(store: HoldStore & Pick<MapStore, "findStatuses">,
 			answers
 		);
 		let left = distinct.filter(({ holdId }) => !answers.has(holdId));
-		for (let n = 0; left.length > 0 && n <= MAX_REPETITIONS; n++) left = await attempt(left, answers);
+		for (let n = 0; left.length > 0 && n <= MAX_REPETITIONS; n++) left = await attemptInTime(left, answers);
 		return validated.map(one => {
 			if (one instanceof Error) return one;
 			return isRetryOf(first.get(one.holdId)!, one.wanted) ? answers.get(one.holdId)! : otherRequest(one.holdId);

@@ -229,6 +229,13 @@ export const holdingSuite = (node: SeatsNode) => {
 				["held", "CONFLICT"]
 			);
 			assert.deepEqual((await statusesOf(id)).map(status => status[0]).join(""), "hfffhfffff");
+			const third = newKey();
+			const refused = await Promise.allSettled(["A1", "A2"].map(seat => hold(id, { seats: [seat], ...third }, buyer)));
+			assert.deepEqual(
+				refused.map(answer => answer.status === "rejected" && answer.reason.type),
+				["SEATS_TAKEN", "CONFLICT"],
+				"the first is refused"
+			);
 		});
 
 		it("of a hold that has ended gets no seats, and never those of the next holder", async () => {

@@ -113,15 +113,17 @@ export function seats(
 			async hold(ctx) {
 				const { id: showId, seats: named, best, idempotencyKey } = ctx.params;
 				const buyerId = buyerOf(ctx.meta);
+				const deadline = deadlineOf(ctx, timeoutMs);
 				const request: HoldRequest = {
 					holdId: idempotencyKey === undefined ? randomUUID() : idFrom(buyerId, showId, idempotencyKey),
 					hasKey: idempotencyKey !== undefined,
 					showId,
 					buyerId,
 					wanted: named ? { seats: named } : { best: best! },
-					requestID: ctx.requestID ?? undefined
+					requestID: ctx.requestID ?? undefined,
+					isTooLate: deadline.isOver
 				};
-				return (named ? holdNamed : holdBest)(request, ctx.meta, deadlineOf(ctx, timeoutMs));
+				return (named ? holdNamed : holdBest)(request, ctx.meta, deadline);
 			},
 
 			confirm: async ctx => confirmInBatch(endRequest(ctx), ctx.meta, deadlineOf(ctx, timeoutMs)),
