@@ -2,6 +2,7 @@
 import { describe } from "node:test";
 import { endingSuite } from "./seats.ending.suite.ts";
 import { holdingSuite } from "./seats.holding.suite.ts";
+import { partialFailureSuite } from "./seats.partial-failure.suite.ts";
 import { rushSuite } from "./seats.rush.suite.ts";
 import { showsSuite } from "./seats.shows.suite.ts";
 import { type SeatsScratch, seatsNode } from "./seats.testing.ts";
@@ -13,4 +14,5 @@ export const seatsSuite = (where: string, open: () => Promise<SeatsScratch>) =>
 		holdingSuite(node);
 		endingSuite(node);
 		rushSuite(node);
+		partialFailureSuite(node);
 	});
