@@ -7,14 +7,15 @@
  *     await seats.open([{ item: "A-12", label: "Row A, seat 12", stock: 1 }]);
  *     const onMoved: OnMoved = (trx, movements) => outbox.add(trx, toMessages(movements));   // in one transaction with what moves
  *     const [answer] = await seats.reserve([{ holder: "hold-1", lines: [{ item: "A-12", quantity: 1 }], lifetimeMs: 600_000 }], { onMoved });
- *     if ("refused" in answer) return answer;                                          // OUT_OF_STOCK: another holder has it
+ *     if (!("done" in answer)) return answer;                                          // OUT_OF_STOCK: another holder has it; or an error
  *     await seats.deduct(["hold-1"], { onMoved, unlessExpired: true });                // sold
  *     await seats.expire({ onMoved });                                                 // periodically, on every node: gives back what has expired
  *
  * Each operation takes a batch and decides it request by request; `reserve` needs further transactions if it gives back what has expired. Requests
  * may be repeated and arrive in any order. A holder reserves once; its reservation is then deducted, or given back, or deducted and then given
  * back, each once. The ledger has a row for every movement and explains every level. Reservations expire by the clock of Postgres, whatever the
- * time of this process is. Every transaction locks levels first, sorted by item, and then inserts or changes holders; the rare deadlock is repeated.
+ * time of this process is. Every transaction locks levels first, sorted by item, and then inserts or changes holders. A
+ * transaction that Postgres ends because of a deadlock, which is rare, is repeated.
  */
 import type { Knex } from "knex";
 import { type Equation, equationOf } from "./ledger-check.ts";
