@@ -150,8 +150,9 @@ export const accountsSuite = (where: string, open: () => Promise<Scratch>) =>
 				);
 				assert.ok((await nodes.one.login(email, PASSWORD, { address: "9.9.9.8" })).token);
 				const types = (await flood).map(end => (end.status === "rejected" ? end.reason.type : "signed in"));
-				// One runs, and sixteen wait.
-				assert.equal(types.filter(type => type === "UNAUTHORIZED").length, 17);
+				// One runs, and sixteen wait; on a slow machine the last ones wait until their time is up.
+				assert.equal(types.filter(type => type === "UNAUTHORIZED" || type === "UNAVAILABLE").length, 17);
+				assert.ok(types.includes("UNAUTHORIZED"));
 				assert.equal(types.filter(type => type === "TOO_MANY_REQUESTS").length, 283);
 			});
 
