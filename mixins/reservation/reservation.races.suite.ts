@@ -8,10 +8,13 @@ import {
 	id,
 	isDone,
 	levelOf,
+	lockShow,
 	MINUTE_MS,
 	type Nodes,
 	nothingBroken,
+	openItem,
 	passMs,
+	touchShow,
 	waitForLocks
 } from "./reservation.fixture.ts";
 import { type OnMoved, type Policy, type Reservations, reservations } from "./reservation.store.ts";
@@ -134,6 +137,32 @@ export const staysExactInRaces = (nodes: () => Nodes) => {
 		assert.deepEqual(await requests[1], [{ done: "reserved" }], "what was added");
 		assert.deepEqual(await levelOf(nodes(), item), [5, 5]);
 		await nothingBroken(nodes());
+	});
+
+	it("repeats what a deadlock has ended: a holder is inserted again for another item while another node changes it", async t => {
+		const { knex, otherKnex, stores } = nodes();
+		if (knex === otherKnex) return t.skip("one session has no deadlocks");
+		const [one, two] = stores;
+		const [item, other, holder] = [await openItem(nodes(), 1), await openItem(nodes(), 1), id("hold")];
+		const deductions: Promise<string[]>[] = [];
+		const policy: Policy = async (trx, requests) => {
+			if (deductions.length > 0) return lockShow(trx, requests);
+			await two.reserve([ask(holder, item)]);
+			const decide = await lockShow(trx, requests);
+			// It changes the holder and waits for the row; then the holder is inserted again, which waits for that change.
+			deductions.push(two.deduct([holder], { onMoved: touchShow }));
+			await waitForLocks(nodes(), 1);
+			return decide;
+		};
+		assert.deepEqual(await one.reserve([ask(holder, other)], { policy }), [{ refused: "OTHER_LINES" }]);
+		assert.deepEqual(await Promise.all(deductions), [["deducted"]]);
+		assert.deepEqual(
+			[await levelOf(nodes(), item), await levelOf(nodes(), other)],
+			[
+				[0, 0],
+				[1, 0]
+			]
+		);
 	});
 
 	/** A node whose transactions began a minute ago. */
