@@ -53,6 +53,41 @@ export const reservationSuite = (where: string, open: () => Promise<{ knexes: [K
 			assert.deepEqual(await one.levels([item]), [{ item, label: "L", stock: 5, reserved: 0, version: 0 }]);
 		});
 
+		it("opens thousands of items in statements of at most a thousand, all of them or none", async () => {
+			const names = Array.from({ length: 2_400 }, (_, n) => `${id("item")}-${n}`);
+			await one.open([{ item: names[7]!, label: "old", stock: 1 }]);
+			// Each of the last hundred occurs a second time, with another stock.
+			const items = [...names, ...names.slice(-100)].map((item, n) => ({ item, label: "L", stock: n }));
+			const isNew = items.map((_, n) => n !== 7 && n < names.length);
+			await assert.rejects(one.open(items, { onMoved: async () => Promise.reject(new Error("no")) }), /no/);
+			assert.equal(await levelOf(names[0]!), undefined);
+
+			const sizes: number[] = [];
+			const count = ({ sql, bindings }: { sql: string; bindings: unknown[] }) => {
+				if (sql.includes("insert into")) sizes.push(...bindings.flatMap(one => (Array.isArray(one) ? [one.length] : [])));
+			};
+			knex.on("query", count);
+			const moved: Movement[] = [];
+			const opened = await one.open(items, { onMoved: async (_, movements) => void moved.push(...movements) });
+			knex.off("query", count);
+			assert.deepEqual(opened, isNew);
+			assert.equal(sizes.length, 9, "items, labels and stocks of three parts");
+			assert.ok(sizes.every(size => size <= 1_000));
+
+			const { rows } = await knex.raw("select item from unnest(?::text[]) as item order by item", [
+				names.filter((_, n) => n !== 7)
+			]);
+			assert.deepEqual(
+				moved.map(({ item }) => item),
+				rows.map(({ item }: { item: string }) => item)
+			);
+			assert.deepEqual(
+				(await two.levels(names)).map(level => level?.stock),
+				names.map((_, n) => (n === 7 ? 1 : n))
+			);
+			await nothingBroken();
+		});
+
 		it("knows no item that was never opened: it cannot be reserved, set or read", async () => {
 			const item = id("item");
 			assert.deepEqual(await reserve(id("holder"), [item, 1]), {

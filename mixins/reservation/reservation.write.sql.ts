@@ -36,6 +36,11 @@ const OPEN = `
 	)
 	select * from opened`;
 
+/** The order in which `OPEN` inserts them. */
+const SORT_ITEMS = "select n from unnest(:items::text[]) with ordinality as given (item, n) order by item, n";
+/** Items of one statement: between statements the embedded Postgres lets others run. */
+const MAX_OPENED = 1_000;
+
 /** In whole milliseconds, so that callers are told the exact time. */
 const EXPIRES_AT = "date_trunc('milliseconds', :now + lifetime_ms * interval '1 ms')";
 const EXPIRIES = "(select json_agg(inserted) from inserted where expires_at is not null) as expiries";
@@ -104,16 +109,28 @@ function sumsOf(movements: Movement[]) {
 	return [...sums].map(([item, sum]) => ({ item, ...sum }));
 }
 
+type NewLevel = Pick<Level, "item" | "label" | "stock">;
+
 export function writes(run: Run) {
+	const openPart = (trx: Knex, items: NewLevel[]) =>
+		run(trx, OPEN, {
+			holder: FIRST_STOCK,
+			items: items.map(({ item }) => item),
+			labels: items.map(({ label }) => label),
+			stocks: items.map(({ stock }) => stock)
+		});
+
 	return {
 		/** Returns the first movements of the new items. */
-		async open(trx: Knex, items: Pick<Level, "item" | "label" | "stock">[]) {
-			const opened = await run(trx, OPEN, {
-				holder: FIRST_STOCK,
-				items: items.map(({ item }) => item),
-				labels: items.map(({ label }) => label),
-				stocks: items.map(({ stock }) => stock)
-			});
+		async open(trx: Knex, items: NewLevel[]) {
+			// All transactions insert in one order, or two of them could wait for each other.
+			const sorted =
+				items.length <= MAX_OPENED
+					? items
+					: (await run(trx, SORT_ITEMS, { items: items.map(({ item }) => item) })).map(({ n }) => items[Number(n) - 1]!);
+			const opened: Row[] = [];
+			for (let start = 0; start < sorted.length; start += MAX_OPENED)
+				opened.push(...(await openPart(trx, sorted.slice(start, start + MAX_OPENED))));
 			return new Map(
 				opened
 					.map(levelOf)
