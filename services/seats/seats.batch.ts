@@ -18,21 +18,35 @@ interface Waiting<Item> {
 export const within = <T>(deadline: Deadline, work: Promise<T>): Promise<T> =>
 	deadline.bound(work, "Postgres").catch(error => Promise.reject(toRefusal(error)));
 
+/** Logs a line at level info. */
+export type LogBatch = (line: string, context: { requestIDs: (string | undefined)[] }) => void;
+
+/** Logs one line for what a batch has done: at thousands a second, a line for each request would cost more than its work. */
+export function logBatch(log: LogBatch, text: string, done: { id: string; requestID?: string }[]) {
+	if (done.length === 0) return;
+	const ids = new Set(done.map(({ id }) => id));
+	log(`${text}: ${[...ids].join(" ")}`, { requestIDs: done.map(({ requestID }) => requestID) });
+}
+
 /**
  * Returns the function that makes batches of one kind: `run` answers a batch, each item with its answer or its error. Of each batch one line is logged, with
- * the holds of the requests that succeeded: at thousands a second, a line for each request would cost more than its work. `timeoutMs`: of `run`.
+ * the holds and the ids of the requests that succeeded. `timeoutMs`: of `run`.
  */
 export const batchesOf =
-	({ timeoutMs, log }: { timeoutMs: number; log: (line: string) => void }) =>
-	<Item extends { holdId: string }, Answer>(
+	({ timeoutMs, log }: { timeoutMs: number; log: LogBatch }) =>
+	<Item extends { holdId: string; requestID?: string }, Answer>(
 		run: (items: Item[]) => Promise<(Answer | Error)[]>,
 		logText: string,
 		concurrency: number
 	) => {
 		const runAndLog = async (items: Item[]) => {
 			const answers = await within(deadlineIn(timeoutMs), run(items));
-			const ids = new Set(items.flatMap(({ holdId }, n) => (answers[n] instanceof Error ? [] : [holdId])));
-			if (ids.size > 0) log(`${logText}: ${[...ids].join(" ")}`);
+			const done = items.filter((_, n) => !(answers[n] instanceof Error));
+			logBatch(
+				log,
+				logText,
+				done.map(({ holdId, requestID }) => ({ id: holdId, requestID }))
+			);
 			return answers;
 		};
 		const batch = microBatch<Waiting<Item>, Answer>(skipExpired(runAndLog, "Postgres"), {

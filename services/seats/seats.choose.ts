@@ -60,9 +60,10 @@ export function seatChoices(store: Pick<MapStore, "findStatuses">) {
 	const openChoosers = async (requests: ValidRequest[]) => {
 		const choosers = new Map<string, SeatChooser>();
 		const plans = new Map(requests.map(({ showId, plan }) => [showId, plan]));
-		if (plans.size === 0) return choosers;
-		for (const [showId, { letters, expired }] of await store.findStatuses([...plans.keys()])) {
-			const { layout, positions } = plans.get(showId)!;
+		for (const [showId, { layout, positions }] of plans) {
+			const statuses = (await store.findStatuses([showId])).get(showId);
+			if (!statuses) continue;
+			const { letters, expired } = statuses;
 			const expiredPositions = new Set(expired.map(seat => positions.get(seat)));
 			choosers.set(
 				showId,

@@ -159,8 +159,15 @@ const SEATS_PER_REQUEST = 5;
 const BEST_COST = 10;
 
 /** The version, and a hash of the statuses: after Postgres was restored, an equal version may have other statuses. */
-const etagOf = ({ version, seats }: SeatMap) =>
+const toTag = ({ version, seats }: SeatMap) =>
 	`${version}-${hash("sha1", seats.map(({ status }) => status[0]).join("")).slice(0, 8)}`;
+/** Of maps that are answered again: the service answers the same object until the map changes. */
+const tags = new WeakMap<SeatMap, string>();
+function etagOf(map: SeatMap): string {
+	const tag = tags.get(map) ?? toTag(map);
+	tags.set(map, tag);
+	return tag;
+}
 
 export const actions = {
 	/** Answers after the show is committed with all its seats. Errors: `UNAVAILABLE`: nothing of it is stored, or all. */

@@ -242,4 +242,26 @@ export const endingSuite = ({ as, store, newShow, statusesOf, published, passSec
 			assert.ok(warnings[0]?.includes("Postgres is unavailable"), warnings[0]);
 		});
 	});
+
+	it("logs the id of each request that it has done, in one line for a batch", async () => {
+		const [id, buyer] = [await newShow(), newIdentity()];
+		const queue = await newShow({ queue: { opensAt: "2036-02-01T10:00:00.000Z", admitPerSecond: 1 } });
+		const call = as(buyer);
+		const options = (requestID: string) => ({ requestID });
+		const named = await call("seats.hold", { id, seats: ["A1"] }, options("hold-1"));
+		const best = await call("seats.hold", { id, best: { count: 1 } }, options("hold-2"));
+		await call("seats.confirm", { id: named.holdId }, options("confirm-1"));
+		await call("seats.release", { id: best.holdId }, options("release-1"));
+		await Promise.all(["join-1", "join-2"].map(name => as(newIdentity())("seats.join", { id: queue }, options(name))));
+		await assert.rejects(call("seats.hold", { id, seats: ["A1"] }, options("refused-1")));
+		for (const line of [
+			`held seats: ${named.holdId} { requestIDs: [ 'hold-1' ] }`,
+			`held the best seats: ${best.holdId} { requestIDs: [ 'hold-2' ] }`,
+			`sold the seats of holds: ${named.holdId} { requestIDs: [ 'confirm-1' ] }`,
+			`released holds: ${best.holdId} { requestIDs: [ 'release-1' ] }`,
+			`joined queues: ${queue} { requestIDs: [ 'join-1', 'join-2' ] }`
+		])
+			assert.ok(lines.includes(line), line);
+		assert.ok(!lines.some(line => line.includes("refused-1")));
+	});
 };

@@ -47,7 +47,23 @@ export function createHolding(store: HoldStore & Pick<MapStore, "findStatuses">,
 		}
 	};
 
-	/** A buyer who may not hold seats at all learns that, and not that there are too few. */
+	/** Answers buyers who may not hold seats before the map is read to choose the best for them. Returns the other requests. */
+	const refuseBuyers = async (requests: ValidRequest[], answers: Map<string, Answer>): Promise<ValidRequest[]> => {
+		const choosing = requests.filter(({ wanted }) => "best" in wanted);
+		if (choosing.length === 0) return requests;
+		const reasons = await store.findRefusals(choosing.map(buyerOf));
+		const refused = choosing.filter((_, n) => reasons[n]);
+		// Another node may have opened the hold of the key meanwhile.
+		await answerEarlier(
+			refused.filter(({ hasKey }) => hasKey),
+			answers
+		);
+		for (const [n, request] of choosing.entries())
+			if (reasons[n] && !answers.has(request.holdId)) answers.set(request.holdId, toError(reasons[n], request));
+		return requests.filter(request => !refused.includes(request));
+	};
+
+	/** A buyer for whom the same batch has opened the last hold that is allowed learns that, and not that there are too few seats. */
 	const answerRefused = async (refused: Choice["refused"], answers: Map<string, Answer>) => {
 		if (refused.length === 0) return;
 		const reasons = await store.findRefusals(refused.map(({ request }) => buyerOf(request)));
@@ -56,7 +72,8 @@ export function createHolding(store: HoldStore & Pick<MapStore, "findStatuses">,
 	};
 
 	/** Answers all of them, and returns those for the best seats that may succeed the next time: others have taken their seats meanwhile. */
-	const attempt = async (requests: ValidRequest[], answers: Map<string, Answer>): Promise<ValidRequest[]> => {
+	const attempt = async (attempted: ValidRequest[], answers: Map<string, Answer>): Promise<ValidRequest[]> => {
+		const requests = await refuseBuyers(attempted, answers);
 		const { holds, refused } = await choose(requests);
 		const reserved = holds.length > 0 ? await store.reserve(holds) : [];
 		const byId = new Map(requests.map(request => [request.holdId, request]));

@@ -7,6 +7,7 @@ import { toSeat } from "./seats.rules.ts";
 function countedPlans(sizes: Record<string, number>, maxSeats: number) {
 	const read: string[] = [];
 	const findPlans = async (ids: string[]) => {
+		assert.equal(ids.length, 1, "one statement reads the seats of several shows");
 		read.push(...ids);
 		const show = { name: "", startsAt: new Date(), createdAt: new Date() };
 		return new Map(

@@ -45,7 +45,11 @@ export function seatingPlans(store: Pick<ShowStore, "findPlans">, maxSeats = 100
 			if (plan) plans.set(showId, plan);
 			else missing.push(showId);
 		}
-		if (missing.length > 0) for (const [showId, plan] of await store.findPlans(missing)) plans.set(showId, toKnown(plan));
+		// One after the other: a statement about many large shows would block the embedded Postgres for seconds.
+		for (const showId of missing) {
+			const plan = (await store.findPlans([showId])).get(showId);
+			if (plan) plans.set(showId, toKnown(plan));
+		}
 		for (const [showId, plan] of plans) keep(showId, plan);
 		forgetOldest();
 		return plans;

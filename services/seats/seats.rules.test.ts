@@ -191,4 +191,19 @@ describe("a seat map", () => {
 		assert.equal(etag!(mapWith("fhs")), tags[0]);
 		assert.match(tags[0]!, /^3-[0-9a-f]{8}$/);
 	});
+
+	it("that is answered again has its ETag without another look at its seats", () => {
+		const { etag } = actions["seats.seats"];
+		const map = mapWith("fhs");
+		let looks = 0;
+		const observed = {
+			...map,
+			get seats() {
+				looks++;
+				return map.seats;
+			}
+		};
+		assert.deepEqual([etag!(observed), etag!(observed)], Array(2).fill(etag!(map)));
+		assert.equal(looks, 1);
+	});
 });

@@ -1,17 +1,11 @@
 // The promises of seats while many buyers come at once, and while something that they need fails.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { ServiceBroker } from "moleculer";
-import { ContractValidator } from "../../contract/validator.ts";
 import { eventually } from "../../test/client.ts";
-import { noTopics } from "../../test/no-topics.ts";
-import { actions } from "../contract.ts";
-import type { StatusCache } from "./seats.store.cache.ts";
 import { HOLD_SECONDS, newIdentity, row, type SeatsNode } from "./seats.testing.ts";
-import { seats } from "./seats.ts";
 
 export const rushSuite = (node: SeatsNode) => {
-	const { as, knex, store, outbox, newShow, statusesOf, published, passSeconds, brokenItems } = node;
+	const { as, knex, store, outbox, withNode, newShow, statusesOf, published, passSeconds, brokenItems } = node;
 	type Outcome = PromiseSettledResult<{ seats: string[]; holdId: string }>;
 	const typesOf = (outcomes: Outcome[]) => new Set(outcomes.map(one => (one.status === "rejected" ? one.reason.type : "held")));
 
@@ -90,19 +84,6 @@ export const rushSuite = (node: SeatsNode) => {
 			});
 	});
 
-	/** A second node of the service on the same tables, with its own options. */
-	const withNode = async (
-		{ cache = node.cache(), timeoutMs }: { cache?: StatusCache; timeoutMs?: number },
-		use: (call: ReturnType<typeof as>, broker: ServiceBroker) => Promise<void>
-	) => {
-		const broker = new ServiceBroker({ logger: false, validator: new ContractValidator(actions) });
-		broker.createService(seats(store(), cache, { mixins: [noTopics], timeoutMs }));
-		await broker.start();
-		const caller = newIdentity();
-		const call = ((name: string, params: object) => broker.call(name, params, { meta: { caller } })) as ReturnType<typeof as>;
-		await use(call, broker).finally(() => broker.stop());
-	};
-
 	it("answers 503 in time while Postgres does not answer, and what still waits is not begun later", async () => {
 		const id = await newShow();
 		const real = store().reserve;
@@ -135,60 +116,41 @@ export const rushSuite = (node: SeatsNode) => {
 		assert.equal((await statusesOf(id))[1], "free");
 	});
 
-	describe("the cache of statuses", () => {
-		/** Counts the maps that are read from Postgres meanwhile. */
-		const countReads = async (work: () => Promise<void>) => {
-			const real = store().findStatuses;
-			let reads = 0;
-			store().findStatuses = ids => {
-				reads++;
-				return real(ids);
-			};
-			await work().finally(() => {
-				store().findStatuses = real;
-			});
-			return reads;
-		};
-
-		it("spares reading a map that has not changed, and is never older than the version", async () => {
-			const id = await newShow();
-			await withNode({}, async call => {
-				const read = () => call("seats.seats", { id });
-				assert.equal(await countReads(async () => assert.deepEqual(await read(), await read())), 1);
-				await as(newIdentity())("seats.hold", { id, seats: ["A1"] });
-				assert.equal(
-					await countReads(async () => {
-						for (let n = 0; n < 2; n++) {
-							const { version, seats } = await read();
-							assert.deepEqual([version, seats[0]?.status], [1, "held"]);
-						}
-					}),
-					1
-				);
-			});
-		});
-
-		it("is not believed after Postgres was restored and counts the same version again", async () => {
-			const id = await newShow();
-			await withNode({}, async call => {
-				const read = async () => (await call("seats.seats", { id })).seats.map(({ status }) => status[0]).join("");
-				await as(newIdentity())("seats.hold", { id, seats: ["A1"] });
-				assert.equal(await read(), "hfffffffff");
-				// As if the last change had never been: what Postgres says then is a fact, also to those who have seen more.
-				await knex().raw("update seats_levels set reserved = 0 where item = ?", [`${id}/A1`]);
-				await knex().raw("delete from seats_movements where item = ? and kind = 'reserve'", [`${id}/A1`]);
-				await knex().raw("update shows set version = 0, revision = gen_random_uuid() where id = ?", [id]);
-				await as(newIdentity())("seats.hold", { id, seats: ["A2"] });
-				assert.equal(await read(), "fhffffffff");
-			});
-		});
-
-		it("may be unavailable or lose everything", async () => {
-			const id = await newShow();
-			const lost: StatusCache = { get: async () => undefined, set: () => {} };
-			await withNode({ cache: lost }, async call => {
-				for (let n = 0; n < 2; n++) assert.equal((await call("seats.seats", { id })).version, 0);
-			});
+	it("answers those who join a queue although an earlier batch never ends", async () => {
+		const id = await newShow({ queue: { opensAt: "2036-02-01T10:00:00.000Z", admitPerSecond: 1 } });
+		const { queue } = store();
+		const real = queue.join;
+		queue.join = () => new Promise(() => {});
+		await withNode({ timeoutMs: 1_000 }, async call => {
+			await assert.rejects(call("seats.join", { id }), { code: 503, type: "UNAVAILABLE" });
+			queue.join = real;
+			const join = async () => assert.equal((await call("seats.join", { id })).state, "waiting");
+			await eventually(join, "the next batch to be answered");
+		}).finally(() => {
+			queue.join = real;
 		});
 	});
+
+	for (const [action, list] of [
+		["seats.shows", "listShows"],
+		["seats.holds", "listOpen"]
+	] as const)
+		it(`reads the lists of one client, ${action}, one after the other, and those of another client beside them`, async () => {
+			await newShow();
+			const [one, other] = [newIdentity(), newIdentity()];
+			const real = store()[list];
+			let [running, most] = [0, 0];
+			store()[list] = (async (page: never) => {
+				most = Math.max(most, ++running);
+				return real(page).finally(() => running--);
+			}) as never;
+			const request = (callers: (typeof one)[]) => Promise.all(callers.map(caller => as(caller)(action, {})));
+			await request([one, one, one, one])
+				.then(() => assert.equal(most, 1))
+				.then(() => request([one, other, one, other]))
+				.finally(() => {
+					store()[list] = real as never;
+				});
+			assert.equal(most, 2);
+		});
 };

@@ -2,6 +2,7 @@
 import { describe } from "node:test";
 import { endingSuite } from "./seats.ending.suite.ts";
 import { holdingSuite } from "./seats.holding.suite.ts";
+import { mapsSuite } from "./seats.maps.suite.ts";
 import { partialFailureSuite } from "./seats.partial-failure.suite.ts";
 import { rushSuite } from "./seats.rush.suite.ts";
 import { showsSuite } from "./seats.shows.suite.ts";
@@ -15,4 +16,5 @@ export const seatsSuite = (where: string, open: () => Promise<SeatsScratch>) =>
 		endingSuite(node);
 		rushSuite(node);
 		partialFailureSuite(node);
+		mapsSuite(node);
 	});

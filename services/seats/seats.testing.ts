@@ -47,6 +47,11 @@ export interface SeatsNode {
 	cache: () => StatusCache;
 	/** Calls as this caller; without one, unauthenticated. */
 	as: (caller?: Identity) => Caller["call"];
+	/** Calls a second node of the service on the same tables, with its own options, while `use` runs. */
+	withNode: (
+		options: { cache?: StatusCache; timeoutMs?: number },
+		use: (call: Caller["call"], broker: ServiceBroker) => Promise<void>
+	) => Promise<void>;
 	/** Creates a show, and resolves with its id. Default: the seats A1 to A10. */
 	newShow: (show?: NewShow) => Promise<string>;
 	/** The statuses of a show's seats, in order. */
@@ -102,6 +107,15 @@ export function seatsNode(open: () => Promise<SeatsScratch>): SeatsNode {
 		outbox: () => seatsOutbox,
 		cache: () => cache,
 		as,
+
+		async withNode({ cache: own = cache, timeoutMs }, use) {
+			const second = new ServiceBroker({ logger: false, validator: new ContractValidator(actions) });
+			second.createService(seats(store, own, { mixins: [noTopics], timeoutMs }));
+			await second.start();
+			const caller = newIdentity();
+			const call = ((name: string, params: object) => second.call(name, params, { meta: { caller } })) as Caller["call"];
+			await use(call, second).finally(() => second.stop());
+		},
 
 		async newShow({ seats: listed = row(10), queue } = {}) {
 			const show = { name: "Hamlet", startsAt: "2036-03-01T19:30:00+02:00", seats: listed, queue };

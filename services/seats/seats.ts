@@ -3,11 +3,12 @@ import type { Logger, ServiceSchema } from "moleculer";
 import { idFrom } from "../../contract/id.ts";
 import { deadlineIn, deadlineOf } from "../../mixins/deadline.ts";
 import { unauthorized } from "../../mixins/errors.ts";
+import { takeTurns } from "../../mixins/in-turn.ts";
 import { microBatch } from "../../mixins/micro-batch.ts";
-import { defineService, type Meta } from "../define-service.ts";
+import { defineService, type Meta, turnKeyOf } from "../define-service.ts";
 import type { AdmissionOptions } from "./queue/queue.admission.ts";
 import { seatQueue } from "./queue/queue.ts";
-import { batchesOf, within } from "./seats.batch.ts";
+import { batchesOf, type LogBatch, within } from "./seats.batch.ts";
 import type { HoldRequest } from "./seats.choose.ts";
 import { createEnding, type EndRequest } from "./seats.end.ts";
 import { noSuchShow } from "./seats.errors.ts";
@@ -31,8 +32,8 @@ export interface SeatsOptions {
 	admission?: AdmissionOptions;
 }
 
-/** Requests that share the maps that are read. */
-const MAPS = { maxItems: 1_000, maxWaiting: 20_000, concurrency: 2, name: "Postgres" };
+/** Requests that share the maps that are read. Few: each of them waits for the maps of all. */
+const MAPS = { maxItems: 16, maxWaiting: 20_000, concurrency: 2, name: "Postgres" };
 
 const buyerOf = ({ caller }: Meta): string => {
 	if (!caller) throw unauthorized("Sign in, and send your token");
@@ -49,7 +50,8 @@ export function seats(
 	let logger: Logger;
 	let sweep: ReturnType<typeof startSweep> | undefined;
 
-	const batchOf = batchesOf({ timeoutMs, log: line => logger.info(line) });
+	const log: LogBatch = (...line) => logger.info(...line);
+	const batchOf = batchesOf({ timeoutMs, log });
 	const findPlans = seatingPlans(store);
 	const hold = createHolding(store, findPlans);
 	const { confirm, release } = createEnding(store);
@@ -58,11 +60,17 @@ export function seats(
 	const holdBest = batchOf(hold, "held the best seats", 1);
 	const confirmInBatch = batchOf(confirm, "sold the seats of holds", batches);
 	const releaseInBatch = batchOf(release, "released holds", batches);
-	const queue = seatQueue(store.queue);
+	const queue = seatQueue(store.queue, { timeoutMs, log });
+	const listInTurn = takeTurns("Postgres");
 	const maps = seatMaps(store, findPlans, cache);
 	// Clients that request the map of one show at the same time share it. None gets a map from before its request.
 	const findMap = microBatch((showIds: string[]) => within(deadlineIn(timeoutMs), maps(showIds)), MAPS);
 
+	/** A page of a long list. The client's next one waits for it. */
+	const list = <T>(meta: Meta, read: () => Promise<T>): Promise<T> => {
+		const deadline = deadlineIn(timeoutMs);
+		return listInTurn(turnKeyOf(meta), deadline, () => within(deadline, read()));
+	};
 	const findShow = async (showId: string) => {
 		const show = (await within(deadlineIn(timeoutMs), store.findShows([showId]))).get(showId);
 		if (!show) throw noSuchShow(showId);
@@ -101,7 +109,7 @@ export function seats(
 				return toShow(created);
 			},
 
-			shows: async ctx => (await within(deadlineIn(timeoutMs), store.listShows(ctx.params))).map(toShow),
+			shows: async ctx => (await list(ctx.meta, () => store.listShows(ctx.params))).map(toShow),
 			show: async ctx => toShow(await findShow(ctx.params.id)),
 
 			async seats(ctx) {
@@ -131,11 +139,14 @@ export function seats(
 
 			async holds(ctx) {
 				const page = { ...ctx.params, buyerId: buyerOf(ctx.meta) };
-				const open = await within(deadlineIn(timeoutMs), store.listOpen(page));
+				const open = await list(ctx.meta, () => store.listOpen(page));
 				return open.map(one => toHold(one, one.expiresAt));
 			},
 
-			join: ctx => queue.join(ctx.params.id, buyerOf(ctx.meta), deadlineOf(ctx, timeoutMs))
+			async join(ctx) {
+				const applicant = { showId: ctx.params.id, userId: buyerOf(ctx.meta), requestID: ctx.requestID ?? undefined };
+				return queue.join(applicant, deadlineOf(ctx, timeoutMs));
+			}
 		},
 
 		created() {
