@@ -1,4 +1,4 @@
-// Simulated users: buyers list products, order and sometimes cancel, and hold seats; an admin moves orders on and restocks products.
+// Simulated users: buyers pick, buy, list products, order and sometimes cancel, and hold seats; an admin moves orders on and restocks products.
 import { randomBytes, randomInt, randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { playAtShow, replaceSoldOutShow } from "./players-of-seats.ts";
@@ -25,7 +25,16 @@ async function repeatUntil(signal: AbortSignal, pauseMs: number, act: () => Prom
 	}
 }
 
-/** Registers an account, then lists products, orders, and holds seats. */
+/** Picks one of the names, and makes a purchase. */
+async function pickAndBuy({ client, count }: Stage, user_id: string) {
+	const { json: selections } = await client.ask("GET", "/selections");
+	const { name } = oneOf(selections as { name: string }[])!;
+	count(outcome(await client.ask("POST", "/api/selections/async", { name, id: randomUUID(), user_id }), "picked"));
+	const amount = randomInt(100, 5_000) / 100;
+	count(outcome(await client.ask("POST", "/api/purchases", { id: randomUUID(), user_id, amount }), "bought"));
+}
+
+/** Registers an account, then picks, buys, orders, and holds seats. */
 export async function playBuyer({ client, signal, count }: Stage) {
 	const name = oneOf(NAMES)!;
 	const credentials = { email: `${randomUUID()}@demo.example.org`, password: randomBytes(24).toString("base64url") };
@@ -34,6 +43,7 @@ export async function playBuyer({ client, signal, count }: Stage) {
 	if (registered.status >= 300) return;
 
 	await repeatUntil(signal, 2_000, async () => {
+		await pickAndBuy({ client, signal, count }, registered.json.user.id);
 		await playAtShow({ client, signal, count });
 		const { json: products } = await client.ask("GET", "/api/products?limit=200");
 		count("looked at the products");

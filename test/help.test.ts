@@ -15,7 +15,7 @@ const programs = Object.entries(scripts).flatMap(([name, script]) => {
 
 describe("--help", { concurrency: 2 }, () => {
 	it("is tested for every program", () => {
-		for (const name of ["start", "start:cluster", "repl", "infra:up", "user:create", "deadletters", "demo:seed", "bench"])
+		for (const name of ["start", "start:cluster", "repl", "infra:up", "user:create", "deadletters", "demo", "demo:seed", "bench"])
 			assert.ok(
 				programs.some(program => program.name === name),
 				name
