@@ -18,7 +18,7 @@ printHelpIfAsked(`Starts Plaza as npm start does, fills it with data, and simula
     npm run demo
 
 On the first start it creates an admin, and prints the address and the random password once: only its hash is stored. Later starts keep all data.
-The environment variables are those of npm start.`);
+The environment variables are those of npm start; LOG_LEVEL is warn unless it is set.`);
 
 // Before the rest is loaded: a stop must end the process with 0 from the first moment on.
 stopOnSignals();
@@ -28,7 +28,12 @@ if (config.httpPort === 0) exitWithError("HTTP_PORT=0: the demo needs to know th
 void onParentGone(config.npmScript, stopProcess);
 
 // The channel ("ipc") closes when this process ends, also when it is killed, and Plaza then stops by itself.
-const plaza = fork(join(import.meta.dirname, "../runtime/start.mjs"), { stdio: ["ignore", "pipe", "inherit", "ipc"] });
+const plaza = fork(join(import.meta.dirname, "../runtime/start.mjs"), {
+	// At level info, what the simulated users do would scroll the admin's password out of view.
+	env: { LOG_LEVEL: "warn", ...process.env },
+	stdio: ["ignore", "pipe", "inherit", "ipc"]
+});
+console.log("Starting Plaza; a first start takes about 15 s");
 const ended = once(plaza, "close");
 process.once("exit", () => plaza.kill("SIGKILL"));
 
