@@ -1,4 +1,4 @@
-// Holds that end by themselves: their seats become free, nothing sells them later, and screens and buyers are told.
+// Holds that end by themselves: their seats become free, nothing sells them later, and screens and buyers get an event.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
@@ -23,7 +23,7 @@ export const seatsExpiryStory = (plaza: () => System) =>
 		const map = (showId: string) => seatMapOf(plaza().url, showId);
 		const untilEnd = ({ expiresAt }: { expiresAt: string }) => delay(Date.parse(expiresAt) - Date.now() + CLOCK_MS);
 
-		it("are shown free on the map and on screens, and their buyer is told, though nobody asks for the seats", async () => {
+		it("are shown free on the map and on screens, and their buyer gets an event, though no other request wants the seats", async () => {
 			const [showId, buyer, watcher] = [await show(), await as(), await as()];
 			const [screen, own] = [await openLive(plaza().urls.at(-1)!, watcher.token), await openLive(plaza().url, buyer.token)];
 			const { seats: snapshot } = (await screen.emitWithAck("subscribe:seats", { showId })) as { seats: { version: number } };
@@ -46,7 +46,7 @@ export const seatsExpiryStory = (plaza: () => System) =>
 				() => assert.deepEqual(own.of("hold:expired"), [{ holdId, showId, seats: ["A1", "A2"] }]),
 				"hold:expired to the buyer"
 			);
-			assert.deepEqual(screen.of("hold:expired"), [], "another user was told");
+			assert.deepEqual(screen.of("hold:expired"), [], "another user got the event");
 			assert.deepEqual(await buyer.openHolds(), []);
 			for (const one of [screen, own]) one.close();
 		});

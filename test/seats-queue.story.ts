@@ -1,4 +1,4 @@
-// The fair queue of a show over HTTP, and the event that tells of a place.
+// The fair queue of a show over HTTP, and the event about a place.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { openLive } from "./client.live.ts";

@@ -41,7 +41,7 @@ const SORT_ITEMS = "select n from unnest(:items::text[]) with ordinality as give
 /** Items of one statement: between statements the embedded Postgres lets others run. */
 const MAX_OPENED = 1_000;
 
-/** In whole milliseconds, so that callers are told the exact time. */
+/** In whole milliseconds, so that callers get the exact time. */
 const EXPIRES_AT = "date_trunc('milliseconds', :now + lifetime_ms * interval '1 ms')";
 const EXPIRIES = "(select json_agg(inserted) from inserted where expires_at is not null) as expiries";
 

@@ -39,7 +39,7 @@ describe("a seat of a new show", () => {
 			priceCents: 4510
 		}));
 
-	it("has an item that tells its show and its name", () => {
+	it("has an item that contains its show and its name", () => {
 		for (const seat of ["A1", "A/1", "/"]) assert.deepEqual(seatOf(itemOf("show", seat)), { showId: "show", seat });
 	});
 });

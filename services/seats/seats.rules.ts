@@ -64,7 +64,7 @@ const DEFAULT_CATEGORY = "general";
 /** `A1`: row A, number 1; `Balcony 3-12`: row Balcony 3, number 12. */
 const ROW_AND_NUMBER = /^(.*?)[\s-]*(\d{1,6})$/u;
 
-/** What the name tells where a field is missing: `A12` is number 12 of row A, `12` number 12 of row general, and `Box` number 1 of row Box. */
+/** Derives missing fields from the name: `A12` is number 12 of row A, `12` number 12 of row general, and `Box` number 1 of row Box. */
 export function toSeat(given: NewSeat): SeatOfShow {
 	const { seat, row, number, category = DEFAULT_CATEGORY, price = 0 } = given;
 	const [, prefix = seat, digits = "1"] = ROW_AND_NUMBER.exec(seat) ?? [];
@@ -128,7 +128,7 @@ export interface Change {
 	seats: { seat: string; status: SeatStatus }[];
 }
 
-/** The seats whose status these movements have changed. The last movement of a seat tells its status. */
+/** The seats whose status these movements have changed. The last movement of a seat has its status. */
 export function toChanges(movements: readonly Movement[]): Change[] {
 	const changes: Change[] = [];
 	const current = new Map<string, Change>();

@@ -46,7 +46,7 @@ export const showsSuite = ({ as, knex, newShow, store, lines }: SeatsNode) =>
 			});
 		});
 
-		it("may have a queue, with a secret that nobody is told", async () => {
+		it("may have a queue, with a secret that no answer contains", async () => {
 			const queue = { opensAt: "2036-02-01T10:00:00.000Z", admitPerSecond: 0.5 };
 			const show = await create({ queue });
 			assert.deepEqual(show.queue, queue);
